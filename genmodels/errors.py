@@ -1,0 +1,9 @@
+"""The exceptions that reach a person, each with one sentence that can be shown as it is."""
+
+
+class BadInput(ValueError):
+    """Something given from outside is wrong: the message names it and what is allowed."""
+
+
+class TrainingFailed(RuntimeError):
+    """A training cannot go on: the message names the term, the step and what was kept."""

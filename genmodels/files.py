@@ -1,0 +1,58 @@
+"""Files that a reader never sees half written, and names that never leave their folder."""
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from genmodels.errors import BadInput
+
+__all__ = ["inside", "read_json", "write", "write_json"]
+
+
+def write(path: Path, content: bytes) -> None:
+    """Write ``content`` to ``path`` atomically: temporary file, fsync, rename."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write ``value`` as JSON, atomically."""
+    write(path, (json.dumps(value, indent=2) + "\n").encode())
+
+
+def read_json(path: Path) -> Any:
+    """The JSON in ``path``.
+
+    Raises:
+        BadInput: If it is missing or is not JSON.
+    """
+    try:
+        return json.loads(path.read_text())
+    except FileNotFoundError:
+        raise BadInput(f"{path} does not exist.") from None
+    except (json.JSONDecodeError, UnicodeDecodeError):
+        raise BadInput(f"{path} is not JSON.") from None
+
+
+def inside(folder: Path, name: str) -> Path:
+    """The path of ``name`` directly inside ``folder``.
+
+    Raises:
+        BadInput: If ``name`` is anything but a plain file name (letters, digits, ".", "_", "-", not starting with ".").
+    """
+    plain = 0 < len(name) <= 100 and name[0] != "." and all(c.isascii() and (c.isalnum() or c in "._-") for c in name)
+    if not plain:
+        raise BadInput(f"{name[:60]!r} is not a name: use letters, digits, dots, dashes and underscores, 100 at most.")
+    return folder / name

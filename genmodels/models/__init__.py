@@ -1,0 +1,52 @@
+"""MODELS: the one registry. Adding a model is one file beside this one and one line here.
+
+Nothing here imports torch: a menu, a command line's help or a page can list the models at once.
+"""
+
+import importlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from genmodels.errors import BadInput
+
+if TYPE_CHECKING:
+    from genmodels.models.base import GenerativeModel
+
+__all__ = ["MODELS", "Entry", "model_class"]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A model as navigation knows it: its name, the family it belongs to, its idea, and where its class is."""
+
+    title: str
+    family: str
+    idea: str
+    path: str
+
+    @property
+    def cls(self) -> "type[GenerativeModel]":
+        """The class itself; importing it imports torch."""
+        module, name = self.path.split(":")
+        return getattr(importlib.import_module(module), name)
+
+
+MODELS: dict[str, Entry] = {
+    "vae": Entry(
+        "Variational autoencoder",
+        "Latent variables",
+        "Compress each picture to a cloud of codes, and learn to draw from the codes.",
+        "genmodels.models.vae:VAE",
+    ),
+}
+
+
+def model_class(name: str) -> "type[GenerativeModel]":
+    """The class of the model ``name``.
+
+    Raises:
+        BadInput: If there is no such model.
+    """
+    if name not in MODELS:
+        raise BadInput(f"There is no model {name!r}: it may be {', '.join(MODELS)}.")
+    return MODELS[name].cls

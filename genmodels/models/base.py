@@ -1,0 +1,228 @@
+"""The contract of a model: players, turns, loss, sample. Everything more is a capability, known by its presence.
+
+===============  ==================================================  =========================================
+ method           what it is                                          who has it
+===============  ==================================================  =========================================
+ ``log_prob``     exact log-density, nats, (B,)                        flows, autoregressive models
+ ``elbo``         evidence lower bound, nats, (B,)                     VAE, DDPM
+ ``iwae``         importance-weighted bound, nats, (B,)                VAE
+ ``encode``       x → q(z | x) or z                                    VAE, BiGAN, flows
+ ``decode``       z → x in data space                                  VAE, GAN, flows
+ ``critic``       x → score, (B,)                                      GANs
+ ``trajectory``   the steps of sampling, one by one                    DDPM, autoregressive models
+===============  ==================================================  =========================================
+"""
+
+import functools
+import inspect
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+from torch import Tensor, nn
+
+from genmodels.errors import BadInput
+from genmodels.hyperparameters import check
+from genmodels.models import MODELS, model_class
+
+__all__ = ["GenerativeModel", "Preset", "build", "load", "only"]
+
+CONFIG, WEIGHTS = "config.json", "model.safetensors"
+
+
+@dataclass(frozen=True)
+class Preset:
+    """Settings known to work: a name for the page, the data, the model's arguments and the training's."""
+
+    title: str
+    data: str
+    model: dict[str, Any] = field(default_factory=dict)
+    training: dict[str, Any] = field(default_factory=dict)
+
+
+class GenerativeModel(nn.Module):
+    """A model of data of one ``shape``: images (C, H, W) or points of the plane (2,).
+
+    A subclass declares its hyperparameters once, as annotated keyword arguments of ``__init__`` (see
+    :mod:`genmodels.hyperparameters`). They are checked before it runs, kept as ``config``, and saved as JSON beside
+    the weights, so that ``load(folder)`` builds the same model again.
+    """
+
+    presets: ClassVar[tuple[Preset, ...]] = ()
+    defaults: ClassVar[dict[str, Any]] = {}
+    """The settings of a training (:class:`genmodels.train.Settings`) that suit this model, where they are not the common ones."""
+
+    config: dict[str, Any]
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        init = cls.__init__
+
+        @functools.wraps(init)
+        def checked(self: "GenerativeModel", shape: Any, **values: Any) -> None:
+            shape = _shape(shape)
+            values = check(init, values)
+            self.__dict__.setdefault("config", {"shape": list(shape), **values})
+            init(self, shape, **values)
+
+        cls.__init__ = checked  # type: ignore[method-assign]
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        super().__init__()
+        self.shape = shape
+
+    # The contract -------------------------------------------------------------------------------------------------
+
+    @property
+    def inputs(self) -> str:
+        """What ``loss`` expects: the name of one of :data:`genmodels.data.TRANSFORMS`."""
+        return "unit"
+
+    def players(self) -> dict[str, nn.Module]:
+        """The parts that are optimized against (or beside) each other, one optimizer each."""
+        return {"model": self}
+
+    def turns(self) -> tuple[str, ...]:
+        """Who moves in one training step, in order: ``("critic",) * 5 + ("generator",)``."""
+        return tuple(self.players())
+
+    def optimizer(self, player: str, lr: float) -> torch.optim.Optimizer:
+        """The optimizer of one player. Adam (Kingma & Ba 2015, https://arxiv.org/abs/1412.6980), fused."""
+        return torch.optim.Adam(self.players()[player].parameters(), lr=lr, fused=True)
+
+    def loss(
+        self, x: Tensor, y: Tensor | None = None, *, player: str = "model", rng: torch.Generator | None = None
+    ) -> dict[str, Tensor]:
+        """What ``player`` minimizes, under "loss"; every other entry is a scalar that is logged.
+
+        Args:
+            x: A batch as ``inputs`` says, shape (B, \\*shape).
+            y: Labels, shape (B,), int64, where the data has them.
+            player: Whose loss.
+            rng: The source of all noise.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must say what it minimizes")
+
+    def after_turn(self, player: str) -> None:
+        """What happens to the weights after ``player`` has moved: weight clipping, say."""
+
+    def progress(self, fraction: float) -> None:
+        """Told before every step how much of the training has passed, 0 to 1: for annealing."""
+
+    def sample(self, n: int, *, y: Tensor | None = None, rng: torch.Generator | None = None) -> Tensor:
+        """Draw ``n`` samples in data space: images in [0, 1], or points of the plane. Shape (n, \\*shape), float32."""
+        raise NotImplementedError(f"{type(self).__name__} must say how it samples")
+
+    # What every model has from here -------------------------------------------------------------------------------
+
+    def forward(self, *args: Any, **kwargs: Any) -> dict[str, Tensor]:
+        """The loss, under the name that torch's DistributedDataParallel calls."""
+        return self.loss(*args, **kwargs)
+
+    @property
+    def is_image(self) -> bool:
+        """Whether the data are images (C, H, W) rather than points (2,)."""
+        return len(self.shape) == 3
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.parameters()).device
+
+    @property
+    def name(self) -> str:
+        """The model's key in :data:`genmodels.models.MODELS`."""
+        here = f"{type(self).__module__}:{type(self).__qualname__}"
+        return next(name for name, entry in MODELS.items() if entry.path == here)
+
+    def save(self, folder: Path | str, *, weights: Mapping[str, Tensor] | None = None) -> None:
+        """Write config.json and model.safetensors into ``folder`` (``weights``: other than the model's own)."""
+        from genmodels.files import write
+
+        state = self.state_dict() if weights is None else weights
+        tensors = {key: value.detach().contiguous().cpu() for key, value in state.items()}
+        text = json.dumps({"model": self.name, **self.config}, indent=2) + "\n"
+        write(Path(folder) / CONFIG, text.encode())
+        write(Path(folder) / WEIGHTS, save(tensors))
+
+    @classmethod
+    def from_pretrained(cls, source: str, *, device: torch.device | str = "cpu") -> Self:
+        """The model saved in the folder ``source``.
+
+        Raises:
+            BadInput: If it is no model of this class, or the files are not what they should be.
+        """
+        model = load(source, device=device)
+        if not isinstance(model, cls):
+            raise BadInput(f"{source} holds a {type(model).__name__}, not a {cls.__name__}.")
+        return model
+
+
+def _shape(shape: Any) -> tuple[int, ...]:
+    """``shape`` checked: (C, H, W) or (2,)."""
+    numbers = isinstance(shape, list | tuple) and all(type(n) is int and 0 < n <= 1 << 12 for n in shape)
+    if not numbers or len(shape) not in (1, 3) or (len(shape) == 1 and shape[0] != 2):
+        raise BadInput(f"shape = {shape!r} is not a shape of data: it is (channels, height, width) or (2,).")
+    return tuple(shape)
+
+
+@contextmanager
+def only(model: GenerativeModel, player: str) -> Iterator[None]:
+    """Within it, only ``player``'s parameters receive gradients."""
+    players = model.players()
+    others = [p for name, part in players.items() if name != player for p in part.parameters() if p.requires_grad]
+    try:
+        for p in others:
+            p.requires_grad_(False)
+        yield
+    finally:
+        for p in others:
+            p.requires_grad_(True)
+
+
+def build(config: Mapping[str, Any]) -> GenerativeModel:
+    """The untrained model that ``config`` (a config.json, a URL, a form) describes.
+
+    Raises:
+        BadInput: If it names no model, or a hyperparameter is not allowed.
+    """
+    if not isinstance(config, Mapping):
+        raise BadInput("A model's configuration must be a JSON object with the keys model, shape and its hyperparameters.")
+    values = dict(config)
+    cls = model_class(str(values.pop("model", None)))
+    return cls(values.pop("shape", None), **values)
+
+
+def load(folder: Path | str, *, device: torch.device | str = "cpu") -> GenerativeModel:
+    """The model saved in ``folder``, in evaluation mode, float32. Nothing is unpickled.
+
+    Raises:
+        BadInput: If the folder holds no model, or weights that do not fit its configuration.
+    """
+    folder = Path(folder)
+    try:
+        config = json.loads((folder / CONFIG).read_text())
+        tensors = load_file(folder / WEIGHTS)
+    except FileNotFoundError as error:
+        raise BadInput(f"{folder} holds no model: {Path(error.filename or WEIGHTS).name} is missing.") from None
+    except (json.JSONDecodeError, UnicodeDecodeError):
+        raise BadInput(f"{folder / CONFIG} is not JSON.") from None
+    except (SafetensorError, OSError) as error:
+        raise BadInput(f"{folder / WEIGHTS} is not a readable safetensors file ({error}).") from None
+    model = build(config)
+    expected = model.state_dict()
+    wrong = sorted(k for k in expected.keys() | tensors.keys() if _size(expected.get(k)) != _size(tensors.get(k)))
+    if wrong:
+        raise BadInput(f"The weights in {folder} do not fit its config.json: {', '.join(wrong[:3])} differ.")
+    model.load_state_dict(tensors)
+    return model.to(device).eval()
+
+
+def _size(tensor: Tensor | None) -> torch.Size | None:
+    return None if tensor is None else tensor.shape

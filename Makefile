@@ -1,0 +1,64 @@
+# make app    opens the app; on a fresh machine it first makes .venv and installs what is needed
+# make test   runs every test         make test ARGS="-k vae tests/test_train.py"
+# make lint   formatting, lint, types
+# make bench  the speed of each loop against its peers
+# Needed: Python 3.11 or newer with venv, and make.
+
+PYTHON ?= python3
+PROCESSES ?= 2
+ARGS ?=
+VENV := .venv
+PY := $(VENV)/bin/python
+CHROMIUM := $(shell command -v chromium)
+
+.PHONY: app test lint format bench chromium clean
+.DEFAULT_GOAL := app
+
+app: $(VENV)/app.stamp
+	$(PY) -m streamlit run app.py --server.showEmailPrompt=false $(ARGS)
+
+test: $(VENV)/dev.stamp chromium
+	OMP_NUM_THREADS=1 $(PY) -m pytest -p xdist -n $(PROCESSES) --dist loadfile $(ARGS)
+
+lint: $(VENV)/dev.stamp
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy genmodels app.py pages
+
+format: $(VENV)/dev.stamp
+	$(PY) -m ruff check --fix .
+	$(PY) -m ruff format .
+
+bench: $(VENV)/dev.stamp
+	$(PY) -m benchmarks $(ARGS)
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache test-results
+
+# The stamps are newer than the requirements as long as nothing must be installed.
+$(VENV)/app.stamp: requirements.txt | $(PY)
+	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+$(VENV)/dev.stamp: requirements.txt requirements-dev.txt | $(PY)
+	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@ $(VENV)/app.stamp
+
+$(PY):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "genmodels needs Python 3.11 or newer: install it, or name it, as in: make PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || $(call apt,python3-venv,Python's venv module)
+	$(PYTHON) -m venv $(VENV)
+
+chromium:
+ifeq ($(CHROMIUM),)
+	@$(call apt,chromium,the browser that the tests drive)
+endif
+
+# $(call apt,PACKAGE,WHAT IT IS): as root, or with sudo; elsewhere a sentence that says what to do.
+define apt
+{ command -v apt-get >/dev/null && { [ "$$(id -u)" = 0 ] || command -v sudo >/dev/null; } || { \
+  echo "$(2) is missing: install it (on Debian and Ubuntu the package is $(1)) and try again." >&2; exit 1; }; \
+  root=; [ "$$(id -u)" = 0 ] || root=sudo; \
+  $$root apt-get update -qq && $$root env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $(1) >/dev/null; }
+endef

@@ -118,7 +118,7 @@ def _shown(value: Any) -> str:
 @functools.cache
 def declared(function: Callable[..., Any]) -> dict[str, Hyperparameter]:
     """The hyperparameters that ``function`` (or a class's constructor) declares, in order."""
-    target = function.__init__ if inspect.isclass(function) else function  # type: ignore[misc]
+    target = function.__init__ if inspect.isclass(function) else function
     hints = get_type_hints(inspect.unwrap(target), include_extras=True)
     found = {}
     for name, parameter in inspect.signature(target).parameters.items():
@@ -140,5 +140,7 @@ def check(function: Callable[..., Any], values: Mapping[str, Any]) -> dict[str, 
         if name not in known:
             near = difflib.get_close_matches(name, known, 1)
             hint = f"did you mean {near[0]}? " if near else ""
-            raise BadInput(f"{_shown(name)} is not a hyperparameter here: {hint}it may be {', '.join(known) or 'none'}.")
+            raise BadInput(
+                f"{_shown(name)} is not a hyperparameter here: {hint}it may be {', '.join(known) or 'none'}."
+            )
     return {name: one.check(values[name]) if name in values else one.default for name, one in known.items()}

@@ -107,7 +107,9 @@ class Training:
         world: int = 1,
     ) -> None:
         if tuple(model.shape) != tuple(data.shape):
-            raise BadInput(f"The model is for data of shape {tuple(model.shape)}, but {data.name} has {tuple(data.shape)}.")
+            raise BadInput(
+                f"The model is for data of shape {tuple(model.shape)}, but {data.name} has {tuple(data.shape)}."
+            )
         if settings.batch_size % world:
             raise BadInput(f"batch_size = {settings.batch_size} cannot be shared by {world} processes: use a multiple.")
         self.model, self.data, self.settings = model.to(device).train(), data.to(device), settings
@@ -123,7 +125,8 @@ class Training:
         self.step_, self.seconds = 0, 0.0
         self._pending: list[dict[str, Tensor]] = []  # terms since the last log, still on the device
         self._draws = any(isinstance(m, nn.modules.dropout._DropoutNd) and m.p > 0 for m in model.modules())
-        self._global = torch.Generator().manual_seed(settings.seed + rank).get_state()  # the stream that dropout draws from
+        # dropout draws from torch's global stream: this training has one of its own
+        self._global = torch.Generator().manual_seed(settings.seed + rank).get_state()
         self._bf16 = precision(settings.precision, self.device, model.shape) == torch.bfloat16
         if settings.compile:
             for network in model.children():

@@ -11,15 +11,16 @@ from genmodels.errors import BadInput
 __all__ = ["inside", "read_json", "write", "write_json"]
 
 
-def write(path: Path, content: bytes) -> None:
-    """Write ``content`` to ``path`` atomically: temporary file, fsync, rename."""
+def write(path: Path, content: bytes, *, durable: bool = True) -> None:
+    """Write ``content`` to ``path`` atomically: temporary file, fsync (where it must be ``durable``), rename."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
             file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                os.fsync(file.fileno())
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
     except BaseException:
@@ -27,9 +28,9 @@ def write(path: Path, content: bytes) -> None:
         raise
 
 
-def write_json(path: Path, value: Any) -> None:
+def write_json(path: Path, value: Any, *, durable: bool = True) -> None:
     """Write ``value`` as JSON, atomically."""
-    write(path, (json.dumps(value, indent=2) + "\n").encode())
+    write(path, (json.dumps(value, indent=2) + "\n").encode(), durable=durable)
 
 
 def read_json(path: Path) -> Any:

@@ -150,7 +150,7 @@ class Training:
         if self.ema is not None:
             self._average()
         self._pending.append(terms)
-        logged = self._read() | self._held_out() if self.is_logged(self.step_) else None
+        logged = self.check() | self._held_out() if self.is_logged(self.step_) else None
         self.seconds += time.perf_counter() - start
         return self.report(logged)
 
@@ -215,12 +215,14 @@ class Training:
         images = self.step_ * len(self.turns) * self.batches.size
         return Step(self.step_, self.total, images / self.batches.n, images, self.seconds, terms)
 
-    def _read(self) -> dict[str, float]:
+    def check(self) -> dict[str, float]:
         """The mean of each term since the last log: the only place where the device is waited for.
 
         Raises:
             TrainingFailed: If a term is not finite, with the term and the step.
         """
+        if not self._pending:
+            return {}
         first = self.step_ - len(self._pending) + 1
         rows = {name: torch.stack([terms[name].float() for terms in self._pending]) for name in self._pending[0]}
         self._pending = []

@@ -14,7 +14,6 @@
 """
 
 import functools
-import inspect
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -28,6 +27,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from genmodels.errors import BadInput
+from genmodels.files import write
 from genmodels.hyperparameters import check
 from genmodels.models import MODELS, model_class
 
@@ -56,7 +56,7 @@ class GenerativeModel(nn.Module):
 
     presets: ClassVar[tuple[Preset, ...]] = ()
     defaults: ClassVar[dict[str, Any]] = {}
-    """The settings of a training (:class:`genmodels.train.Settings`) that suit this model, where they are not the common ones."""
+    """Settings of a training (:class:`genmodels.train.Settings`) that suit this model better than the common ones."""
 
     config: dict[str, Any]
 
@@ -99,10 +99,10 @@ class GenerativeModel(nn.Module):
     def loss(
         self, x: Tensor, y: Tensor | None = None, *, player: str = "model", rng: torch.Generator | None = None
     ) -> dict[str, Tensor]:
-        """What ``player`` minimizes, under "loss"; every other entry is a scalar that is logged.
+        r"""What ``player`` minimizes, under "loss"; every other entry is a scalar that is logged.
 
         Args:
-            x: A batch as ``inputs`` says, shape (B, \\*shape).
+            x: A batch as ``inputs`` says, shape (B, \*shape).
             y: Labels, shape (B,), int64, where the data has them.
             player: Whose loss.
             rng: The source of all noise.
@@ -116,7 +116,7 @@ class GenerativeModel(nn.Module):
         """Told before every step how much of the training has passed, 0 to 1: for annealing."""
 
     def sample(self, n: int, *, y: Tensor | None = None, rng: torch.Generator | None = None) -> Tensor:
-        """Draw ``n`` samples in data space: images in [0, 1], or points of the plane. Shape (n, \\*shape), float32."""
+        r"""Draw ``n`` samples in data space: images in [0, 1], or points of the plane. Shape (n, \*shape), float32."""
         raise NotImplementedError(f"{type(self).__name__} must say how it samples")
 
     # What every model has from here -------------------------------------------------------------------------------
@@ -141,15 +141,13 @@ class GenerativeModel(nn.Module):
         here = f"{type(self).__module__}:{type(self).__qualname__}"
         return next(name for name, entry in MODELS.items() if entry.path == here)
 
-    def save(self, folder: Path | str, *, weights: Mapping[str, Tensor] | None = None) -> None:
+    def save(self, folder: Path | str, *, weights: Mapping[str, Tensor] | None = None, durable: bool = True) -> None:
         """Write config.json and model.safetensors into ``folder`` (``weights``: other than the model's own)."""
-        from genmodels.files import write
-
         state = self.state_dict() if weights is None else weights
         tensors = {key: value.detach().contiguous().cpu() for key, value in state.items()}
         text = json.dumps({"model": self.name, **self.config}, indent=2) + "\n"
-        write(Path(folder) / CONFIG, text.encode())
-        write(Path(folder) / WEIGHTS, save(tensors))
+        write(Path(folder) / CONFIG, text.encode(), durable=durable)
+        write(Path(folder) / WEIGHTS, save(tensors), durable=durable)
 
     @classmethod
     def from_pretrained(cls, source: str, *, device: torch.device | str = "cpu") -> Self:
@@ -193,7 +191,9 @@ def build(config: Mapping[str, Any]) -> GenerativeModel:
         BadInput: If it names no model, or a hyperparameter is not allowed.
     """
     if not isinstance(config, Mapping):
-        raise BadInput("A model's configuration must be a JSON object with the keys model, shape and its hyperparameters.")
+        raise BadInput(
+            "A model's configuration must be a JSON object with the keys model, shape and its hyperparameters."
+        )
     values = dict(config)
     cls = model_class(str(values.pop("model", None)))
     return cls(values.pop("shape", None), **values)

@@ -1,0 +1,309 @@
+"""A run is a directory, written by one process and read by many.
+
+::
+
+    runs/<id>/
+      run.json             the plan: model, its arguments, data, settings, versions, parent; never changes but for its title
+      state.json           where it is: queued, running, paused, finished, stopped, failed; step, heartbeat, a message
+      control.json         what people want of it: run, pause or stop; until which step; how slowly; which learning rate
+      metrics.jsonl        one line a logged step: step, epoch, seconds, images, every term
+      snapshots/<step>/    config.json and model.safetensors (half precision): any past moment can be asked anything
+      config.json, model.safetensors, README.md      the newest weights: what the Hub gets
+      trainer.safetensors  the exact state: resumed is bit for bit the same as never interrupted
+
+Whoever writes holds the lock on ``.lock``; the system releases it when that process ends, however it ends. So a run that
+says "running" while nobody holds its lock was interrupted, and anybody may take it up again.
+"""
+
+import fcntl
+import json
+import os
+import platform
+import secrets
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from genmodels import __version__
+from genmodels import data as datasets
+from genmodels.errors import BadInput
+from genmodels.files import inside, read_json, write_json
+from genmodels.hyperparameters import declared
+from genmodels.models import model_class
+from genmodels.models.base import GenerativeModel, build, load
+from genmodels.train import Settings, Training
+
+__all__ = ["ENDED", "Run", "create", "every", "find", "fork", "root"]
+
+ENDED = ("finished", "stopped", "failed", "interrupted")
+
+
+def root() -> Path:
+    """The folder of all runs: ``$GENMODELS_RUNS``, or ``runs`` where the program was started."""
+    return Path(os.environ.get("GENMODELS_RUNS", "runs")).resolve()
+
+
+class Run:
+    """One run, seen through its files. Nothing is kept in memory, so that every reader sees the same."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def id(self) -> str:
+        """The name of its folder."""
+        return self.path.name
+
+    @property
+    def plan(self) -> dict[str, Any]:
+        """run.json: what was asked for."""
+        return read_json(self.path / "run.json")
+
+    @property
+    def title(self) -> str:
+        """The name that people see."""
+        return self.plan["title"]
+
+    def rename(self, title: str) -> None:
+        """Give it another name for people."""
+        write_json(self.path / "run.json", self.plan | {"title": _title(title)})
+
+    def state(self) -> dict[str, Any]:
+        """state.json; a run that nobody is working on though it says so is "interrupted"."""
+        state = read_json(self.path / "state.json")
+        if state["state"] in ("running", "paused") and not self.is_held():
+            step = state["step"]
+            state |= {"state": "interrupted", "message": f"Its worker ended at step {step} or later; it can be resumed."}
+        return state
+
+    def say(self, *, durable: bool = True, **what: Any) -> None:
+        """Update state.json."""
+        state = read_json(self.path / "state.json") if (self.path / "state.json").exists() else {}
+        write_json(self.path / "state.json", state | what | {"heartbeat": time.time()}, durable=durable)
+
+    def control(self) -> dict[str, Any]:
+        """What people want of it."""
+        try:
+            return read_json(self.path / "control.json")
+        except BadInput:
+            return {"want": "run"}
+
+    def want(self, **wishes: Any) -> None:
+        """Ask for something: ``want`` = run | pause | stop, ``until`` a step, ``delay`` seconds a step, ``lr``."""
+        write_json(self.path / "control.json", self.control() | wishes, durable=False)
+
+    def metrics(self) -> list[dict[str, float]]:
+        """The logged steps so far; a line still being written is left for next time."""
+        try:
+            lines = (self.path / "metrics.jsonl").read_text().split("\n")[:-1]
+        except FileNotFoundError:
+            return []
+        return [json.loads(line) for line in lines]
+
+    def snapshots(self) -> list[int]:
+        """The steps that can be gone back to, rising."""
+        folder = self.path / "snapshots"
+        return sorted(int(p.name) for p in folder.glob("[0-9]*") if (p / "model.safetensors").exists())
+
+    def folder(self, step: int | None = None) -> Path:
+        """Where the weights at ``step`` are (None: the newest).
+
+        Raises:
+            BadInput: If there is no snapshot of that step.
+        """
+        if step is None:
+            return self.path if (self.path / "model.safetensors").exists() else self.folder(0)
+        if step not in self.snapshots():
+            raise BadInput(f"Run {self.id} has no snapshot of step {step}: it has {_few(self.snapshots())}.")
+        return self.path / "snapshots" / str(step)
+
+    def model(self, step: int | None = None, *, device: torch.device | str = "cpu") -> GenerativeModel:
+        """The model as it was at ``step`` (None: the newest)."""
+        return load(self.folder(step), device=device)
+
+    def data(self, device: torch.device | str = "cpu") -> datasets.Data:
+        """The data it learns from."""
+        plan = self.plan
+        return datasets.load(plan["data"], device=device, **plan.get("data_arguments", {}))
+
+    def training(self, *, device: torch.device | str | None = None, rank: int = 0, world: int = 1) -> Training:
+        """The training as planned, at its very beginning."""
+        plan = self.plan
+        settings = Settings.of(plan["settings"])
+        device = torch.device(device or plan["device"])
+        data = self.data(device)
+        torch.manual_seed(settings.seed)  # the initial weights
+        model = build({"model": plan["model"], "shape": list(data.shape), **plan["arguments"]})
+        if parent := plan.get("parent"):
+            model.load_state_dict(load(self.folder(parent["step"])).state_dict())
+        training = Training(model, data, settings, device=device, rank=rank, world=world)
+        training.step_ = parent["step"] if parent else 0
+        return training
+
+    def is_held(self) -> bool:
+        """Whether some process is working on it."""
+        try:
+            with self.held():
+                return False
+        except BlockingIOError:
+            return True
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Be the one process that writes.
+
+        Raises:
+            BlockingIOError: If another is.
+        """
+        with (self.path / ".lock").open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield
+
+    def delete(self) -> None:
+        """Remove it and everything it holds.
+
+        Raises:
+            BadInput: If it is still being worked on.
+        """
+        if self.is_held():
+            raise BadInput(f"Run {self.id} is still being trained: stop it first.")
+        shutil.rmtree(self.path)
+
+    def command(self) -> str:
+        """The command line that makes this run again."""
+        plan = self.plan
+        cls = model_class(plan["model"])
+        usual, known = asdict(Settings.of(cls.defaults)), declared(cls)
+        words = [f"--set {name}={value}" for name, value in plan["arguments"].items() if value != known[name].default]
+        for name, value in plan["settings"].items():
+            if value != usual[name]:
+                words.append(f"--{name.replace('_', '-')} {value}")
+        return " ".join([f"python -m genmodels train {plan['model']} --data {plan['data']}", *words])
+
+
+def create(
+    model: str,
+    data: str,
+    *,
+    arguments: dict[str, Any] | None = None,
+    settings: dict[str, Any] | None = None,
+    data_arguments: dict[str, Any] | None = None,
+    title: str = "",
+    device: str = "cpu",
+    folder: Path | None = None,
+    parent: dict[str, Any] | None = None,
+) -> Run:
+    """Make a new run; everything is checked before anything is written.
+
+    Args:
+        model: A name of MODELS.
+        data: A name of DATASETS.
+        arguments: The model's hyperparameters, where they are not the defaults.
+        settings: The training's, where they are not the model's ``defaults`` or the common ones.
+        data_arguments: What the data set needs to be made again (the strokes of a drawing).
+        title: A name for people.
+        device: Where it is to be trained.
+        folder: Where to put it; a new folder of :func:`root` otherwise.
+        parent: {"run", "step"} of the run that this is a fork of.
+
+    Raises:
+        BadInput: If anything is wrong.
+    """
+    loaded = datasets.load(data, **(data_arguments or {}))
+    built = build({"model": model, "shape": list(loaded.shape), **(arguments or {})})
+    chosen = Settings.of({**built.defaults, **(settings or {})})
+    name = f"{model}-{data}-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
+    run = Run(folder or inside(root(), name))
+    if run.path.exists() and any(run.path.iterdir()):
+        raise BadInput(f"{run.path} is not empty: choose a new folder for a new run.")
+    plan = {
+        "title": _title(title or f"{model} on {data}"),
+        "model": model,
+        "arguments": {name: value for name, value in built.config.items() if name != "shape"},
+        "data": data,
+        "data_arguments": data_arguments or {},
+        "settings": asdict(chosen),
+        "device": device,
+        "parent": parent,
+        "created": time.time(),
+        "versions": {"genmodels": __version__, "torch": torch.__version__, "python": platform.python_version()},
+    }
+    run.path.mkdir(parents=True, exist_ok=True)
+    run.say(state="stopped", step=parent["step"] if parent else 0, message="Not started yet.")
+    write_json(run.path / "run.json", plan)
+    return run
+
+
+def fork(
+    parent: Run, step: int, *, arguments: dict[str, Any] | None = None, settings: dict[str, Any] | None = None, title: str = ""
+) -> Run:
+    """A new run that goes on from ``step`` of ``parent`` with something changed.
+
+    Raises:
+        BadInput: If there is no such snapshot, or the change needs other weights than the parent has.
+    """
+    weights, plan = parent.folder(step), parent.plan
+    arguments = plan["arguments"] | (arguments or {})
+    settings = plan["settings"] | (settings or {})
+    total = parent.training().total
+    settings["steps"] = max(settings["steps"], total if step < total else step + total)
+    old = load(weights)
+    new = build({"model": plan["model"], "shape": list(old.shape), **arguments})
+    sizes = lambda model: {k: v.shape for k, v in model.state_dict().items()}  # noqa: E731
+    if sizes(old) != sizes(new):
+        raise BadInput("A fork keeps its parent's weights: change what does not change the networks (a rate, β, a seed).")
+    run = create(
+        plan["model"],
+        plan["data"],
+        arguments=arguments,
+        settings=settings,
+        data_arguments=plan.get("data_arguments"),
+        title=title or f"{plan['title']}, fork at {step}",
+        device=plan["device"],
+        parent={"run": parent.id, "step": step},
+    )
+    new.load_state_dict(old.state_dict())
+    new.save(run.path / "snapshots" / str(step), weights=half(new.state_dict()))
+    return run
+
+
+def half(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """``weights`` in half precision, but for what would not fit."""
+    fits = lambda v: v.is_floating_point() and (v.numel() == 0 or v.abs().max() < 60_000)  # noqa: E731
+    return {k: v.half() if fits(v) else v for k, v in weights.items()}
+
+
+def find(name: str) -> Run:
+    """The run ``name`` in the runs' folder.
+
+    Raises:
+        BadInput: If the name could leave the folder, or there is no such run.
+    """
+    run = Run(inside(root(), name))
+    if not (run.path / "run.json").exists():
+        raise BadInput(f"There is no run {name!r}: `python -m genmodels runs` lists them.")
+    return run
+
+
+def every() -> list[Run]:
+    """All runs, the newest first."""
+    if not root().exists():
+        return []
+    runs = [Run(path) for path in root().iterdir() if path.name[0] != "." and (path / "run.json").exists()]
+    return sorted(runs, key=lambda run: run.plan["created"], reverse=True)
+
+
+def _title(text: str) -> str:
+    """A title on one line, at most 80 characters, without control characters."""
+    return "".join(c for c in " ".join(text.split()) if c.isprintable())[:80] or "untitled"
+
+
+def _few(steps: list[int]) -> str:
+    shown = [str(s) for s in steps]
+    return ", ".join(shown if len(shown) <= 8 else [*shown[:4], "…", *shown[-3:]]) or "none yet"

@@ -1,0 +1,46 @@
+"""What all tests share: one thread, runs that go to a temporary folder, and registries that a test may add to."""
+
+import os
+
+os.environ["OMP_NUM_THREADS"] = "1"  # before torch: the tests' processes share the cores
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from genmodels import data
+from genmodels.models import MODELS
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Every test has a folder of runs to itself."""
+    folder = tmp_path / "runs"
+    monkeypatch.setenv("GENMODELS_RUNS", str(folder))
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def registries() -> Iterator[None]:
+    """What a test adds to a registry is gone after it."""
+    kept = [(registry, dict(registry)) for registry in (MODELS, data.DATASETS)]
+    yield
+    for registry, before in kept:
+        registry.clear()
+        registry.update(before)
+
+
+@pytest.fixture(scope="session")
+def digits() -> data.Data:
+    """The 8×8 digits: pictures that need no download."""
+    return data.load("digits")
+
+
+@pytest.fixture(scope="session")
+def plane() -> data.Data:
+    """A density on the plane whose truth is known."""
+    return data.load("eight-gaussians")

@@ -1,0 +1,109 @@
+"""One declaration drives everything: what it says, what it lets through, and what it answers otherwise."""
+
+import json
+from dataclasses import dataclass
+from typing import Annotated
+
+import pytest
+
+from genmodels.errors import BadInput
+from genmodels.hyperparameters import Between, Only, Switch, check, declared
+
+
+def example(
+    shape: tuple[int, ...],
+    *,
+    width: Annotated[int, Between(1, 64, "units", log=True)] = 16,
+    rate: Annotated[float, Between(0, 1, "how fast")] = 0.5,
+    prior: Annotated[str, Only(("normal", "vamp"), "of z")] = "normal",
+    learned: Annotated[bool, Switch("whether it is learned")] = False,
+    undeclared: int = 3,
+) -> None:
+    """A function with one hyperparameter of each kind."""
+
+
+def test_a_signature_is_read_back_in_order() -> None:
+    found = declared(example)
+    assert list(found) == ["width", "rate", "prior", "learned"]
+    assert [one.default for one in found.values()] == [16, 0.5, "normal", False]
+    assert [one.type for one in found.values()] == [int, float, str, bool]
+    assert [one.help for one in found.values()] == ["units", "how fast", "of z", "whether it is learned"]
+
+
+def test_a_class_declares_by_its_constructor() -> None:
+    @dataclass
+    class Settings:
+        lr: Annotated[float, Between(0, 1, "rate")] = 0.1
+
+    assert list(declared(Settings)) == ["lr"]
+    assert check(Settings, {"lr": "0.5"}) == {"lr": 0.5}
+
+
+def test_what_is_not_given_takes_its_default() -> None:
+    assert check(example, {}) == {"width": 16, "rate": 0.5, "prior": "normal", "learned": False}
+    assert check(example, {"width": 8})["width"] == 8
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "expected"),
+    [
+        ("width", 8, 8),
+        ("width", 8.0, 8),
+        ("width", "8", 8),
+        ("width", "8.0", 8),
+        ("width", 1, 1),
+        ("width", 64, 64),
+        ("rate", 0, 0.0),
+        ("rate", "1e-3", 1e-3),
+        ("prior", "vamp", "vamp"),
+        ("learned", True, True),
+        ("learned", "yes", True),
+        ("learned", "TRUE", True),
+        ("learned", "0", False),
+        ("learned", "off", False),
+    ],
+)
+def test_text_and_json_become_the_declared_type(name: str, given: object, expected: object) -> None:
+    value = check(example, {name: given})[name]
+    assert value == expected
+    assert type(value) is type(expected)
+    assert json.loads(json.dumps(value)) == value
+
+
+@pytest.mark.parametrize("name", ["width", "rate"])
+@pytest.mark.parametrize("given", [True, None, "", "x", "nan", "inf", "-1", 65, float("nan"), 10**400, [1], {"a": 1}])
+def test_a_bad_number_is_named_with_what_is_allowed(name: str, given: object) -> None:
+    with pytest.raises(BadInput) as error:
+        check(example, {name: given})
+    assert name in str(error.value)
+    assert ("a whole number from 1 to 64" if name == "width" else "a number from 0 to 1") in str(error.value)
+    assert len(str(error.value)) < 200
+
+
+def test_a_whole_number_is_whole() -> None:
+    with pytest.raises(BadInput, match=r"width = 1\.5 is not a whole number from 1 to 64"):
+        check(example, {"width": 1.5})
+
+
+@pytest.mark.parametrize("given", ["Vamp", "", None, 0, ["vamp"], "x" * 10_000])
+def test_a_bad_word_is_named_with_the_words_allowed(given: object) -> None:
+    with pytest.raises(BadInput, match=r"prior = .* is not one of normal, vamp") as error:
+        check(example, {"prior": given})
+    assert len(str(error.value)) < 200
+
+
+@pytest.mark.parametrize("given", [1, 0.0, "maybe", None, []])
+def test_a_bad_switch_is_named(given: object) -> None:
+    with pytest.raises(BadInput, match=r"learned = .* is not true or false"):
+        check(example, {"learned": given})
+
+
+def test_an_unknown_name_is_answered_with_the_nearest() -> None:
+    with pytest.raises(BadInput, match="'widht' is not a hyperparameter here: did you mean width"):
+        check(example, {"widht": 1})
+    with pytest.raises(BadInput, match="it may be width, rate, prior, learned"):
+        check(example, {"zzz": 1})
+    with pytest.raises(BadInput, match="'undeclared' is not a hyperparameter"):
+        check(example, {"undeclared": 1})
+    with pytest.raises(BadInput, match="'shape' is not a hyperparameter"):
+        check(example, {"shape": [1]})

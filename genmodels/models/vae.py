@@ -1,0 +1,245 @@
+r"""The variational autoencoder: a latent variable model with a network for its posterior.
+
+.. math::
+    p(x, z) = p(z)\, p(x \mid z), \qquad q(z \mid x) = N(z; \mu(x), \mathrm{diag}\, \sigma^2(x)), \qquad
+    \log p(x) \ge \underbrace{E_q[\log p(x \mid z)]}_{\text{reconstruction}} - \underbrace{KL(q(z \mid x) \,\|\, p(z))}_{\text{KL}}
+    = \text{ELBO}
+
+Kingma & Welling (2014), Auto-Encoding Variational Bayes. https://arxiv.org/abs/1312.6114
+
+β weighs the KL (Higgins et al. 2017, https://openreview.net/forum?id=Sy2fzU9gl), annealing lets it rise from 0 (Bowman et
+al. 2016, https://arxiv.org/abs/1511.06349), free bits stop paying for it below a floor (Kingma et al. 2016,
+https://arxiv.org/abs/1606.04934), and k importance samples tighten the bound (Burda et al. 2016,
+https://arxiv.org/abs/1509.00519).
+"""
+
+import math
+from typing import Annotated, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from genmodels import nn as networks
+from genmodels import random
+from genmodels.distributions import (
+    bernoulli_log_prob,
+    continuous_bernoulli_log_prob,
+    continuous_bernoulli_mean,
+    continuous_bernoulli_quantile,
+    kl_to_standard_normal,
+    normal_entropy,
+    normal_log_prob,
+)
+from genmodels.errors import BadInput
+from genmodels.hyperparameters import Between, Only
+from genmodels.models.base import GenerativeModel, Preset
+from genmodels.priors import FlowPrior, MixtureOfGaussians, StandardNormal, VampPrior
+
+__all__ = ["VAE"]
+
+
+class VAE(GenerativeModel):
+    """encoder x → (mu, logvar), prior p(z), decoder z → the parameter of p(x | z)."""
+
+    presets: ClassVar[tuple[Preset, ...]] = (
+        Preset("30 seconds on digits", "digits", {"latent_dim": 2, "hidden": 256}, {"epochs": 200}),
+        Preset("MNIST 2-D as in the report", "mnist", {}, {"epochs": 20, "batch_size": 128, "lr": 1e-3}),
+    )
+
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        *,
+        latent_dim: Annotated[int, Between(1, 64, "dimensions of z")] = 2,
+        network: Annotated[str, Only(("mlp", "conv"), "of encoder and decoder; conv is for images")] = "mlp",
+        hidden: Annotated[int, Between(16, 2048, "units of a hidden layer", log=True)] = 512,
+        depth: Annotated[int, Between(1, 6, "hidden layers; of conv: halvings of the image")] = 2,
+        decoder: Annotated[
+            str,
+            Only(
+                ("auto", "bernoulli", "continuous-bernoulli", "gaussian"),
+                "p(x | z); auto: bernoulli for images, gaussian for points",
+            ),
+        ] = "auto",
+        sigma: Annotated[float, Between(0, 10, "standard deviation of a gaussian decoder; 0: learned")] = 0.0,
+        prior: Annotated[str, Only(("normal", "mixture", "vamp", "flow"), "p(z)")] = "normal",
+        components: Annotated[int, Between(1, 512, "components of a mixture or vamp prior")] = 16,
+        beta: Annotated[float, Between(0, 100, "weight of the KL in the loss; 1: the ELBO")] = 1.0,
+        anneal: Annotated[float, Between(0, 1, "part of the training over which beta rises from 0")] = 0.0,
+        free_bits: Annotated[float, Between(0, 10, "nats of KL in each latent dimension that cost nothing")] = 0.0,
+        estimator: Annotated[
+            str,
+            Only(
+                ("analytic", "sampled"),
+                "of the ELBO's KL: analytic integrates what can be (SGVB B), sampled nothing (A)",
+            ),
+        ] = "analytic",
+        samples: Annotated[int, Between(1, 100, "draws of z for each x; the k of iwae")] = 1,
+        objective: Annotated[str, Only(("elbo", "iwae"), "the bound that is maximized")] = "elbo",
+        binarize: Annotated[
+            str, Only(("threshold", "stochastic"), "for a bernoulli decoder: pixels at ½, or drawn anew at each visit")
+        ] = "threshold",
+    ) -> None:
+        super().__init__(shape)
+        if decoder == "auto":
+            decoder = "bernoulli" if self.is_image else "gaussian"
+        if not self.is_image and (decoder != "gaussian" or network != "mlp"):
+            raise BadInput(
+                f"decoder = {decoder}, network = {network} is for images: points take decoder = gaussian, network = mlp."
+            )
+        if objective == "iwae" and free_bits:
+            raise BadInput(f"free_bits = {free_bits} needs objective = elbo: the bound iwae has no KL of its own.")
+        self.latent_dim, self.likelihood, self.binarize = latent_dim, decoder, binarize
+        self.beta, self.anneal, self.free_bits, self.sigma = beta, anneal, free_bits, sigma
+        self.estimator, self.samples, self.objective = estimator, samples, objective
+        self.encoder = networks.encoder(network, shape, 2 * latent_dim, hidden=hidden, depth=depth)
+        self.decoder = networks.decoder(network, latent_dim, shape, hidden=hidden, depth=depth)
+        if decoder == "gaussian" and not sigma:
+            self.log_sigma = nn.Parameter(torch.zeros(()))
+        self.prior = self._prior(prior, components)
+        self.passed = 1.0  # of the training
+
+    def _prior(self, name: str, components: int) -> StandardNormal | MixtureOfGaussians | VampPrior | FlowPrior:
+        match name:
+            case "normal":
+                return StandardNormal(self.latent_dim)
+            case "mixture":
+                return MixtureOfGaussians(self.latent_dim, components)
+            case "vamp":
+                return VampPrior(self.encode, self.shape, components)
+            case _:
+                return FlowPrior(self.latent_dim)
+
+    # The model ----------------------------------------------------------------------------------------------------
+
+    @property
+    def inputs(self) -> str:
+        """Binary pixels for a Bernoulli decoder, grey ones in [0, 1] for the others."""
+        return self.binarize if self.likelihood == "bernoulli" else "unit"
+
+    def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """mu and logvar of q(z | x), shape (B, L) each, for ``x`` as ``inputs`` says."""
+        mu, logvar = self.encoder(x).to(x.dtype).chunk(2, -1)
+        return mu, logvar
+
+    def decode(self, z: Tensor) -> Tensor:
+        """E[x | z] in data space, shape (..., \\*shape) for z (..., L)."""
+        h = self._decoded(z)
+        if self.likelihood == "continuous-bernoulli":
+            return continuous_bernoulli_mean(h)
+        return h.sigmoid() if self.is_image else h
+
+    def _decoded(self, z: Tensor) -> Tensor:
+        """The decoder network's output, in the precision of z."""
+        return self.decoder(z.flatten(0, -2)).to(z.dtype).unflatten(0, z.shape[:-1])
+
+    def _logvar_x(self, like: Tensor) -> Tensor:
+        """log σ² of a Gaussian decoder: one σ for all dimensions (Rybkin et al. 2021, https://arxiv.org/abs/2006.13202)."""
+        return like.new_tensor(2 * math.log(self.sigma)) if self.sigma else 2 * self.log_sigma
+
+    def log_likelihood(self, x: Tensor, z: Tensor) -> Tensor:
+        """log p(x | z), shape (B, ...), for x (B, \\*shape) and z (B, ..., L)."""
+        h = self._decoded(z).flatten(z.ndim - 1)  # (B, ..., D)
+        x = x.flatten(1).view(len(x), *[1] * (z.ndim - 2), -1)
+        match self.likelihood:
+            case "bernoulli":
+                each = bernoulli_log_prob(x, h)
+            case "continuous-bernoulli":
+                each = continuous_bernoulli_log_prob(x, h)
+            case _:
+                each = normal_log_prob(x, h.sigmoid() if self.is_image else h, self._logvar_x(h))
+        return each.sum(-1)
+
+    def log_joint(self, x: Tensor, z: Tensor) -> Tensor:
+        """log p(x, z) = log p(x | z) + log p(z), shape (B, ...), for z (B, ..., L)."""
+        return self.log_likelihood(x, z) + self.prior.log_prob(z)
+
+    @torch.no_grad()
+    def sample(
+        self, n: int, *, y: Tensor | None = None, rng: torch.Generator | None = None, draw: bool = False
+    ) -> Tensor:
+        """z ~ p(z), then the decoder's mean, or with ``draw`` a draw from p(x | z) (a Gaussian's cut to [0, 1] on images)."""
+        z = self.prior.sample(n, rng)
+        if not draw:
+            return self.decode(z)
+        if self.likelihood == "gaussian":
+            mean = self.decode(z)
+            x = mean + torch.exp(0.5 * self._logvar_x(mean)) * random.randn(*mean.shape, rng=rng, device=z.device)
+            return x.clamp(0, 1) if self.is_image else x
+        u = random.rand(n, *self.shape, rng=rng, device=z.device)
+        if self.likelihood == "bernoulli":
+            return (u < self.decode(z)).to(z.dtype)
+        return continuous_bernoulli_quantile(u, self._decoded(z))
+
+    # The bounds ---------------------------------------------------------------------------------------------------
+
+    def posterior_samples(self, mu: Tensor, logvar: Tensor, n: int, rng: torch.Generator | None = None) -> Tensor:
+        """z = mu + σ·ε, n of them for each x, shape (B, n, L) (Kingma & Welling 2014, section 2.4)."""
+        eps = random.randn(len(mu), n, self.latent_dim, rng=rng, device=mu.device)
+        return mu.unsqueeze(1) + torch.exp(0.5 * logvar).unsqueeze(1) * eps.to(mu.dtype)
+
+    def kl(self, mu: Tensor, logvar: Tensor, z: Tensor, *, estimator: str = "analytic") -> Tensor:
+        """KL(q(z | x) ‖ p(z)) in nats, estimated from z ~ q, shape (B, L); (B, 1) where p(z) does not factorize.
+
+        "analytic" integrates what can be: all of it for a normal prior (SGVB B, Kingma & Welling 2014, eq. 7), else the
+        entropy of q. "sampled" is the mean of log q(z | x) − log p(z) (SGVB A, eq. 6).
+        """
+        normal = isinstance(self.prior, StandardNormal)
+        if normal and estimator == "analytic":
+            return kl_to_standard_normal(mu, logvar)
+        if estimator == "analytic":
+            log_q = -normal_entropy(logvar).unsqueeze(1)
+        else:
+            log_q = normal_log_prob(z, mu.unsqueeze(1), logvar.unsqueeze(1))
+        if normal:
+            return (log_q - self.prior.marginal_log_prob(z)).mean(1)
+        return (log_q.sum(-1) - self.prior.log_prob(z)).mean(1, keepdim=True)
+
+    def elbo(self, x: Tensor, rng: torch.Generator | None = None, *, samples: int = 1) -> Tensor:
+        """The evidence lower bound, estimated from ``samples`` draws of z, in nats, shape (B,)."""
+        mu, logvar = self.encode(x)
+        z = self.posterior_samples(mu, logvar, samples, rng)
+        return self.log_likelihood(x, z).mean(1) - self.kl(mu, logvar, z).sum(1)
+
+    def iwae(self, x: Tensor, k: int, rng: torch.Generator | None = None) -> Tensor:
+        r"""log (1/k) Σ p(x, z_i)/q(z_i | x) with z_i ~ q, in nats, shape (B,). Burda et al. (2016), eq. 8."""
+        mu, logvar = self.encode(x)
+        z = self.posterior_samples(mu, logvar, k, rng)
+        log_q = normal_log_prob(z, mu.unsqueeze(1), logvar.unsqueeze(1)).sum(-1)
+        return torch.logsumexp(self.log_joint(x, z) - log_q, 1) - math.log(k)
+
+    # Training -----------------------------------------------------------------------------------------------------
+
+    def progress(self, fraction: float) -> None:
+        """How far beta has risen."""
+        self.passed = fraction
+
+    def after_turn(self, player: str) -> None:
+        """Pseudo-inputs that are images stay images."""
+        if isinstance(self.prior, VampPrior) and self.is_image:
+            self.prior.pseudo_inputs.data.clamp_(0, 1)
+
+    def loss(
+        self, x: Tensor, y: Tensor | None = None, *, player: str = "model", rng: torch.Generator | None = None
+    ) -> dict[str, Tensor]:
+        """The negative bound with beta and free bits; "elbo" is always the plain one, so that curves compare. All in nats."""
+        beta = self.beta * (min(1.0, self.passed / self.anneal) if self.anneal else 1.0)
+        mu, logvar = self.encode(x)
+        z = self.posterior_samples(mu, logvar, self.samples, rng)
+        log_px = self.log_likelihood(x, z)  # (B, S)
+        estimator = self.estimator if self.objective == "elbo" else "sampled"
+        kl = self.kl(mu, logvar, z, estimator=estimator).mean(0)  # (L,) or (1,)
+        terms = {"elbo": log_px.mean() - kl.sum(), "reconstruction": log_px.mean(), "kl": kl.sum()}
+        if self.objective == "iwae":
+            log_q = normal_log_prob(z, mu.unsqueeze(1), logvar.unsqueeze(1)).sum(-1)
+            log_w = log_px + beta * (self.prior.log_prob(z) - log_q)
+            terms["iwae"] = (torch.logsumexp(log_w, 1) - math.log(self.samples)).mean()
+            terms["loss"] = -terms["iwae"]
+        else:
+            paid = kl.clamp_min(self.free_bits * self.latent_dim / len(kl)) if self.free_bits else kl
+            terms["loss"] = beta * paid.sum() - log_px.mean()
+        if self.anneal:
+            terms["beta"] = torch.full_like(terms["loss"], beta)
+        if self.likelihood == "gaussian" and not self.sigma:
+            terms["sigma"] = self.log_sigma.exp()
+        return terms

@@ -1,0 +1,77 @@
+"""Networks: a multilayer perceptron, and a convolutional encoder and decoder for images of any size from 8×8."""
+
+import itertools
+import math
+
+import torch
+from torch import Tensor, nn
+
+from genmodels.errors import BadInput
+
+__all__ = ["MLP", "ConvDecoder", "ConvEncoder", "decoder", "encoder"]
+
+
+class MLP(nn.Sequential):
+    """Linear layers with ReLU between them: ``MLP(784, 512, 512, 4)`` has two hidden layers of 512 units."""
+
+    def __init__(self, *sizes: int) -> None:
+        layers: list[nn.Module] = []
+        for n_in, n_out in itertools.pairwise(sizes):
+            layers += [nn.Linear(n_in, n_out), nn.ReLU()]
+        super().__init__(*layers[:-1])
+
+
+class ConvEncoder(nn.Sequential):
+    """Images (B, C, H, W) → (B, outputs): ``depth`` convolutions that halve the size, then one hidden layer."""
+
+    def __init__(self, shape: tuple[int, ...], outputs: int, *, hidden: int = 512, depth: int = 2) -> None:
+        channels, sizes = _stages(shape, depth)
+        layers: list[nn.Module] = []
+        for c_in, c_out in itertools.pairwise(channels):
+            layers += [nn.Conv2d(c_in, c_out, 3, stride=2, padding=1), nn.ReLU()]
+        super().__init__(*layers, nn.Flatten(), MLP(channels[-1] * math.prod(sizes[-1]), hidden, outputs))
+
+
+class ConvDecoder(nn.Module):
+    """The mirror image: (B, inputs) → (B, C, H, W). Kernels of 4 at stride 2 overlap evenly: no checkerboard."""
+
+    def __init__(self, inputs: int, shape: tuple[int, ...], *, hidden: int = 512, depth: int = 2) -> None:
+        super().__init__()
+        channels, self.sizes = _stages(shape, depth)
+        self.first = (channels[-1], *self.sizes[-1])
+        self.dense = MLP(inputs, hidden, math.prod(self.first))
+        self.ups = nn.ModuleList(
+            nn.ConvTranspose2d(channels[i + 1], channels[i], 4, stride=2, padding=1) for i in reversed(range(depth))
+        )
+
+    def forward(self, z: Tensor) -> Tensor:
+        """Images of ``z``, unbounded, shape (B, C, H, W)."""
+        h = self.dense(z).unflatten(1, self.first)
+        for up, (height, width) in zip(self.ups, reversed(self.sizes[:-1]), strict=True):
+            h = up(torch.relu(h))[..., :height, :width]
+        return h
+
+
+def _stages(shape: tuple[int, ...], depth: int) -> tuple[list[int], list[tuple[int, int]]]:
+    """Channels and sizes after 0, 1, …, depth halvings (rounded up)."""
+    if len(shape) != 3 or min(shape[1:]) < 8:
+        raise BadInput(f"network = conv needs images of at least 8×8, not data of shape {shape}: use mlp.")
+    channels, height, width = shape
+    return (
+        [channels] + [min(32 << i, 128) for i in range(depth)],
+        [(-(-height // 2**i), -(-width // 2**i)) for i in range(depth + 1)],
+    )
+
+
+def encoder(network: str, shape: tuple[int, ...], outputs: int, *, hidden: int, depth: int) -> nn.Module:
+    """A network from data of ``shape`` to ``outputs`` numbers; ``network`` is "mlp" or "conv"."""
+    if network == "conv":
+        return ConvEncoder(shape, outputs, hidden=hidden, depth=depth)
+    return nn.Sequential(nn.Flatten(), MLP(math.prod(shape), *[hidden] * depth, outputs))
+
+
+def decoder(network: str, inputs: int, shape: tuple[int, ...], *, hidden: int, depth: int) -> nn.Module:
+    """A network from ``inputs`` numbers to data of ``shape``, unbounded; ``network`` is "mlp" or "conv"."""
+    if network == "conv":
+        return ConvDecoder(inputs, shape, hidden=hidden, depth=depth)
+    return nn.Sequential(MLP(inputs, *[hidden] * depth, math.prod(shape)), nn.Unflatten(1, shape))

@@ -234,9 +234,10 @@ class Training:
         bad = ~table.isfinite()
         if bad.any():
             at = int(bad.any(0).nonzero()[0])
-            name = list(rows)[int(bad[:, at].nonzero()[0])]
-            value = table[list(rows).index(name), at].item()
-            raise TrainingFailed(f"The term {name} became {value} at step {first + at}.")
+            then = dict(zip(rows, table[:, at].tolist(), strict=True))
+            broken = [name for name, value in then.items() if not math.isfinite(value)]
+            name = min(broken, key=lambda name: name.endswith("loss"))  # the term at fault rather than their sum
+            raise TrainingFailed(f"The term {name} became {then[name]} at step {first + at}.")
         return dict(zip(rows, table.mean(1).tolist(), strict=True))
 
     @torch.no_grad()

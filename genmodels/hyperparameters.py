@@ -18,7 +18,7 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from genmodels.errors import BadInput
 
-__all__ = ["Between", "Hyperparameter", "Only", "Switch", "check", "declared"]
+__all__ = ["Between", "Hyperparameter", "Numbers", "Only", "Switch", "check", "declared"]
 
 
 @dataclass(frozen=True)
@@ -47,13 +47,24 @@ class Switch:
 
 
 @dataclass(frozen=True)
+class Numbers:
+    """A row of ``fewest`` to ``most`` numbers, each in [low, high]; text separates them by commas."""
+
+    fewest: int
+    most: int
+    low: float
+    high: float
+    help: str
+
+
+@dataclass(frozen=True)
 class Hyperparameter:
     """One declared hyperparameter: its name, its type, its default and what it may be."""
 
     name: str
     type: type
     default: Any
-    rule: Between | Only | Switch
+    rule: Between | Only | Switch | Numbers
 
     @property
     def help(self) -> str:
@@ -69,6 +80,8 @@ class Hyperparameter:
                 return f"{noun} from {low:g} to {high:g}"
             case Only(options):
                 return "one of " + ", ".join(options)
+            case Numbers(fewest, most, low, high):
+                return f"a row of {fewest} to {most} numbers from {low:g} to {high:g}"
             case _:
                 return "true or false"
 
@@ -91,6 +104,12 @@ class Hyperparameter:
                     return value
                 if isinstance(value, str) and value.lower() in _WORDS:
                     return _WORDS[value.lower()]
+            case Numbers(fewest, most, low, high):
+                row = value.split(",") if isinstance(value, str) else value
+                if isinstance(row, list | tuple) and fewest <= len(row) <= most:
+                    numbers = tuple(_number(one, float) for one in row)
+                    if all(number is not None and low <= number <= high for number in numbers):
+                        return numbers
         raise BadInput(f"{self.name} = {_shown(value)} is not {self.allowed}.")
 
 

@@ -7,3 +7,7 @@ class BadInput(ValueError):
 
 class TrainingFailed(RuntimeError):
     """A training cannot go on: the message names the term, the step and what was kept."""
+
+
+class Busy(BadInput):
+    """Another process is working on it."""

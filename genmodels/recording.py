@@ -17,7 +17,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save
 
-from genmodels.errors import BadInput, TrainingFailed
+from genmodels.errors import BadInput, Busy, TrainingFailed
 from genmodels.files import write
 from genmodels.runs import Run, half
 from genmodels.train import Step, fit
@@ -46,24 +46,24 @@ class Recording:
         save_every: Seconds between two saves of the exact state.
 
     Raises:
-        BadInput: If another process is training it.
+        Busy: If another process is training it.
     """
 
     def __init__(
         self, run: Run, *, device: str | None = None, rank: int = 0, world: int = 1, save_every: float = 15.0
     ) -> None:
-        self.run, self.writes, self.save_every = run, rank == 0, save_every
+        self.run, self.writes, self.save_every, self.failed = run, rank == 0, save_every, False
         self._stack = ExitStack()
         if self.writes:
             try:
                 self._stack.enter_context(run.held())
             except BlockingIOError:
-                raise BadInput(f"Run {run.id} is being trained by another process.") from None
+                raise Busy(f"Run {run.id} is being trained by another process.") from None
         try:
             self.training = run.training(device=device, rank=rank, world=world)
             self._restore()
         except BaseException as error:
-            self._fail(error)
+            self.fail(error)
             raise
         size = sum(v.numel() * 2 for v in self.training.weights().values())
         self._moments = set(moments(self.training.total, max(3, min(MOST_SNAPSHOTS, MOST_BYTES // max(size, 1)))))
@@ -83,7 +83,7 @@ class Recording:
                 yield step
             self.save(state="finished", message="")
         except Exception as error:
-            self._fail(error)
+            self.fail(error)
             if isinstance(error, OSError) and error.errno in FULL:
                 raise TrainingFailed(self.run.state()["message"]) from error
             raise
@@ -107,7 +107,7 @@ class Recording:
             if state is not None and self.writes:
                 self.save(state=state, message=message)
         except (OSError, TrainingFailed) as error:
-            self._fail(error)
+            self.fail(error)
         finally:
             self._stack.close()
 
@@ -137,7 +137,7 @@ class Recording:
         now = time.monotonic()
         if now - self._saved > max(self.save_every, 30 * self._cost):
             self.save()
-        elif now - self._shown > max(1.0, 3 * self._cost):
+        elif now - self._shown > max(1.0, 3 * self._cost) or self.training.closely:
             self._show()
             self.run.say(durable=False, step=step.step, epoch=step.epoch, seconds=step.seconds)
 
@@ -178,8 +178,9 @@ class Recording:
             numbers = json.loads(file.metadata()["numbers"])
             self.training.restore({key: file.get_tensor(key) for key in file.keys()}, numbers)  # noqa: SIM118
 
-    def _fail(self, error: BaseException) -> None:
-        """Say what happened, even on a full disk."""
+    def fail(self, error: BaseException) -> None:
+        """Say in the run what happened, even on a full disk."""
+        self.failed = True
         if not self.writes:
             return
         (self.run.path / ".reserve").unlink(missing_ok=True)

@@ -3,20 +3,21 @@
 ::
 
     runs/<id>/
-      run.json             the plan: model, its arguments, data, settings, versions, parent; never changes but for its title
-      state.json           where it is: queued, running, paused, finished, stopped, failed; step, heartbeat, a message
-      control.json         what people want of it: run, pause or stop; until which step; how slowly; which learning rate
+      run.json             the plan: model, arguments, data, settings, versions, parent; only its title may change
+      state.json           where it is: queued, running, paused, finished, stopped, failed; step, heartbeat, message
+      control.json         what people want: run, pause or stop; until which step; how slowly; which learning rate
       metrics.jsonl        one line a logged step: step, epoch, seconds, images, every term
       snapshots/<step>/    config.json and model.safetensors (half precision): any past moment can be asked anything
       config.json, model.safetensors, README.md      the newest weights: what the Hub gets
       trainer.safetensors  the exact state: resumed is bit for bit the same as never interrupted
 
-Whoever writes holds the lock on ``.lock``; the system releases it when that process ends, however it ends. So a run that
-says "running" while nobody holds its lock was interrupted, and anybody may take it up again.
+Whoever writes holds the lock on ``.lock``; the system releases it when that process ends, however it ends. So a run
+that says "running" while nobody holds its lock was interrupted, and anybody may take it up again.
 """
 
 import fcntl
 import json
+import math
 import os
 import platform
 import secrets
@@ -29,6 +30,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from genmodels import __version__
 from genmodels import data as datasets
@@ -78,8 +80,10 @@ class Run:
         """state.json; a run that nobody is working on though it says so is "interrupted"."""
         state = read_json(self.path / "state.json")
         if state["state"] in ("running", "paused") and not self.is_held():
-            step = state["step"]
-            state |= {"state": "interrupted", "message": f"Its worker ended at step {step} or later; it can be resumed."}
+            state = read_json(self.path / "state.json")  # it may have ended between the two looks
+            if state["state"] in ("running", "paused"):
+                message = f"Its worker ended at step {state['step']} or later; Resume goes on."
+                state |= {"state": "interrupted", "message": message}
         return state
 
     def say(self, *, durable: bool = True, **what: Any) -> None:
@@ -130,13 +134,15 @@ class Run:
     def data(self, device: torch.device | str = "cpu") -> datasets.Data:
         """The data it learns from."""
         plan = self.plan
-        return datasets.load(plan["data"], device=device, **plan.get("data_arguments", {}))
+        return datasets.load(plan["data"], plan.get("data_arguments"), device=device)
 
     def training(self, *, device: torch.device | str | None = None, rank: int = 0, world: int = 1) -> Training:
         """The training as planned, at its very beginning."""
         plan = self.plan
         settings = Settings.of(plan["settings"])
-        device = torch.device(device or plan["device"])
+        device = device or plan["device"]
+        if device == "auto":
+            device = "cuda" if torch.cuda.is_available() else "cpu"
         data = self.data(device)
         torch.manual_seed(settings.seed)  # the initial weights
         model = build({"model": plan["model"], "shape": list(data.shape), **plan["arguments"]})
@@ -146,13 +152,25 @@ class Run:
         training.step_ = parent["step"] if parent else 0
         return training
 
+    def seen(self) -> None:
+        """A page is showing it."""
+        (self.path / ".seen").touch()
+
+    def unseen(self) -> float:
+        """Seconds since a page has last shown it; 0 where none ever has (a command line's run)."""
+        try:
+            return time.time() - (self.path / ".seen").stat().st_mtime
+        except FileNotFoundError:
+            return 0.0
+
     def is_held(self) -> bool:
         """Whether some process is working on it."""
-        try:
-            with self.held():
-                return False
-        except BlockingIOError:
-            return True
+        with (self.path / ".lock").open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+            return False
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -162,7 +180,14 @@ class Run:
             BlockingIOError: If another is.
         """
         with (self.path / ".lock").open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            for wait in (0.01, 0.02, 0.04, None):  # a reader holds it for an instant to see whether it is free
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    if wait is None:
+                        raise
+                    time.sleep(wait)
             yield
 
     def delete(self) -> None:
@@ -195,7 +220,7 @@ def create(
     settings: dict[str, Any] | None = None,
     data_arguments: dict[str, Any] | None = None,
     title: str = "",
-    device: str = "cpu",
+    device: str = "auto",
     folder: Path | None = None,
     parent: dict[str, Any] | None = None,
 ) -> Run:
@@ -208,14 +233,14 @@ def create(
         settings: The training's, where they are not the model's ``defaults`` or the common ones.
         data_arguments: What the data set needs to be made again (the strokes of a drawing).
         title: A name for people.
-        device: Where it is to be trained.
+        device: Where it is to be trained; "auto" is the GPU where there is one.
         folder: Where to put it; a new folder of :func:`root` otherwise.
         parent: {"run", "step"} of the run that this is a fork of.
 
     Raises:
         BadInput: If anything is wrong.
     """
-    loaded = datasets.load(data, **(data_arguments or {}))
+    loaded = datasets.load(data, data_arguments)
     built = build({"model": model, "shape": list(loaded.shape), **(arguments or {})})
     chosen = Settings.of({**built.defaults, **(settings or {})})
     name = f"{model}-{data}-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
@@ -230,6 +255,7 @@ def create(
         "data_arguments": data_arguments or {},
         "settings": asdict(chosen),
         "device": device,
+        "heavy": math.prod(loaded.shape) >= 784 and any(isinstance(part, nn.Conv2d) for part in built.modules()),
         "parent": parent,
         "created": time.time(),
         "versions": {"genmodels": __version__, "torch": torch.__version__, "python": platform.python_version()},
@@ -241,7 +267,12 @@ def create(
 
 
 def fork(
-    parent: Run, step: int, *, arguments: dict[str, Any] | None = None, settings: dict[str, Any] | None = None, title: str = ""
+    parent: Run,
+    step: int,
+    *,
+    arguments: dict[str, Any] | None = None,
+    settings: dict[str, Any] | None = None,
+    title: str = "",
 ) -> Run:
     """A new run that goes on from ``step`` of ``parent`` with something changed.
 
@@ -257,7 +288,7 @@ def fork(
     new = build({"model": plan["model"], "shape": list(old.shape), **arguments})
     sizes = lambda model: {k: v.shape for k, v in model.state_dict().items()}  # noqa: E731
     if sizes(old) != sizes(new):
-        raise BadInput("A fork keeps its parent's weights: change what does not change the networks (a rate, β, a seed).")
+        raise BadInput("A fork keeps its parent's weights: change only what leaves the networks as they are.")
     run = create(
         plan["model"],
         plan["data"],

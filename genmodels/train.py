@@ -120,6 +120,7 @@ class Training:
         self.total = settings.steps or math.ceil(settings.epochs * self.batches.per_epoch / len(self.turns))
         self.log_every = max(1, self.total // LOGGED)
         self.lr = settings.lr  # may be changed while running
+        self.closely = False  # log every step: somebody is watching them one by one
         self.optimizers = {name: model.optimizer(name, settings.lr) for name in model.players()}
         self.ema = {k: v.detach().clone() for k, v in model.state_dict().items()} if settings.ema else None
         self.step_, self.seconds = 0, 0.0
@@ -208,7 +209,7 @@ class Training:
 
     def is_logged(self, step: int) -> bool:
         """Whether ``step`` is a point of the curves: powers of two, then evenly, and the last."""
-        return step % self.log_every == 0 or step & (step - 1) == 0 or step == self.total
+        return self.closely or step % self.log_every == 0 or step & (step - 1) == 0 or step == self.total
 
     def report(self, terms: dict[str, float] | None = None) -> Step:
         """Where the training is."""

@@ -65,7 +65,7 @@ class GenerativeModel(nn.Module):
         init = cls.__init__
 
         @functools.wraps(init)
-        def checked(self: "GenerativeModel", shape: Any, **values: Any) -> None:
+        def checked(self: "GenerativeModel", shape: Any, /, **values: Any) -> None:
             shape = _shape(shape)
             values = check(init, values)
             self.__dict__.setdefault("config", {"shape": list(shape), **values})

@@ -1,0 +1,281 @@
+"""The queue: real worker processes that take turns, are told what to do, die, and lose nothing."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from genmodels import jobs, runs
+from genmodels.errors import BadInput
+from genmodels.jobs import Pool
+from genmodels.recording import Recording
+from genmodels.runs import Run
+
+SMALL = {"hidden": 16, "depth": 1}
+
+
+@pytest.fixture(autouse=True)
+def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GENMODELS_RUNS", str(tmp_path / "runs"))
+
+
+@pytest.fixture
+def pool() -> Iterator[Pool]:
+    pool = Pool(2)
+    yield pool
+    pool.close()
+
+
+def new(steps: int = 100_000, **kwargs) -> Run:
+    return runs.create("vae", "digits", arguments=SMALL, settings={"steps": steps, "batch_size": 32} | kwargs)
+
+
+def until(true: Callable[[], object], what: str, seconds: float = 60) -> None:
+    """Wait for something that must come."""
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, f"waited {seconds} s in vain for {what}"
+        time.sleep(0.02)
+
+
+def is_(run: Run, *states: str) -> Callable[[], bool]:
+    return lambda: run.state()["state"] in states
+
+
+def at(run: Run) -> int:
+    return run.state()["step"]
+
+
+def test_thirty_runs_all_move(pool):
+    thirty = [new() for _ in range(30)]
+    for run in thirty:
+        jobs.submit(run)
+    until(lambda: all(len(run.metrics()) >= 3 for run in thirty), "thirty runs to move")
+    assert len({run.state()["pid"] for run in thirty}) == 2
+    for run in thirty:
+        jobs.stop(run)
+    for run in thirty:
+        until(is_(run, "stopped"), "the stop")
+    steps = sorted(at(run) for run in thirty)
+    assert steps[0] > 0
+    assert jobs.waiting() == []
+
+
+def test_what_people_say_while_it_runs(pool):
+    run = new()
+    jobs.submit(run)
+    until(lambda: at(run) > 5, "the first steps")
+    jobs.pause(run)
+    until(is_(run, "paused"), "the pause")
+    here = at(run)
+    jobs.step(run)
+    until(lambda: at(run) == here + 1, "one step")
+    jobs.step(run, 3)
+    until(lambda: at(run) == here + 4, "three steps")
+    until(is_(run, "paused"), "the pause after the steps")
+    jobs.set_lr(run, 1e-5)
+    with pytest.raises(BadInput, match="lr = 7"):
+        jobs.set_lr(run, 7)
+    jobs.slow(run, 0.2)
+    jobs.resume(run)
+    until(is_(run, "running"), "the resume")
+    start, first = time.monotonic(), run.metrics()[-1]["step"]
+    until(lambda: run.metrics()[-1]["step"] > first, "a slow step", 30)
+    jobs.slow(run, 0.0)
+    until(lambda: at(run) > here + 50, "full speed")
+    assert time.monotonic() - start > 0.15
+    jobs.stop(run)
+    until(is_(run, "stopped"), "the stop")
+    here = at(run)
+    jobs.resume(run)
+    until(lambda: at(run) > here, "the run to go on after a stop")
+    jobs.stop(run)
+    until(is_(run, "stopped"), "the second stop")
+    assert Recording(run).training.lr == 1e-5
+
+
+def test_a_run_ends_finished_and_leaves_the_queue(pool):
+    run = new(steps=30)
+    jobs.submit(run)
+    until(is_(run, "finished"), "the end")
+    until(lambda: jobs.waiting() == [], "the queue to empty")
+    assert run.metrics()[-1]["step"] == 30
+
+
+def test_a_waiting_run_is_told_its_place_and_can_be_stopped():
+    first, second = new(), new()
+    jobs.submit(first)
+    time.sleep(0.02)
+    jobs.submit(second)
+    assert (jobs.place(first), jobs.place(second)) == (0, 1)
+    jobs.stop(first)
+    assert first.state()["state"] == "stopped"
+    assert (jobs.place(first), jobs.place(second)) == (None, 0)
+
+
+def test_workers_killed_at_random_moments_cost_nothing(monkeypatch):
+    """kill -9, many times: the run is readable at every moment, and ends bit for bit as if nothing had happened."""
+    whole = new(steps=1500)
+    recording = Recording(whole)
+    for _ in recording.steps():
+        pass
+    recording.close()
+    monkeypatch.setattr(jobs, "MOST_DEATHS", 10**6)
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    run, dice, kills = new(steps=1500), random.Random(0), 0
+    worker = f"""
+import sys
+from genmodels import jobs, recording
+jobs.MOST_DEATHS = 10**6
+old = recording.Recording.__init__
+def eager(self, run, **kwargs):
+    old(self, run, **kwargs | {{"save_every": 0.02}})
+recording.Recording.__init__ = eager
+worker = jobs.Worker()
+print("ready", flush=True)
+worker.work()
+"""
+    jobs.submit(run)
+    while run.state()["state"] != "finished":
+        process = subprocess.Popen([sys.executable, "-c", worker], stdout=subprocess.PIPE, env=environment)
+        assert process.stdout is not None
+        process.stdout.readline()
+        if kills < 8:
+            time.sleep(dice.random() * 0.4)
+            process.send_signal(signal.SIGKILL)
+            kills += 1
+        else:
+            until(is_(run, "finished"), "the end after the last kill")
+            process.kill()
+        process.wait()
+        process.stdout.close()
+        assert run.state()["state"] in ("queued", "interrupted", "finished")
+        steps = [row["step"] for row in run.metrics()]
+        assert steps == sorted(set(steps))
+        for step in run.snapshots():
+            run.model(step)
+    assert kills >= 3
+    for name, value in whole.model().state_dict().items():
+        assert torch.equal(value, run.model().state_dict()[name]), name
+    strip = lambda r: [{k: v for k, v in row.items() if k != "seconds"} for row in r.metrics()]  # noqa: E731
+    assert strip(whole) == strip(run)
+
+
+def test_a_worker_that_dies_is_replaced_and_takes_no_other_run_down(pool):
+    two = [new(), new()]
+    for run in two:
+        jobs.submit(run)
+    until(lambda: all(at(run) > 0 for run in two), "both to run")
+    pids = [run.state()["pid"] for run in two]
+    assert len(set(pids)) == 2
+    os.kill(pids[0], signal.SIGKILL)
+    until(lambda: two[0].state()["pid"] != pids[0], "a new worker to take the run")
+    until(is_(two[0], "running"), "the run to go on")
+    assert two[1].state()["pid"] == pids[1]
+    assert two[0].state()["deaths"] == 1
+
+
+def test_a_run_that_kills_its_workers_is_given_up(pool):
+    run = new()
+    jobs.submit(run)
+    for death in range(jobs.MOST_DEATHS):
+        until(lambda death=death: run.state().get("deaths") == death and run.state()["state"] == "running", "the run")
+        os.kill(run.state()["pid"], signal.SIGKILL)
+    until(is_(run, "failed"), "the run to be given up")
+    assert "died 3 times" in run.state()["message"]
+
+
+def test_a_restarted_server_finds_its_runs(pool):
+    run, other = new(), new()
+    jobs.submit(run)
+    until(lambda: at(run) > 0, "the first step")
+    pool.close()
+    assert run.state()["state"] == "interrupted"
+    here = at(run)
+    jobs.submit(other)
+    second = Pool(1)
+    try:
+        until(lambda: at(other) > 0, "what was queued to be taken")
+        assert run.state()["state"] == "interrupted"
+        jobs.resume(run)
+        until(lambda: at(run) > here, "the run to go on")
+    finally:
+        second.close()
+
+
+def test_workers_end_when_the_server_is_killed():
+    run = new()
+    code = "import time\nfrom genmodels import jobs\njobs.Pool(1)\nprint('up', flush=True)\ntime.sleep(600)"
+    server = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+    assert server.stdout is not None
+    server.stdout.readline()
+    jobs.submit(run)
+    until(lambda: at(run) > 0, "the first step")
+    pid = run.state()["pid"]
+    server.kill()
+    server.wait()
+    server.stdout.close()
+    until(lambda: not Path(f"/proc/{pid}").exists(), "the worker to end")
+    assert run.state()["state"] == "interrupted"
+
+
+def test_the_hosts_limits_are_said(monkeypatch):
+    run = new(steps=5000)
+    monkeypatch.setenv("GENMODELS_MAX_STEPS", "4000")
+    with pytest.raises(BadInput, match="5000 steps are more than the 4000"):
+        jobs.submit(run)
+    monkeypatch.setenv("GENMODELS_MAX_STEPS", "6000")
+    monkeypatch.setenv("GENMODELS_MIN_FREE_MB", "1e12")
+    with pytest.raises(BadInput, match="nearly full"):
+        jobs.submit(run)
+
+
+def test_a_run_is_stopped_at_the_hosts_seconds_and_paused_when_nobody_looks(monkeypatch):
+    monkeypatch.setenv("GENMODELS_MAX_SECONDS", "0.2")
+    run, watched = new(), new()
+    worker = jobs.Worker()
+    jobs.submit(run)
+    while run.state()["state"] in ("queued", "running"):
+        worker.turn()
+    assert run.state()["state"] == "stopped"
+    assert "0 seconds" in run.state()["message"]
+    monkeypatch.delenv("GENMODELS_MAX_SECONDS")
+    monkeypatch.setenv("GENMODELS_IDLE_SECONDS", "60")
+    watched.seen()
+    os.utime(watched.path / ".seen", (1, 1))
+    jobs.submit(watched)
+    while watched.state()["state"] in ("queued", "running"):
+        worker.turn()
+    assert "nobody has looked" in watched.state()["message"]
+    watched.seen()
+    while watched.state()["state"] == "paused":
+        worker.turn()
+    assert watched.state()["state"] == "running"
+    worker.closing = True
+    worker.work()
+    assert watched.state()["state"] == "interrupted"
+
+
+def test_heavy_runs_are_limited_in_number(monkeypatch):
+    monkeypatch.setenv("GENMODELS_MAX_HEAVY", "1")
+    heavy = [new(), new()]
+    for run in heavy:
+        runs.write_json(run.path / "run.json", run.plan | {"heavy": True})
+        jobs.submit(run)
+    light = new()
+    jobs.submit(light)
+    worker = jobs.Worker()
+    end = time.monotonic() + 3
+    while time.monotonic() < end:
+        worker.turn()
+    assert {job.run.id for job in worker.jobs} == {heavy[0].id, light.id}
+    assert heavy[1].state()["state"] == "queued"
+    worker.closing = True
+    worker.work()

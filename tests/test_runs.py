@@ -1,0 +1,273 @@
+"""A run is a directory: made, recorded, read, resumed, forked, and never lost."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from genmodels import runs
+from genmodels.errors import BadInput, Busy, TrainingFailed
+from genmodels.models import MODELS, Entry
+from genmodels.models.base import GenerativeModel
+from genmodels.recording import Recording, moments
+from genmodels.runs import Run
+
+SMALL = {"hidden": 16, "depth": 1}
+SHORT = {"steps": 40, "batch_size": 32}
+
+
+class Broken(GenerativeModel):
+    """A model whose loss is its weight, which becomes NaN at the seventh step."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        super().__init__(shape)
+        self.weight = torch.nn.Parameter(torch.ones(1))
+        self.calls = 0
+
+    def loss(self, x, y=None, *, player="model", rng=None):  # noqa: D102
+        self.calls += self.training
+        factor = float("nan") if self.calls == 7 else 1.0
+        return {"loss": (self.weight * factor).sum(), "elbo": -(self.weight * factor).sum()}
+
+
+@pytest.fixture(autouse=True)
+def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GENMODELS_RUNS", str(tmp_path / "runs"))
+
+
+def new(**kwargs) -> Run:
+    kwargs = {"arguments": SMALL, "settings": SHORT} | kwargs
+    return runs.create("vae", "digits", **kwargs)
+
+
+def train(run: Run, steps: int | None = None, **kwargs) -> Recording:
+    """Train ``run`` to the end, or as if killed after so many steps."""
+    recording = Recording(run, **kwargs)
+    for step in recording.steps():
+        if step.step == steps:
+            break
+    return recording
+
+
+def weights(run: Run) -> dict[str, torch.Tensor]:
+    return run.model().state_dict()
+
+
+def test_a_run_is_its_files():
+    run = new(title="first")
+    assert run.state()["state"] == "stopped"
+    train(run).close()
+    assert run.state()["state"] == "finished"
+    assert [row["step"] for row in run.metrics()][:3] == [1, 2, 3]
+    assert run.metrics()[-1]["step"] == 40
+    assert {"epoch", "images", "seconds", "loss", "elbo", "held-out elbo"} <= run.metrics()[-1].keys()
+    assert run.snapshots()[0] == 0
+    assert run.snapshots()[-1] == 40
+    assert run.model(0).sample(1).shape == (1, 1, 8, 8)
+    with pytest.raises(BadInput, match="no snapshot of step 7777"):
+        run.model(7777)
+    assert runs.find(run.id).title == "first"
+    assert [r.id for r in runs.every()] == [run.id]
+    assert "--set hidden=16" in run.command()
+    assert "--steps 40" in run.command()
+    run.rename("  a <b>name</b>\n of two lines ")
+    assert run.title == "a <b>name</b> of two lines"
+    run.delete()
+    assert runs.every() == []
+
+
+def test_snapshots_span_the_whole_training_whatever_its_length():
+    for total in (1, 2, 10, 1000, 1_000_000):
+        steps = moments(total)
+        assert steps[0] == 0
+        assert steps[-1] == total
+        assert len(steps) <= 32
+    assert len(moments(10**6)) == 32
+    assert len(moments(10**6, 5)) <= 5
+
+
+@pytest.mark.parametrize(
+    "settings", [SHORT, SHORT | {"ema": 0.9}, SHORT | {"precision": "bfloat16", "decay": "cosine"}]
+)
+def test_resumed_is_bit_for_bit_never_interrupted(settings):
+    whole, broken = new(settings=settings), new(settings=settings)
+    train(whole).close()
+    for stop in (5, 13, 37):
+        train(broken, stop).close("stopped")
+        assert broken.state()["state"] == "stopped"
+    train(broken).close()
+    assert weights(whole).keys() == weights(broken).keys()
+    for name, value in weights(whole).items():
+        assert torch.equal(value, weights(broken)[name]), name
+    strip = lambda rows: [{k: v for k, v in row.items() if k != "seconds"} for row in rows]  # noqa: E731
+    assert strip(whole.metrics()) == strip(broken.metrics())
+    assert whole.snapshots() == broken.snapshots()
+
+
+def test_a_run_killed_without_a_save_does_its_steps_again():
+    whole, killed = new(), new()
+    train(whole).close()
+    train(killed, 11).close("stopped")
+    lost = train(killed, 29)  # no close: as if killed, 18 steps after the last save
+    assert killed.metrics()[-1]["step"] == 29
+    lost.close()
+    train(killed).close()
+    steps = [row["step"] for row in killed.metrics()]
+    assert steps == sorted(set(steps)) == [row["step"] for row in whole.metrics()]
+    for name, value in weights(whole).items():
+        assert torch.equal(value, weights(killed)[name]), name
+
+
+def test_a_line_half_written_is_forgotten():
+    run = new()
+    train(run, 20).close("stopped")
+    with (run.path / "metrics.jsonl").open("a") as file:
+        file.write('{"step": 21, "elb')
+    assert run.metrics()[-1]["step"] == 20
+    train(run).close()
+    assert [row["step"] for row in run.metrics()] == list(range(1, 41))
+
+
+def test_one_process_writes():
+    run = new()
+    first = train(run, 3)
+    assert run.is_held()
+    with pytest.raises(Busy, match="another process"):
+        Recording(run)
+    with pytest.raises(BadInput, match="stop it first"):
+        run.delete()
+    assert run.state()["state"] == "running"
+    first.close()
+    assert run.state()["state"] == "interrupted"
+
+
+def test_a_nan_stops_the_run_and_names_the_term_and_the_step(monkeypatch):
+    monkeypatch.setitem(MODELS, "broken", Entry("Broken", "Tests", "", f"{__name__}:Broken"))
+    run = runs.create("broken", "digits", settings={"steps": 5000, "batch_size": 8, "lr": 0.01})
+    with pytest.raises(TrainingFailed, match="elbo became nan at step 7"):
+        train(run)
+    state = run.state()
+    assert state["state"] == "failed"
+    assert "step 7" in state["message"]
+    assert "are kept" in state["message"]
+    assert all(torch.isfinite(v).all() for step in run.snapshots() for v in run.model(step).state_dict().values())
+
+
+def test_a_model_that_raises_fails_in_words(monkeypatch):
+    run = new()
+    recording = Recording(run)
+    steps = recording.steps()
+    next(steps)
+    monkeypatch.setattr(recording.training.model, "loss", lambda *a, **k: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        next(steps)
+    recording.close()
+    assert run.state()["state"] == "failed"
+    assert "ZeroDivisionError" in run.state()["message"]
+    assert "Traceback" in (run.path / "error.log").read_text()
+
+
+def test_a_fork_goes_on_from_its_parent():
+    parent = new()
+    train(parent).close()
+    step = parent.snapshots()[-3]
+    child = runs.fork(parent, step, arguments={"beta": 4.0})
+    assert child.plan["parent"] == {"run": parent.id, "step": step}
+    for name, value in child.model(step).state_dict().items():
+        assert torch.equal(value, parent.model(step).state_dict()[name]), name
+    train(child).close()
+    assert child.metrics()[0]["step"] == step + 1
+    assert child.metrics()[-1]["step"] == 40
+    late = runs.fork(parent, 40)
+    assert late.training().total == 80
+    with pytest.raises(BadInput, match="keeps its parent's weights"):
+        runs.fork(parent, step, arguments={"hidden": 32})
+
+
+@pytest.mark.parametrize("name", ["../x", "/etc/passwd", "a/b", "..", ".", "", ".queue", "x" * 101, "a\x00b", "ü"])
+def test_a_name_cannot_leave_the_folder(name):
+    with pytest.raises(BadInput):
+        runs.find(name)
+
+
+def test_bad_input_writes_nothing(tmp_path: Path):
+    for bad in (
+        {"arguments": {"hiden": 3}},
+        {"arguments": {"hidden": -3}},
+        {"settings": {"lr": "fast"}},
+        {"settings": {"seed": 1.5}},
+    ):
+        with pytest.raises(BadInput):
+            new(**bad)
+    with pytest.raises(BadInput, match="no model"):
+        runs.create("../vae", "digits")
+    with pytest.raises(BadInput):
+        runs.create("vae", "../digits")
+    assert not runs.root().exists()
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "x").touch()
+    with pytest.raises(BadInput, match="not empty"):
+        new(folder=tmp_path / "full")
+
+
+def test_readers_never_see_half_a_file():
+    """A reader that looks as fast as it can while a training is written never meets a broken file."""
+    run = new(settings=SHORT | {"steps": 60})
+    code = f"""
+import os
+os.environ["GENMODELS_RUNS"] = {str(runs.root())!r}
+from genmodels import runs
+from genmodels.recording import Recording
+recording = Recording(runs.find({run.id!r}), save_every=0)
+for _ in recording.steps():
+    pass
+recording.close()
+"""
+    process = subprocess.Popen([sys.executable, "-c", code])
+    looks = 0
+    while process.poll() is None:
+        state = run.state()
+        rows = run.metrics()
+        assert state["state"] in ("stopped", "running", "finished", "interrupted")
+        assert [row["step"] for row in rows] == sorted({row["step"] for row in rows})
+        if run.snapshots():
+            run.model()
+        looks += 1
+    assert process.returncode == 0
+    assert looks > 20
+    assert run.state()["state"] == "finished"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small file system needs root")
+def test_a_full_disk_stops_the_run_in_words(tmp_path: Path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", disk], capture_output=True, text=True)
+    if mounted.returncode:
+        pytest.skip(f"no tmpfs here: {mounted.stderr.strip()}")
+    try:
+        run = new(folder=disk / "run", arguments={"hidden": 256, "depth": 2}, settings=SHORT | {"steps": 4000})
+        with pytest.raises(TrainingFailed, match="disk is full"):
+            train(run, save_every=0)
+        state = run.state()
+        assert state["state"] == "failed"
+        assert "disk is full" in state["message"]
+        assert run.snapshots()
+        for step in run.snapshots():
+            assert run.model(step).sample(1).isfinite().all()
+        assert not list(run.path.rglob(".model*"))
+    finally:
+        subprocess.run(["umount", disk], check=True)
+
+
+def test_metrics_are_plain_json_lines():
+    run = new(settings={"steps": 3})
+    train(run).close()
+    lines = (run.path / "metrics.jsonl").read_text().splitlines()
+    assert [json.loads(line)["step"] for line in lines] == [1, 2, 3]
+    assert time.time() - run.state()["heartbeat"] < 60

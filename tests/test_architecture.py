@@ -15,7 +15,7 @@ SCREEN = sorted([ROOT / "app.py", *(ROOT / "pages").rglob("*.py")])
 SOURCES = [path for path in (*LIBRARY, *SCREEN) if path.exists()]
 
 LAYERS = (  # a module imports from its own layer and from those above it in this list
-    ("genmodels", "errors", "hyperparameters", "random", "files", "planes"),
+    ("genmodels", "errors", "hyperparameters", "random", "files", "idx", "strokes", "planes"),
     ("distributions",),
     ("priors", "schedules", "samplers", "nn"),
     ("models", "data"),

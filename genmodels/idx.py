@@ -1,0 +1,133 @@
+"""The files of MNIST and of the data sets made like it: found, downloaded, read.
+
+They lie where torchvision puts them, ``MNIST/raw/train-images-idx3-ubyte`` and so on, and come from its mirrors.
+"""
+
+import functools
+import gzip
+import hashlib
+import math
+import urllib.request
+import zlib
+from collections.abc import Callable, Sequence
+from http.client import HTTPException
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from genmodels import files
+from genmodels.errors import BadInput
+
+__all__ = ["FILES", "Progress", "fetch", "read"]
+
+Progress = Callable[[float, str], None]
+"""Told which fraction is done, 0 to 1, and a line of text. What it raises ends the work."""
+
+FILES = {
+    "train-images-idx3-ubyte": (60_000, 28, 28),
+    "train-labels-idx1-ubyte": (60_000,),
+    "t10k-images-idx3-ubyte": (10_000, 28, 28),
+    "t10k-labels-idx1-ubyte": (10_000,),
+}
+AT_MOST = 100_000_000  # bytes of a download
+
+
+def read(path: Path, shape: tuple[int, ...]) -> Tensor:
+    """The bytes in an IDX file of known shape, uint8.
+
+    The format: the bytes 0, 0, 8 (for bytes) and the number of dimensions; each dimension in four bytes; the values.
+
+    Raises:
+        BadInput: If it cannot be read, is not whole, or is another file.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise BadInput(f"{path} cannot be read ({error.strerror}).") from None
+    header = bytes([0, 0, 8, len(shape)]) + b"".join(size.to_bytes(4, "big") for size in shape)
+    if len(content) != len(header) + math.prod(shape) or not content.startswith(header):
+        wanted = f"{len(header) + math.prod(shape):,} bytes in IDX format"
+        raise BadInput(f"{path} is damaged or another file: it should be {wanted}; delete it and load again.")
+    values = torch.frombuffer(bytearray(content), dtype=torch.uint8, offset=len(header)).view(shape)
+    if len(shape) == 1 and values.max() > 9:
+        raise BadInput(f"{path} is damaged or another file: its labels should be 0 to 9; delete it and load again.")
+    return values
+
+
+def fetch(title: str, folder: str, root: Path, progress: Progress | None = None) -> Path:
+    """The folder of the four files of a data set, after downloading those that are missing.
+
+    A file appears under its name only when it is whole and its checksum right: a download that was killed is simply
+    asked for again, and goes on with the first file that is missing.
+
+    Args:
+        title: Its name for people.
+        folder: Its folder below ``root``, which is also the name of torchvision's class.
+        root: The folder of all data sets.
+        progress: Told how far the download is.
+
+    Raises:
+        BadInput: If a file is neither here nor to be had.
+    """
+    raw = root / folder / "raw"
+    missing = {name: math.prod(shape) for name, shape in FILES.items() if not (raw / name).exists()}
+    if not missing:
+        return raw
+    import torchvision.datasets  # for its mirrors and checksums
+
+    source = getattr(torchvision.datasets, folder)
+    checksums = dict(source.resources)
+    done, total = 0, sum(missing.values())
+    for name, size in missing.items():
+        told = functools.partial(_tell, progress, title, done / total, size / total)
+        archive = raw / f"{name}.gz"
+        urls = [mirror + archive.name for mirror in source.mirrors]
+        try:
+            files.write(raw / name, gzip.decompress(_right_copy(archive, urls, checksums[archive.name], told)))
+        except (OSError, HTTPException, zlib.error, EOFError) as error:
+            raise BadInput(
+                f"{title} is not in {root} and could not be downloaded ({getattr(error, 'reason', None) or error}): "
+                f"connect to the network, or put torchvision's four files in {raw} (GENMODELS_DATA names the folder "
+                f"above {folder}), or take the data set digits, which works offline."
+            ) from None
+        done += size
+    return raw
+
+
+def _right_copy(archive: Path, urls: Sequence[str], md5: str, told: Callable[[int, int], None]) -> bytes:
+    """The first copy with the right checksum: ``archive``, where somebody has put it, or what one of ``urls`` sends.
+
+    Raises:
+        OSError: If there is none, with the reason of the first.
+    """
+    reason: Exception | None = None
+    for url in [archive.resolve().as_uri()] * archive.exists() + [*urls]:
+        try:
+            content = _download(url, told)
+        except (OSError, HTTPException) as error:
+            reason = reason or error
+            continue
+        if hashlib.md5(content, usedforsecurity=False).hexdigest() == md5:
+            return content
+        reason = reason or OSError(f"the checksum of {url} is wrong")
+    raise reason or OSError("there is no mirror")
+
+
+def _download(url: str, told: Callable[[int, int], None]) -> bytes:
+    request = urllib.request.Request(url, headers={"User-Agent": "genmodels"})
+    content = bytearray()
+    with urllib.request.urlopen(request, timeout=20) as response:
+        size = int(response.headers.get("Content-Length") or 0)
+        while piece := response.read(1 << 16):
+            content += piece
+            if len(content) > AT_MOST:
+                raise OSError(f"{url} is too long")
+            told(len(content), size)
+    return bytes(content)
+
+
+def _tell(progress: Progress | None, title: str, start: float, share: float, got: int, size: int) -> None:
+    if progress is not None:
+        fraction = start + share * min(1.0, got / size if size else 0.0)
+        progress(fraction, f"Downloading {title}: {got / 1e6:.1f} of {size / 1e6:.1f} MB of this file")

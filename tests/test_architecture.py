@@ -15,11 +15,11 @@ SCREEN = sorted([ROOT / "app.py", *(ROOT / "pages").rglob("*.py")])
 SOURCES = [path for path in (*LIBRARY, *SCREEN) if path.exists()]
 
 LAYERS = (  # a module imports from its own layer and from those above it in this list
-    ("genmodels", "errors", "hyperparameters", "random", "files", "idx", "strokes", "planes"),
+    ("genmodels", "errors", "hyperparameters", "random", "files", "idx", "strokes", "planes", "pictures"),
     ("distributions",),
-    ("priors", "schedules", "samplers", "nn"),
+    ("priors", "schedules", "bound", "samplers", "nn", "unet"),
     ("models", "data"),
-    ("train",),
+    ("train", "distributed"),
     ("metrics",),
     ("runs", "recording", "figures", "hub"),
     ("jobs",),

@@ -15,7 +15,7 @@ from genmodels import data as datasets
 from genmodels import random
 from genmodels.data import TRANSFORMS, Data
 from genmodels.errors import BadInput
-from genmodels.hyperparameters import Between, Hyperparameter, Only, Switch, check, declared
+from genmodels.hyperparameters import Between, Hyperparameter, Numbers, Only, Switch, check, declared
 from genmodels.models import MODELS, model_class
 from genmodels.models.base import GenerativeModel, build, load, only
 from genmodels.train import Settings, Training, fit
@@ -51,6 +51,9 @@ def others(name: str, one: Hyperparameter) -> list[Any]:
             return [one.type(low if low != usual else min(low + (1 if one.type is int else 0.5), high))]
         case Only(options):
             return [word for word in options if word != usual]
+        case Numbers(fewest, most, low, high):
+            count = max(2, fewest)
+            return [tuple(low + (high - low) * i / (count - 1) for i in range(count))]
         case Switch():
             return [not usual]
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import pytest
 
 from genmodels.errors import BadInput
-from genmodels.hyperparameters import Between, Only, Switch, check, declared
+from genmodels.hyperparameters import Between, Numbers, Only, Switch, check, declared
 
 
 def example(
@@ -17,6 +17,7 @@ def example(
     rate: Annotated[float, Between(0, 1, "how fast")] = 0.5,
     prior: Annotated[str, Only(("normal", "vamp"), "of z")] = "normal",
     learned: Annotated[bool, Switch("whether it is learned")] = False,
+    row: Annotated[tuple[float, ...], Numbers(2, 4, -1, 1, "a curve")] = (0.0, 1.0),
     undeclared: int = 3,
 ) -> None:
     """A function with one hyperparameter of each kind."""
@@ -24,10 +25,10 @@ def example(
 
 def test_a_signature_is_read_back_in_order() -> None:
     found = declared(example)
-    assert list(found) == ["width", "rate", "prior", "learned"]
-    assert [one.default for one in found.values()] == [16, 0.5, "normal", False]
-    assert [one.type for one in found.values()] == [int, float, str, bool]
-    assert [one.help for one in found.values()] == ["units", "how fast", "of z", "whether it is learned"]
+    assert list(found) == ["width", "rate", "prior", "learned", "row"]
+    assert [one.default for one in found.values()] == [16, 0.5, "normal", False, (0.0, 1.0)]
+    assert [one.type for one in found.values()] == [int, float, str, bool, tuple[float, ...]]
+    assert [one.help for one in found.values()] == ["units", "how fast", "of z", "whether it is learned", "a curve"]
 
 
 def test_a_class_declares_by_its_constructor() -> None:
@@ -40,7 +41,7 @@ def test_a_class_declares_by_its_constructor() -> None:
 
 
 def test_what_is_not_given_takes_its_default() -> None:
-    assert check(example, {}) == {"width": 16, "rate": 0.5, "prior": "normal", "learned": False}
+    assert check(example, {}) == {"width": 16, "rate": 0.5, "prior": "normal", "learned": False, "row": (0, 1)}
     assert check(example, {"width": 8})["width"] == 8
 
 
@@ -61,13 +62,15 @@ def test_what_is_not_given_takes_its_default() -> None:
         ("learned", "TRUE", True),
         ("learned", "0", False),
         ("learned", "off", False),
+        ("row", [0, 1], (0.0, 1.0)),
+        ("row", "0.5, -1,1e-3", (0.5, -1.0, 1e-3)),
     ],
 )
 def test_text_and_json_become_the_declared_type(name: str, given: object, expected: object) -> None:
     value = check(example, {name: given})[name]
     assert value == expected
     assert type(value) is type(expected)
-    assert json.loads(json.dumps(value)) == value
+    assert check(example, {name: json.loads(json.dumps(value))})[name] == value
 
 
 @pytest.mark.parametrize("name", ["width", "rate"])
@@ -98,10 +101,16 @@ def test_a_bad_switch_is_named(given: object) -> None:
         check(example, {"learned": given})
 
 
+@pytest.mark.parametrize("given", [[], [0], [0] * 5, "0", "0,x", [0, 2], [0, None], [True, 0], 3, None, {0: 1, 1: 0}])
+def test_a_bad_row_is_named_with_what_is_allowed(given: object) -> None:
+    with pytest.raises(BadInput, match=r"row = .* is not a row of 2 to 4 numbers from -1 to 1"):
+        check(example, {"row": given})
+
+
 def test_an_unknown_name_is_answered_with_the_nearest() -> None:
     with pytest.raises(BadInput, match="'widht' is not a hyperparameter here: did you mean width"):
         check(example, {"widht": 1})
-    with pytest.raises(BadInput, match="it may be width, rate, prior, learned"):
+    with pytest.raises(BadInput, match="it may be width, rate, prior, learned, row"):
         check(example, {"zzz": 1})
     with pytest.raises(BadInput, match="'undeclared' is not a hyperparameter"):
         check(example, {"undeclared": 1})

@@ -51,7 +51,7 @@ def others(name: str, one: Hyperparameter) -> list[Any]:
             return [one.type(low if low != usual else min(low + (1 if one.type is int else 0.5), high))]
         case Only(options):
             return [word for word in options if word != usual]
-        case Numbers(fewest, most, low, high):
+        case Numbers(fewest=fewest, low=low, high=high):
             count = max(2, fewest)
             return [tuple(low + (high - low) * i / (count - 1) for i in range(count))]
         case Switch():

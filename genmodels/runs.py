@@ -277,18 +277,22 @@ def fork(
     """A new run that goes on from ``step`` of ``parent`` with something changed.
 
     Raises:
-        BadInput: If there is no such snapshot, or the change needs other weights than the parent has.
+        BadInput: If there is no such snapshot, the change needs other weights than the parent has, or no step is left.
     """
-    weights, plan = parent.folder(step), parent.plan
+    weights, plan, changed = parent.folder(step), parent.plan, settings or {}
     arguments = plan["arguments"] | (arguments or {})
-    settings = plan["settings"] | (settings or {})
-    total = parent.training().total
-    settings["steps"] = max(settings["steps"], total if step < total else step + total)
+    settings = plan["settings"] | changed
+    if "steps" not in changed:
+        total = parent.training().total
+        settings["steps"] = 0 if "epochs" in changed else total if step < total else step + total
     old = load(weights)
     new = build({"model": plan["model"], "shape": list(old.shape), **arguments})
     sizes = lambda model: {k: v.shape for k, v in model.state_dict().items()}  # noqa: E731
     if sizes(old) != sizes(new):
         raise BadInput("A fork keeps its parent's weights: change only what leaves the networks as they are.")
+    total = Training(new, parent.data(), Settings.of(settings)).total
+    if total <= step:
+        raise BadInput(f"{total} steps would end before step {step}, where the fork begins: give it more.")
     run = create(
         plan["model"],
         plan["data"],

@@ -1,0 +1,1 @@
+"""What the pages share: forms, live panels, theory, and the browser components."""

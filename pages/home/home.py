@@ -1,0 +1,5 @@
+"""Home: what there is to see."""
+
+import streamlit as st
+
+st.title("genmodels")

@@ -1,0 +1,72 @@
+"""A pad to draw on, with a mouse, a pen or a finger: a digit for a model to read, or a density for it to learn."""
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from genmodels.figures import DATA
+from pages._ui.components import component
+
+__all__ = ["Drawing", "drawing_pad"]
+
+_mount = component("drawing_pad")
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """What was drawn: strokes, and the same as grey pixels.
+
+    Attributes:
+        strokes: Each {"width", "points": [[x, y], …]} in units of the pad's side, x from the left, y from the top.
+        pixels: Shape (n, n), uint8, ink is 255.
+    """
+
+    strokes: tuple[dict[str, Any], ...]
+    pixels: npt.NDArray[np.uint8]
+
+
+def drawing_pad(
+    *,
+    key: str,
+    alt: str,
+    pixels: int = 28,
+    digit: bool = True,
+    brush: float = 0.09,
+    side: int = 280,
+    strokes: Sequence[dict[str, Any]] = (),
+    version: int = 0,
+) -> Drawing:
+    """Show the pad and return what is on it; the script reruns when the pen is lifted.
+
+    Args:
+        key: Identity: the drawing belongs to it.
+        alt: What is to be drawn, for those who cannot see it.
+        pixels: Side of the grey image that is handed over.
+        digit: White on black, as MNIST is; otherwise the data's blue on the page, with a grid.
+        brush: Width at first, in units of the pad's side; the reader can change it.
+        side: Of the pad on the screen, CSS pixels; less where the screen is narrow.
+        strokes: A drawing to begin with.
+        version: A change of it puts ``strokes`` on the pad in place of what is there.
+    """
+    data = {
+        "alt": alt,
+        "pixels": pixels,
+        "ink": "white" if digit else DATA,
+        "brush": brush,
+        "side": side,
+        "strokes": list(strokes),
+        "version": version,
+    }
+    told = _mount(key=key, data=data, on_drawing_change=_nothing).get("drawing")
+    if told is None:
+        return Drawing(tuple(strokes), np.zeros((pixels, pixels), np.uint8))
+    grey = np.frombuffer(base64.b64decode(told["grey"]), np.uint8)
+    return Drawing(tuple(told["strokes"]), grey.reshape(pixels, pixels))
+
+
+def _nothing() -> None:
+    """Only the rerun is wanted."""

@@ -1,0 +1,31 @@
+class View {
+  constructor(root) {
+    this.canvas = element("canvas", { role: "img" });
+    this.caption = element("span", { class: "faint" });
+    this.save = element("button", { onclick: () => download(this.data.download, this.data.image) }, "PNG");
+    root.append(element("div", { class: "root" }, this.canvas, element("div", { class: "row below" }, this.caption, this.save)));
+  }
+
+  // The new picture is decoded before it takes the old one's place: no blank frame between them.
+  update(data) {
+    const before = this.data;
+    this.data = data;
+    this.caption.textContent = data.caption;
+    this.canvas.setAttribute("aria-label", data.alt);
+    this.save.hidden = !data.download;
+    this.save.title = this.save.ariaLabel = `download ${data.download}`;
+    if (before?.image === data.image) return this.size();
+    const image = new Image();
+    image.src = data.image;
+    image.decode().then(() => {
+      if (this.data.image !== data.image) return;
+      [this.canvas.width, this.canvas.height] = [image.naturalWidth, image.naturalHeight];
+      this.canvas.getContext("2d").drawImage(image, 0, 0);
+      this.size();
+    });
+  }
+
+  size() {
+    this.canvas.style.width = `min(100%, ${this.canvas.width * this.data.scale}px)`;
+  }
+}

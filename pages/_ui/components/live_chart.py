@@ -1,0 +1,97 @@
+"""Curves that update in place: no blank frame, and the reader's zoom stays."""
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from genmodels.figures import thin
+from pages._ui.components import component
+
+__all__ = ["Line", "Panel", "Series", "live_chart"]
+
+_mount = component("live_chart")
+
+
+@dataclass(frozen=True)
+class Series:
+    """One curve: ``name`` is its entry in the legend, shared by all panels; held-out curves are dashed."""
+
+    name: str
+    x: npt.ArrayLike
+    y: npt.ArrayLike
+    color: str
+    held_out: bool = False
+
+
+@dataclass(frozen=True)
+class Line:
+    """A value to hold the curves against, drawn across in its own colour: an estimate's floor, an exact value."""
+
+    value: float
+    label: str
+    color: str
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One pair of axes: what is drawn, in which unit."""
+
+    title: str
+    unit: str
+    series: Sequence[Series]
+    lines: Sequence[Line] = field(default_factory=tuple)
+
+
+def live_chart(
+    panels: Sequence[Panel],
+    *,
+    key: str,
+    x_title: str = "step",
+    marker: float | None = None,
+    log_x: bool = False,
+    height: int = 180,
+    columns: int = 3,
+) -> None:
+    """Draw curves over a shared horizontal axis, one panel a quantity.
+
+    Drag to zoom (sideways, upwards or a box), shift-drag to pan, ctrl-wheel or pinch to scale, double-click to reset;
+    with the keyboard ← → walk along the points, + − 0 zoom. Values under the cursor stand above each panel, exact.
+
+    Args:
+        panels: What to draw. Panels and curves may come and go from one call to the next.
+        key: Identity: the reader's zoom belongs to it.
+        x_title: Name of the horizontal axis.
+        marker: Where the time machine stands, on that axis.
+        log_x: Whether the horizontal axis starts out logarithmic; the reader can switch.
+        height: Of one panel, CSS pixels.
+        columns: Panels beside each other, at most; fewer where the screen is narrow.
+    """
+    data = {
+        "panels": [_panel(panel) for panel in panels],
+        "x_title": x_title,
+        "marker": marker,
+        "log_x": log_x,
+        "height": height,
+        "columns": columns,
+    }
+    _mount(key=key, data=data)
+
+
+def _panel(panel: Panel) -> dict[str, Any]:
+    lines = [{"value": line.value, "label": line.label, "color": line.color} for line in panel.lines]
+    return {"title": panel.title, "unit": panel.unit, "series": [_series(one) for one in panel.series], "lines": lines}
+
+
+def _series(series: Series) -> dict[str, Any]:
+    x, y = thin(series.x, series.y)
+    return {
+        "name": series.name,
+        "color": series.color,
+        "dashed": series.held_out,
+        "x": base64.b64encode(x.astype("<f8").tobytes()).decode(),
+        "y": base64.b64encode(np.asarray(y, "<f4").tobytes()).decode(),
+    }

@@ -1,12 +1,13 @@
-r"""Log-densities and divergences: pure functions, elementwise, in nats. Sum over the dimensions of one example yourself.
+r"""Log-densities and divergences: pure functions, elementwise, in nats; the caller sums over an example's dimensions.
 
-The continuous Bernoulli (Loaiza-Ganem & Cunningham 2019, https://arxiv.org/abs/1907.06845) is the exponential family
-on [0, 1] with the pixel itself as its statistic. With λ = sigmoid(η), its eq. 3 reads, in the logit η,
+The continuous Bernoulli (Loaiza-Ganem & Cunningham 2019, section 3, https://arxiv.org/abs/1907.06845) is the
+exponential family on [0, 1] whose statistic is the pixel itself. In its logit η, with λ = sigmoid(η), it is
 
-.. math:: p(x \mid \eta) = e^{\eta x - A(\eta)}, \qquad A(\eta) = \log \int_0^1 e^{\eta x} dx = \log \frac{e^\eta - 1}{\eta}
+.. math:: p(x \mid \eta) = e^{\eta x - A(\eta)}, \quad A(\eta) = \log \int_0^1 e^{\eta x} dx = \log((e^\eta - 1)/\eta)
 """
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -59,8 +60,9 @@ def kl_to_standard_normal(mu: Tensor, logvar: Tensor) -> Tensor:
 
 
 def bernoulli_log_prob(x: Tensor, logits: Tensor) -> Tensor:
-    """log p(x) of x in {0, 1} (between them: the cross entropy) with p(x = 1) = sigmoid(logits), elementwise."""
-    return -F.binary_cross_entropy_with_logits(logits, x.expand_as(logits), reduction="none")
+    """log p(x) of x in {0, 1}, with p(x = 1) = sigmoid(logits), elementwise."""
+    x, logits = torch.broadcast_tensors(x, logits)
+    return -F.binary_cross_entropy_with_logits(logits, x, reduction="none")
 
 
 def continuous_bernoulli_log_prob(x: Tensor, logits: Tensor) -> Tensor:
@@ -69,31 +71,43 @@ def continuous_bernoulli_log_prob(x: Tensor, logits: Tensor) -> Tensor:
 
 
 def continuous_bernoulli_log_partition(logits: Tensor) -> Tensor:
-    r"""A(η) = log((e^η − 1)/η), elementwise; its derivative is the mean.
+    """A(η) = log((e^η − 1)/η), elementwise: 0 at η = 0, that is λ = ½, and finite everywhere.
 
-    With a = |η|/2 it is η/2 + log(sinh(a)/a), which near 0 (λ near ½) is its Taylor series: there the closed form is
-    0/0, and its gradient worse.
+    Its derivative is the mean, and is computed as that: autograd would subtract 1/η from coth(η/2)/2 near η = 0.
     """
-    a = logits.abs() / 2
-    near = a < 0.25
-    b, c = torch.where(near, a, 0.0).square(), torch.where(near, 1.0, a)
-    series = b * (1 / 6 - b * (1 / 180 - b * (1 / 2835 - b * (1 / 37800 - b / 467775))))
-    closed = c + torch.log1p(-torch.exp(-2 * c)) - torch.log(2 * c)
-    return logits / 2 + torch.where(near, series, closed)
+    return _LogPartition.apply(logits)
+
+
+class _LogPartition(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor) -> Tensor:
+        ctx.save_for_backward(logits)
+        a = logits.abs().clamp_min(1e-12)
+        return torch.log(-torch.expm1(-a) / a) + logits.relu()
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        return gradient * continuous_bernoulli_mean(*ctx.saved_tensors)
 
 
 def continuous_bernoulli_mean(logits: Tensor) -> Tensor:
-    """E[x] = 1/(1 − e^(−η)) − 1/η (Loaiza-Ganem & Cunningham 2019, eq. 8), elementwise: ½ at η = 0, in [0, 1]."""
+    """E[x] = A'(η) = ½ + ½ coth(η/2) − 1/η of the continuous Bernoulli, elementwise, in [0, 1].
+
+    Near η = 0 the closed form is ∞ − ∞: there, its Taylor series.
+    """
     near = logits.abs() < 0.5
     b, c = torch.where(near, logits, 0.0), torch.where(near, 1.0, logits)
     b2 = b.square()
-    series = 0.5 + b * (1 / 12 - b2 * (1 / 720 - b2 * (1 / 30240 - b2 * (1 / 1209600 - b2 / 47900160))))
-    return torch.where(near, series, 0.5 + 0.5 / torch.tanh(c / 2) - 1 / c)
+    series = b * (1 / 12 - b2 * (1 / 720 - b2 * (1 / 30240 - b2 * (1 / 1209600 - b2 / 47900160))))
+    return 0.5 + torch.where(near, series, 0.5 / torch.tanh(c / 2) - 1 / c)
 
 
 def continuous_bernoulli_quantile(u: Tensor, logits: Tensor) -> Tensor:
-    """The x with P(X ≤ x) = u, elementwise: of uniform u, an exact sample."""
+    r"""The x with F(x) = u, elementwise: for uniform u, an exact sample.
+
+    .. math:: F(x) = (e^{\eta x} - 1) / (e^\eta - 1)
+    """
     a = logits.abs().clamp_min(1e-12)
-    v = torch.where(logits < 0, u, 1 - u)  # the density of −η is that of η, mirrored
-    x = 1 + torch.log1p(v * torch.expm1(-a)) / a
+    upper = torch.where(logits < 0, u, 1 - u)  # the density of −η is that of η, mirrored
+    x = 1 + torch.log1p(upper * torch.expm1(-a)) / a
     return torch.where(logits < 0, 1 - x, x).clamp(0, 1)

@@ -1,6 +1,7 @@
 """Priors p(z) of a latent variable model: each a module with ``log_prob(z)`` in nats and ``sample(n, rng)``.
 
-``log_prob`` takes (..., L) and returns (...). Which prior a VAE has changes its bound: ELBO = E[log p(x | z)] − KL(q ‖ p).
+``log_prob`` takes (..., L) and returns (...). ``marginal_log_prob``, the density of each dimension alone, is there
+where it has a closed form.
 """
 
 from collections.abc import Callable
@@ -84,7 +85,7 @@ class MixtureOfGaussians(_Mixture):
 class VampPrior(_Mixture):
     r"""A mixture of variational posteriors: p(z) = Σ_k w_k q(z | u_k), with learnable pseudo-inputs u_k and weights.
 
-    Tomczak & Welling (2018), VAE with a VampPrior, eq. 9 (there with equal weights). https://arxiv.org/abs/1705.07120
+    Tomczak & Welling (2018), VAE with a VampPrior, section 3 (there with equal weights). https://arxiv.org/abs/1705.07120
 
     Args:
         encode: x → (mu, logvar) of q(z | x): the model's own encoder, whose weights stay the model's.
@@ -111,7 +112,7 @@ class FlowPrior(nn.Module):
 
     .. math:: \log p(z) = \log N(u; 0, I) + \sum_i s_i, \qquad u_a \leftarrow u_a e^{s(u_b)} + t(u_b)
 
-    Dinh et al. (2017), Density estimation using Real NVP, eq. 7–8. https://arxiv.org/abs/1605.08803
+    Dinh et al. (2017), Density estimation using Real NVP, section 3.2. https://arxiv.org/abs/1605.08803
 
     Each coupling moves the even or, in turn, the odd dimensions given the others. One dimension alone leaves nothing to
     condition on: s and t are then learnable constants, and the prior is a Gaussian with learnable mean and variance.
@@ -127,8 +128,8 @@ class FlowPrior(nn.Module):
             MLP(sizes[j - 1] if latent_dim > 1 else 1, hidden, 2 * sizes[j]) for j in self.moved
         )
         for network in self.networks:
-            nn.init.zeros_(network[-1].weight)  # type: ignore[index, arg-type]
-            nn.init.zeros_(network[-1].bias)  # type: ignore[index, arg-type]
+            nn.init.zeros_(network[-1].weight)  # type: ignore[index]
+            nn.init.zeros_(network[-1].bias)  # type: ignore[index]
 
     def log_prob(self, z: Tensor) -> Tensor:
         """log p(z), shape (...)."""

@@ -1,14 +1,12 @@
-r"""The variational autoencoder: a latent variable model with a network for its posterior.
+r"""The variational autoencoder: a latent variable model, and a network for its posterior.
 
-.. math::
-    p(x, z) = p(z)\, p(x \mid z), \qquad q(z \mid x) = N(z; \mu(x), \mathrm{diag}\, \sigma^2(x)), \qquad
-    \log p(x) \ge \underbrace{E_q[\log p(x \mid z)]}_{\text{reconstruction}} - \underbrace{KL(q(z \mid x) \,\|\, p(z))}_{\text{KL}}
-    = \text{ELBO}
+.. math:: p(x, z) = p(z)\, p(x \mid z), \qquad q(z \mid x) = N(z; \mu(x), \mathrm{diag}\, \sigma^2(x))
+.. math:: \log p(x) \ge \mathrm{ELBO} = E_{q(z \mid x)}[\log p(x \mid z)] - \mathrm{KL}(q(z \mid x) \,\|\, p(z))
 
 Kingma & Welling (2014), Auto-Encoding Variational Bayes. https://arxiv.org/abs/1312.6114
 
-β weighs the KL (Higgins et al. 2017, https://openreview.net/forum?id=Sy2fzU9gl), annealing lets it rise from 0 (Bowman et
-al. 2016, https://arxiv.org/abs/1511.06349), free bits stop paying for it below a floor (Kingma et al. 2016,
+β weighs the KL (Higgins et al. 2017, https://openreview.net/forum?id=Sy2fzU9gl), annealing lets it rise from 0 (Bowman
+et al. 2016, https://arxiv.org/abs/1511.06349), free bits stop paying for it below a floor (Kingma et al. 2016,
 https://arxiv.org/abs/1606.04934), and k importance samples tighten the bound (Burda et al. 2016,
 https://arxiv.org/abs/1509.00519).
 """
@@ -37,6 +35,8 @@ from genmodels.priors import FlowPrior, MixtureOfGaussians, StandardNormal, Vamp
 
 __all__ = ["VAE"]
 
+DECODERS = ("auto", "bernoulli", "continuous-bernoulli", "gaussian")
+
 
 class VAE(GenerativeModel):
     """encoder x → (mu, logvar), prior p(z), decoder z → the parameter of p(x | z)."""
@@ -51,16 +51,10 @@ class VAE(GenerativeModel):
         shape: tuple[int, ...],
         *,
         latent_dim: Annotated[int, Between(1, 64, "dimensions of z")] = 2,
-        network: Annotated[str, Only(("mlp", "conv"), "of encoder and decoder; conv is for images")] = "mlp",
+        network: Annotated[str, Only(("mlp", "conv"), "of encoder and decoder; conv: images only")] = "mlp",
         hidden: Annotated[int, Between(16, 2048, "units of a hidden layer", log=True)] = 512,
         depth: Annotated[int, Between(1, 6, "hidden layers; of conv: halvings of the image")] = 2,
-        decoder: Annotated[
-            str,
-            Only(
-                ("auto", "bernoulli", "continuous-bernoulli", "gaussian"),
-                "p(x | z); auto: bernoulli for images, gaussian for points",
-            ),
-        ] = "auto",
+        decoder: Annotated[str, Only(DECODERS, "p(x | z); auto: bernoulli for images, gaussian for points")] = "auto",
         sigma: Annotated[float, Between(0, 10, "standard deviation of a gaussian decoder; 0: learned")] = 0.0,
         prior: Annotated[str, Only(("normal", "mixture", "vamp", "flow"), "p(z)")] = "normal",
         components: Annotated[int, Between(1, 512, "components of a mixture or vamp prior")] = 16,
@@ -68,29 +62,23 @@ class VAE(GenerativeModel):
         anneal: Annotated[float, Between(0, 1, "part of the training over which beta rises from 0")] = 0.0,
         free_bits: Annotated[float, Between(0, 10, "nats of KL in each latent dimension that cost nothing")] = 0.0,
         estimator: Annotated[
-            str,
-            Only(
-                ("analytic", "sampled"),
-                "of the ELBO's KL: analytic integrates what can be (SGVB B), sampled nothing (A)",
-            ),
+            str, Only(("analytic", "sampled"), "of the KL: SGVB B, or A; iwae always samples")
         ] = "analytic",
         samples: Annotated[int, Between(1, 100, "draws of z for each x; the k of iwae")] = 1,
         objective: Annotated[str, Only(("elbo", "iwae"), "the bound that is maximized")] = "elbo",
-        binarize: Annotated[
-            str, Only(("threshold", "stochastic"), "for a bernoulli decoder: pixels at ½, or drawn anew at each visit")
-        ] = "threshold",
+        binarize: Annotated[str, Only(("threshold", "stochastic"), "pixels of a bernoulli decoder")] = "threshold",
     ) -> None:
         super().__init__(shape)
         if decoder == "auto":
             decoder = "bernoulli" if self.is_image else "gaussian"
         if not self.is_image and (decoder != "gaussian" or network != "mlp"):
             raise BadInput(
-                f"decoder = {decoder}, network = {network} is for images: points take decoder = gaussian, network = mlp."
+                f"Points of the plane take decoder = gaussian and network = mlp, not {decoder} and {network}."
             )
         if objective == "iwae" and free_bits:
-            raise BadInput(f"free_bits = {free_bits} needs objective = elbo: the bound iwae has no KL of its own.")
-        self.latent_dim, self.likelihood, self.binarize = latent_dim, decoder, binarize
-        self.beta, self.anneal, self.free_bits, self.sigma = beta, anneal, free_bits, sigma
+            raise BadInput(f"free_bits = {free_bits:g} needs objective = elbo: the bound iwae has no KL of its own.")
+        self.latent_dim, self.likelihood, self.sigma, self.binarize = latent_dim, decoder, sigma, binarize
+        self.beta, self.anneal, self.free_bits = beta, anneal, free_bits
         self.estimator, self.samples, self.objective = estimator, samples, objective
         self.encoder = networks.encoder(network, shape, 2 * latent_dim, hidden=hidden, depth=depth)
         self.decoder = networks.decoder(network, latent_dim, shape, hidden=hidden, depth=depth)
@@ -114,7 +102,7 @@ class VAE(GenerativeModel):
 
     @property
     def inputs(self) -> str:
-        """Binary pixels for a Bernoulli decoder, grey ones in [0, 1] for the others."""
+        """Black or white pixels for a Bernoulli decoder, grey ones in [0, 1] for the others."""
         return self.binarize if self.likelihood == "bernoulli" else "unit"
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -122,122 +110,133 @@ class VAE(GenerativeModel):
         mu, logvar = self.encoder(x).to(x.dtype).chunk(2, -1)
         return mu, logvar
 
+    def x_params(self, z: Tensor) -> Tensor:
+        r"""The parameter of p(x | z), shape (..., \*shape): logits, or the mean of a Gaussian (on images in [0, 1])."""
+        h = self.decoder(z.flatten(0, -2)).to(z.dtype).unflatten(0, z.shape[:-1])
+        return h.sigmoid() if self.likelihood == "gaussian" and self.is_image else h
+
+    @property
+    def logvar_x(self) -> Tensor:
+        """log σ² of a Gaussian decoder, one for all dimensions (Rybkin et al. 2021, https://arxiv.org/abs/2006.13202)."""
+        if self.sigma:
+            return torch.tensor(2 * math.log(self.sigma), dtype=next(self.parameters()).dtype)
+        return 2 * self.log_sigma
+
     def decode(self, z: Tensor) -> Tensor:
-        """E[x | z] in data space, shape (..., \\*shape) for z (..., L)."""
-        h = self._decoded(z)
-        if self.likelihood == "continuous-bernoulli":
-            return continuous_bernoulli_mean(h)
-        return h.sigmoid() if self.is_image else h
-
-    def _decoded(self, z: Tensor) -> Tensor:
-        """The decoder network's output, in the precision of z."""
-        return self.decoder(z.flatten(0, -2)).to(z.dtype).unflatten(0, z.shape[:-1])
-
-    def _logvar_x(self, like: Tensor) -> Tensor:
-        """log σ² of a Gaussian decoder: one σ for all dimensions (Rybkin et al. 2021, https://arxiv.org/abs/2006.13202)."""
-        return like.new_tensor(2 * math.log(self.sigma)) if self.sigma else 2 * self.log_sigma
+        r"""E[x | z] in data space, shape (..., \*shape), for z (..., L)."""
+        h = self.x_params(z)
+        match self.likelihood:
+            case "bernoulli":
+                return h.sigmoid()
+            case "continuous-bernoulli":
+                return continuous_bernoulli_mean(h)
+            case _:
+                return h
 
     def log_likelihood(self, x: Tensor, z: Tensor) -> Tensor:
-        """log p(x | z), shape (B, ...), for x (B, \\*shape) and z (B, ..., L)."""
-        h = self._decoded(z).flatten(z.ndim - 1)  # (B, ..., D)
-        x = x.flatten(1).view(len(x), *[1] * (z.ndim - 2), -1)
+        r"""log p(x | z) in nats, shape (B, ...), for x (B, \*shape) and z (B, ..., L)."""
+        h = self.x_params(z).flatten(z.ndim - 1)  # (B, ..., D)
+        x = x.view(len(x), *[1] * (z.ndim - 2), -1)
         match self.likelihood:
             case "bernoulli":
                 each = bernoulli_log_prob(x, h)
             case "continuous-bernoulli":
                 each = continuous_bernoulli_log_prob(x, h)
             case _:
-                each = normal_log_prob(x, h.sigmoid() if self.is_image else h, self._logvar_x(h))
+                each = normal_log_prob(x, h, self.logvar_x)
         return each.sum(-1)
 
     def log_joint(self, x: Tensor, z: Tensor) -> Tensor:
-        """log p(x, z) = log p(x | z) + log p(z), shape (B, ...), for z (B, ..., L)."""
+        """log p(x, z) = log p(x | z) + log p(z) in nats, shape (B, ...), for z (B, ..., L)."""
         return self.log_likelihood(x, z) + self.prior.log_prob(z)
 
     @torch.no_grad()
     def sample(
         self, n: int, *, y: Tensor | None = None, rng: torch.Generator | None = None, draw: bool = False
     ) -> Tensor:
-        """z ~ p(z), then the decoder's mean, or with ``draw`` a draw from p(x | z) (a Gaussian's cut to [0, 1] on images)."""
+        """z ~ p(z), then E[x | z], or with ``draw`` an x ~ p(x | z) (a Gaussian's cut to [0, 1] on images)."""
         z = self.prior.sample(n, rng)
         if not draw:
             return self.decode(z)
-        if self.likelihood == "gaussian":
-            mean = self.decode(z)
-            x = mean + torch.exp(0.5 * self._logvar_x(mean)) * random.randn(*mean.shape, rng=rng, device=z.device)
-            return x.clamp(0, 1) if self.is_image else x
-        u = random.rand(n, *self.shape, rng=rng, device=z.device)
-        if self.likelihood == "bernoulli":
-            return (u < self.decode(z)).to(z.dtype)
-        return continuous_bernoulli_quantile(u, self._decoded(z))
+        h = self.x_params(z)
+        match self.likelihood:
+            case "bernoulli":
+                return (random.rand(*h.shape, rng=rng, device=h.device) < h.sigmoid()).to(h.dtype)
+            case "continuous-bernoulli":
+                return continuous_bernoulli_quantile(random.rand(*h.shape, rng=rng, device=h.device), h)
+            case _:
+                x = h + torch.exp(0.5 * self.logvar_x) * random.randn(*h.shape, rng=rng, device=h.device)
+                return x.clamp(0, 1) if self.is_image else x
 
     # The bounds ---------------------------------------------------------------------------------------------------
 
-    def posterior_samples(self, mu: Tensor, logvar: Tensor, n: int, rng: torch.Generator | None = None) -> Tensor:
-        """z = mu + σ·ε, n of them for each x, shape (B, n, L) (Kingma & Welling 2014, section 2.4)."""
+    def draw_z(self, mu: Tensor, logvar: Tensor, n: int, rng: torch.Generator | None = None) -> Tensor:
+        """z = mu + σ·ε, n for each x, shape (B, n, L): the reparametrization (Kingma & Welling 2014, section 2.4)."""
         eps = random.randn(len(mu), n, self.latent_dim, rng=rng, device=mu.device)
         return mu.unsqueeze(1) + torch.exp(0.5 * logvar).unsqueeze(1) * eps.to(mu.dtype)
 
-    def kl(self, mu: Tensor, logvar: Tensor, z: Tensor, *, estimator: str = "analytic") -> Tensor:
-        """KL(q(z | x) ‖ p(z)) in nats, estimated from z ~ q, shape (B, L); (B, 1) where p(z) does not factorize.
+    def log_q(self, mu: Tensor, logvar: Tensor, z: Tensor) -> Tensor:
+        """log q(z_j | x) of each dimension in nats, shape (B, n, L), for z (B, n, L)."""
+        return normal_log_prob(z, mu.unsqueeze(1), logvar.unsqueeze(1))
 
-        "analytic" integrates what can be: all of it for a normal prior (SGVB B, Kingma & Welling 2014, eq. 7), else the
-        entropy of q. "sampled" is the mean of log q(z | x) − log p(z) (SGVB A, eq. 6).
+    def kl(self, mu: Tensor, logvar: Tensor, z: Tensor, *, estimator: str = "analytic") -> Tensor:
+        """KL(q(z | x) ‖ p(z)) in nats, from z ~ q, (B, n, L): shape (B, L), or (B, 1) where p(z) does not factorize.
+
+        "analytic" integrates what can be: for the normal prior everything (SGVB B, Kingma & Welling 2014, eq. 7), for
+        the others the entropy of q. "sampled" averages log q(z | x) − log p(z) (SGVB A, eq. 6).
         """
-        normal = isinstance(self.prior, StandardNormal)
-        if normal and estimator == "analytic":
-            return kl_to_standard_normal(mu, logvar)
-        if estimator == "analytic":
-            log_q = -normal_entropy(logvar).unsqueeze(1)
-        else:
-            log_q = normal_log_prob(z, mu.unsqueeze(1), logvar.unsqueeze(1))
-        if normal:
-            return (log_q - self.prior.marginal_log_prob(z)).mean(1)
+        if isinstance(self.prior, StandardNormal):
+            if estimator == "analytic":
+                return kl_to_standard_normal(mu, logvar)
+            return (self.log_q(mu, logvar, z) - self.prior.marginal_log_prob(z)).mean(1)
+        log_q = -normal_entropy(logvar).unsqueeze(1) if estimator == "analytic" else self.log_q(mu, logvar, z)
         return (log_q.sum(-1) - self.prior.log_prob(z)).mean(1, keepdim=True)
 
     def elbo(self, x: Tensor, rng: torch.Generator | None = None, *, samples: int = 1) -> Tensor:
         """The evidence lower bound, estimated from ``samples`` draws of z, in nats, shape (B,)."""
         mu, logvar = self.encode(x)
-        z = self.posterior_samples(mu, logvar, samples, rng)
+        z = self.draw_z(mu, logvar, samples, rng)
         return self.log_likelihood(x, z).mean(1) - self.kl(mu, logvar, z).sum(1)
 
-    def iwae(self, x: Tensor, k: int, rng: torch.Generator | None = None) -> Tensor:
-        r"""log (1/k) Σ p(x, z_i)/q(z_i | x) with z_i ~ q, in nats, shape (B,). Burda et al. (2016), eq. 8."""
+    def log_weights(self, x: Tensor, k: int, rng: torch.Generator | None = None) -> Tensor:
+        """log p(x, z_i) − log q(z_i | x) of k draws z_i ~ q, in nats, shape (B, k)."""
         mu, logvar = self.encode(x)
-        z = self.posterior_samples(mu, logvar, k, rng)
-        log_q = normal_log_prob(z, mu.unsqueeze(1), logvar.unsqueeze(1)).sum(-1)
-        return torch.logsumexp(self.log_joint(x, z) - log_q, 1) - math.log(k)
+        z = self.draw_z(mu, logvar, k, rng)
+        return self.log_joint(x, z) - self.log_q(mu, logvar, z).sum(-1)
+
+    def iwae(self, x: Tensor, k: int, rng: torch.Generator | None = None) -> Tensor:
+        r"""log (1/k) Σ_i p(x, z_i) / q(z_i | x), z_i ~ q, in nats, shape (B,). Burda et al. (2016), eq. 8."""
+        return torch.logsumexp(self.log_weights(x, k, rng), 1) - math.log(k)
 
     # Training -----------------------------------------------------------------------------------------------------
 
     def progress(self, fraction: float) -> None:
-        """How far beta has risen."""
+        """How much of the training has passed: how far beta has risen."""
         self.passed = fraction
 
     def after_turn(self, player: str) -> None:
-        """Pseudo-inputs that are images stay images."""
+        """Pseudo-inputs of images stay images."""
         if isinstance(self.prior, VampPrior) and self.is_image:
             self.prior.pseudo_inputs.data.clamp_(0, 1)
 
     def loss(
         self, x: Tensor, y: Tensor | None = None, *, player: str = "model", rng: torch.Generator | None = None
     ) -> dict[str, Tensor]:
-        """The negative bound with beta and free bits; "elbo" is always the plain one, so that curves compare. All in nats."""
+        """The negative bound with beta and free bits, in nats; "elbo" is the plain one, so that curves compare."""
         beta = self.beta * (min(1.0, self.passed / self.anneal) if self.anneal else 1.0)
         mu, logvar = self.encode(x)
-        z = self.posterior_samples(mu, logvar, self.samples, rng)
+        z = self.draw_z(mu, logvar, self.samples, rng)
         log_px = self.log_likelihood(x, z)  # (B, S)
-        estimator = self.estimator if self.objective == "elbo" else "sampled"
-        kl = self.kl(mu, logvar, z, estimator=estimator).mean(0)  # (L,) or (1,)
-        terms = {"elbo": log_px.mean() - kl.sum(), "reconstruction": log_px.mean(), "kl": kl.sum()}
         if self.objective == "iwae":
-            log_q = normal_log_prob(z, mu.unsqueeze(1), logvar.unsqueeze(1)).sum(-1)
-            log_w = log_px + beta * (self.prior.log_prob(z) - log_q)
-            terms["iwae"] = (torch.logsumexp(log_w, 1) - math.log(self.samples)).mean()
-            terms["loss"] = -terms["iwae"]
+            kl = self.log_q(mu, logvar, z).sum(-1) - self.prior.log_prob(z)  # (B, S)
+            bound = torch.logsumexp(log_px - beta * kl, 1).mean() - math.log(self.samples)
+            terms = {"loss": -bound, "kl": kl.mean()}
         else:
-            paid = kl.clamp_min(self.free_bits * self.latent_dim / len(kl)) if self.free_bits else kl
-            terms["loss"] = beta * paid.sum() - log_px.mean()
+            kl = self.kl(mu, logvar, z, estimator=self.estimator).mean(0)  # (L,) or (1,)
+            floor = self.free_bits * self.latent_dim / len(kl)
+            paid = kl.clamp_min(floor) if self.free_bits else kl
+            terms = {"loss": beta * paid.sum() - log_px.mean(), "kl": kl.sum()}
+        terms |= {"reconstruction": log_px.mean(), "elbo": log_px.mean() - terms["kl"]}
         if self.anneal:
             terms["beta"] = torch.full_like(terms["loss"], beta)
         if self.likelihood == "gaussian" and not self.sigma:

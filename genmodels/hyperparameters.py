@@ -134,9 +134,13 @@ def _shown(value: Any) -> str:
     return text if len(text) <= 60 else text[:57] + "…"
 
 
-@functools.cache
 def declared(function: Callable[..., Any]) -> dict[str, Hyperparameter]:
     """The hyperparameters that ``function`` (or a class's constructor) declares, in order."""
+    return _declared(function)
+
+
+@functools.cache
+def _declared(function: Callable[..., Any]) -> dict[str, Hyperparameter]:
     target = function.__init__ if inspect.isclass(function) else function
     hints = get_type_hints(inspect.unwrap(target), include_extras=True)
     found = {}

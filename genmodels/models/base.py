@@ -71,7 +71,7 @@ class GenerativeModel(nn.Module):
             self.__dict__.setdefault("config", {"shape": list(shape), **values})
             init(self, shape, **values)
 
-        cls.__init__ = checked  # type: ignore[method-assign]
+        cls.__init__ = checked  # type: ignore[assignment, method-assign]
 
     def __init__(self, shape: tuple[int, ...]) -> None:
         super().__init__()

@@ -18,11 +18,16 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from genmodels import runs
+from genmodels import runs, tasks
 from genmodels.errors import BadInput, Busy, TrainingFailed
 from genmodels.files import inside, write
 from genmodels.runs import Run
+from genmodels.tasks import TaskJob
+
+if TYPE_CHECKING:
+    from genmodels.recording import Recording
 
 __all__ = ["Pool", "Worker", "pause", "place", "pool", "resume", "set_lr", "slow", "step", "stop", "submit"]
 
@@ -61,10 +66,11 @@ def submit(run: Run) -> None:
         write(inside(queue(), run.id), b"", durable=False)
 
 
-def waiting() -> list[str]:
-    """The ids of all that wait or run, the oldest first."""
+def waiting(folder: Path | None = None) -> list[str]:
+    """The names of all that wait or run, the oldest first."""
     try:
-        files = [(entry.stat().st_mtime, entry.name) for entry in os.scandir(queue()) if entry.name[0] != "."]
+        entries = [entry for entry in os.scandir(folder or queue()) if entry.name[0] != "."]
+        files = [(entry.stat().st_mtime, entry.name) for entry in entries]
     except FileNotFoundError:
         return []
     return [name for _, name in sorted(files)]
@@ -121,18 +127,18 @@ def stop(run: Run) -> None:
 
 
 class Job:
-    """A run in a worker's hands."""
+    """A run in a worker's hands (or, with its ``recording``, in those of whoever made that)."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, recording: "Recording | None" = None) -> None:
         from genmodels.recording import Recording
 
         before = run.state()
         deaths = before.get("deaths", 0) + (before["state"] == "interrupted")
         if deaths >= MOST_DEATHS:
             raise TrainingFailed(f"Its worker died {deaths} times; Resume tries once more.")
-        self.run, self.used, self.due, self._read = run, 0.0, 0.0, 0
+        self.name, self.run, self.used, self.due, self._read = run.id, run, 0.0, 0.0, 0
         self.heavy = run.plan.get("heavy", False)
-        self.recording = Recording(run)
+        self.recording = recording or Recording(run)
         self.steps = self.recording.steps()
         self.wishes = run.control()
         self.state = ""
@@ -191,12 +197,22 @@ class Job:
             return f"Stopped: this host gives a run {most:.0f} seconds. Download it, and go on elsewhere."
         return None
 
+    def fail(self, error: Exception) -> None:
+        """Say in the run what happened, where it has not been said."""
+        if not self.recording.failed:
+            self.recording.fail(error)
+
+    def close(self, state: str | None = None, message: str = "") -> None:
+        """Let go of it, and take it from the queue."""
+        self.recording.close(state, message)
+        inside(queue(), self.name).unlink(missing_ok=True)
+
 
 class Worker:
-    """Takes turns over the runs that it holds, until :attr:`closing`."""
+    """Takes turns over the runs and tasks that it holds, until :attr:`closing`."""
 
     def __init__(self, *, most: int = 64) -> None:
-        self.jobs: list[Job] = []
+        self.jobs: list[Job | TaskJob] = []
         self.most, self.closing, self._looked = most, False, 0.0
 
     def work(self) -> None:
@@ -210,7 +226,8 @@ class Worker:
         """One slice for the job that has had the least time."""
         now = time.monotonic()
         if now - self._looked > 0.05:
-            self._adopt()
+            self._adopt(queue(), self._run)
+            self._adopt(tasks.queue(), self._task)
             self._looked = now
         for job in list(self.jobs):
             if (reason := job.over()) is not None:
@@ -223,51 +240,59 @@ class Worker:
         if not self._safely(job, partial(job.advance, SLICE)):
             self._end(job)
 
-    def _safely(self, job: Job, call: Callable[[], bool]) -> bool:
-        """``call()``; a job that fails says why in its run, and ends without harm to the others."""
+    def _safely(self, job: Job | TaskJob, call: Callable[[], bool]) -> bool:
+        """``call()``; a job that fails says why, and ends without harm to the others."""
         try:
             return call()
         except Exception as error:
-            print(f"{job.run.id}: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
-            if not job.recording.failed:
-                job.recording.fail(error)
+            print(f"{job.name}: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
+            job.fail(error)
             self._end(job)
             return False
 
-    def _end(self, job: Job, state: str | None = None, message: str = "") -> None:
+    def _end(self, job: Job | TaskJob, state: str | None = None, message: str = "") -> None:
         if job in self.jobs:
             self.jobs.remove(job)
-            job.recording.close(state, message)
-            inside(queue(), job.run.id).unlink(missing_ok=True)
+            job.close(state, message)
 
-    def _adopt(self) -> None:
-        """Take the oldest waiting run that nobody holds; the busier this worker, the longer it leaves it to others."""
-        mine = {job.run.id for job in self.jobs}
+    def _adopt(self, folder: Path, take: Callable[[Path], Job | TaskJob | None]) -> None:
+        """Take what waits and nobody holds, oldest first; the busier, the longer this worker leaves it to others."""
+        mine = {job.name for job in self.jobs}
         busy = sum(job.state == "running" for job in self.jobs)
-        if len(self.jobs) >= self.most:
-            return
-        for name in waiting():
-            marker = inside(queue(), name)
+        for name in waiting(folder):
+            marker = inside(folder, name)
             with contextlib.suppress(FileNotFoundError):
-                if name not in mine and time.time() - marker.stat().st_mtime >= min(2.0, 0.2 * busy):
-                    self._take(name, marker)
+                mature = time.time() - marker.stat().st_mtime >= min(2.0, 0.2 * busy)
+                if mature and name not in mine and len(self.jobs) < self.most and (job := take(marker)):
+                    job.used = min((other.used for other in self.jobs), default=0.0)
+                    self.jobs.append(job)
 
-    def _take(self, name: str, marker: Path) -> None:
+    def _run(self, marker: Path) -> Job | None:
         try:
-            run = runs.find(name)
+            run = runs.find(marker.name)
             heavy = sum(job.heavy for job in self.jobs)
             if run.is_held() or (run.plan.get("heavy") and heavy >= limit("MAX_HEAVY", 2)):
-                return
-            job = Job(run)
+                return None
+            return Job(run)
         except Busy:
-            return
-        except Exception as error:
+            return None
+        except Exception as error:  # deleted, damaged, or given up: not to be tried again and again
             marker.unlink(missing_ok=True)
             if isinstance(error, TrainingFailed):
                 run.say(state="failed", message=str(error), deaths=0)
-            return
-        job.used = min((other.used for other in self.jobs), default=0.0)
-        self.jobs.append(job)
+            return None
+
+    def _task(self, marker: Path) -> TaskJob | None:
+        task = tasks.Task(inside(tasks.folder(), marker.name))
+        try:
+            return TaskJob(task)
+        except BlockingIOError:
+            return None
+        except Exception as error:
+            marker.unlink(missing_ok=True)
+            with contextlib.suppress(BadInput):
+                task.say(state="failed", message=str(error))
+            return None
 
 
 # The pool -------------------------------------------------------------------------------------------------------------

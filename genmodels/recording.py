@@ -18,7 +18,7 @@ from safetensors import safe_open
 from safetensors.torch import save
 
 from genmodels.errors import BadInput, Busy, TrainingFailed
-from genmodels.files import write
+from genmodels.files import held, write
 from genmodels.runs import Run, half
 from genmodels.train import Step, fit
 
@@ -56,7 +56,7 @@ class Recording:
         self._stack = ExitStack()
         if self.writes:
             try:
-                self._stack.enter_context(run.held())
+                self._stack.enter_context(held(run.path))
             except BlockingIOError:
                 raise Busy(f"Run {run.id} is being trained by another process.") from None
         try:

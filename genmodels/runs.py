@@ -15,7 +15,6 @@ Whoever writes holds the lock on ``.lock``; the system releases it when that pro
 that says "running" while nobody holds its lock was interrupted, and anybody may take it up again.
 """
 
-import fcntl
 import json
 import math
 import os
@@ -23,8 +22,6 @@ import platform
 import secrets
 import shutil
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -35,7 +32,7 @@ from torch import nn
 from genmodels import __version__
 from genmodels import data as datasets
 from genmodels.errors import BadInput
-from genmodels.files import inside, read_json, write_json
+from genmodels.files import inside, is_held, read_json, write_json
 from genmodels.hyperparameters import declared
 from genmodels.models import model_class
 from genmodels.models.base import GenerativeModel, build, load
@@ -165,30 +162,7 @@ class Run:
 
     def is_held(self) -> bool:
         """Whether some process is working on it."""
-        with (self.path / ".lock").open("w") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return True
-            return False
-
-    @contextmanager
-    def held(self) -> Iterator[None]:
-        """Be the one process that writes.
-
-        Raises:
-            BlockingIOError: If another is.
-        """
-        with (self.path / ".lock").open("w") as file:
-            for wait in (0.01, 0.02, 0.04, None):  # a reader holds it for an instant to see whether it is free
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    if wait is None:
-                        raise
-                    time.sleep(wait)
-            yield
+        return is_held(self.path)
 
     def delete(self) -> None:
         """Remove it and everything it holds.

@@ -130,13 +130,13 @@ def test_workers_killed_at_random_moments_cost_nothing(monkeypatch):
     monkeypatch.setattr(jobs, "MOST_DEATHS", 10**6)
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     run, dice, kills = new(steps=1500), random.Random(0), 0
-    worker = f"""
+    worker = """
 import sys
 from genmodels import jobs, recording
 jobs.MOST_DEATHS = 10**6
 old = recording.Recording.__init__
 def eager(self, run, **kwargs):
-    old(self, run, **kwargs | {{"save_every": 0.02}})
+    old(self, run, **kwargs | {"save_every": 0.02})
 recording.Recording.__init__ = eager
 worker = jobs.Worker()
 print("ready", flush=True)
@@ -275,7 +275,7 @@ def test_heavy_runs_are_limited_in_number(monkeypatch):
     end = time.monotonic() + 3
     while time.monotonic() < end:
         worker.turn()
-    assert {job.run.id for job in worker.jobs} == {heavy[0].id, light.id}
+    assert {job.name for job in worker.jobs} == {heavy[0].id, light.id}
     assert heavy[1].state()["state"] == "queued"
     worker.closing = True
     worker.work()

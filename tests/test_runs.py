@@ -29,7 +29,7 @@ class Broken(GenerativeModel):
         self.weight = torch.nn.Parameter(torch.ones(1))
         self.calls = 0
 
-    def loss(self, x, y=None, *, player="model", rng=None):  # noqa: D102
+    def loss(self, x, y=None, *, player="model", rng=None):
         self.calls += self.training
         factor = float("nan") if self.calls == 7 else 1.0
         return {"loss": (self.weight * factor).sum(), "elbo": -(self.weight * factor).sum()}

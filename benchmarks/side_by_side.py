@@ -1,0 +1,70 @@
+"""Candidates take turns in slices within one process: what disturbs one disturbs all, and ratios stand."""
+
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+
+__all__ = ["Result", "matmul_peak", "side_by_side", "table"]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a candidate did: images a second of processor (or, on a GPU, of wall-clock) time, a number a round."""
+
+    name: str
+    rates: tuple[float, ...]
+
+    @property
+    def rate(self) -> float:
+        """Median images a second."""
+        return statistics.median(self.rates)
+
+    def over(self, other: "Result") -> float:
+        """How many times faster than ``other``: the median of the ratios round by round."""
+        return statistics.median(a / b for a, b in zip(self.rates, other.rates, strict=True))
+
+
+def side_by_side(
+    candidates: dict[str, Callable[[], Iterator[int]]], *, rounds: int = 8, slice_s: float = 0.6
+) -> dict[str, Result]:
+    """Let each candidate run for about ``slice_s`` seconds a round, in turn; the first round is a warm-up."""
+    clock = time.perf_counter if torch.cuda.is_available() else time.process_time
+    running = {name: start() for name, start in candidates.items()}
+    rates: dict[str, list[float]] = {name: [] for name in candidates}
+    for _ in range(rounds + 1):
+        for name, steps in running.items():
+            images, start = 0, clock()
+            while clock() - start < slice_s:
+                images += next(steps)
+            if torch.cuda.is_available():
+                torch.cuda.synchronize()
+            rates[name].append(images / (clock() - start))
+    return {name: Result(name, tuple(found[1:])) for name, found in rates.items()}
+
+
+def matmul_peak(dtype: torch.dtype, device: str = "cpu", n: int = 1024, seconds: float = 0.5) -> float:
+    """The rate of an n × n matrix product, FLOP a second: what no loop of matrix products can pass."""
+    a, b = (torch.randn(n, n, device=device).to(dtype) for _ in range(2))
+    best = 0.0
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        start = time.perf_counter()
+        for _ in range(4):
+            a @ b
+        if device != "cpu":
+            torch.cuda.synchronize()
+        best = max(best, 4 * 2 * n**3 / (time.perf_counter() - start))
+    return best
+
+
+def table(results: dict[str, Result], baseline: str) -> str:
+    """A line a candidate: images a second (median, least, most) and the ratio to ``baseline``."""
+    lines = [f"{'':38s} {'img/s':>10s} {'least':>10s} {'most':>10s} {'ratio':>7s}"]
+    for name, result in results.items():
+        ratio = result.over(results[baseline])
+        low, high = min(result.rates), max(result.rates)
+        lines.append(f"{name:38s} {result.rate:10,.0f} {low:10,.0f} {high:10,.0f} {ratio:7.2f}")
+    return "\n".join(lines)

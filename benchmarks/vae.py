@@ -1,0 +1,155 @@
+"""The VAE 784-512-512-2 at batch 128 against a plain loop and against pythae's trainer: ``python -m benchmarks.vae``."""
+
+import argparse
+import sys
+from collections.abc import Iterator
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from benchmarks.side_by_side import matmul_peak, side_by_side, table
+from genmodels import data as datasets
+from genmodels.models.vae import VAE
+from genmodels.train import Settings, Training, precision
+
+BATCH = 128
+FLOPS = 3 * 2 * (784 * 512 + 512 * 512 + 512 * 4 + 2 * 512 + 512 * 512 + 512 * 784)  # an image, forward and backward
+
+
+class PlainVAE(nn.Module):
+    """The same network as a tutorial writes it: a sigmoid, then the binary cross entropy."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.encoder = nn.Sequential(nn.Linear(784, 512), nn.ReLU(), nn.Linear(512, 512), nn.ReLU(), nn.Linear(512, 4))
+        self.decoder = nn.Sequential(
+            nn.Linear(2, 512), nn.ReLU(), nn.Linear(512, 512), nn.ReLU(), nn.Linear(512, 784), nn.Sigmoid()
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The negative ELBO of a batch of flat binary images."""
+        mu, logvar = self.encoder(x).chunk(2, -1)
+        z = mu + torch.exp(0.5 * logvar) * torch.randn_like(mu)
+        nll = F.binary_cross_entropy(self.decoder(z), x, reduction="sum")
+        return (nll - 0.5 * torch.sum(1 + logvar - mu**2 - logvar.exp())) / len(x)
+
+
+class Images(torch.utils.data.Dataset[Tensor]):
+    """MNIST as torchvision's tutorials have it: one image at a time, bytes to floats, threshold."""
+
+    def __init__(self, x: Tensor) -> None:
+        self.x = x.numpy()
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def __getitem__(self, i: int) -> Tensor:
+        return (torch.from_numpy(self.x[i]).float().div(255) > 0.5).float().flatten()
+
+
+def ours(data: datasets.Data, device: str, **settings: object) -> Iterator[int]:
+    """Our loop, as every run uses it."""
+    torch.manual_seed(0)
+    model = VAE(data.shape)
+    training = Training(model, data, Settings.of({"epochs": 1000, "batch_size": BATCH} | settings), device=device)
+    while True:
+        training.step()
+        yield training.batches.size
+
+
+def plain(data: datasets.Data, device: str) -> Iterator[int]:
+    """DataLoader and Adam in float32."""
+    model = PlainVAE().to(device)
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+    loader = torch.utils.data.DataLoader(Images(data.train.x), batch_size=BATCH, shuffle=True, drop_last=True)
+    while True:
+        for x in loader:
+            loss = model(x.to(device))
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            yield len(x)
+
+
+def pythae(data: datasets.Data, device: str) -> Iterator[int]:
+    """pythae's own trainer with its own VAE, the same layers given."""
+    import tempfile
+
+    from pythae.data.datasets import BaseDataset
+    from pythae.models import VAE as PythaeVAE
+    from pythae.models import VAEConfig
+    from pythae.models.base.base_utils import ModelOutput
+    from pythae.models.nn import BaseDecoder, BaseEncoder
+    from pythae.trainers import BaseTrainer, BaseTrainerConfig
+
+    class Encoder(BaseEncoder):
+        def __init__(self) -> None:
+            super().__init__()
+            self.body = nn.Sequential(nn.Linear(784, 512), nn.ReLU(), nn.Linear(512, 512), nn.ReLU())
+            self.mu, self.logvar = nn.Linear(512, 2), nn.Linear(512, 2)
+
+        def forward(self, x: Tensor) -> ModelOutput:
+            h = self.body(x.flatten(1))
+            return ModelOutput(embedding=self.mu(h), log_covariance=self.logvar(h))
+
+    class Decoder(BaseDecoder):
+        def __init__(self) -> None:
+            super().__init__()
+            self.body = PlainVAE().decoder
+
+        def forward(self, z: Tensor) -> ModelOutput:
+            return ModelOutput(reconstruction=self.body(z).view(-1, 1, 28, 28))
+
+    config = VAEConfig(input_dim=(1, 28, 28), latent_dim=2, reconstruction_loss="bce")
+    few = (data.train.x[: BATCH * 40].float() / 255 > 0.5).float()
+    with tempfile.TemporaryDirectory() as folder:
+        trainer = BaseTrainer(
+            model=PythaeVAE(config, Encoder(), Decoder()),
+            train_dataset=BaseDataset(few, torch.zeros(len(few))),
+            training_config=BaseTrainerConfig(
+                output_dir=folder,
+                per_device_train_batch_size=BATCH,
+                optimizer_cls="Adam",
+                learning_rate=1e-3,
+                no_cuda=device == "cpu",
+            ),
+        )
+        trainer.prepare_training()
+        while True:
+            trainer.train_step(1)
+            yield len(few)
+
+
+def main() -> int:
+    """Print the table; 1 where a bound does not hold."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=8)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    data, device = datasets.load("mnist"), options.device
+    candidates = {
+        "DataLoader + Adam, float32": lambda: plain(data, device),
+        "pythae's trainer": lambda: pythae(data, device),
+        "genmodels, float32": lambda: ours(data, device, precision="float32"),
+        "genmodels, bfloat16": lambda: ours(data, device, precision="bfloat16"),
+    }
+    if device != "cpu":
+        candidates["genmodels, compiled"] = lambda: ours(data, device, compile=True)
+    results = side_by_side(candidates, rounds=options.rounds)
+    print(table(results, "DataLoader + Adam, float32"))
+    wide = precision("auto", torch.device(device), data.shape) == torch.bfloat16
+    best = results["genmodels, bfloat16" if wide else "genmodels, float32"]
+    peak = matmul_peak(torch.bfloat16 if wide else torch.float32, device)
+    print(f"as it runs here: {best.rate * FLOPS / peak:.1%} of the matrix product's {peak / 1e9:,.0f} GFLOP/s")
+    print(f"epochs a second: {best.rate / len(data.train):.3f}")
+    bounds = {"DataLoader + Adam, float32": 3.0 if wide else 1.9, "pythae's trainer": 2.4}
+    failed = [f"only {best.over(results[n]):.2f} × {n}, not {b} ×" for n, b in bounds.items() if best.over(results[n]) < b]
+    print("\n".join(failed) or "all bounds hold")
+    return bool(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,176 @@
+"""Tasks: what takes longer than a page may wait and is not a training. A worker does it, with progress and cancel.
+
+A task is a generator function that yields how far it is (0 to 1) and returns arrays by name. It is a function of its
+arguments, so what two visitors ask alike is computed once: the answer lies in ``runs/.tasks/<hash of the question>/``.
+"""
+
+import hashlib
+import importlib
+import json
+import shutil
+import time
+from collections.abc import Generator
+from contextlib import ExitStack
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from genmodels import runs
+from genmodels.errors import BadInput
+from genmodels.files import held, inside, is_held, read_json, write, write_json
+
+__all__ = ["TASKS", "Task", "TaskJob", "ask", "queue"]
+
+Arrays = dict[str, npt.NDArray[Any]]
+
+TASKS: dict[str, str] = {}
+"""What can be asked: a name, and where its generator function is ("module:function"). Its arguments are JSON."""
+
+KEPT = 300  # answers kept; the oldest go first
+MOST_DEATHS = 2
+
+
+def folder() -> Path:
+    """Where questions and answers are."""
+    return runs.root() / ".tasks"
+
+
+def queue() -> Path:
+    """Where the waiting have a file each."""
+    return folder() / ".queue"
+
+
+class Task:
+    """One question and, in time, its answer; seen through its files."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def id(self) -> str:
+        """The hash of the question."""
+        return self.path.name
+
+    def state(self) -> dict[str, Any]:
+        """state: queued, running, finished, failed or cancelled; progress, 0 to 1; message."""
+        return read_json(self.path / "state.json")
+
+    def say(self, **what: Any) -> None:
+        """Update state.json."""
+        old = self.state() if (self.path / "state.json").exists() else {"progress": 0.0, "message": "", "deaths": 0}
+        write_json(self.path / "state.json", old | what, durable=False)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the answer is there."""
+        return self.state()["state"] == "finished"
+
+    def answer(self) -> Arrays:
+        """The arrays, once finished.
+
+        Raises:
+            BadInput: If there is no answer, with the reason.
+        """
+        if not self.is_done:
+            raise BadInput(self.state()["message"] or "This has not been computed yet.")
+        with np.load(self.path / "answer.npz", allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+
+    def cancel(self) -> None:
+        """Nobody wants it any more."""
+        inside(queue(), self.id).unlink(missing_ok=True)
+        if self.state()["state"] in ("queued", "running"):
+            self.say(state="cancelled", message="Cancelled.")
+
+
+def ask(name: str, **arguments: Any) -> Task:
+    """Ask for the task ``name``; where it was asked before, this is that one.
+
+    Raises:
+        BadInput: If there is no such task.
+    """
+    if name not in TASKS:
+        raise BadInput(f"There is no task {name!r}: it may be {', '.join(TASKS)}.")
+    question = {"task": name, "arguments": arguments}
+    key = hashlib.sha256(json.dumps(question, sort_keys=True).encode()).hexdigest()[:32]
+    task = Task(inside(folder(), key))
+    if not (task.path / "state.json").exists() or task.state()["state"] in ("failed", "cancelled"):
+        _forget_old()
+        write_json(task.path / "task.json", question, durable=False)
+        task.say(state="queued", progress=0.0, message="", deaths=0)
+        write(inside(queue(), key), b"", durable=False)
+    return task
+
+
+def _forget_old() -> None:
+    answers = list(folder().glob("*/state.json")) if folder().exists() else []
+    for path in sorted(answers, key=lambda path: path.stat().st_mtime)[:-KEPT]:
+        if not is_held(path.parent):
+            shutil.rmtree(path.parent, ignore_errors=True)
+
+
+class TaskJob:
+    """A task in a worker's hands; it takes turns with the runs."""
+
+    heavy = False
+    state = "running"
+
+    def __init__(self, task: Task) -> None:
+        self.name, self.task, self.used, self._said = task.id, task, 0.0, 0.0
+        self._stack = ExitStack()
+        self._stack.enter_context(held(task.path))
+        before = task.state()
+        deaths = before["deaths"] + (before["state"] == "running")
+        if deaths >= MOST_DEATHS:
+            self._stack.close()
+            raise RuntimeError(f"Its worker died {deaths} times.")
+        question = read_json(task.path / "task.json")
+        module, function = TASKS[question["task"]].split(":")
+        make = getattr(importlib.import_module(module), function)
+        self.steps: Generator[float, None, Arrays] = make(**question["arguments"])
+        task.say(state="running", deaths=deaths)
+
+    def ready(self, now: float) -> bool:
+        """A task is always ready."""
+        return True
+
+    def over(self) -> str | None:
+        """Why it must end now, or None."""
+        return None if inside(queue(), self.name).exists() else "Cancelled."
+
+    def advance(self, seconds: float) -> bool:
+        """Go on for about so many seconds; False when it is done."""
+        start = time.monotonic()
+        spent = 0.0
+        while spent < seconds:
+            try:
+                progress = next(self.steps)
+            except StopIteration as end:
+                buffer = BytesIO()
+                np.savez(buffer, **end.value)
+                write(self.task.path / "answer.npz", buffer.getvalue(), durable=False)
+                self.task.say(state="finished", progress=1.0)
+                return False
+            spent = time.monotonic() - start
+            if time.monotonic() - self._said > 0.2:
+                self.task.say(progress=progress)
+                self._said = time.monotonic()
+        self.used += spent
+        return True
+
+    def fail(self, error: Exception) -> None:
+        """Say what happened."""
+        text = str(error) if isinstance(error, BadInput) else f"{type(error).__name__}: {error}"
+        self.task.say(state="failed", message=text)
+
+    def close(self, state: str | None = None, message: str = "") -> None:
+        """Let go of it; interrupted, it waits for the next worker."""
+        self.steps.close()
+        self._stack.close()
+        if state == "interrupted":
+            self.task.say(state="queued")
+        else:
+            inside(queue(), self.name).unlink(missing_ok=True)

@@ -1,0 +1,111 @@
+"""Tasks: asked, shared, cancelled, failed in words, and done by a worker beside its runs."""
+
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from genmodels import jobs, runs, tasks
+from genmodels.errors import BadInput
+from genmodels.tasks import ask
+
+
+def squares(n: int, seconds: float = 0.0):
+    """The first squares, one a step."""
+    found = []
+    for i in range(n):
+        time.sleep(seconds)
+        found.append(i * i)
+        yield (i + 1) / n
+    return {"squares": np.array(found)}
+
+
+def refuses(n: int):
+    """A task that says what was wrong."""
+    yield 0.0
+    raise BadInput(f"n = {n} is too much.")
+
+
+@pytest.fixture(autouse=True)
+def _tasks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GENMODELS_RUNS", str(tmp_path / "runs"))
+    for name in ("squares", "refuses"):
+        monkeypatch.setitem(tasks.TASKS, name, f"{__name__}:{name}")
+
+
+def work(worker: jobs.Worker, done, seconds: float = 20) -> None:
+    end = time.monotonic() + seconds
+    while not done():
+        assert time.monotonic() < end
+        worker.turn()
+
+
+def test_an_answer_is_computed_once():
+    worker = jobs.Worker()
+    task = ask("squares", n=5)
+    assert task.state()["state"] == "queued"
+    with pytest.raises(BadInput, match="not been computed"):
+        task.answer()
+    work(worker, lambda: task.is_done)
+    assert task.answer()["squares"].tolist() == [0, 1, 4, 9, 16]
+    again = ask("squares", n=5)
+    assert again.id == task.id
+    assert again.is_done
+    assert ask("squares", n=6).id != task.id
+    assert not list(tasks.queue().glob(task.id))
+
+
+def test_it_shows_progress_and_can_be_cancelled():
+    worker = jobs.Worker()
+    task = ask("squares", n=1000, seconds=0.01)
+    work(worker, lambda: task.state()["progress"] > 0)
+    assert task.state()["state"] == "running"
+    task.cancel()
+    worker.turn()
+    assert task.state()["state"] == "cancelled"
+    assert worker.jobs == []
+    assert ask("squares", n=1000, seconds=0.01).state()["state"] == "queued"
+
+
+def test_a_failure_is_said_in_words_and_can_be_asked_again():
+    worker = jobs.Worker()
+    task = ask("refuses", n=7)
+    work(worker, lambda: task.state()["state"] == "failed")
+    assert task.state()["message"] == "n = 7 is too much."
+    with pytest.raises(BadInput, match="n = 7 is too much"):
+        task.answer()
+    assert ask("refuses", n=7).state()["state"] == "queued"
+    with pytest.raises(BadInput, match="no task"):
+        ask("../../etc")
+
+
+def test_it_takes_turns_with_a_run():
+    worker = jobs.Worker()
+    run = runs.create("vae", "digits", arguments={"hidden": 16, "depth": 1}, settings={"steps": 100_000})
+    jobs.submit(run)
+    task = ask("squares", n=100, seconds=0.005)
+    work(worker, lambda: task.is_done)
+    work(worker, lambda: run.metrics())
+    assert run.state()["state"] == "running"
+    worker.closing = True
+    worker.work()
+
+
+def test_a_closed_worker_leaves_it_to_the_next():
+    worker = jobs.Worker()
+    task = ask("squares", n=1000, seconds=0.01)
+    work(worker, lambda: task.state()["state"] == "running")
+    worker.closing = True
+    worker.work()
+    assert task.state()["state"] == "queued"
+    task.cancel()
+
+
+def test_old_answers_go(monkeypatch):
+    monkeypatch.setattr(tasks, "KEPT", 2)
+    worker = jobs.Worker()
+    for n in range(1, 6):
+        task = ask("squares", n=n)
+        work(worker, lambda task=task: task.is_done)
+    assert len(list(tasks.folder().glob("*/answer.npz"))) == 3

@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Callable, Sequence
 from http.client import HTTPException
 from pathlib import Path
+from urllib.error import HTTPError
 
 import torch
 from torch import Tensor
@@ -102,15 +103,18 @@ def _right_copy(archive: Path, urls: Sequence[str], md5: str, told: Callable[[in
         OSError: If there is none, with the reason of the first.
     """
     reason: Exception | None = None
-    for url in [archive.resolve().as_uri()] * archive.exists() + [*urls]:
+    sources: list[Path | str] = [archive] * archive.exists() + [*urls]
+    for source in sources:
         try:
-            content = _download(url, told)
+            content = source.read_bytes() if isinstance(source, Path) else _download(source, told)
         except (OSError, HTTPException) as error:
+            if isinstance(error, HTTPError):
+                error.close()
             reason = reason or error
             continue
         if hashlib.md5(content, usedforsecurity=False).hexdigest() == md5:
             return content
-        reason = reason or OSError(f"the checksum of {url} is wrong")
+        reason = reason or OSError(f"the checksum of {source} is wrong")
     raise reason or OSError("there is no mirror")
 
 

@@ -33,12 +33,14 @@ class Plane:
         extent: The distribution is shown whole on [-extent, extent]².
         classes: The names of the parts that it is made of, none where it is one.
         modes: The centres of its modes, shape (K, 2), float64, where it has some that can be told apart.
+        sigma: The standard deviation of the isotropic noise in it; 0 where there is none.
         arguments: What the plane of this name is made of, as JSON.
     """
 
     extent: float
     classes: tuple[str, ...] = ()
     modes: Tensor | None = None
+    sigma: float = 0.0
     arguments: Mapping[str, Any] = MappingProxyType({})
 
     def draw(self, n: int, rng: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
@@ -204,7 +206,7 @@ class Checkerboard(Plane):
     def log_prob(self, x: Tensor) -> Tensor:
         """-log 8, or -inf."""
         dark = (x.floor().sum(1) % 2 == 0) & (x >= -2).all(1) & (x < 2).all(1)
-        return torch.where(dark, -math.log(8), -math.inf).to(x.dtype)
+        return torch.where(dark, x.new_tensor(-math.log(8)), -math.inf)
 
 
 # The mathematics they share ---------------------------------------------------------------------------------------

@@ -1,0 +1,474 @@
+"""Data sets: splits that stay apart, transforms that keep their laws, files that are whole or refused in words."""
+
+import gzip
+import hashlib
+import importlib.util
+import json
+import math
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from genmodels import data, idx, planes, random
+from genmodels.data import DATASETS, TRANSFORMS, Data, load
+from genmodels.errors import BadInput
+
+HERE = tuple(name for name, info in DATASETS.items() if not info.folder)
+DOWNLOADED = tuple(name for name, info in DATASETS.items() if info.folder)
+
+
+@pytest.fixture(scope="session")
+def mnist() -> Data:
+    root = Path(os.environ.get("GENMODELS_DATA", "nowhere"))
+    if not all((root / "MNIST" / "raw" / file).exists() for file in idx.FILES):
+        pytest.skip("MNIST is not in $GENMODELS_DATA")
+    return load("mnist", root=root)
+
+
+def rows(x: Tensor) -> list[bytes]:
+    return [row.numpy().tobytes() for row in x]
+
+
+# What is loaded ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", HERE)
+def test_a_data_set_is_what_its_info_says(name: str) -> None:
+    info, loaded = DATASETS[name], load(name)
+    assert (loaded.name, loaded.shape, loaded.levels) == (name, info.shape, info.levels)
+    assert loaded.classes == info.classes or name == "drawing"
+    assert info.kind == ("plane" if loaded.plane else "images")
+    assert bool(info.extent) == (info.kind == "plane")
+    for split in (loaded.train, loaded.validation, loaded.test):
+        assert split.x.shape == (len(split), *info.shape)
+        assert split.x.dtype == (torch.uint8 if info.levels else torch.float32)
+        assert (split.y.dtype, split.y.shape) == (torch.int64, (len(split),))
+        assert 0 <= split.y.min() <= split.y.max() < max(1, len(loaded.classes))
+
+
+@pytest.mark.parametrize("name", HERE)
+def test_a_data_set_is_loaded_once_and_shared(name: str) -> None:
+    assert load(name) is load(name)
+    assert load(name).to("cpu") is load(name)
+
+
+def test_threads_that_ask_at_once_share_one_tensor() -> None:
+    data._points.cache_clear()
+    found: list[Data] = []
+    threads = [threading.Thread(target=lambda: found.append(load("ring"))) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len({id(one) for one in found}) == 1
+
+
+@pytest.mark.parametrize("name", [name for name in HERE if name != "digits"])
+def test_a_plane_is_drawn_in_three_parts_from_one_seed(name: str) -> None:
+    loaded = load(name)
+    splits = (loaded.train, loaded.validation, loaded.test)
+    assert [len(split) for split in splits] == [10_000, 2_000, 5_000]
+    assert len(set(rows(torch.cat([split.x for split in splits])))) == 17_000
+    data._points.cache_clear()
+    assert torch.equal(load(name).test.x, loaded.test.x)
+    assert loaded.plane is not None
+    assert loaded.log_prob is not None
+    assert torch.equal(loaded.log_prob(loaded.test.x), loaded.plane.log_prob(loaded.test.x))
+
+
+def test_the_digits_are_those_of_scikit_learn_each_in_one_split() -> None:
+    from sklearn.datasets import load_digits
+
+    images, labels = load_digits(return_X_y=True)
+    x, y = torch.from_numpy(images).to(torch.uint8), torch.from_numpy(labels)
+    digits = load("digits")
+    splits = (digits.train, digits.validation, digits.test)
+    assert [len(split) for split in splits] == [1_437, 180, 180]
+    assert x.max() == digits.levels - 1
+    ours = [image + bytes([label]) for split in splits for image, label in zip(rows(split.x), split.y, strict=True)]
+    assert sorted(ours) == sorted(image + bytes([label]) for image, label in zip(rows(x), y, strict=True))
+    for split in splits:  # stratified
+        assert (split.y.bincount() / len(split) - y.bincount() / len(y)).abs().max() < 0.01
+
+
+def test_the_digits_need_not_import_scikit_learn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
+    table = data._digits_table()
+    monkeypatch.undo()
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert (table == data._digits_table()).all()
+
+
+def test_the_splits_of_the_digits_never_change() -> None:
+    digits = load("digits")
+    x = b"".join(rows(torch.cat([digits.train.x, digits.validation.x, digits.test.x])))
+    assert hashlib.sha256(x).hexdigest()[:16] == "d0bf66e8d93a648d"
+
+
+def test_mnist_holds_out_a_fixed_thousand(mnist: Data) -> None:
+    assert [len(split) for split in (mnist.train, mnist.validation, mnist.test)] == [59_000, 1_000, 10_000]
+    raw = Path(os.environ["GENMODELS_DATA"]) / "MNIST" / "raw"
+    x = idx.read(raw / "train-images-idx3-ubyte", (60_000, 28, 28))
+    everything = sorted(rows(torch.cat([mnist.train.x, mnist.validation.x])[:, 0]))
+    assert everything == sorted(rows(x))  # each picture in just one of the two
+    assert mnist.validation.y.bincount().tolist() == [110, 116, 96, 105, 96, 83, 111, 111, 86, 86]
+    assert mnist.test.y.bincount().tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
+    assert mnist.train.y.bincount().add(mnist.validation.y.bincount())[1] == 6742  # ones in the file, by its authors
+
+
+@pytest.mark.parametrize("name", ["", "MNIST", "cifar", "../mnist", "/etc/passwd", "digits/..", None, 3])
+def test_an_unknown_name_is_refused_and_never_a_path(name: object) -> None:
+    with pytest.raises(BadInput, match=r"There is no data set .*: it may be digits, mnist, fashion-mnist"):
+        load(name)  # type: ignore[arg-type]
+
+
+# Drawings ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_drawing_is_loaded_again_from_what_a_run_keeps() -> None:
+    strokes = [[(0.1, 0.2), (0.7, 0.9)], [(0.5, 0.5)]]
+    drawn = data.drawing(strokes, width=0.04)
+    kept = json.loads(json.dumps({"data": drawn.name, "data_arguments": drawn.arguments}))
+    data._points.cache_clear()
+    again = load(kept["data"], kept["data_arguments"])
+    assert again is not drawn
+    assert torch.equal(again.train.x, drawn.train.x)
+    assert again.arguments == drawn.arguments
+    assert not torch.equal(load("drawing").train.x, drawn.train.x)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "message"),
+    [
+        ("drawing", {"strokes": []}, "The drawing is empty"),
+        ("drawing", {"root": "/etc"}, "The data set drawing takes strokes and width, not"),
+        ("drawing", [1], "The data set drawing takes strokes and width, not"),
+        ("ring", {"sigma": 1}, "The data set ring takes no arguments, not"),
+        ("mnist", {"root": "/etc"}, "The data set mnist takes no arguments, not"),
+    ],
+)
+def test_arguments_that_a_data_set_does_not_take_are_refused(name: str, arguments: object, message: str) -> None:
+    with pytest.raises(BadInput, match=message):
+        load(name, arguments)  # type: ignore[arg-type]
+
+
+# Devices ----------------------------------------------------------------------------------------------------------
+
+
+def test_data_are_copied_to_a_device_once_and_know_the_way_back() -> None:
+    loaded = load("digits")
+    there = loaded.to("meta")
+    assert there.device == there.test.y.device == torch.device("meta")
+    assert loaded.to(torch.device("meta")) is there is load("digits", device="meta")
+    assert there.to("cpu") is loaded
+    assert (there.name, there.levels, there.classes) == (loaded.name, loaded.levels, loaded.classes)
+
+
+def test_other_examples_in_place_of_the_loaded_ones_stay_apart_from_them() -> None:
+    loaded = load("digits")
+    loaded.to("meta")
+    few = replace(loaded, train=loaded.test)
+    assert len(few.to("meta").train) == len(loaded.test)
+
+
+# Transforms -------------------------------------------------------------------------------------------------------
+
+
+def every_level(levels: int, n: int) -> Tensor:
+    return torch.arange(levels).to(torch.uint8).repeat_interleave(n).view(-1, 1, 1, 1)
+
+
+def with_levels(levels: int) -> Data:
+    return replace(load("digits"), levels=levels)
+
+
+@pytest.mark.parametrize("levels", [2, 17, 256])
+@pytest.mark.parametrize(
+    ("inputs", "low", "high"),
+    [("unit", 0, 1), ("threshold", 0, 1), ("stochastic", 0, 1), ("signed", -1, 1)],
+)
+def test_a_transform_maps_black_and_white_to_the_ends_of_its_range(
+    inputs: str, low: float, high: float, levels: int
+) -> None:
+    x = with_levels(levels).prepare(every_level(levels, 10), inputs, random.generator(0))
+    assert (x.dtype, x.shape) == (torch.float32, (10 * levels, 1, 1, 1))
+    assert (x[:10] == low).all()
+    assert (x[-10:] == high).all()
+    assert ((x >= low) & (x <= high)).all()
+
+
+def test_threshold_is_white_above_one_half() -> None:
+    x = with_levels(17).prepare(every_level(17, 1), "threshold").flatten()
+    assert x.tolist() == [0.0] * 9 + [1.0] * 8  # 8 / 16 is one half and not above
+    assert with_levels(256).prepare(every_level(256, 1), "threshold").sum() == 128
+
+
+def test_stochastic_is_white_with_the_grey_as_its_probability_anew_each_time() -> None:
+    rng, n = random.generator(1), 4_000
+    some = with_levels(17)
+    first, second = (some.prepare(every_level(17, n), "stochastic", rng) for _ in range(2))
+    assert set(first.unique().tolist()) == {0.0, 1.0}
+    assert not torch.equal(first, second)
+    p = torch.arange(17) / 16
+    off = first.view(17, n).mean(1) - p
+    assert (off.abs() <= 4.5 * (p * (1 - p) / n).sqrt()).all()
+    again = some.prepare(every_level(17, n), "stochastic", random.generator(1))
+    assert torch.equal(first, again)
+
+
+@pytest.mark.parametrize("levels", [2, 17, 256])
+def test_dequantize_is_undone_by_the_floor(levels: int) -> None:
+    x = every_level(levels, 400_000 // levels)
+    dequantized = with_levels(levels).prepare(x, "dequantize", random.generator(2))
+    assert ((dequantized > 0) & (dequantized < 1)).all()
+    assert torch.equal((dequantized * levels).floor().to(torch.uint8), x)
+
+
+@pytest.mark.parametrize("u", [0.0, 1 - 2**-24])
+@pytest.mark.parametrize("levels", [2, 17, 256])
+def test_dequantize_is_undone_by_the_floor_at_the_ends_of_the_noise(
+    levels: int, u: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(random, "rand", lambda *size, **_: torch.full(size, u))
+    x = every_level(levels, 1)
+    dequantized = with_levels(levels).prepare(x, "dequantize")
+    assert ((dequantized > 0) & (dequantized < 1)).all()
+    assert torch.equal((dequantized * levels).floor().to(torch.uint8), x)
+
+
+def test_dequantize_is_uniform_within_a_level() -> None:
+    n = 100_000
+    u = with_levels(17).prepare(every_level(17, n)[5 * n : 6 * n], "dequantize", random.generator(3)) * 17 - 5
+    assert u.mean().item() == pytest.approx(1 / 2, abs=4 / math.sqrt(12 * n))
+    assert u.var().item() == pytest.approx(1 / 12, abs=4 / math.sqrt(180 * n))
+
+
+@pytest.mark.parametrize("inputs", TRANSFORMS)
+def test_points_of_the_plane_stay_as_they_are(inputs: str) -> None:
+    loaded = load("two-moons")
+    assert loaded.prepare(loaded.train.x, inputs) is loaded.train.x
+
+
+@pytest.mark.parametrize("inputs", TRANSFORMS)
+def test_the_examples_themselves_are_never_changed(inputs: str) -> None:
+    loaded = load("digits")
+    before = loaded.train.x.clone()
+    loaded.prepare(loaded.train.x, inputs, random.generator(0))
+    assert torch.equal(loaded.train.x, before)
+
+
+def test_an_unknown_transform_is_refused() -> None:
+    with pytest.raises(BadInput, match="There is no transform 'logit': it may be unit, threshold, stochastic"):
+        load("digits").prepare(load("digits").train.x, "logit")
+
+
+def test_bits_per_dimension_of_uniform_noise_are_those_of_a_pixel() -> None:
+    digits = load("digits")
+    assert digits.bits_per_dim(torch.zeros(1)).item() == pytest.approx(math.log2(17))  # the uniform density on [0, 1)
+    certain = torch.tensor(-64 * math.log(17))  # all mass in one cell: nothing is left to tell
+    assert digits.bits_per_dim(certain).item() == pytest.approx(0, abs=1e-6)
+    with pytest.raises(ValueError, match="ring has no grey levels"):
+        load("ring").bits_per_dim(torch.zeros(1))
+
+
+# Files ------------------------------------------------------------------------------------------------------------
+
+
+def idx_file(shape: tuple[int, ...], value: int = 7) -> bytes:
+    header = bytes([0, 0, 8, len(shape)]) + b"".join(size.to_bytes(4, "big") for size in shape)
+    return header + bytes([value]) * math.prod(shape)
+
+
+def test_an_idx_file_is_read_as_it_was_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(idx_file((2, 3, 4))[:-1] + b"\xff")
+    x = idx.read(tmp_path / "file", (2, 3, 4))
+    assert (x.dtype, x.shape) == (torch.uint8, (2, 3, 4))
+    assert x.flatten().tolist() == [7] * 23 + [255]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\x00",
+        b"<html>not found</html>",
+        idx_file((2, 3))[:-1],  # cut off
+        idx_file((2, 3)) + b"\x00",
+        idx_file((3, 2)),
+        b"\x01" + idx_file((2, 3))[1:],
+        gzip.compress(idx_file((2, 3))),
+    ],
+)
+def test_a_damaged_file_is_refused_in_one_sentence(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "file").write_bytes(content)
+    with pytest.raises(BadInput, match=r"file is damaged or another file: .*; delete it and load again\.$"):
+        idx.read(tmp_path / "file", (2, 3))
+
+
+def test_labels_that_are_none_and_a_file_that_is_none_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "labels").write_bytes(idx_file((5,), 10))
+    with pytest.raises(BadInput, match="its labels should be 0 to 9"):
+        idx.read(tmp_path / "labels", (5,))
+    with pytest.raises(BadInput, match="cannot be read"):
+        idx.read(tmp_path, (5,))
+
+
+# Downloads --------------------------------------------------------------------------------------------------------
+
+SHAPES = {
+    "train-images-idx3-ubyte": (1_200, 28, 28),
+    "train-labels-idx1-ubyte": (1_200,),
+    "t10k-images-idx3-ubyte": (100, 28, 28),
+    "t10k-labels-idx1-ubyte": (100,),
+}
+
+
+@dataclass
+class Mirror:
+    """A web server on this computer that stands for torchvision's, with smaller files."""
+
+    url: str
+    archives: dict[str, bytes]
+    asked: list[str] = field(default_factory=list)
+
+
+@pytest.fixture
+def mirror(monkeypatch: pytest.MonkeyPatch) -> Iterator[Mirror]:
+    import torchvision.datasets
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            name = self.path.removeprefix("/")
+            served.asked.append(name)
+            if name not in served.archives:
+                self.send_error(404)
+                return
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(served.archives[name])))
+            self.end_headers()
+            self.wfile.write(served.archives[name])
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    archives = {f"{name}.gz": gzip.compress(idx_file(shape), 1) for name, shape in SHAPES.items()}
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        served = Mirror(f"http://127.0.0.1:{server.server_port}/", archives)
+        checksums = [(name, hashlib.md5(content).hexdigest()) for name, content in archives.items()]
+        for folder in ("MNIST", "FashionMNIST", "KMNIST"):
+            monkeypatch.setattr(getattr(torchvision.datasets, folder), "mirrors", [served.url])
+            monkeypatch.setattr(getattr(torchvision.datasets, folder), "resources", checksums)
+        monkeypatch.setattr(idx, "FILES", SHAPES)
+        monkeypatch.setenv("no_proxy", "*")
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield served
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize("name", DOWNLOADED)
+def test_a_download_tells_how_far_it_is_and_is_done_once(name: str, mirror: Mirror, tmp_path: Path) -> None:
+    told: list[tuple[float, str]] = []
+    loaded = load(name, root=tmp_path, progress=lambda *what: told.append(what))
+    fractions = [fraction for fraction, _ in told]
+    assert fractions == sorted(fractions)
+    assert 0 < fractions[0] < fractions[-1] == pytest.approx(1)
+    assert f"Downloading {DATASETS[name].title}: 0.0 of 0.0 MB" in told[0][1]
+    assert [len(split) for split in (loaded.train, loaded.validation, loaded.test)] == [200, 1_000, 100]
+    assert loaded.test.y.unique().tolist() == loaded.test.x.unique().tolist() == [7]
+    assert sorted(path.name for path in (tmp_path / DATASETS[name].folder / "raw").iterdir()) == sorted(SHAPES)
+    asked = len(mirror.asked)
+    assert load(name, root=tmp_path) is loaded
+    assert len(mirror.asked) == asked == 4
+
+
+def test_torchvision_itself_finds_what_was_downloaded(mirror: Mirror, tmp_path: Path) -> None:
+    from torchvision.datasets import MNIST
+
+    loaded = load("mnist", root=tmp_path)
+    theirs = MNIST(tmp_path, train=False)
+    assert torch.equal(theirs.data, loaded.test.x[:, 0])
+    assert torch.equal(theirs.targets, loaded.test.y)
+
+
+def test_a_download_that_was_killed_leaves_no_half_file_and_is_taken_up_again(mirror: Mirror, tmp_path: Path) -> None:
+    def killed(fraction: float, text: str) -> None:
+        if len(mirror.asked) == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        load("mnist", root=tmp_path, progress=killed)
+    assert {path.name for path in (tmp_path / "MNIST" / "raw").iterdir()} == set([*SHAPES][:2])
+    load("mnist", root=tmp_path)
+    assert mirror.asked == [f"{name}.gz" for name in [*SHAPES][:3] + [*SHAPES][2:]]
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_what_has_a_wrong_checksum_is_never_kept(whole: bool, mirror: Mirror, tmp_path: Path) -> None:
+    good = dict(mirror.archives)
+    sent = b"<html>log in first</html>" if whole else good["train-images-idx3-ubyte.gz"][:-9]
+    mirror.archives["train-images-idx3-ubyte.gz"] = sent
+    with pytest.raises(BadInput, match=r"MNIST is not in .*the checksum of http://.* is wrong"):
+        load("mnist", root=tmp_path)
+    assert not list(tmp_path.rglob("train-images*"))
+    mirror.archives = good
+    assert len(load("mnist", root=tmp_path).test) == 100
+
+
+def test_a_second_mirror_is_asked_where_the_first_fails(
+    mirror: Mirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from torchvision.datasets import MNIST
+
+    monkeypatch.setattr(MNIST, "mirrors", [f"{mirror.url}gone/", mirror.url])
+    assert len(load("mnist", root=tmp_path).test) == 100
+    assert len(mirror.asked) == 8
+
+
+def test_archives_that_somebody_has_put_there_need_no_network(mirror: Mirror, tmp_path: Path) -> None:
+    raw = tmp_path / "KMNIST" / "raw"
+    raw.mkdir(parents=True)
+    for name, content in mirror.archives.items():
+        (raw / name).write_bytes(content)
+    assert len(load("kmnist", root=tmp_path).test) == 100
+    assert mirror.asked == []
+
+
+def test_without_a_network_one_sentence_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mirror: Mirror
+) -> None:
+    from torchvision.datasets import FashionMNIST
+
+    monkeypatch.setattr(FashionMNIST, "mirrors", ["http://127.0.0.1:9/"])  # nobody listens there
+    monkeypatch.setenv("GENMODELS_DATA", str(tmp_path))
+    with pytest.raises(BadInput) as refused:
+        load("fashion-mnist")
+    message = str(refused.value)
+    assert "\n" not in message
+    assert "Traceback" not in message
+    assert f"Fashion-MNIST is not in {tmp_path} and could not be downloaded" in message
+    assert "GENMODELS_DATA" in message
+    assert message.endswith("or take the data set digits, which works offline.")
+
+
+def test_the_folder_of_the_files_is_the_one_asked_for_else_the_users_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GENMODELS_DATA", "/somewhere")
+    assert data._root() == Path("/somewhere")
+    monkeypatch.delenv("GENMODELS_DATA")
+    monkeypatch.setenv("XDG_CACHE_HOME", "/cache")
+    assert data._root() == Path("/cache/genmodels")
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    assert data._root() == Path("~/.cache/genmodels")
+
+
+def test_every_plane_is_a_data_set() -> None:
+    assert set(planes.PLANES) == {name for name, info in DATASETS.items() if info.kind == "plane"}

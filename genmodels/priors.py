@@ -35,7 +35,7 @@ class StandardNormal(nn.Module):
 
     def sample(self, n: int, rng: torch.Generator | None = None) -> Tensor:
         """Samples, shape (n, L)."""
-        return random.randn(n, len(self.origin), rng=rng, device=self.origin.device)
+        return random.randn(n, len(self.origin), rng=rng, device=self.origin.device).to(self.origin.dtype)
 
 
 class _Mixture(nn.Module):
@@ -64,7 +64,7 @@ class _Mixture(nn.Module):
         mu, logvar = self.components()
         edges = self.logits.softmax(0).cumsum(0)[:-1]
         k = torch.searchsorted(edges, random.rand(n, rng=rng, device=mu.device).to(edges.dtype), right=True)
-        eps = random.randn(n, mu.shape[1], rng=rng, device=mu.device)
+        eps = random.randn(n, mu.shape[1], rng=rng, device=mu.device).to(mu.dtype)
         return mu[k] + torch.exp(0.5 * logvar[k]) * eps
 
 
@@ -121,45 +121,42 @@ class FlowPrior(nn.Module):
 
     def __init__(self, latent_dim: int, couplings: int = 10, hidden: int = 8) -> None:
         super().__init__()
-        self.latent_dim = latent_dim
-        sizes = ((latent_dim + 1) // 2, latent_dim // 2)[: min(2, latent_dim)]
-        self.moved = [i % len(sizes) for i in range(couplings)]
-        self.networks = nn.ModuleList(
-            MLP(sizes[j - 1] if latent_dim > 1 else 1, hidden, 2 * sizes[j]) for j in self.moved
-        )
+        self.sizes = ((latent_dim + 1) // 2, latent_dim // 2)
+        self.moved = [i % 2 if latent_dim > 1 else 0 for i in range(couplings)]
+        self.networks = nn.ModuleList(MLP(self.sizes[1 - j] or 1, hidden, 2 * self.sizes[j]) for j in self.moved)
         for network in self.networks:
             nn.init.zeros_(network[-1].weight)  # type: ignore[index]
             nn.init.zeros_(network[-1].bias)  # type: ignore[index]
 
     def log_prob(self, z: Tensor) -> Tensor:
         """log p(z), shape (...)."""
-        halves = list(self._split(z))
-        scales = []
-        with torch.autocast(z.device.type, enabled=False):  # densities in full precision
+        u, ladj = self.normalize(z)
+        return standard_normal_log_prob(u).sum(-1) + ladj
+
+    def normalize(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        """z → (u, log |det ∂u/∂z|), shapes (..., L) and (...): the noise behind z, its even dimensions first."""
+        halves, scales = [z[..., 0::2], z[..., 1::2]], []
+        with torch.autocast(z.device.type, enabled=False):  # a density is in full precision
             for j, network in zip(self.moved, self.networks, strict=True):
                 s, t = self._scale_shift(network, halves, j)
                 halves[j] = halves[j] * s.exp() + t
                 scales.append(s)
-        return standard_normal_log_prob(torch.cat(halves, -1)).sum(-1) + torch.cat(scales, -1).sum(-1)
+        return torch.cat(halves, -1), torch.cat(scales, -1).sum(-1)
 
     def sample(self, n: int, rng: torch.Generator | None = None) -> Tensor:
         """Samples, shape (n, L): the same couplings, undone in the opposite order."""
-        u = random.randn(n, self.latent_dim, rng=rng, device=next(self.parameters()).device)
-        halves = list(self._split(u))
+        weight = next(self.parameters())
+        u = random.randn(n, sum(self.sizes), rng=rng, device=weight.device).to(weight.dtype)
+        halves = list(u.split(self.sizes, -1))
         for j, network in reversed(list(zip(self.moved, self.networks, strict=True))):
             s, t = self._scale_shift(network, halves, j)
             halves[j] = (halves[j] - t) * torch.exp(-s)
         z = torch.empty_like(u)
-        for part, half in zip(self._split(z), halves, strict=True):
-            part.copy_(half)
+        z[:, 0::2], z[:, 1::2] = halves
         return z
 
-    def _split(self, z: Tensor) -> tuple[Tensor, ...]:
-        """The even and the odd dimensions (views)."""
-        return (z[..., 0::2], z[..., 1::2]) if self.latent_dim > 1 else (z,)
-
     def _scale_shift(self, network: nn.Module, halves: list[Tensor], j: int) -> tuple[Tensor, Tensor]:
-        """s and t for half ``j`` given the other; |s| < 1, so that no coupling can blow up."""
-        given = halves[1 - j] if self.latent_dim > 1 else torch.ones_like(halves[0])
+        """s and t of half ``j`` given the other; |s| < 1, so that no coupling can blow up."""
+        given = halves[1 - j] if self.sizes[1] else torch.ones_like(halves[0])
         s, t = network(given).chunk(2, -1)
         return s.tanh(), t

@@ -20,8 +20,9 @@ from torch import Tensor
 
 from genmodels import idx, planes, random
 from genmodels.errors import BadInput
+from genmodels.transforms import TRANSFORMS
 
-__all__ = ["DATASETS", "TRANSFORMS", "Data", "Info", "Split", "drawing", "load"]
+__all__ = ["DATASETS", "TRANSFORMS", "Data", "Info", "Split", "checked", "drawing", "load"]
 
 
 @dataclass(frozen=True)
@@ -179,43 +180,6 @@ class Data:
         return nll_nats / (math.prod(self.shape) * math.log(2)) + math.log2(self.levels)
 
 
-# What a loss may expect -------------------------------------------------------------------------------------------
-
-
-def unit(x: Tensor, levels: int, rng: torch.Generator | None = None) -> Tensor:
-    """Grey in [0, 1]."""
-    return x.float() / (levels - 1)
-
-
-def threshold(x: Tensor, levels: int, rng: torch.Generator | None = None) -> Tensor:
-    """Black or white: 1 where the grey is over ½."""
-    return (2 * x.short() > levels - 1).float()
-
-
-def stochastic(x: Tensor, levels: int, rng: torch.Generator | None = None) -> Tensor:
-    """Black or white, drawn anew at every call: 1 with the grey as its probability."""
-    return (random.rand(*x.shape, rng=rng, device=x.device) < unit(x, levels)).float()
-
-
-def dequantize(x: Tensor, levels: int, rng: torch.Generator | None = None) -> Tensor:
-    """(x + u) / levels in (0, 1), u uniform on [0, 1): real numbers whose density bounds the pictures' probability.
-
-    u keeps 2⁻¹⁵ from 0 and 1, because in single precision 255 + (1 - 2⁻²⁴) is 256: so ⌊levels · result⌋ is x, always.
-    """
-    u = random.rand(*x.shape, rng=rng, device=x.device).clamp_(2**-15, 1 - 2**-15)
-    return (x + u) / levels
-
-
-def signed(x: Tensor, levels: int, rng: torch.Generator | None = None) -> Tensor:
-    """Grey in [-1, 1]."""
-    return 2 * unit(x, levels) - 1
-
-
-TRANSFORMS: dict[str, Callable[[Tensor, int, torch.Generator | None], Tensor]] = {
-    one.__name__: one for one in (unit, threshold, stochastic, dequantize, signed)
-}
-
-
 # Loading ----------------------------------------------------------------------------------------------------------
 
 _lock = threading.RLock()
@@ -241,16 +205,10 @@ def load(
     Raises:
         BadInput: If there is no such data set, its arguments are not allowed, or its files cannot be had.
     """
-    if not isinstance(name, str) or name not in DATASETS:
-        raise BadInput(f"There is no data set {str(name)[:60]!r}: it may be {', '.join(DATASETS)}.")
-    arguments = {} if arguments is None else arguments
-    takes = ("strokes", "width") if name == "drawing" else ()
-    if not isinstance(arguments, Mapping) or not set(arguments) <= set(takes):
-        raise BadInput(f"The data set {name} takes {' and '.join(takes) or 'no arguments'}, not {str(arguments)[:60]}.")
+    arguments = checked(name, arguments)
     if name in planes.PLANES:
-        plane = planes.PLANES[name](**arguments)
         with _lock:
-            data = _points(name, json.dumps(dict(plane.arguments)))
+            data = _points(name, json.dumps(arguments))
     elif name == "digits":
         with _lock:
             data = _digits()
@@ -260,6 +218,21 @@ def load(
         with _lock:
             data = _images(name, raw)
     return data.to(device)
+
+
+def checked(name: str, arguments: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The complete ``arguments`` of the data set ``name``, JSON, without loading it: what a run keeps.
+
+    Raises:
+        BadInput: If there is no such data set, or its arguments are not allowed.
+    """
+    if not isinstance(name, str) or name not in DATASETS:
+        raise BadInput(f"There is no data set {str(name)[:60]!r}: it may be {', '.join(DATASETS)}.")
+    arguments = {} if arguments is None else arguments
+    takes = ("strokes", "width") if name == "drawing" else ()
+    if not isinstance(arguments, Mapping) or not set(arguments) <= set(takes):
+        raise BadInput(f"The data set {name} takes {' and '.join(takes) or 'no arguments'}, not {str(arguments)[:60]}.")
+    return dict(planes.PLANES[name](**arguments).arguments) if name in planes.PLANES else {}
 
 
 def drawing(strokes: Sequence[Sequence[Sequence[float]]], width: float = 0.02) -> Data:

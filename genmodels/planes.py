@@ -164,7 +164,7 @@ class Pinwheel(Plane):
     extent = 3.0
 
     def __init__(
-        self, arms: int = 5, radius: float = 1.35, length: float = 0.4, width: float = 0.07, twist: float = 1.0
+        self, arms: int = 5, radius: float = 1.35, length: float = 0.4, width: float = 0.1, twist: float = 1.0
     ) -> None:
         self.arms, self.radius, self.twist = arms, radius, twist
         self.scale = (length, width)  # standard deviations along and across an arm

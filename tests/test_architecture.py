@@ -15,15 +15,29 @@ SCREEN = sorted([ROOT / "app.py", *(ROOT / "pages").rglob("*.py")])
 SOURCES = [path for path in (*LIBRARY, *SCREEN) if path.exists()]
 
 LAYERS = (  # a module imports from its own layer and from those above it in this list
-    ("genmodels", "errors", "hyperparameters", "random", "files", "idx", "strokes", "planes", "pictures"),
+    (
+        "genmodels",
+        "errors",
+        "hyperparameters",
+        "random",
+        "files",
+        "idx",
+        "strokes",
+        "planes",
+        "transforms",
+        "pictures",
+        "terminal",
+    ),
     ("distributions",),
     ("priors", "schedules", "bound", "samplers", "nn", "unet"),
     ("models", "data"),
     ("train", "distributed"),
     ("metrics",),
     ("runs", "recording", "figures", "hub"),
-    ("jobs",),
-    ("cli", "__main__"),
+    ("tasks", "jobs"),
+    ("worker",),
+    ("conduct", "evaluation"),
+    ("commands", "cli", "__main__"),
 )
 LAYER = {name: i for i, names in enumerate(LAYERS) for name in names}
 

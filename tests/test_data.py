@@ -142,7 +142,16 @@ def test_a_drawing_is_loaded_again_from_what_a_run_keeps() -> None:
     assert again is not drawn
     assert torch.equal(again.train.x, drawn.train.x)
     assert again.arguments == drawn.arguments
+    assert again.arguments == data.checked("drawing", {"strokes": strokes, "width": 0.04})
     assert not torch.equal(load("drawing").train.x, drawn.train.x)
+
+
+def test_the_arguments_of_a_drawing_are_complete_and_of_other_data_none() -> None:
+    heart = data.checked("drawing")
+    assert load("drawing", heart) is load("drawing")
+    assert set(heart) == {"strokes", "width"}
+    assert data.checked("drawing", {"width": 0.1}) == heart | {"width": 0.1}
+    assert [data.checked(name) for name in DATASETS if name != "drawing"] == [{}] * (len(DATASETS) - 1)
 
 
 @pytest.mark.parametrize(

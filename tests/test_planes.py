@@ -47,8 +47,8 @@ def test_samples_are_distributed_as_the_density_says(name: str) -> None:
     plane, n, bins, fine = PLANES[name](), 20_000, 20, 10
     x, area = lattice(plane.extent, bins * fine)
     mass = (plane.log_prob(x).exp() * area).view(bins, fine, bins, fine).sum((1, 3)).numpy()
-    edges = np.linspace(-plane.extent, plane.extent, bins + 1)
-    seen, _, _ = np.histogram2d(*draw(name, n).double().numpy().T, bins=[edges, edges])
+    square = [(-plane.extent, plane.extent)] * 2
+    seen, _ = np.histogramdd(draw(name, n).double().numpy(), bins=bins, range=square)
     many = mass * n >= 5  # Pearson's rule; the rest and what lies outside are one cell more
     observed = np.append(seen[many], n - seen[many].sum())
     expected = np.append(mass[many], 1 - mass[many].sum()) * n

@@ -1,0 +1,44 @@
+"""What a model's loss may expect of a picture: each transform makes bytes, 0 … levels - 1, float32 in its own range."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from genmodels import random
+
+__all__ = ["TRANSFORMS", "dequantize", "signed", "stochastic", "threshold", "unit"]
+
+
+def unit(x: Tensor, levels: int, rng: torch.Generator | None = None) -> Tensor:
+    """Grey in [0, 1]."""
+    return x.float() / (levels - 1)
+
+
+def threshold(x: Tensor, levels: int, rng: torch.Generator | None = None) -> Tensor:
+    """Black or white: 1 where the grey is over ½."""
+    return (2 * x.short() > levels - 1).float()
+
+
+def stochastic(x: Tensor, levels: int, rng: torch.Generator | None = None) -> Tensor:
+    """Black or white, drawn anew at every call: 1 with the grey as its probability."""
+    return (random.rand(*x.shape, rng=rng, device=x.device) < unit(x, levels)).float()
+
+
+def dequantize(x: Tensor, levels: int, rng: torch.Generator | None = None) -> Tensor:
+    """(x + u) / levels in (0, 1), u uniform on [0, 1): real numbers whose density bounds the pictures' probability.
+
+    u keeps 2⁻¹⁵ from 0 and 1, because in single precision 255 + (1 - 2⁻²⁴) is 256: so ⌊levels · result⌋ is x, always.
+    """
+    u = random.rand(*x.shape, rng=rng, device=x.device).clamp_(2**-15, 1 - 2**-15)
+    return (x + u) / levels
+
+
+def signed(x: Tensor, levels: int, rng: torch.Generator | None = None) -> Tensor:
+    """Grey in [-1, 1]."""
+    return 2 * unit(x, levels) - 1
+
+
+TRANSFORMS: dict[str, Callable[[Tensor, int, torch.Generator | None], Tensor]] = {
+    one.__name__: one for one in (unit, threshold, stochastic, dequantize, signed)
+}

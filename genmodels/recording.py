@@ -4,6 +4,7 @@ Whatever happens (the end, a stop, a NaN, a full disk, a crash in a model), the 
 what happened. Killed without warning, it loses at most the steps since the last save, and does them again exactly.
 """
 
+import copy
 import errno
 import json
 import os
@@ -11,12 +12,16 @@ import time
 import traceback
 from collections.abc import Iterator
 from contextlib import ExitStack
+from io import BytesIO
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors import safe_open
 from safetensors.torch import save
 
+from genmodels import random
 from genmodels.errors import BadInput, Busy, TrainingFailed
 from genmodels.files import held, write
 from genmodels.runs import Run, half
@@ -25,6 +30,7 @@ from genmodels.train import Step, fit
 __all__ = ["Recording", "moments"]
 
 MOST_SNAPSHOTS, MOST_BYTES = 32, 200_000_000
+PREVIEW = {True: 16, False: 1000}  # images, or points of the plane
 RESERVE = 1 << 16  # bytes set aside in a run, given up when the disk is full so that the reason can still be written
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
@@ -67,6 +73,7 @@ class Recording:
             raise
         size = sum(v.numel() * 2 for v in self.training.weights().values())
         self._moments = set(moments(self.training.total, max(3, min(MOST_SNAPSHOTS, MOST_BYTES // max(size, 1)))))
+        self._watched = copy.deepcopy(self.training.model).eval()  # what previews are drawn from
         self._saved = self._shown = time.monotonic()
         self._cost = 0.0
 
@@ -144,12 +151,22 @@ class Recording:
     def _snapshot(self) -> None:
         self._refuse_nan()
         folder = self.run.path / "snapshots" / str(self.training.step_)
+        self._preview(folder)
         self.training.model.save(folder, weights=half(self.training.weights()), durable=False)
 
     def _show(self) -> None:
-        """The newest weights, for whoever is watching."""
+        """The newest weights and samples, for whoever is watching."""
+        self._preview(self.run.path)
         self.training.model.save(self.run.path, weights=self.training.weights(), durable=False)
         self._shown = time.monotonic()
+
+    def _preview(self, folder: Path) -> None:
+        """Samples from the same noise every time."""
+        self._watched.load_state_dict(self.training.weights())
+        x = self._watched.preview(PREVIEW[self._watched.is_image], rng=random.generator(0, self.training.device))
+        buffer = BytesIO()
+        np.save(buffer, x.cpu().numpy().astype(np.float16))
+        write(folder / "samples.npy", buffer.getvalue(), durable=False)
 
     def _refuse_nan(self) -> None:
         """Weights that are not finite are never written."""

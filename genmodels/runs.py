@@ -7,8 +7,9 @@
       state.json           where it is: queued, running, paused, finished, stopped, failed; step, heartbeat, message
       control.json         what people want: run, pause or stop; until which step; how slowly; which learning rate
       metrics.jsonl        one line a logged step: step, epoch, seconds, images, every term
-      snapshots/<step>/    config.json and model.safetensors (half precision): any past moment can be asked anything
-      config.json, model.safetensors, README.md      the newest weights: what the Hub gets
+      snapshots/<step>/    config.json, model.safetensors (half precision): any past moment can be asked anything;
+                           samples.npy: what it drew from always the same noise
+      config.json, model.safetensors, samples.npy    the newest weights: what the Hub gets
       trainer.safetensors  the exact state: resumed is bit for bit the same as never interrupted
 
 Whoever writes holds the lock on ``.lock``; the system releases it when that process ends, however it ends. So a run
@@ -26,6 +27,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import nn
 
@@ -127,6 +130,13 @@ class Run:
     def model(self, step: int | None = None, *, device: torch.device | str = "cpu") -> GenerativeModel:
         """The model as it was at ``step`` (None: the newest)."""
         return load(self.folder(step), device=device)
+
+    def samples(self, step: int | None = None) -> npt.NDArray[np.float32] | None:
+        """What the model drew at ``step`` (None: newest) from always the same noise; None before it drew anything."""
+        try:
+            return np.load(self.folder(step) / "samples.npy").astype(np.float32)
+        except FileNotFoundError:
+            return None
 
     def data(self, device: torch.device | str = "cpu") -> datasets.Data:
         """The data it learns from."""

@@ -76,7 +76,7 @@ class Task:
         """
         if not self.is_done:
             raise BadInput(self.state()["message"] or "This has not been computed yet.")
-        with np.load(self.path / "answer.npz", allow_pickle=False) as file:
+        with np.load(self.path / "answer.npz") as file:
             return {name: file[name] for name in file.files}
 
     def cancel(self) -> None:

@@ -17,6 +17,7 @@ from genmodels.errors import BadInput
 from genmodels.jobs import Pool
 from genmodels.recording import Recording
 from genmodels.runs import Run
+from genmodels.worker import MOST_DEATHS, Worker
 
 SMALL = {"hidden": 16, "depth": 1}
 
@@ -120,27 +121,26 @@ def test_a_waiting_run_is_told_its_place_and_can_be_stopped():
     assert (jobs.place(first), jobs.place(second)) == (None, 0)
 
 
-def test_workers_killed_at_random_moments_cost_nothing(monkeypatch):
+def test_workers_killed_at_random_moments_cost_nothing():
     """kill -9, many times: the run is readable at every moment, and ends bit for bit as if nothing had happened."""
     whole = new(steps=1500)
     recording = Recording(whole)
     for _ in recording.steps():
         pass
     recording.close()
-    monkeypatch.setattr(jobs, "MOST_DEATHS", 10**6)
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     run, dice, kills = new(steps=1500), random.Random(0), 0
     worker = """
 import sys
-from genmodels import jobs, recording
-jobs.MOST_DEATHS = 10**6
+from genmodels import recording, worker
+worker.MOST_DEATHS = 10**6
 old = recording.Recording.__init__
 def eager(self, run, **kwargs):
     old(self, run, **kwargs | {"save_every": 0.02})
 recording.Recording.__init__ = eager
-worker = jobs.Worker()
+one = worker.Worker()
 print("ready", flush=True)
-worker.work()
+one.work()
 """
     jobs.submit(run)
     while run.state()["state"] != "finished":
@@ -185,7 +185,7 @@ def test_a_worker_that_dies_is_replaced_and_takes_no_other_run_down(pool):
 def test_a_run_that_kills_its_workers_is_given_up(pool):
     run = new()
     jobs.submit(run)
-    for death in range(jobs.MOST_DEATHS):
+    for death in range(MOST_DEATHS):
         until(lambda death=death: run.state().get("deaths") == death and run.state()["state"] == "running", "the run")
         os.kill(run.state()["pid"], signal.SIGKILL)
     until(is_(run, "failed"), "the run to be given up")
@@ -240,7 +240,7 @@ def test_the_hosts_limits_are_said(monkeypatch):
 def test_a_run_is_stopped_at_the_hosts_seconds_and_paused_when_nobody_looks(monkeypatch):
     monkeypatch.setenv("GENMODELS_MAX_SECONDS", "0.2")
     run, watched = new(), new()
-    worker = jobs.Worker()
+    worker = Worker()
     jobs.submit(run)
     while run.state()["state"] in ("queued", "running"):
         worker.turn()
@@ -271,7 +271,7 @@ def test_heavy_runs_are_limited_in_number(monkeypatch):
         jobs.submit(run)
     light = new()
     jobs.submit(light)
-    worker = jobs.Worker()
+    worker = Worker()
     end = time.monotonic() + 3
     while time.monotonic() < end:
         worker.turn()

@@ -14,6 +14,7 @@ from genmodels import runs
 from genmodels.errors import BadInput, Busy, TrainingFailed
 from genmodels.models import MODELS, Entry
 from genmodels.models.base import GenerativeModel
+from genmodels.random import generator as seeded
 from genmodels.recording import Recording, moments
 from genmodels.runs import Run
 
@@ -33,6 +34,9 @@ class Broken(GenerativeModel):
         self.calls += self.training
         factor = float("nan") if self.calls == 7 else 1.0
         return {"loss": (self.weight * factor).sum(), "elbo": -(self.weight * factor).sum()}
+
+    def sample(self, n, *, y=None, rng=None):
+        return self.weight.detach().expand(n, *self.shape)
 
 
 @pytest.fixture(autouse=True)
@@ -69,6 +73,8 @@ def test_a_run_is_its_files():
     assert run.snapshots()[0] == 0
     assert run.snapshots()[-1] == 40
     assert run.model(0).sample(1).shape == (1, 1, 8, 8)
+    assert all(run.samples(step).shape == (16, 1, 8, 8) for step in run.snapshots())
+    assert torch.equal(torch.from_numpy(run.samples()).half(), run.model().sample(16, rng=seeded(0)).half())
     with pytest.raises(BadInput, match="no snapshot of step 7777"):
         run.model(7777)
     assert runs.find(run.id).title == "first"
@@ -222,6 +228,7 @@ def test_readers_never_see_half_a_file():
 import os
 os.environ["GENMODELS_RUNS"] = {str(runs.root())!r}
 from genmodels import runs
+from genmodels.random import generator as seeded
 from genmodels.recording import Recording
 recording = Recording(runs.find({run.id!r}), save_every=0)
 for _ in recording.steps():

@@ -9,6 +9,7 @@ import pytest
 from genmodels import jobs, runs, tasks
 from genmodels.errors import BadInput
 from genmodels.tasks import ask
+from genmodels.worker import Worker
 
 
 def squares(n: int, seconds: float = 0.0):
@@ -34,7 +35,7 @@ def _tasks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(tasks.TASKS, name, f"{__name__}:{name}")
 
 
-def work(worker: jobs.Worker, done, seconds: float = 20) -> None:
+def work(worker: Worker, done, seconds: float = 20) -> None:
     end = time.monotonic() + seconds
     while not done():
         assert time.monotonic() < end
@@ -42,7 +43,7 @@ def work(worker: jobs.Worker, done, seconds: float = 20) -> None:
 
 
 def test_an_answer_is_computed_once():
-    worker = jobs.Worker()
+    worker = Worker()
     task = ask("squares", n=5)
     assert task.state()["state"] == "queued"
     with pytest.raises(BadInput, match="not been computed"):
@@ -57,7 +58,7 @@ def test_an_answer_is_computed_once():
 
 
 def test_it_shows_progress_and_can_be_cancelled():
-    worker = jobs.Worker()
+    worker = Worker()
     task = ask("squares", n=1000, seconds=0.01)
     work(worker, lambda: task.state()["progress"] > 0)
     assert task.state()["state"] == "running"
@@ -69,7 +70,7 @@ def test_it_shows_progress_and_can_be_cancelled():
 
 
 def test_a_failure_is_said_in_words_and_can_be_asked_again():
-    worker = jobs.Worker()
+    worker = Worker()
     task = ask("refuses", n=7)
     work(worker, lambda: task.state()["state"] == "failed")
     assert task.state()["message"] == "n = 7 is too much."
@@ -81,7 +82,7 @@ def test_a_failure_is_said_in_words_and_can_be_asked_again():
 
 
 def test_it_takes_turns_with_a_run():
-    worker = jobs.Worker()
+    worker = Worker()
     run = runs.create("vae", "digits", arguments={"hidden": 16, "depth": 1}, settings={"steps": 100_000})
     jobs.submit(run)
     task = ask("squares", n=100, seconds=0.005)
@@ -93,7 +94,7 @@ def test_it_takes_turns_with_a_run():
 
 
 def test_a_closed_worker_leaves_it_to_the_next():
-    worker = jobs.Worker()
+    worker = Worker()
     task = ask("squares", n=1000, seconds=0.01)
     work(worker, lambda: task.state()["state"] == "running")
     worker.closing = True
@@ -104,7 +105,7 @@ def test_a_closed_worker_leaves_it_to_the_next():
 
 def test_old_answers_go(monkeypatch):
     monkeypatch.setattr(tasks, "KEPT", 2)
-    worker = jobs.Worker()
+    worker = Worker()
     for n in range(1, 6):
         task = ask("squares", n=n)
         work(worker, lambda task=task: task.is_done)

@@ -2,6 +2,7 @@
 
 import io
 import math
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -9,9 +10,26 @@ from PIL import Image
 
 from genmodels.errors import BadInput
 
-__all__ = ["gif", "jpeg", "png", "sprite", "tile"]
+__all__ = ["Sprite", "gif", "jpeg", "png", "sprite", "tile"]
 
 Bytes = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Sprite:
+    """A film in one PNG or JPEG: frame k lies in row k // columns, column k % columns.
+
+    Attributes:
+        image: The file's bytes.
+        frames: How many there are.
+        columns: How many lie in a row.
+        size: Width and height of a frame in pixels.
+    """
+
+    image: bytes
+    frames: int
+    columns: int
+    size: tuple[int, int]
 
 
 def grey(images: npt.ArrayLike) -> Bytes:
@@ -63,16 +81,13 @@ def jpeg(pixels: Bytes, quality: int = 88) -> bytes:
     return _encode(pixels, "JPEG", quality=quality)
 
 
-def sprite(frames: npt.ArrayLike, *, columns: int | None = None, quality: int | None = None) -> tuple[bytes, int]:
-    """A film in one picture: frame k lies in row k // columns, column k % columns.
+def sprite(frames: npt.ArrayLike, *, columns: int | None = None, quality: int | None = None) -> Sprite:
+    """A film in one picture.
 
     Args:
         frames: Frames in [0, 1] or uint8, shape (T, C, H, W) or (T, H, W).
         columns: Frames in a row; about as many as rows by default, which keeps a long film within a browser's limits.
         quality: Of a JPEG; a PNG, exact, where it is None.
-
-    Returns:
-        The file's bytes, and the number of columns.
     """
     x = grey(frames)
     n, h, w, channels = x.shape
@@ -81,7 +96,7 @@ def sprite(frames: npt.ArrayLike, *, columns: int | None = None, quality: int | 
     padded = np.concatenate([x, np.zeros((rows * columns - n, h, w, channels), np.uint8)])
     sheet = padded.reshape(rows, columns, h, w, channels).swapaxes(1, 2).reshape(rows * h, columns * w, channels)
     pixels = sheet[..., 0] if channels == 1 else sheet
-    return (png(pixels) if quality is None else jpeg(pixels, quality)), columns
+    return Sprite(png(pixels) if quality is None else jpeg(pixels, quality), n, columns, (w, h))
 
 
 def gif(frames: npt.ArrayLike, *, fps: float = 12, scale: int = 4) -> bytes:

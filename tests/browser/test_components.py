@@ -152,8 +152,30 @@ def test_live_chart_has_a_logarithmic_axis(show: Callable[..., Locator], page: P
 
 def test_scrubber_shows_the_next_frame_promptly(show: Callable[..., Locator]) -> None:
     film = show("film")
+    expect(film.locator(".caption")).to_have_text("1 of 50")
     assert p95(film.locator("canvas"), film.get_by_role("button", name="one on"), 40, "element.click()") <= PROMPT_MS
     expect(film.locator(".caption")).to_have_text("41 of 50")
+
+
+def test_points_glide_to_where_the_frame_has_them(show: Callable[..., Locator], page: Page) -> None:
+    film = show("points")
+    canvas = film.locator("canvas")
+    expect(canvas).to_have_attribute("aria-label", "samples: 1 of 11")
+    canvas.focus()
+    page.keyboard.press("End")
+    page.get_by_text("frame 10").wait_for()
+    # at the end all points lie on the unit circle; the square shows [-3, 3]², so nothing is left beyond half its side
+    colored = """c => {
+      const {width, height} = c, data = c.getContext("2d").getImageData(0, 0, width, height).data;
+      let far = 0;
+      for (let y = 20; y < height - 20; y++)
+        for (let x = 20; x < width - 20; x++) {
+          const [r, g, b, a] = data.slice(4 * (y * width + x), 4 * (y * width + x) + 4);
+          if (a > 100 && r > g + 60 && Math.hypot(x / width - 0.5, y / height - 0.5) > 0.25) far += 1;
+        }
+      return far === 0;
+    }"""
+    page.wait_for_function(colored, arg=canvas.element_handle())
 
 
 def test_scrubber_plays_to_the_end_and_reports_where_it_stopped(show: Callable[..., Locator], page: Page) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from genmodels.figures import CLASSES
+from genmodels.pictures import Sprite
 from pages._ui.components import component, data_url
 
 __all__ = ["Encoded", "latent_pad"]
@@ -26,9 +27,8 @@ class Encoded:
 
 
 def latent_pad(
-    atlas: bytes,
+    atlas: Sprite,
     axes: tuple[Sequence[float], Sequence[float]],
-    cell: tuple[int, int],
     *,
     key: str,
     alt: str,
@@ -39,10 +39,9 @@ def latent_pad(
     """Show the manifold; drag, or use the arrow keys (with shift: a whole cell).
 
     Args:
-        atlas: A PNG or JPEG of decoded images: columns by rising z₁, rows by falling z₂, without gaps.
+        atlas: Decoded images: columns by rising z₁, rows by falling z₂.
         axes: z₁ of each column and z₂ of each row counted from the bottom, rising: evenly spaced, or
             the normal distribution's quantiles.
-        cell: Width and height of one image, in its own pixels.
         key: Identity: where the point is belongs to it.
         alt: What is decoded, for those who cannot see it.
         points: Encoded examples, drawn over the manifold in the colours of their labels; the reader may hide them.
@@ -53,10 +52,10 @@ def latent_pad(
         z where the point was let go, where ``report``; otherwise ``start``.
     """
     data = {
-        "atlas": data_url(atlas),
+        "atlas": data_url(atlas.image),
         "x_axis": [float(z) for z in axes[0]],
         "y_axis": [float(z) for z in axes[1]],
-        "cell": list(cell),
+        "cell": list(atlas.size),
         "alt": alt,
         "start": list(start),
         "points": None if points is None else _points(points),

@@ -1,19 +1,23 @@
-"""A film under the reader's thumb: frames of one sprite, scrubbed in the browser without asking the server."""
+"""A film under the reader's thumb, scrubbed in the browser without asking the server: pictures, or points that move."""
 
+import base64
 from collections.abc import Sequence
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
+from genmodels.figures import DATA, SAMPLES
+from genmodels.pictures import Sprite
 from pages._ui.components import component, data_url
 
-__all__ = ["scrubber"]
+__all__ = ["point_film", "scrubber"]
 
 _mount = component("scrubber")
 
 
 def scrubber(
-    sprite: bytes,
-    frames: int,
-    columns: int,
-    size: tuple[int, int],
+    film: Sprite,
     *,
     key: str,
     alt: str,
@@ -27,17 +31,14 @@ def scrubber(
     report: bool = False,
     controls: bool = True,
 ) -> int:
-    """Show a film; play, pause, speed, step, slider, arrow keys.
+    """Show a film of pictures; play, pause, speed, step, slider, arrow keys.
 
     Args:
-        sprite: All frames in one PNG or JPEG (:func:`genmodels.pictures.sprite`).
-        frames: How many.
-        columns: Frames in a row of the sprite.
-        size: Width and height of one frame, in its own pixels.
+        film: The frames (:func:`genmodels.pictures.sprite`).
         key: Identity: where the reader is belongs to it.
         alt: What the film shows, for those who cannot see it.
         captions: A line under each frame.
-        scale: Size on the screen of one of its pixels, in CSS pixels; less where the screen is narrow.
+        scale: Size on the screen of one pixel of the film, in CSS pixels; less where the screen is narrow.
         fps: Frames a second at single speed.
         start: The frame first shown; the last where ``follow``, otherwise the first.
         follow: Stay at the newest frame as frames are added, until the reader goes back.
@@ -49,29 +50,88 @@ def scrubber(
     Returns:
         The frame at which the reader stopped, where ``report``; otherwise the one shown first.
     """
-    first = start if start is not None else (frames - 1 if follow else 0)
-    data = {
-        "sprite": data_url(sprite),
-        "frames": frames,
-        "columns": columns,
-        "width": size[0],
-        "height": size[1],
-        "alt": alt,
-        "captions": None if captions is None else list(captions),
-        "scale": scale,
-        "fps": fps,
-        "start": first,
-        "follow": follow and start is None,
-        "autoplay": autoplay,
-        "loop": loop,
-        "report": report,
-        "controls": controls,
+    data = _sprite(film) | {"scale": scale, "autoplay": autoplay, "loop": loop, "controls": controls}
+    return _show(key, data, film.frames, alt, captions, fps, start, follow, report)
+
+
+def point_film(
+    points: npt.ArrayLike,
+    *,
+    key: str,
+    alt: str,
+    extent: float,
+    data: npt.ArrayLike = (),
+    under: Sprite | None = None,
+    colors: tuple[str, str] = (SAMPLES, DATA),
+    captions: Sequence[str] | None = None,
+    side: int = 380,
+    fps: float = 6.0,
+    start: int | None = None,
+    follow: bool = False,
+    report: bool = False,
+) -> int:
+    """Show points of the plane that glide from one frame to the next, over the data and over a map.
+
+    Args:
+        points: Where each point is in each frame, shape (T, N, 2): the same noise throughout, or they jump about.
+        key: Identity: where the reader is belongs to it.
+        alt: What the film shows, for those who cannot see it.
+        extent: The square [-extent, extent]² is shown.
+        data: Points that stand still beneath, (M, 2).
+        under: A map of the square for each frame: a critic's score, a density.
+        colors: Of the points, and of the data.
+        captions: A line under each frame.
+        side: Of the square on the screen, CSS pixels; less where the screen is narrow.
+        fps: Frames a second at single speed.
+        start: The frame first shown; the last where ``follow``, otherwise the first.
+        follow: Stay at the newest frame as frames are added, until the reader goes back.
+        report: Rerun the script (or fragment) with the frame at which the reader stopped.
+
+    Returns:
+        The frame at which the reader stopped, where ``report``; otherwise the one shown first.
+    """
+    frames = np.asarray(points, np.float32)
+    drawn = {
+        "frames": _int16(frames, extent),
+        "cloud": _int16(np.asarray(data, np.float32), extent),
+        "extent": extent,
+        "side": side,
+        "color": colors[0],
+        "cloud_color": colors[1],
     }
-    result = _mount(key=key, data=data, on_at_change=_nothing)
-    told = result.get("at")
+    film = {"points": drawn, "controls": True} | ({} if under is None else _sprite(under))
+    return _show(key, film, len(frames), alt, captions, fps, start, follow, report)
+
+
+def _show(
+    key: str,
+    film: dict[str, Any],
+    frames: int,
+    alt: str,
+    captions: Sequence[str] | None,
+    fps: float,
+    start: int | None,
+    follow: bool,
+    report: bool,
+) -> int:
+    first = start if start is not None else (frames - 1 if follow else 0)
+    texts = None if captions is None else list(captions)
+    common = {"frames": frames, "alt": alt, "captions": texts, "fps": fps, "start": first, "report": report}
+    told = _mount(key=key, data=film | common | {"follow": follow and start is None}, on_at_change=_nothing).get("at")
     if told is None or told["newest"]:
         return frames - 1 if follow else first
     return min(int(told["frame"]), frames - 1)
+
+
+def _sprite(film: Sprite) -> dict[str, Any]:
+    width, height = film.size
+    return {"sprite": data_url(film.image), "columns": film.columns, "width": width, "height": height}
+
+
+def _int16(xy: npt.NDArray[np.float32], extent: float) -> str:
+    """Coordinates as whole numbers, 32,000 for ``extent``: half the bytes, and finer than any screen."""
+    whole = np.nan_to_num(xy * (32_000 / extent)).clip(-32_767, 32_767).astype("<i2")
+    return base64.b64encode(whole.tobytes()).decode()
 
 
 def _nothing() -> None:

@@ -10,7 +10,7 @@ from pages._ui.components.drawing_pad import drawing_pad
 from pages._ui.components.image_grid import image_grid
 from pages._ui.components.latent_pad import Encoded, latent_pad
 from pages._ui.components.live_chart import Line, Panel, Series, live_chart
-from pages._ui.components.scrubber import scrubber
+from pages._ui.components.scrubber import point_film, scrubber
 
 st.set_page_config(layout="wide")
 st.html(Path("pages/_ui/style.css"))
@@ -50,9 +50,19 @@ def film() -> None:
     frames = np.zeros((50, 28, 100))
     for k in range(50):
         frames[k, 4:24, : 2 * (k + 1)] = 1
-    sheet, columns = pictures.sprite(frames)
-    at = scrubber(sheet, 50, columns, (100, 28), key="film", alt="a bar that grows", scale=3, fps=30, report=True)
+    sheet = pictures.sprite(frames)
+    at = scrubber(sheet, key="film", alt="a bar that grows", scale=3, fps=30, report=True)
     st.text(f"stopped at {at}")
+
+
+def points() -> None:
+    rng = np.random.default_rng(3)
+    angle = rng.uniform(0, 2 * np.pi, 400)
+    circle = np.stack([np.cos(angle), np.sin(angle)], 1)
+    noise = rng.normal(size=(400, 2))
+    frames = np.stack([(1 - u) * noise + u * circle for u in np.linspace(0, 1, 11)])
+    film = point_film(frames, key="points", alt="samples", extent=3, data=circle + 0.05 * noise, side=300, report=True)
+    st.text(f"frame {film}")
 
 
 def plane() -> None:
@@ -61,13 +71,13 @@ def plane() -> None:
     y, x = np.mgrid[:28, :28]
     bump = lambda a, b: np.exp(-((x - 14 - 4 * a) ** 2 + (y - 14 + 4 * b) ** 2) / 20)  # noqa: E731
     cells = np.stack([bump(a, b) for a, b in zip(z1.ravel(), z2.ravel(), strict=True)])
-    atlas, _ = pictures.sprite(cells, columns=n)
+    atlas = pictures.sprite(cells, columns=n)
     axis = np.linspace(-2, 2, n)
     rng = np.random.default_rng(1)
     labels = rng.integers(0, 10, 2000)
     z = rng.normal(size=(2000, 2)) * 0.25 + 1.3 * np.stack([np.cos(labels * 0.63), np.sin(labels * 0.63)], 1)
     points = Encoded(z, labels, [str(k) for k in range(10)])
-    z = latent_pad(atlas, (axis, axis), (28, 28), key="pad", alt="a blurred spot", points=points, report=True)
+    z = latent_pad(atlas, (axis, axis), key="pad", alt="a blurred spot", points=points, report=True)
     st.text(f"z {z[0]:.3f} {z[1]:.3f}")
 
 
@@ -97,3 +107,5 @@ with middle:
 with right:
     if is_shown("drawing"):
         drawing()
+    if is_shown("points"):
+        points()

@@ -1,0 +1,245 @@
+"""The form, drawn from the one declaration of each hyperparameter. Its values are in the URL: a link is a setting."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import streamlit as st
+
+from genmodels.data import DATASETS
+from genmodels.errors import BadInput
+from genmodels.hyperparameters import Between, Hyperparameter, Numbers, Only, declared
+from genmodels.models.base import GenerativeModel, Preset
+from genmodels.train import Settings
+from pages._ui.components.drawing_pad import drawing_pad
+
+__all__ = ["Chosen", "choose", "hyperparameters"]
+
+COMMON = ("epochs", "batch_size", "lr", "seed")  # settings that are always in sight
+OWN = "own settings"
+FIELD = 130  # width of a widget, CSS pixels
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What a run is made of, as the form stands: what :func:`genmodels.runs.create` takes."""
+
+    data: str
+    data_arguments: dict[str, Any]
+    arguments: dict[str, Any]
+    settings: dict[str, Any]
+
+
+def choose(cls: type[GenerativeModel], *, first: Sequence[str] | None = None, data: str = "digits") -> Chosen:
+    """The whole form of a model: preset, data, the model's hyperparameters, the training's.
+
+    Args:
+        cls: The model.
+        first: The hyperparameters that are always in sight; the first four otherwise. The rest is one click away.
+        data: The data set at first.
+    """
+    usual = asdict(Settings.of(cls.defaults))
+    names = list(declared(cls))
+    first = names[:4] if first is None else first
+    _presets(cls, data, usual)
+    key = Hyperparameter("data", str, data, Only(tuple(DATASETS), "what the model learns"))
+    chosen = _fields({"data": key}, width="stretch")["data"]
+    st.caption(DATASETS[chosen].about)
+    arguments = _strokes() if chosen == "drawing" else {}
+    model = hyperparameters(cls, names=first)
+    model |= _more("model", cls, {}, [name for name in names if name not in first])
+    settings = hyperparameters(Settings, defaults=usual, names=COMMON)
+    settings |= _more("training", Settings, usual, [name for name in usual if name not in COMMON])
+    return Chosen(chosen, arguments, {name: model[name] for name in names}, {name: settings[name] for name in usual})
+
+
+def _more(what: str, function: Callable[..., Any], defaults: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    """The hyperparameters that are one click away."""
+    if not names:
+        return {}
+    with st.popover(f"more about the {what}", width="stretch"):
+        return hyperparameters(function, defaults=defaults, names=names)
+
+
+def hyperparameters(
+    function: Callable[..., Any],
+    *,
+    defaults: Mapping[str, Any] | None = None,
+    names: Sequence[str] | None = None,
+    prefix: str = "",
+    in_url: bool = True,
+) -> dict[str, Any]:
+    """One widget for each hyperparameter that ``function`` (or a class) declares.
+
+    What the URL says is checked by the declaration; what is not allowed is named, and the default is taken.
+
+    Args:
+        function: What declares them.
+        defaults: Other defaults than the declared ones.
+        names: Which of them; all of them otherwise.
+        prefix: Put before each name in the URL and in the widget's key, where two forms of a page share a name.
+        in_url: Whether the values are in the URL.
+
+    Returns:
+        The values by name.
+    """
+    known = declared(function)
+    wanted = [known[name] for name in (known if names is None else names)]
+    fields = {prefix + one.name: replace(one, default=(defaults or {}).get(one.name, one.default)) for one in wanted}
+    values = _fields(fields, in_url=in_url)
+    return {one.name: values[prefix + one.name] for one in wanted}
+
+
+# From a declaration to a widget ---------------------------------------------------------------------------------------
+
+
+def _fields(fields: Mapping[str, Hyperparameter], *, in_url: bool = True, width: int | str = FIELD) -> dict[str, Any]:
+    """Draw the widgets of ``fields``, by key, and return their values."""
+    if in_url:
+        _read_url(fields)
+        _say_what_was_wrong(fields)
+    with st.container(horizontal=True, gap="xsmall"):
+        return {key: _field(key, one, "query-params" if in_url else None, width) for key, one in fields.items()}
+
+
+def _field(key: str, one: Hyperparameter, bind: Any, width: int | str) -> Any:
+    common = {"label": one.name.replace("_", " "), "key": key, "help": one.help, "bind": bind, "width": width}
+    match one.rule:
+        case Between() as rule if rule.log:
+            options = _grid(one, _current(key, one))
+            return st.select_slider(options=options, value=one.default, format_func=_text, **common)
+        case Between() as rule:
+            kind = one.type
+            limits = {"min_value": kind(rule.low), "max_value": kind(rule.high), "value": kind(one.default)}
+            step = _step(one)
+            if step is not None:
+                return st.slider(**limits, step=step, **common)
+            return st.number_input(
+                **limits, step=1 if kind is int else None, format=None if kind is int else "%g", **common
+            )
+        case Only(options) if len(options) <= 4 and sum(map(len, options)) <= 24:
+            return st.segmented_control(options=options, default=one.default, required=True, **common)
+        case Only(options):
+            return st.selectbox(options=options, index=options.index(one.default), **common)
+        case Numbers():
+            return _row(one, st.text_input(value=_text(one.default), **common))
+        case _:
+            return st.toggle(value=one.default, **common)
+
+
+def _row(one: Hyperparameter, text: str) -> Any:
+    """The numbers in a field of text."""
+    try:
+        return one.check(text)
+    except BadInput as error:
+        st.warning(f"{error} Its default is used.")
+        return one.default
+
+
+def _step(one: Hyperparameter) -> int | float | None:
+    """The step of a slider, or None where a slider would be too coarse."""
+    assert isinstance(one.rule, Between)
+    span = one.rule.high - one.rule.low
+    if one.type is int:
+        return 1 if span <= 200 else None
+    step = 10.0 ** (math.floor(math.log10(span)) - 2)
+    exact = all(abs(x / step - round(x / step)) < 1e-6 for x in (one.rule.low, one.rule.high, one.default))
+    return step if span <= 10 and exact else None
+
+
+def _grid(one: Hyperparameter, current: Any) -> list[Any]:
+    """The stops of a logarithmic slider: powers of two, or 1, 2 and 5 in each decade; and what is set now."""
+    assert isinstance(one.rule, Between)
+    low, high = one.rule.low, one.rule.high
+    if one.type is int:
+        stops = {2**k for k in range(0, 32)}
+    else:
+        stops = {float(f"{m}e{e}") for e in range(-9, 9) for m in (1, 2, 5)}
+    inside = {x for x in stops if low <= x <= high} | {one.type(low), one.type(high), one.default, current}
+    return sorted(one.type(x) for x in inside)
+
+
+def _text(value: Any) -> str:
+    """A value as the URL has it."""
+    match value:
+        case bool():
+            return str(value).lower()
+        case float():
+            return f"{value:.10g}"
+        case tuple() | list():
+            return ",".join(_text(float(one)) for one in value)
+        case _:
+            return str(value)
+
+
+# The URL --------------------------------------------------------------------------------------------------------------
+
+
+def _read_url(fields: Mapping[str, Hyperparameter]) -> None:
+    """Before the widgets first read the URL: put other spellings of a value right, and take out what is not allowed."""
+    said = {key: st.query_params[key] for key in fields if key in st.query_params and key not in st.session_state}
+    wrong, right = {}, {}
+    for key, text in said.items():
+        try:
+            right[key] = _text(fields[key].check(text))
+        except BadInput as error:
+            wrong[key] = f"The link says {error} Its default, {_text(fields[key].default)}, is used."
+    st.session_state.setdefault("wrong_in_url", {}).update(wrong)
+    for key in wrong:
+        del st.query_params[key]
+    respelt = {key: text for key, text in right.items() if text != said[key]}
+    if respelt:
+        st.query_params.update(respelt)
+    if wrong or respelt:
+        st.rerun()
+
+
+def _current(key: str, one: Hyperparameter) -> Any:
+    """The value that a widget is about to show."""
+    text = st.query_params.get(key)
+    return st.session_state.get(key, one.default if text is None else one.check(text))
+
+
+def _say_what_was_wrong(fields: Mapping[str, Hyperparameter]) -> None:
+    """Name what the URL had wrong, until the reader chooses another value."""
+    wrong = st.session_state.get("wrong_in_url", {})
+    for key, one in fields.items():
+        if key in wrong and _text(st.session_state.get(key, one.default)) == _text(one.default):
+            st.warning(wrong[key])
+        else:
+            wrong.pop(key, None)
+
+
+# Presets and drawings -------------------------------------------------------------------------------------------------
+
+
+def _presets(cls: type[GenerativeModel], data: str, usual: Mapping[str, Any]) -> None:
+    """A menu of settings known to work; choosing one sets the whole form."""
+    if not cls.presets:
+        return
+    plain = {"data": data} | {name: one.default for name, one in declared(cls).items()} | dict(usual)
+    meant = {preset.title: plain | _flat(preset) for preset in cls.presets}
+    spelt = {title: {key: _text(value) for key, value in values.items()} for title, values in meant.items()}
+    now = {key: _text(st.session_state.get(key, st.query_params.get(key, value))) for key, value in plain.items()}
+    st.session_state["preset"] = next((title for title, values in spelt.items() if values == now), OWN)
+
+    def apply() -> None:
+        values = meant.get(st.session_state["preset"], {})
+        st.session_state.update({key: _text(v) if isinstance(v, tuple | list) else v for key, v in values.items()})
+
+    st.selectbox("preset", [*meant, OWN], key="preset", on_change=apply, help="Settings known to work.")
+
+
+def _flat(preset: Preset) -> dict[str, Any]:
+    return {"data": preset.data, **preset.model, **preset.training}
+
+
+def _strokes() -> dict[str, Any]:
+    """The visitor's own density, as the data set's arguments; nothing drawn yet: the data set's own heart."""
+    drawn = drawing_pad(key="strokes", alt="Draw a density for the model to learn.", digit=False, brush=0.06, side=220)
+    if not drawn.strokes:
+        return {}
+    strokes = [[[x, round(1 - y, 4)] for x, y in stroke["points"]] for stroke in drawn.strokes]
+    width = sum(stroke["width"] for stroke in drawn.strokes) / len(drawn.strokes) / 3
+    return {"strokes": strokes, "width": round(min(max(width, 0.005), 0.2), 4)}

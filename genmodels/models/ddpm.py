@@ -1,0 +1,290 @@
+r"""The denoising diffusion probabilistic model: learn to undo a little noise, then undo all of it.
+
+.. math::
+    q(x_t \mid x_0) = N(\sqrt{\bar\alpha_t}\, x_0, (1 - \bar\alpha_t) I), \qquad
+    p(x_{0:T}) = N(x_T; 0, I) \prod_{t=1}^T N(x_{t-1}; \tilde\mu_t(x_t, \hat x_0), \sigma_t^2 I)
+
+A network is shown noisy data and the time, and says which noise is in them:
+
+.. math::
+    x_t = \sqrt{\bar\alpha_t}\, x_0 + \sqrt{1 - \bar\alpha_t}\, \epsilon, \qquad
+    L_{\text{simple}} = E_{t, x_0, \epsilon} \|\epsilon - \epsilon_\theta(x_t, t)\|^2
+
+Ho, Jain & Abbeel (2020), Denoising diffusion probabilistic models, eq. 14. https://arxiv.org/abs/2006.11239
+
+Schedule (:mod:`genmodels.schedules`), network (:mod:`genmodels.unet`) and sampler (:mod:`genmodels.samplers`) know
+nothing of each other; here they meet.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Annotated, Any, ClassVar
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from genmodels import bound as bounds
+from genmodels import random, samplers
+from genmodels.errors import BadInput
+from genmodels.hyperparameters import Between, Numbers, Only, Switch, check
+from genmodels.models.base import GenerativeModel, Preset
+from genmodels.samplers import SPACINGS, Denoiser, Step, times
+from genmodels.schedules import PREDICTIONS, SCHEDULES, Schedule
+from genmodels.unet import PointNet, UNet
+
+__all__ = ["DDPM", "SAMPLERS"]
+
+SAMPLERS = ("ancestral", "ddim", "dpm-solver", "heun")
+
+
+class DDPM(GenerativeModel):
+    """A schedule, a network, and the samplers."""
+
+    presets: ClassVar[tuple[Preset, ...]] = ()
+    defaults: ClassVar[dict[str, Any]] = {"ema": 0.999, "decay": "cosine", "warmup": 100}
+
+    weight: Tensor
+
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        *,
+        T: Annotated[int, Between(10, 4000, "steps from data to noise", log=True)] = 1000,
+        schedule: Annotated[str, Only(SCHEDULES, "how the noise grows")] = "linear",
+        knots: Annotated[
+            tuple[float, ...], Numbers(2, 16, -20, 20, "log-SNR of a drawn schedule at equally spaced times, falling")
+        ] = (9.0, 3.0, 0.0, -3.0, -9.0),
+        predict: Annotated[
+            str, Only(PREDICTIONS, "what the network says: the noise, the data, or v between the two")
+        ] = "eps",
+        variance: Annotated[str, Only(("beta", "posterior"), "of a step back: β_t or β̃_t")] = "beta",
+        weighting: Annotated[
+            str,
+            Only(("simple", "snr", "bound"), "of the error over t: none, min(SNR, gamma), or the variational bound's"),
+        ] = "simple",
+        gamma: Annotated[float, Between(0.1, 100, "where the weighting snr stops to grow", log=True)] = 5.0,
+        width: Annotated[int, Between(8, 256, "channels of the U-Net at its finest grid", log=True)] = 32,
+        depth: Annotated[int, Between(1, 6, "blocks at each grid of the U-Net; layers for points")] = 2,
+        levels: Annotated[int, Between(0, 4, "how often the U-Net halves its grid")] = 1,
+        patch: Annotated[int, Between(1, 4, "side of the squares of pixels that the U-Net takes as one")] = 2,
+        attention: Annotated[bool, Switch("the U-Net's coarsest grid looks at itself as a whole")] = True,
+        hidden: Annotated[int, Between(16, 1024, "units of a layer, for points", log=True)] = 128,
+        dropout: Annotated[float, Between(0, 0.9, "features forgotten at random while training")] = 0.0,
+        classes: Annotated[int, Between(0, 1000, "labels that can be asked for; 0: none")] = 0,
+        label_dropout: Annotated[float, Between(0, 1, "labels hidden while training, so that guidance works")] = 0.1,
+    ) -> None:
+        super().__init__(shape)
+        self.T, self.predict, self.variance = T, predict, variance
+        self.classes, self.label_dropout = classes, label_dropout
+        self.schedule = Schedule.named(schedule, T, knots)
+        weight = self.schedule.weight(weighting, predict, gamma=gamma, variance=variance)
+        self.register_buffer("weight", weight.float(), persistent=False)
+        common: dict[str, Any] = {"depth": depth, "dropout": dropout, "classes": classes}
+        self.network: UNet | PointNet = (
+            UNet(shape, width=width, levels=levels, patch=patch, attention=attention, **common)
+            if self.is_image
+            else PointNet(shape[0], hidden=hidden, **common)
+        )
+
+    # The model ----------------------------------------------------------------------------------------------------
+
+    @property
+    def inputs(self) -> str:
+        """Images in [-1, 1]."""
+        return "signed"
+
+    def to_data(self, x: Tensor) -> Tensor:
+        """From the model's space to the data's: images to [0, 1], points as they are."""
+        return ((x + 1) / 2).clamp(0, 1) if self.is_image else x
+
+    def output(self, x_t: Tensor, t: Tensor, y: Tensor | None = None, *, guidance: float = 1.0) -> Tensor:
+        r"""What the network says of x_t, guided by labels.
+
+        .. math:: \text{output} = f_\theta(x_t, t) + w (f_\theta(x_t, t, y) - f_\theta(x_t, t))
+
+        Ho & Salimans (2022), Classifier-free diffusion guidance, eq. 6 (their w is one less). Noise, data and v are
+        affine in each other, so all of them are guided alike. https://arxiv.org/abs/2207.12598
+
+        Args:
+            x_t: Noisy data, shape (B, \*shape).
+            t: Times in 1 … T, shape (B,).
+            y: Labels, shape (B,), or none.
+            guidance: w: 0 is deaf to the labels, 1 plain conditioning, more than 1 exaggerates them.
+        """
+        u = t.to(x_t.dtype) / self.T
+        told = self.network(x_t, u, y if self.classes else None)
+        if y is None or guidance == 1:
+            return told
+        deaf = self.network(x_t, u)
+        return deaf + guidance * (told - deaf)
+
+    def eps_hat(self, x_t: Tensor, t: Tensor, y: Tensor | None = None, *, guidance: float = 1.0) -> Tensor:
+        """The noise that the model sees in x_t; the arguments are those of :meth:`output`."""
+        return self.schedule.to_eps(self.output(x_t, t, y, guidance=guidance), x_t, t, self.predict)
+
+    def x_0_hat(self, x_t: Tensor, t: Tensor, y: Tensor | None = None, *, guidance: float = 1.0) -> Tensor:
+        """The data that the model sees behind x_t; of images, pixels are never beyond [-1, 1]."""
+        x_0 = self.schedule.to_x_0(self.output(x_t, t, y, guidance=guidance), x_t, t, self.predict)
+        return x_0.clamp(-1, 1) if self.is_image else x_0
+
+    def loss(
+        self, x: Tensor, y: Tensor | None = None, *, player: str = "model", rng: torch.Generator | None = None
+    ) -> dict[str, Tensor]:
+        """The weighted squared error at one random time for each example, per dimension (DDPM algorithm 1, eq. 14).
+
+        Also logged: "mse_t1" … "mse_t4", the error of ε̂ over each quarter of 1 … T, unbiased whatever the batch.
+        """
+        t = random.randint(1, self.T + 1, len(x), rng=rng, device=x.device)
+        eps = random.randn(*x.shape, rng=rng, device=x.device).to(x.dtype)
+        x_t = self.schedule.noised(x, eps, t)
+        output = self.output(x_t, t, self._told(y, rng))
+        error = (output - self.schedule.target(x, eps, t, self.predict)).square().flatten(1).mean(1)
+        with torch.no_grad():
+            mse = (self.schedule.to_eps(output, x_t, t, self.predict) - eps).square().flatten(1).mean(1)
+            quarter = F.one_hot((t - 1) * 4 // self.T, 4).to(mse)  # (B, 4)
+            size = [(self.T * (i + 1) + 3) // 4 - (self.T * i + 3) // 4 for i in range(4)]
+            by_quarter = mse @ quarter / len(x)
+        terms = {f"mse_t{i + 1}": by_quarter[i] * self.T / size[i] for i in range(4)}
+        return {"loss": (self.weight[t].to(error) * error).mean(), **terms}
+
+    def _told(self, y: Tensor | None, rng: torch.Generator | None) -> Tensor | None:
+        """The labels, some of them hidden (Ho & Salimans 2022, algorithm 1)."""
+        if y is None or not self.classes:
+            return None
+        hidden = random.rand(len(y), rng=rng, device=y.device) < self.label_dropout
+        return torch.where(hidden, self.classes, self._labels(y))
+
+    def _labels(self, y: Tensor) -> Tensor:
+        on_cpu = y.device.type == "cpu"  # elsewhere looking at them would wait for the device
+        if on_cpu and bool(((y < 0) | (y >= self.classes)).any()):
+            raise BadInput(f"The labels {y.min()} to {y.max()} are not those of a model with classes = {self.classes}.")
+        return y
+
+    # Likelihood ---------------------------------------------------------------------------------------------------
+
+    def _guess(self, y: Tensor | None) -> bounds.Guess:
+        """x̂_0 of B examples, each at several times in a row."""
+        return lambda x_t, t: self.x_0_hat(x_t, t, y if y is None else y.repeat_interleave(len(x_t) // len(y)))
+
+    @torch.no_grad()
+    def bound(
+        self, x: Tensor, rng: torch.Generator | None = None, *, y: Tensor | None = None, bins: int = 256
+    ) -> bounds.Bound:
+        r"""The variational bound on -log p(x), every term of it (:func:`genmodels.bound.every_term`).
+
+        Args:
+            x: Data as ``inputs`` says, shape (B, \*shape).
+            rng: The source of the noise.
+            y: Labels, shape (B,).
+            bins: Grey levels of the images (``data.levels``), for the decoder of DDPM eq. 13. Points have a density.
+        """
+        bins = bins if self.is_image else 0
+        return bounds.every_term(self._guess(y), self.schedule, x, rng, variance=self.variance, bins=bins)
+
+    @torch.no_grad()
+    def elbo(
+        self,
+        x: Tensor,
+        rng: torch.Generator | None = None,
+        *,
+        y: Tensor | None = None,
+        bins: int = 256,
+        draws: int = 32,
+    ) -> Tensor:
+        """Lower bound on log p(x), nats, (B,), unbiased, from ``draws`` steps (:func:`genmodels.bound.estimate`)."""
+        bins, draws = bins if self.is_image else 0, min(draws, self.T - 1)
+        return -bounds.estimate(self._guess(y), self.schedule, x, rng, variance=self.variance, bins=bins, draws=draws)
+
+    @property
+    def log_prob(self) -> Callable[..., Tensor]:
+        """Exact log-density of points, nats, (B,): :func:`genmodels.samplers.log_density`. Images have :meth:`elbo`."""
+        if self.is_image:
+            raise AttributeError("an exact density is computed for points of the plane only")
+        return self._log_prob
+
+    def _log_prob(self, x: Tensor, *, y: Tensor | None = None, steps: int = 64) -> Tensor:
+        """log p(x) of points, shape (B,), under the probability-flow ODE in ``steps`` Runge-Kutta steps."""
+        return samplers.log_density(self.denoiser(y), self.schedule, x, steps=steps)
+
+    # Sampling -----------------------------------------------------------------------------------------------------
+
+    def denoiser(self, y: Tensor | None = None, *, guidance: float = 1.0) -> Denoiser:
+        """``eps(x_t, t)`` for the samplers; of images it is the noise that goes with pixels in [-1, 1]."""
+
+        def eps(x_t: Tensor, t: Tensor) -> Tensor:
+            if not self.is_image:
+                return self.eps_hat(x_t, t, y, guidance=guidance)
+            return self.schedule.to_eps(self.x_0_hat(x_t, t, y, guidance=guidance), x_t, t, "x0")
+
+        return eps
+
+    @torch.no_grad()
+    def trajectory(
+        self,
+        n: int,
+        *,
+        y: Tensor | None = None,
+        rng: torch.Generator | None = None,
+        x_T: Tensor | None = None,
+        sampler: Annotated[str, Only(SAMPLERS, "how x_t becomes x_s")] = "dpm-solver",
+        steps: Annotated[int, Between(1, 4000, "steps from noise to data; never more than T", log=True)] = 25,
+        spacing: Annotated[str, Only(SPACINGS, "of the times that are visited")] = "log-snr",
+        eta: Annotated[float, Between(0, 1, "noise of ddim: 0 none, 1 as much as ancestral")] = 0.0,
+        guidance: Annotated[float, Between(0, 20, "towards the label: 0 deaf to it, 1 plain, more exaggerates")] = 1.0,
+    ) -> Iterator[Step]:
+        r"""The steps of sampling, (t, x_t, ε̂, x̂_0) from t = T to the samples at t = 0, in the model's space.
+
+        Args:
+            n: Samples.
+            y: Labels, shape (n,), where the model has classes.
+            rng: The source of all noise.
+            x_T: The noise to start from, shape (n, \*shape), where it is not to be drawn.
+            sampler: One of :data:`SAMPLERS`.
+            steps: How many; fewer than T are spread as ``spacing`` says.
+            spacing: One of :data:`genmodels.samplers.SPACINGS`.
+            eta: Of ddim.
+            guidance: See :meth:`output`.
+        """
+        x = random.randn(n, *self.shape, rng=rng, device=self.device) if x_T is None else x_T
+        eps = self.denoiser(self.asked(y, n), guidance=guidance)
+        yield from self.walk(eps, x, times(self.schedule, steps, spacing), rng=rng, sampler=sampler, eta=eta)
+
+    def walk(
+        self,
+        eps: Denoiser,
+        x: Tensor,
+        visited: Sequence[int],
+        *,
+        rng: torch.Generator | None = None,
+        sampler: str = "dpm-solver",
+        eta: float = 0.0,
+    ) -> Iterator[Step]:
+        """The steps of ``sampler`` from ``x``, at the first of the visited times, to the last of them."""
+        match sampler:
+            case "ancestral":
+                return samplers.ancestral(eps, self.schedule, x, visited, rng=rng, variance=self.variance)
+            case "ddim":
+                return samplers.ddim(eps, self.schedule, x, visited, rng=rng, eta=eta)
+            case "dpm-solver":
+                return samplers.dpm_solver(eps, self.schedule, x, visited)
+            case _:
+                return samplers.heun(eps, self.schedule, x, visited)
+
+    def asked(self, y: Tensor | None, n: int) -> Tensor | None:
+        """The labels ``y`` of ``n`` samples, checked.
+
+        Raises:
+            BadInput: If there are not n of them, or the model has no such labels.
+        """
+        if y is None:
+            return None
+        if not self.classes or y.shape != (n,):
+            raise BadInput(
+                f"Labels of shape {tuple(y.shape)} for {n} samples of a model with classes = {self.classes}."
+            )
+        return self._labels(y.to(self.device))
+
+    def sample(self, n: int, *, y: Tensor | None = None, rng: torch.Generator | None = None, **how: Any) -> Tensor:
+        r"""``n`` samples in data space, shape (n, \*shape); ``how``: what :meth:`trajectory` declares."""
+        *_, last = self.trajectory(n, y=y, rng=rng, **check(DDPM.trajectory, how))
+        return self.to_data(last.x_t)

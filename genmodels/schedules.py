@@ -1,0 +1,257 @@
+r"""How much noise, when: the forward process of a diffusion model and everything that is known of it in closed form.
+
+A schedule is a table of variances :math:`\beta_1, \dots, \beta_T`. It makes data into noise step by step,
+
+.. math:: q(x_t \mid x_{t-1}) = N(\sqrt{1 - \beta_t}\, x_{t-1},\; \beta_t I)
+
+and with :math:`\alpha_t = 1 - \beta_t`, :math:`\bar\alpha_t = \prod_{s \le t} \alpha_s` also in one leap:
+
+.. math:: x_t = \sqrt{\bar\alpha_t}\, x_0 + \sqrt{1 - \bar\alpha_t}\, \epsilon, \qquad \epsilon \sim N(0, I)
+
+**Time runs from 1 to T**, as in the papers, and t = 0 is the data. Every table has T + 1 entries, so that
+``alpha_bar[t]`` is :math:`\bar\alpha_t` and ``alpha_bar[0]`` is 1; nothing here is ever shifted by one.
+
+Ho, Jain & Abbeel (2020), Denoising diffusion probabilistic models. https://arxiv.org/abs/2006.11239 (DDPM)
+"""
+
+import itertools
+import math
+from collections.abc import Callable
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+
+from genmodels.errors import BadInput
+
+__all__ = ["PREDICTIONS", "SCHEDULES", "Schedule", "cosine", "drawn", "linear"]
+
+SCHEDULES = ("linear", "cosine", "drawn")
+PREDICTIONS = ("eps", "x0", "v")
+
+
+def linear(T: int) -> Tensor:
+    r"""β rising linearly from 1e-4 to 0.02 at T = 1000 (DDPM, section 4).
+
+    For any other T the same curve :math:`\log \bar\alpha` is read at T points, linearly between its thousand, so that
+    the noise at the end is exactly the same whatever T.
+
+    Returns:
+        β, shape (T,), float64.
+    """
+    log_alpha = torch.log1p(-torch.linspace(1e-4, 0.02, 1000, dtype=torch.float64))
+    curve = torch.cat([torch.zeros(1, dtype=torch.float64), log_alpha.cumsum(0)])
+    return -torch.expm1(_read(curve, torch.arange(T + 1) * 1000 / T).diff())
+
+
+def cosine(T: int) -> Tensor:
+    r""":math:`\bar\alpha_t \propto \cos^2\left(\frac{t/T + s}{1 + s} \frac{\pi}{2}\right)`, s = 0.008, β at most 0.999.
+
+    Nichol & Dhariwal (2021), Improved denoising diffusion probabilistic models, eq. 17. https://arxiv.org/abs/2102.09672
+
+    Returns:
+        β, shape (T,), float64.
+    """
+    u = torch.arange(T + 1, dtype=torch.float64) / T
+    f = torch.cos((u + 0.008) / 1.008 * math.pi / 2) ** 2
+    return (1 - f[1:] / f[:-1]).clamp(max=0.999)
+
+
+def drawn(T: int, knots: tuple[float, ...]) -> Tensor:
+    r"""The schedule whose log-SNR :math:`\log(\bar\alpha_t / (1 - \bar\alpha_t))` goes in straight lines through knots.
+
+    Args:
+        T: Steps.
+        knots: The log-SNR at equally spaced times, the first at t = 1 and the last at t = T, falling.
+
+    Returns:
+        β, shape (T,), float64.
+
+    Raises:
+        BadInput: If a knot is not lower than the one before.
+    """
+    if any(b >= a for a, b in itertools.pairwise(knots)):
+        row = ", ".join(f"{knot:g}" for knot in knots)
+        raise BadInput(f"knots = {row} is no schedule: noise only grows, so each log-SNR must be lower than the last.")
+    log_snr = _read(torch.tensor(knots, dtype=torch.float64), torch.linspace(0, len(knots) - 1, T, dtype=torch.float64))
+    alpha_bar = torch.cat([torch.ones(1, dtype=torch.float64), log_snr.sigmoid()])
+    return 1 - alpha_bar[1:] / alpha_bar[:-1]
+
+
+def _read(curve: Tensor, at: Tensor) -> Tensor:
+    """The curve through ``curve[0], curve[1], …`` at real positions, linear in between."""
+    left = at.long().clamp(max=len(curve) - 2)
+    return torch.lerp(curve[left], curve[left + 1], at.to(curve) - left)
+
+
+class Schedule(nn.Module):
+    """The tables of one schedule, in float64, and the distributions that follow from them.
+
+    The tables move with the model from device to device, but they stay in float64 (Apple's GPUs have none: float32
+    there) and are never saved: they are a function of the configuration.
+
+    A time ``t`` is an int, or a tensor of shape (B,) with one time for each example.
+
+    Args:
+        beta: The variances β_1 … β_T, shape (T,), each in (0, 1).
+    """
+
+    beta: Tensor
+    alpha: Tensor
+    alpha_bar: Tensor
+
+    def __init__(self, beta: Tensor) -> None:
+        super().__init__()
+        self.T = len(beta)
+        beta = torch.cat([torch.zeros(1, dtype=torch.float64), beta.double()])
+        self.register_buffer("beta", beta, persistent=False)
+        self.register_buffer("alpha", 1 - beta, persistent=False)
+        self.register_buffer("alpha_bar", torch.cumprod(1 - beta, 0), persistent=False)
+
+    @classmethod
+    def named(cls, name: str, T: int, knots: tuple[float, ...] = ()) -> Self:
+        """The schedule "linear", "cosine" or "drawn" with T steps; only a drawn one has ``knots``."""
+        return cls({"linear": linear, "cosine": cosine, "drawn": lambda T: drawn(T, knots)}[name](T))
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        where = fn(torch.empty(0)).device
+        dtype = torch.float32 if where.type == "mps" else torch.float64
+        self._buffers = {name: table.to(where, dtype) for name, table in self._buffers.items() if table is not None}
+        return self
+
+    def extra_repr(self) -> str:
+        """What ``print`` says of it."""
+        return f"T={self.T}, log-SNR {self.log_snr[1].item():.1f} to {self.log_snr[-1].item():.1f}"
+
+    def at(self, table: Tensor, t: Tensor | int, x: Tensor) -> Tensor:
+        """``table[t]`` in the dtype of ``x``, with dimensions to multiply it: (B, 1, …), or (1, 1, …) for an int."""
+        return _wide(table[t], x)
+
+    def rates(self, t: Tensor | int, x: Tensor) -> tuple[Tensor, Tensor]:
+        r"""How much of x_t is data and how much noise: :math:`\sqrt{\bar\alpha_t}` and :math:`\sqrt{1 - \bar\alpha_t}`.
+
+        They have the dtype of ``x`` and the dimensions to multiply it. Between two steps, at a real-valued ``t``, the
+        log-SNR is linear.
+        """
+        if isinstance(t, int) or not t.is_floating_point():
+            return self.at(self.alpha_bar.sqrt(), t, x), self.at((1 - self.alpha_bar).sqrt(), t, x)
+        left = t.long().clamp(1, self.T - 1)
+        log_snr = torch.lerp(self.log_snr[left], self.log_snr[left + 1], t.to(self.alpha_bar) - left)
+        return _wide(log_snr.sigmoid().sqrt(), x), _wide((-log_snr).sigmoid().sqrt(), x)
+
+    # How much noise -----------------------------------------------------------------------------------------------
+
+    @property
+    def snr(self) -> Tensor:
+        r"""Signal-to-noise ratio :math:`\bar\alpha_t / (1 - \bar\alpha_t)`, shape (T + 1,); infinite at t = 0."""
+        return self.alpha_bar / (1 - self.alpha_bar)
+
+    @property
+    def log_snr(self) -> Tensor:
+        """Natural logarithm of :attr:`snr`, shape (T + 1,)."""
+        return self.snr.log()
+
+    @property
+    def beta_tilde(self) -> Tensor:
+        r"""Variance of q(x_{t-1} | x_t, x_0), shape (T + 1,); 0 at t = 1 (DDPM eq. 7)."""
+        before = torch.cat([self.alpha_bar[:1], self.alpha_bar[:-1]])
+        return torch.where(self.beta > 0, (1 - before) / (1 - self.alpha_bar).clamp(min=1e-300) * self.beta, 0.0)
+
+    def sigma2(self, variance: str) -> Tensor:
+        r"""Variance of the model's own step p(x_{t-1} | x_t), shape (T + 1,): β_t ("beta") or β̃_t ("posterior").
+
+        β̃_1 is 0, which no density can have: the last step takes β̃_2 instead, as in Nichol & Dhariwal (2021).
+        """
+        if variance == "beta":
+            return self.beta
+        tilde = self.beta_tilde.clone()
+        tilde[1] = tilde[2]
+        return tilde
+
+    def time(self, log_snr: Tensor) -> Tensor:
+        """The real-valued time in [1, T] at which the log-SNR, linear between the steps, has these values."""
+        falling = self.log_snr[1:].to(log_snr)
+        right = torch.searchsorted(-falling, -log_snr).clamp(1, self.T - 1)
+        a, b = falling[right - 1], falling[right]
+        return (right + (log_snr - a) / (b - a)).clamp(1, self.T)
+
+    # The distributions --------------------------------------------------------------------------------------------
+
+    def q(self, x_0: Tensor, t: Tensor | int) -> tuple[Tensor, Tensor]:
+        """The mean and the variance of x_t given x_0 (DDPM eq. 4)."""
+        a, sigma = self.rates(t, x_0)
+        return a * x_0, sigma.square()
+
+    def noised(self, x_0: Tensor, eps: Tensor, t: Tensor | int) -> Tensor:
+        """x_t from the data and the noise ``eps`` (DDPM, below eq. 8)."""
+        a, sigma = self.rates(t, x_0)
+        return a * x_0 + sigma * eps
+
+    def posterior(
+        self, x_t: Tensor, x_0: Tensor, t: Tensor | int, s: Tensor | int | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Mean and variance of q(x_s | x_t, x_0), for any s < t; by default s = t − 1 (DDPM eq. 6 and 7)."""
+        s = t - 1 if s is None else s
+        alpha_bar, before = self.alpha_bar[t], self.alpha_bar[s]
+        alpha, beta = alpha_bar / before, 1 - alpha_bar / before  # α_t and β_t where s = t − 1
+        of_x_0 = before.sqrt() * beta / (1 - alpha_bar)
+        of_x_t = alpha.sqrt() * (1 - before) / (1 - alpha_bar)
+        return _wide(of_x_0, x_t) * x_0 + _wide(of_x_t, x_t) * x_t, _wide((1 - before) / (1 - alpha_bar) * beta, x_t)
+
+    # What a network may predict -----------------------------------------------------------------------------------
+
+    def target(self, x_0: Tensor, eps: Tensor, t: Tensor | int, predict: str) -> Tensor:
+        r"""What a network that predicts "eps", "x0" or "v" is asked for.
+
+        .. math:: v = \sqrt{\bar\alpha_t}\, \epsilon - \sqrt{1 - \bar\alpha_t}\, x_0
+
+        Salimans & Ho (2022), Progressive distillation, section 4 and appendix D. https://arxiv.org/abs/2202.00512
+        """
+        a, sigma = self.rates(t, x_0)
+        if predict == "v":
+            return a * eps - sigma * x_0
+        return eps if predict == "eps" else x_0
+
+    def to_eps(self, output: Tensor, x_t: Tensor, t: Tensor | int, predict: str) -> Tensor:
+        """The noise in ``x_t``, by what a network that predicts ``predict`` has said."""
+        a, sigma = self.rates(t, x_t)
+        if predict == "v":
+            return sigma * x_t + a * output
+        return output if predict == "eps" else (x_t - a * output) / sigma
+
+    def to_x_0(self, output: Tensor, x_t: Tensor, t: Tensor | int, predict: str) -> Tensor:
+        """The data behind ``x_t``, by what a network that predicts ``predict`` has said (DDPM eq. 15 for "eps")."""
+        a, sigma = self.rates(t, x_t)
+        if predict == "v":
+            return a * x_t - sigma * output
+        return output if predict == "x0" else (x_t - sigma * output) / a
+
+    # What an error costs ------------------------------------------------------------------------------------------
+
+    def weight(self, weighting: str, predict: str, *, gamma: float = 5.0, variance: str = "beta") -> Tensor:
+        r"""The weight at each t of the squared error, per dimension, of what the network predicts, shape (T + 1,).
+
+        - "simple": 1 (DDPM eq. 14, where the network predicts eps).
+        - "snr": :math:`\min(\mathrm{SNR}, \gamma)` on the error of x_0. Hang et al. (2023), Efficient diffusion
+          training via min-SNR weighting, eq. 5. https://arxiv.org/abs/2303.09556
+        - "bound": :math:`T \beta_t^2 / (2 \sigma_t^2 \alpha_t (1 - \bar\alpha_t))` on the error of ε (DDPM eq. 12):
+          with t uniform the loss is then the variational bound in nats per dimension, up to what no network can change.
+        """
+        if weighting == "simple":
+            return torch.ones_like(self.beta)
+        snr = self.snr
+        if weighting == "snr":
+            of_x_0 = snr.clamp(max=gamma)
+        else:
+            of_eps = self.T * self.beta**2 / (2 * self.sigma2(variance) * self.alpha * (1 - self.alpha_bar))
+            of_x_0 = of_eps * snr  # |ε − ε̂|² = SNR |x_0 − x̂_0|²
+        table = (
+            of_x_0 / {"eps": snr, "x0": torch.ones_like(snr), "v": 1 + snr}[predict]
+        )  # |v − v̂|² = (1 + SNR) |x_0 − x̂_0|²
+        table[0] = 0.0  # t = 0 is the data: never asked
+        return table
+
+
+def _wide(values: Tensor, x: Tensor) -> Tensor:
+    """``values``, shape () or (B,), in the dtype of ``x`` and with the dimensions to multiply it."""
+    return values.to(x.dtype).reshape(-1, *[1] * (x.ndim - 1))

@@ -1,0 +1,50 @@
+"""A mixture of Gaussians under noise: a diffusion whose every quantity is known, to hold the samplers against."""
+
+import torch
+from torch import Tensor
+
+from genmodels.schedules import Schedule
+
+
+class Mixture:
+    """x_0 ~ Σ w_k N(m_k, S_k), so x_t ~ Σ w_k N(√ᾱ m_k, ᾱ S_k + (1 − ᾱ) I). All of a batch is at one time."""
+
+    def __init__(self, schedule: Schedule, weights: list[float], means: list[list[float]], covs: list) -> None:
+        self.schedule = schedule
+        self.w = torch.tensor(weights, dtype=torch.float64)
+        self.m = torch.tensor(means, dtype=torch.float64)
+        self.S = torch.tensor(covs, dtype=torch.float64)
+
+    @property
+    def mean(self) -> Tensor:
+        return self.w @ self.m
+
+    @property
+    def cov(self) -> Tensor:
+        d = self.m - self.mean
+        return torch.einsum("k,kij->ij", self.w, self.S + d[:, :, None] * d[:, None, :])
+
+    def _components(self, x: Tensor, t: Tensor | int) -> tuple[Tensor, Tensor]:
+        """Log of weight times density, (B, K), and the gradient of each log-density, (B, K, D), at x_t."""
+        a, sigma = (rate.flatten()[0] for rate in self.schedule.rates(t, x))
+        cov = a**2 * self.S + sigma**2 * torch.eye(x.shape[1], dtype=torch.float64)
+        d = x[:, None, :] - a * self.m
+        gradient = -torch.einsum("kij,bkj->bki", cov.inverse(), d)
+        log_p = 0.5 * (d * gradient).sum(2) - 0.5 * torch.logdet(2 * torch.pi * cov)
+        return log_p + self.w.log(), gradient
+
+    def log_prob(self, x: Tensor, t: Tensor | int = 0) -> Tensor:
+        """log p(x_t), shape (B,)."""
+        return self._components(x, t)[0].logsumexp(1)
+
+    def eps(self, x: Tensor, t: Tensor) -> Tensor:
+        """E[ε | x_t] = −√(1 − ᾱ) ∇ log p(x_t)."""
+        log_p, gradient = self._components(x, t)
+        score = (log_p.softmax(1)[:, :, None] * gradient).sum(1)
+        return -self.schedule.rates(t, x)[1] * score
+
+    def sample(self, n: int, seed: int = 0) -> Tensor:
+        rng = torch.Generator().manual_seed(seed)
+        k = torch.multinomial(self.w, n, replacement=True, generator=rng)
+        noise = torch.randn(n, self.m.shape[1], generator=rng, dtype=torch.float64)
+        return self.m[k] + torch.einsum("bij,bj->bi", torch.linalg.cholesky(self.S)[k], noise)

@@ -1,0 +1,276 @@
+import itertools
+import math
+from collections.abc import Iterator
+
+import pytest
+import torch
+from torch import Tensor
+
+from genmodels import random
+from genmodels.samplers import (
+    Denoiser,
+    Step,
+    ancestral,
+    ddim,
+    dpm_solver,
+    heun,
+    log_density,
+    repaint,
+    slerp,
+    times,
+)
+from genmodels.schedules import Schedule, cosine, drawn, linear
+from tests.analytic import Mixture
+
+SAMPLERS = {
+    "ancestral β": lambda *a, rng: ancestral(*a, rng=rng, variance="beta"),
+    "ancestral β̃": lambda *a, rng: ancestral(*a, rng=rng, variance="posterior"),
+    "ddim 0": lambda *a, rng: ddim(*a),
+    "ddim ½": lambda *a, rng: ddim(*a, eta=0.5, rng=rng),
+    "ddim 1": lambda *a, rng: ddim(*a, eta=1.0, rng=rng),
+    "dpm-solver": lambda *a, rng: dpm_solver(*a),
+    "heun": lambda *a, rng: heun(*a),
+}
+FLOWS = {"ddim": ddim, "dpm-solver": dpm_solver, "heun": heun}
+
+
+def randn(*size: int, seed: int = 0) -> Tensor:
+    return torch.randn(size, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def end(steps: Iterator[Step]) -> Tensor:
+    *_, last = steps
+    return last.x_t
+
+
+def gaussian(schedule: Schedule) -> Mixture:
+    return Mixture(schedule, [1.0], [[1.0, -0.5]], [[[0.3, 0.0], [0.0, 1.7]]])
+
+
+def three(schedule: Schedule) -> Mixture:
+    covs = [[[0.04, 0.02], [0.02, 0.05]], [[0.09, 0.0], [0.0, 0.03]], [[0.05, -0.03], [-0.03, 0.06]]]
+    return Mixture(schedule, [0.5, 0.3, 0.2], [[1.2, 0.3], [-1.0, 1.0], [-0.4, -1.4]], covs)
+
+
+# Times ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("spacing", ["uniform", "log-snr"])
+@pytest.mark.parametrize(
+    ("T", "steps", "start"),
+    [
+        (1000, 25, 1000),
+        (1000, 1000, 1000),
+        (10, 50, 10),
+        (1000, 1, 1000),
+        (1000, 30, 200),
+        (4000, 999, 4000),
+        (50, 7, 9),
+    ],
+)
+def test_times_fall_from_the_start_to_0_all_different(spacing: str, T: int, steps: int, start: int) -> None:
+    for beta in (linear(T), cosine(T), drawn(T, (9.0, 0.0, -9.0))):
+        found = times(Schedule(beta), steps, spacing, start=start)
+        assert len(found) == min(steps, start) + 1
+        assert (found[0], found[-1]) == (start, 0)
+        assert all(a > b for a, b in itertools.pairwise(found))
+    if start == T:
+        assert found == times(Schedule(beta), steps, spacing)
+
+
+def test_times_are_uniform_in_what_they_say() -> None:
+    s = Schedule(linear(1000))
+    assert times(s, 5) == (1000, 800, 600, 400, 200, 0)
+    assert times(s, 1000) == times(s, 1000, "log-snr") == tuple(range(1000, -1, -1))
+    found = times(s, 20, "log-snr")
+    assert found[-2] == 1
+    gaps = s.log_snr[list(found[:-1])].diff()
+    torch.testing.assert_close(
+        gaps[:-4], gaps.mean().expand(15), rtol=0.1, atol=0
+    )  # near t = 1 the steps are too coarse
+
+
+# Identities -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("steps", [1, 3, 50])
+def test_every_sampler_finds_data_that_are_one_point(sampler: str, steps: int) -> None:
+    s, point = Schedule(cosine(50)), torch.tensor([0.7, -1.3], dtype=torch.float64)
+    eps: Denoiser = lambda x, t: s.to_eps(point.expand_as(x), x, t, "x0")  # noqa: E731
+    x = end(SAMPLERS[sampler](eps, s, randn(5, 2), times(s, steps), rng=random.generator(0)))
+    torch.testing.assert_close(x, point.expand(5, 2), rtol=1e-8, atol=1e-8)
+
+
+def test_ancestral_with_beta_is_the_exact_reversal_of_white_noise() -> None:
+    """For x_0 ~ N(0, I) every x_t is N(0, I), and the chain runs backwards as it runs forwards (DDPM, section 3.2)."""
+    s, x = Schedule(linear(100)), randn(4, 2)
+    steps = list(ancestral(lambda x, t: s.rates(t, x)[1] * x, s, x, times(s, 100), rng=random.generator(3)))
+    rng = random.generator(3)
+    for t, step in zip(range(99, 0, -1), steps[1:], strict=False):
+        x = (1 - s.beta[t + 1]).sqrt() * x + s.beta[t + 1].sqrt() * random.randn(4, 2, rng=rng)
+        assert step.t == t
+        torch.testing.assert_close(step.x_t, x)
+
+
+def test_algorithm_2_line_by_line() -> None:
+    s, x = Schedule(linear(60)), randn(4, 2)
+    mixture = three(s)
+    steps = list(ancestral(mixture.eps, s, x, times(s, 60), rng=random.generator(1)))
+    rng = random.generator(1)
+    for t, step in zip(range(60, 0, -1), steps, strict=False):
+        torch.testing.assert_close(step.x_t, x)
+        z = random.randn(4, 2, rng=rng) if t > 1 else torch.zeros(())  # noise at every step but the last
+        alpha, noise = 1 - s.beta[t], mixture.eps(x, torch.tensor([t]))
+        x = (x - (1 - alpha) / (1 - s.alpha_bar[t]).sqrt() * noise) / alpha.sqrt() + s.beta[t].sqrt() * z
+    torch.testing.assert_close(steps[-1].x_t, x)
+
+
+@pytest.mark.parametrize("steps", [80, 9])
+def test_ddim_with_eta_1_is_ancestral_with_the_posteriors_variance(steps: int) -> None:
+    """On consecutive steps (Song et al. 2021, section 4.1), and on any subset of them."""
+    s, x = Schedule(linear(80)), randn(6, 2)
+    chain = ancestral(three(s).eps, s, x, times(s, steps), rng=random.generator(2), variance="posterior")
+    implicit = ddim(three(s).eps, s, x, times(s, steps), rng=random.generator(2), eta=1.0)
+    for one, other in zip(chain, implicit, strict=True):
+        assert one.t == other.t
+        torch.testing.assert_close(one[1:], other[1:])
+
+
+def test_dpm_solvers_first_step_is_ddim() -> None:
+    s, x = Schedule(cosine(40)), randn(6, 2)
+    for steps in (1, 2):
+        torch.testing.assert_close(*(end(f(three(s).eps, s, x, times(s, steps))) for f in (ddim, dpm_solver)))
+    assert not torch.allclose(*(end(f(three(s).eps, s, x, times(s, 3))) for f in (ddim, dpm_solver)))
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_steps_say_where_they_are(sampler: str) -> None:
+    s, x, visited = Schedule(cosine(30)), randn(3, 2), (30, 17, 4, 1, 0)
+    steps = list(SAMPLERS[sampler](three(s).eps, s, x, visited, rng=random.generator(0)))
+    again = list(SAMPLERS[sampler](three(s).eps, s, x, visited, rng=random.generator(0)))
+    assert [step.t for step in steps] == list(visited)
+    for step, same in zip(steps, again, strict=True):
+        torch.testing.assert_close(step[1:], same[1:], rtol=0, atol=0)
+    for step in steps[:-1]:
+        torch.testing.assert_close(step.eps, three(s).eps(step.x_t, torch.tensor([step.t])))
+        torch.testing.assert_close(s.noised(step.x_0, step.eps, step.t), step.x_t)
+    assert steps[-1].x_t is steps[-1].x_0
+
+
+# What is sampled --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_every_sampler_recovers_a_mixture(sampler: str) -> None:
+    """Weights, means and covariances within five standard errors, beside what so many steps cannot resolve."""
+    s = Schedule(drawn(400, (10.0, -10.0)))
+    truth, n = three(s), 6000
+    steps = 60 if sampler in ("heun", "dpm-solver") else 400
+    x = end(SAMPLERS[sampler](truth.eps, s, randn(n, 2), times(s, steps, "log-snr"), rng=random.generator(5)))
+    nearest = torch.cdist(x, truth.m).argmin(1)
+    for k in range(3):
+        mine = x[nearest == k]
+        weight, w = len(mine) / n, truth.w[k].item()
+        assert abs(weight - w) < 5 * math.sqrt(w * (1 - w) / n) + 0.002
+        variance = truth.S[k].diagonal()
+        assert ((mine.mean(0) - truth.m[k]).abs() < 5 * (variance / len(mine)).sqrt() + 0.002).all()
+        spread = (
+            variance[:, None] * variance + truth.S[k] ** 2
+        )  # variance of an entry of the sample covariance, times n
+        assert (
+            (mine.T.cov() - truth.S[k]).abs() < 5 * (spread / len(mine)).sqrt() + 0.03 * truth.S[k].diagonal().max()
+        ).all()
+
+
+@pytest.mark.parametrize(("flow", "order"), [("ddim", 1), ("dpm-solver", 2), ("heun", 2)])
+def test_the_flow_of_a_gaussian_is_exact_in_the_limit_and_at_the_methods_order(flow: str, order: int) -> None:
+    """The flow keeps (x_t − √ᾱ_t m) / sd(x_t): halving the size of the steps shows the order of a method."""
+    s = Schedule(drawn(4000, (12.0, -12.0)))
+    data, x_T = gaussian(s), randn(20, 2)
+    variance = lambda t: s.alpha_bar[t] * data.S[0].diagonal() + 1 - s.alpha_bar[t]  # noqa: E731
+    standard = (x_T - s.alpha_bar[-1].sqrt() * data.m[0]) / variance(-1).sqrt()
+    exact = data.m[0] + variance(0).sqrt() * standard
+    errors = []
+    for steps in (41, 81, 161):
+        x = end(FLOWS[flow](data.eps, s, x_T, times(s, steps, "log-snr")))
+        errors.append((x - exact).square().mean().sqrt().item())
+    assert errors[-1] < (0.05 if order == 1 else 1e-3)
+    for coarse, fine in itertools.pairwise(errors):
+        assert math.log2(coarse / fine) == pytest.approx(order, abs=0.35)
+
+
+def test_the_flow_runs_both_ways() -> None:
+    s = Schedule(drawn(400, (10.0, -10.0)))
+    data = three(s)
+    x_1 = data.sample(50) * s.alpha_bar[1].sqrt()
+    for flow, tolerance in ((heun, 1e-3), (ddim, 0.05)):
+        noise = end(flow(data.eps, s, x_1, range(1, 401)))
+        back = end(flow(data.eps, s, noise, range(400, 0, -1)))
+        assert (noise - x_1).abs().mean() > 0.3
+        assert (back - x_1).abs().max() < tolerance
+
+
+# Density ----------------------------------------------------------------------------------------------------------
+
+
+def test_the_density_of_the_flow_is_the_true_one_and_converges_at_order_4() -> None:
+    s = Schedule(drawn(1000, (12.0, -18.0)))
+    data = three(s)
+    x = data.sample(200)
+    a_1 = s.alpha_bar[1].sqrt()
+    true = data.log_prob(a_1 * x, 1) + 2 * a_1.log()  # of x_1, on the data's scale
+    worst = [(log_density(data.eps, s, x, steps=n) - true).abs().max().item() for n in (50, 100, 200)]
+    assert worst[-1] < 2e-4
+    assert worst[0] / worst[1] > 8
+    assert (true - data.log_prob(x)).abs().median() < 1e-3  # and so little noise changes little
+
+
+def test_the_density_integrates_to_1() -> None:
+    s = Schedule(linear(1000))
+    axis = torch.linspace(-2.5, 2.5, 80, dtype=torch.float64)
+    grid = torch.cartesian_prod(axis, axis)
+    density = log_density(three(s).eps, s, grid, steps=40).exp()
+    assert density.sum() * (axis[1] - axis[0]) ** 2 == pytest.approx(1, abs=2e-3)
+
+
+# Editing ----------------------------------------------------------------------------------------------------------
+
+
+def conditional(resample: int) -> tuple[float, float]:
+    """Mean and variance of x2 given x1 = 1.5 by RePaint, where (x1, x2) is a Gaussian with correlation 0.8."""
+    s = Schedule(drawn(100, (9.0, -9.0)))
+    data = Mixture(s, [1.0], [[0.0, 0.0]], [[[1.0, 0.8], [0.8, 1.0]]])
+    known, mask = torch.tensor([[1.5, 99.0]]).double().expand(4000, 2), torch.tensor([1.0, 0.0])
+    steps = repaint(data.eps, s, randn(4000, 2), times(s, 100), known, mask, rng=random.generator(0), resample=resample)
+    x = end(steps)
+    assert (x[:, 0] == 1.5).all()
+    return x[:, 1].mean().item(), x[:, 1].var().item()
+
+
+def test_inpainting_keeps_what_is_known_and_resampling_brings_the_rest_to_the_conditional() -> None:
+    plain, resampled = conditional(1), conditional(10)
+    assert abs(resampled[0] - 1.2) < 0.06  # 0.8 · 1.5
+    assert abs(resampled[1] - 0.36) < 0.06  # 1 − 0.8²
+    assert abs(plain[0] - 1.2) > 2 * abs(resampled[0] - 1.2)  # replacement alone does not let the parts agree
+
+
+def test_inpainting_with_nothing_known_is_ancestral_sampling_in_law() -> None:
+    s = Schedule(drawn(100, (9.0, -9.0)))
+    data = gaussian(s)
+    x = end(
+        repaint(data.eps, s, randn(4000, 2), times(s, 100), torch.zeros(()), torch.zeros(1), rng=random.generator(0))
+    )
+    assert (x.mean(0) - data.m[0]).abs().max() < 0.1
+    assert (x.var(0) / data.S[0].diagonal() - 1).abs().max() < 0.15
+
+
+def test_slerp_goes_around_the_sphere() -> None:
+    a, b = randn(1, 8, 8), randn(1, 8, 8, seed=1)
+    b = b * a.norm() / b.norm()
+    path = slerp(a, b, torch.linspace(0, 1, 5, dtype=torch.float64))
+    torch.testing.assert_close(path[[0, -1]], torch.stack([a, b]))
+    torch.testing.assert_close(path.flatten(1).norm(dim=1), a.norm().expand(5))
+    angles = torch.nn.functional.cosine_similarity(path[1:].flatten(1), path[:-1].flatten(1)).acos()
+    torch.testing.assert_close(angles, angles.mean().expand(4))
+    torch.testing.assert_close(slerp(a, a, torch.tensor([0.3]))[0], a, check_dtype=False)

@@ -38,6 +38,12 @@ MODELS: dict[str, Entry] = {
         "Compress each picture to a cloud of codes, and learn to draw from the codes.",
         "genmodels.models.vae:VAE",
     ),
+    "ddpm": Entry(
+        "Denoising diffusion",
+        "Diffusion",
+        "Learn to take a little noise away; then start from nothing but noise and take it all away.",
+        "genmodels.models.ddpm:DDPM",
+    ),
 }
 
 

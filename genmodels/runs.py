@@ -36,13 +36,12 @@ from genmodels import __version__
 from genmodels import data as datasets
 from genmodels.errors import BadInput
 from genmodels.files import inside, is_held, read_json, write_json
-from genmodels.hyperparameters import declared
-from genmodels.models import model_class
 from genmodels.models.base import GenerativeModel, build, load
 from genmodels.train import Settings, Training
 
-__all__ = ["ENDED", "Run", "create", "every", "find", "fork", "root"]
+__all__ = ["CHECKPOINTS", "ENDED", "Run", "bundled", "create", "every", "find", "fork", "root"]
 
+CHECKPOINTS = Path(__file__).resolve().parents[1] / "checkpoints"
 ENDED = ("finished", "stopped", "failed", "interrupted")
 
 
@@ -66,11 +65,6 @@ class Run:
     def plan(self) -> dict[str, Any]:
         """run.json: what was asked for."""
         return read_json(self.path / "run.json")
-
-    @property
-    def title(self) -> str:
-        """The name that people see."""
-        return self.plan["title"]
 
     def rename(self, title: str) -> None:
         """Give it another name for people."""
@@ -180,20 +174,11 @@ class Run:
         Raises:
             BadInput: If it is still being worked on.
         """
+        if self.path.parent == CHECKPOINTS:
+            raise BadInput(f"{self.id} ships with the app and stays: fork it to change something.")
         if self.is_held():
             raise BadInput(f"Run {self.id} is still being trained: stop it first.")
         shutil.rmtree(self.path)
-
-    def command(self) -> str:
-        """The command line that makes this run again."""
-        plan = self.plan
-        cls = model_class(plan["model"])
-        usual, known = asdict(Settings.of(cls.defaults)), declared(cls)
-        words = [f"--set {name}={value}" for name, value in plan["arguments"].items() if value != known[name].default]
-        for name, value in plan["settings"].items():
-            if value != usual[name]:
-                words.append(f"--{name.replace('_', '-')} {value}")
-        return " ".join([f"python -m genmodels train {plan['model']} --data {plan['data']}", *words])
 
 
 def create(
@@ -299,15 +284,21 @@ def half(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 
 
 def find(name: str) -> Run:
-    """The run ``name`` in the runs' folder.
+    """The run ``name`` in the runs' folder, or the checkpoint of that name that ships with the library.
 
     Raises:
         BadInput: If the name could leave the folder, or there is no such run.
     """
-    run = Run(inside(root(), name))
-    if not (run.path / "run.json").exists():
-        raise BadInput(f"There is no run {name!r}: `python -m genmodels runs` lists them.")
-    return run
+    for folder in (root(), CHECKPOINTS):
+        run = Run(inside(folder, name))
+        if (run.path / "run.json").exists():
+            return run
+    raise BadInput(f"There is no run {name!r}: `python -m genmodels runs` lists them.")
+
+
+def bundled() -> list[Run]:
+    """The checkpoints that ship with the library: finished runs, to be looked at and forked, not to be changed."""
+    return [Run(path.parent) for path in sorted(CHECKPOINTS.glob("*/run.json"))]
 
 
 def every() -> list[Run]:

@@ -26,7 +26,7 @@ __all__ = ["TASKS", "Task", "TaskJob", "ask", "queue"]
 
 Arrays = dict[str, npt.NDArray[Any]]
 
-TASKS: dict[str, str] = {}
+TASKS: dict[str, str] = {"vae-ladder": "genmodels.instruments.vae:ladder"}
 """What can be asked: a name, and where its generator function is ("module:function"). Its arguments are JSON."""
 
 KEPT = 300  # answers kept; the oldest go first

@@ -12,6 +12,7 @@ import torch
 
 from genmodels import runs
 from genmodels.errors import BadInput, Busy, TrainingFailed
+from genmodels.export import command, export
 from genmodels.models import MODELS, Entry
 from genmodels.models.base import GenerativeModel
 from genmodels.random import generator as seeded
@@ -77,12 +78,12 @@ def test_a_run_is_its_files():
     assert torch.equal(torch.from_numpy(run.samples()).half(), run.model().sample(16, rng=seeded(0)).half())
     with pytest.raises(BadInput, match="no snapshot of step 7777"):
         run.model(7777)
-    assert runs.find(run.id).title == "first"
+    assert runs.find(run.id).plan["title"] == "first"
     assert [r.id for r in runs.every()] == [run.id]
-    assert "--set hidden=16" in run.command()
-    assert "--steps 40" in run.command()
+    assert "--set hidden=16" in command(run)
+    assert "--steps 40" in command(run)
     run.rename("  a <b>name</b>\n of two lines ")
-    assert run.title == "a <b>name</b> of two lines"
+    assert run.plan["title"] == "a <b>name</b> of two lines"
     run.delete()
     assert runs.every() == []
 
@@ -278,3 +279,29 @@ def test_metrics_are_plain_json_lines():
     lines = (run.path / "metrics.jsonl").read_text().splitlines()
     assert [json.loads(line)["step"] for line in lines] == [1, 2, 3]
     assert time.time() - run.state()["heartbeat"] < 60
+
+
+def test_a_finished_run_becomes_a_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(runs, "CHECKPOINTS", tmp_path / "checkpoints")
+    run = new()
+    folder = tmp_path / "checkpoints" / "vae-digits-tiny"
+    with pytest.raises(BadInput, match="only a finished run"):
+        export(run, folder, {})
+    train(run).close()
+    export(run, folder, {"elbo_nats": -20.25}, snapshots=3)
+    ship = runs.find("vae-digits-tiny")
+    assert [r.id for r in runs.bundled()] == ["vae-digits-tiny"]
+    assert ship.state()["state"] == "finished"
+    assert ship.snapshots() == [0, ship.snapshots()[1], 40]
+    for name, value in run.model().state_dict().items():
+        assert torch.equal(value.half().float(), ship.model().state_dict()[name])
+    assert ship.metrics() == run.metrics()
+    text = (folder / "README.md").read_text()
+    assert command(run) in text
+    assert "elbo_nats | -20.25" in text
+    assert json.loads((folder / "measures.json").read_text())["seed"] == 0
+    with pytest.raises(BadInput, match="ships with the app"):
+        ship.delete()
+    child = runs.fork(ship, 40, settings={"lr": 1e-4})
+    train(child).close()
+    assert child.metrics()[0]["step"] == 41

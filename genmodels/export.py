@@ -1,0 +1,99 @@
+"""A finished run made small enough to ship: weights in half precision, its curve, its card; not its exact state."""
+
+import json
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from genmodels.errors import BadInput
+from genmodels.files import write, write_json
+from genmodels.hyperparameters import declared
+from genmodels.models import MODELS, model_class
+from genmodels.models.base import CONFIG
+from genmodels.runs import Run, half
+from genmodels.train import Settings
+
+__all__ = ["card", "command", "export"]
+
+
+def export(run: Run, folder: Path, measures: dict[str, float], *, snapshots: int = 0) -> Run:
+    """Write ``run`` into ``folder`` as a checkpoint: a run like any other, that can be looked at, sampled and forked.
+
+    Args:
+        run: A finished run.
+        folder: Where to; it must be new or empty.
+        measures: What was measured of it, by name with its unit.
+        snapshots: How many of its past moments go along, evenly chosen among those it has.
+
+    Raises:
+        BadInput: If the run is not finished, or the folder is not empty.
+    """
+    if run.state()["state"] != "finished":
+        raise BadInput(f"Run {run.id} is {run.state()['state']}: only a finished run becomes a checkpoint.")
+    if folder.exists() and any(folder.iterdir()):
+        raise BadInput(f"{folder} is not empty: choose a new folder.")
+    plan, state = run.plan | {"title": folder.name}, run.state()
+    ship = Run(folder)
+    model = run.model()
+    model.save(folder, weights=half(model.state_dict()))
+    steps = run.snapshots()
+    for i in range(snapshots):
+        step = steps[round(i * (len(steps) - 1) / max(1, snapshots - 1))]
+        shutil.copytree(run.folder(step), folder / "snapshots" / str(step), dirs_exist_ok=True)
+    shutil.copyfile(run.path / "samples.npy", folder / "samples.npy")
+    rows = run.metrics()
+    write(folder / "metrics.jsonl", "".join(json.dumps(row) + "\n" for row in rows).encode())
+    write_json(folder / "state.json", {k: state[k] for k in ("state", "step", "total", "seconds", "message")})
+    write_json(folder / "measures.json", {"command": command(run), "seed": plan["settings"]["seed"]} | measures)
+    write_json(folder / "run.json", plan)
+    write(folder / "README.md", card(ship, measures).encode())
+    return ship
+
+
+def command(run: Run) -> str:
+    """The command line that makes this run again."""
+    plan = run.plan
+    cls = model_class(plan["model"])
+    usual, known = asdict(Settings.of(cls.defaults)), declared(cls)
+    words = [f"--set {name}={value}" for name, value in plan["arguments"].items() if value != known[name].default]
+    words += [f"--{k.replace('_', '-')} {value}" for k, value in plan["settings"].items() if value != usual[k]]
+    return " ".join([f"python -m genmodels train {plan['model']} --data {plan['data']}", *words])
+
+
+def card(run: Run, measures: dict[str, Any]) -> str:
+    """The model card: what it is, how it was made, what was measured, how to use it."""
+    plan, state = run.plan, run.state()
+    config = json.loads((run.path / CONFIG).read_text())
+    size = (run.path / "model.safetensors").stat().st_size / 1e6
+    rows = "\n".join(f"| {name} | {value:.6g} |" for name, value in measures.items())
+    return f"""---
+library_name: genmodels
+license: mit
+tags:
+- {plan["model"]}
+- generative-model
+datasets:
+- {plan["data"]}
+---
+
+# {plan["title"]}
+
+{MODELS[plan["model"]].title} on {plan["data"]}, shape {" × ".join(str(n) for n in config["shape"])};
+{size:.1f} MB in half precision. Trained for {state["total"]:,} steps in {state["seconds"]:.0f} s.
+
+Made by (genmodels {plan["versions"]["genmodels"]}, torch {plan["versions"]["torch"]}, {plan["device"]}):
+
+    {command(run)}
+
+| measure | value |
+|---|---|
+{rows}
+
+```python
+from genmodels.models.base import load
+
+model = load("checkpoints/{plan["title"]}")
+x = model.sample(16)
+```
+"""

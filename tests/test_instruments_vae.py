@@ -1,0 +1,114 @@
+"""What the pages show of a VAE: shapes, and that each picture is of what it says."""
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+
+from genmodels import data as datasets
+from genmodels import runs
+from genmodels.errors import BadInput
+from genmodels.instruments import vae as instruments
+from genmodels.metrics import likelihood
+from genmodels.models.vae import VAE
+from genmodels.recording import Recording
+from genmodels.tasks import TASKS
+
+
+@pytest.fixture(scope="module")
+def data() -> datasets.Data:
+    return datasets.load("digits")
+
+
+def model(**arguments) -> VAE:
+    torch.manual_seed(0)
+    return VAE((1, 8, 8), **{"hidden": 16, "depth": 1} | arguments).eval()
+
+
+def test_the_manifold_is_the_decoder_on_a_grid_of_equal_probability():
+    vae = model()
+    found = instruments.manifold(vae, 7)
+    assert found.images.shape == (7, 7, 1, 8, 8)
+    normal = torch.distributions.Normal(0, 1)
+    mass = normal.cdf(torch.as_tensor(found.axes[0]))
+    assert torch.allclose(mass.diff(), mass.diff()[0])
+    z = torch.tensor([[found.axes[0][2], found.axes[1][5]]], dtype=torch.float32)
+    assert np.allclose(found.images[5, 2], vae.decode(z)[0].detach().numpy(), atol=1e-6)
+    with pytest.raises(BadInput, match="latent_dim = 2"):
+        instruments.manifold(model(latent_dim=3))
+
+
+@pytest.mark.parametrize("prior", ["normal", "mixture", "vamp", "flow"])
+def test_both_densities_integrate_to_one(prior, data):
+    found = instruments.densities(model(prior=prior), data, side=160, n=300)
+    cell = ((found.extent[1] - found.extent[0]) / 159) ** 2
+    assert found.posterior.sum() * cell == pytest.approx(1, abs=0.05)
+    assert found.prior.sum() * cell == pytest.approx(1, abs=0.05)
+    assert found.kl_nats > -0.05
+    assert instruments.manifold(model(prior=prior), 5).images.shape == (5, 5, 1, 8, 8)
+
+
+def test_reconstructions_go_from_the_worst_to_the_best(data):
+    found = instruments.reconstructions(model(), data, 9, among=100)
+    assert found.x.shape == found.mean.shape == (9, 1, 8, 8)
+    assert (np.diff(found.elbo_nats) >= 0).all()
+
+
+def test_a_path_ends_at_its_two_examples(data):
+    vae = model(latent_dim=4)
+    x = data.prepare(data.test.x[[3, 5]], vae.inputs)
+    ends = vae.decode(likelihood.posterior(vae, x)[0]).detach().numpy()
+    for spherical in (False, True):
+        film = instruments.path(vae, data, 3, 5, frames=6, spherical=spherical)
+        assert film.shape == (6, 1, 8, 8)
+        assert np.allclose(film[[0, -1]], ends, atol=1e-5)
+
+
+def test_a_sweep_moves_one_dimension(data):
+    assert instruments.sweep(model(latent_dim=3), data, 0, steps=5).shape == (3, 5, 1, 8, 8)
+
+
+def test_the_numbers_add_up(data):
+    found = instruments.numbers(model(), data, 4)
+    assert found["elbo"] == pytest.approx(found["log p(x|z)"] - found["kl"])
+    sampled = instruments.numbers(model(estimator="sampled"), data, 4)
+    assert sampled.keys() == found.keys()
+
+
+def test_a_drawing_is_read_and_what_is_none_is_said(data):
+    vae = model()
+    drawn = np.zeros((8, 8), np.uint8)
+    drawn[1:7, 3:5] = 255
+    found = instruments.read(vae, data, drawn)
+    assert found["x"].shape == found["mean"].shape == (1, 8, 8)
+    assert found["x"].sum() == 12
+    assert found["elbo_nats"] <= found["iwae_nats"] + 0.5
+    assert found["images"].shape == (8, 1, 8, 8)
+    with pytest.raises(BadInput, match="is empty"):
+        instruments.read(vae, data, np.zeros((8, 8)))
+    with pytest.raises(BadInput, match="is wanted"):
+        instruments.read(vae, data, np.zeros((28, 28)))
+
+
+def test_the_ladder_rises_to_the_exact_likelihood(tmp_path, monkeypatch):
+    monkeypatch.setenv("GENMODELS_RUNS", str(tmp_path / "runs"))
+    run = runs.create("vae", "digits", arguments={"hidden": 32, "depth": 1}, settings={"steps": 200})
+    recording = Recording(run)
+    for _ in recording.steps():
+        pass
+    recording.close()
+    steps = instruments.ladder(run.id, None, 40)
+    progress = []
+    while True:
+        try:
+            progress.append(next(steps))
+        except StopIteration as end:
+            found = end.value
+            break
+    assert progress == sorted(progress)
+    means = [found["elbo"].mean(), *found["iwae"], found["exact"].mean()]
+    assert all(b > a - 0.3 for a, b in itertools.pairwise(means))
+    assert means[-1] > means[0]
+    assert found["kl"].shape == found["active"].shape == (2,)
+    assert TASKS["vae-ladder"] == "genmodels.instruments.vae:ladder"

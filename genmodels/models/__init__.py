@@ -44,6 +44,24 @@ MODELS: dict[str, Entry] = {
         "Learn to take a little noise away; then start from nothing but noise and take it all away.",
         "genmodels.models.ddpm:DDPM",
     ),
+    "gan": Entry(
+        "Generative adversarial network",
+        "Adversarial",
+        "A forger learns from a detective who learns to see through the forgeries.",
+        "genmodels.models.gan:GAN",
+    ),
+    "wgan": Entry(
+        "Wasserstein GAN",
+        "Adversarial",
+        "A critic measures how far the samples must be carried to become the data; the generator brings them closer.",
+        "genmodels.models.wgan:WGAN",
+    ),
+    "bigan": Entry(
+        "Bidirectional GAN",
+        "Adversarial",
+        "A GAN that also learns the way back, from pictures to codes, without ever comparing two pictures.",
+        "genmodels.models.bigan:BiGAN",
+    ),
 }
 
 

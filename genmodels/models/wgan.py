@@ -1,0 +1,141 @@
+r"""Wasserstein GAN: the critic measures how far the samples are from the data, the generator brings them closer.
+
+The distance is the earth mover's (the norm is not squared), and Kantorovich and Rubinstein found its dual:
+
+.. math::
+    W(p, q) = \inf_{\gamma \in \Pi(p, q)} \mathbb{E}_{(x, y) \sim \gamma} \|x - y\|
+            = \sup_{\|f\|_L \le 1} \mathbb{E}_{x \sim p}[f(x)] - \mathbb{E}_{z}[f(G(z))]
+
+The critic f climbs to the supremum; what keeps it 1-Lipschitz is the one choice that makes the variants.
+
+Arjovsky et al. (2017), Wasserstein GAN. https://arxiv.org/abs/1701.07875
+Gulrajani et al. (2017), Improved training of Wasserstein GANs. https://arxiv.org/abs/1704.00028
+"""
+
+from collections.abc import Callable
+from typing import Annotated, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from genmodels import random
+from genmodels.hyperparameters import Between, Only
+from genmodels.models.adversarial import (
+    Adversarial,
+    Classes,
+    Critic,
+    Hidden,
+    LatentDim,
+    Network,
+    critic_features,
+    generator,
+)
+from genmodels.models.base import Preset
+
+__all__ = ["WGAN", "between", "gradient_norm"]
+
+PENALTIES = ("none", "clip", "gp", "spectral")
+
+
+def between(real: Tensor, fake: Tensor, rng: torch.Generator | None = None) -> Tensor:
+    """Points drawn evenly from the lines between pairs of real and generated examples, where the penalty is taken."""
+    u = random.rand(len(real), *[1] * (real.ndim - 1), rng=rng, device=real.device).to(real.dtype)
+    return u * real + (1 - u) * fake
+
+
+def gradient_norm(critic: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """‖∇f(x)‖ of each row, shape (B,), itself differentiable in the critic's weights (also where gradients are off)."""
+    create_graph = torch.is_grad_enabled()
+    with torch.enable_grad():
+        x = x.detach().requires_grad_()
+        (gradient,) = torch.autograd.grad(critic(x).sum(), x, create_graph=create_graph)
+        return gradient.flatten(1).norm(dim=1)
+
+
+class WGAN(Adversarial):
+    """Generator and critic, the critic kept Lipschitz by clipped weights, by a gradient penalty or by spectral norms.
+
+    ``critic(x, y=None)`` is the score f(x), shape (B,), of data as the networks see them: images in [−1, 1].
+    """
+
+    presets: ClassVar = (
+        Preset(
+            "Eight modes in ten seconds",
+            "eight-gaussians",
+            {"latent_dim": 2, "hidden": 64, "n_critic": 2, "penalty_weight": 1.0},
+            {"steps": 1500, "batch_size": 128, "lr": 3e-3, "decay": "cosine", "ema": 0.99},
+        ),
+    )
+    defaults: ClassVar = {"lr": 2e-4, "batch_size": 64}
+
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        *,
+        penalty: Annotated[str, Only(PENALTIES, "what keeps the critic Lipschitz; none: it explodes")] = "gp",
+        penalty_weight: Annotated[float, Between(0, 1000, "weight λ of the gradient penalty", log=True)] = 10.0,
+        clip: Annotated[float, Between(1e-4, 10, "clip: the critic's weights stay in [−c, c]", log=True)] = 0.01,
+        n_critic: Annotated[int, Between(1, 20, "turns of the critic for each of the generator")] = 5,
+        latent_dim: LatentDim = 32,
+        network: Network = "mlp",
+        hidden: Hidden = 128,
+        classes: Classes = 0,
+    ) -> None:
+        super().__init__(shape)
+        self.penalty, self.penalty_weight, self.clip, self.n_critic = penalty, penalty_weight, clip, n_critic
+        self.latent_dim, self.classes = latent_dim, classes
+        self.generator = generator(network, latent_dim + classes, shape, hidden)
+        features, width = critic_features(network, shape, hidden, dropout=0.0)
+        self.critic = Critic(features, width, classes, spectral=penalty == "spectral")
+
+    def players(self) -> dict[str, nn.Module]:
+        """The critic and the generator."""
+        return {"critic": self.critic, "generator": self.generator}
+
+    def turns(self) -> tuple[str, ...]:
+        """The critic ``n_critic`` times, then the generator."""
+        return ("critic",) * self.n_critic + ("generator",)
+
+    def optimizer(self, player: str, lr: float) -> torch.optim.Optimizer:
+        """RMSProp for clipped weights (Arjovsky et al., Algorithm 1), else Adam without momentum (Gulrajani et al.)."""
+        parameters = self.players()[player].parameters()
+        if self.penalty == "clip":
+            return torch.optim.RMSprop(parameters, lr=lr)
+        return torch.optim.Adam(parameters, lr=lr, betas=(0.0, 0.9), fused=True)
+
+    def loss(
+        self, x: Tensor, y: Tensor | None = None, *, player: str = "model", rng: torch.Generator | None = None
+    ) -> dict[str, Tensor]:
+        """The loss of one player on fresh noise.
+
+        The critic's terms: "wasserstein", its estimate E[f(x)] − E[f(G(z))] of the distance; under "gp" also the
+        "penalty" and the mean "gradient norm". Clipping bounds the slope by an unknown k: the estimate is of k W. The
+        penalty is soft, and a critic that can do all gains by k = 1 + W/2λ: the estimate is then W (1 + W/2λ).
+        """
+        z = self.noise(x, rng)
+        if player == "generator":
+            return {"loss": self.generator_loss(self.critic(self.generate(z, y), y)).mean()}
+        with torch.no_grad():
+            fake = self.generate(z, y)
+        scores = self.critic(torch.cat([x, fake]), None if y is None else torch.cat([y, y]))
+        real_score, fake_score = scores.chunk(2)
+        wasserstein = real_score.mean() - fake_score.mean()
+        terms = {"loss": -wasserstein, "wasserstein": wasserstein}
+        if self.penalty == "gp":
+            # forward, not the call: a compiled network has no second derivative
+            norm = gradient_norm(lambda points: self.critic.forward(points, y), between(x, fake, rng))
+            penalty = (norm - 1).square().mean()  # Gulrajani et al. (2017), eq. 3
+            terms |= {"penalty": penalty, "gradient norm": norm.mean()}
+            terms["loss"] = -wasserstein + self.penalty_weight * penalty
+        return terms
+
+    @torch.no_grad()
+    def after_turn(self, player: str) -> None:
+        """w ← clip(w, −c, c), Algorithm 1 of Arjovsky et al. (2017)."""
+        if player == "critic" and self.penalty == "clip":
+            for w in self.critic.parameters():
+                w.clamp_(-self.clip, self.clip)
+
+    def generator_loss(self, score: Tensor) -> Tensor:
+        """What the generator minimizes for a sample of this score, shape (B,): −f(G(z))."""
+        return -score

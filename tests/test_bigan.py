@@ -1,0 +1,129 @@
+"""Bidirectional GAN: two players of which one is encoder and generator, and a way back that nobody measured."""
+
+import pytest
+import torch
+
+from genmodels import random
+from genmodels.data import Data, Split
+from genmodels.models.base import load, only
+from genmodels.models.bigan import BiGAN
+from genmodels.train import Settings, Training, fit
+
+CONFIGURATIONS = [
+    ((2,), {"hidden": 8, "latent_dim": 2}),
+    ((1, 8, 8), {"network": "mlp", "hidden": 8, "stochastic": True, "classes": 3}),
+    ((1, 8, 8), {"network": "conv", "hidden": 16, "spectral": True}),
+    ((3, 19, 30), {"network": "conv", "hidden": 8, "stochastic": True}),
+]
+
+
+def batch(shape, n=6):
+    return random.randn(n, *shape, rng=random.generator(0)), torch.arange(n) % 3
+
+
+@pytest.mark.parametrize(("shape", "values"), CONFIGURATIONS)
+@pytest.mark.parametrize("player", ["discriminator", "generator"])
+def test_each_players_loss_moves_all_of_it_and_nothing_else(shape, values, player):
+    torch.manual_seed(0)
+    model = BiGAN(shape, **values)
+    with only(model, player):
+        model.loss(*batch(shape), player=player, rng=random.generator(1))["loss"].backward()
+    for name, part in model.players().items():
+        for parameter in part.parameters():
+            assert (parameter.grad is not None and parameter.grad.isfinite().all()) == (name == player)
+
+
+def test_encoder_and_generator_are_one_player_and_every_weight_has_one():
+    model = BiGAN((2,), hidden=8)
+    owned = [p for part in model.players().values() for p in part.parameters()]
+    assert len({id(p) for p in owned}) == len(owned) == len(list(model.parameters()))
+    theirs = {id(p) for p in model.players()["generator"].parameters()}
+    assert theirs == {id(p) for part in (model.encoder, model.generator) for p in part.parameters()}
+
+
+@pytest.mark.parametrize("player", ["discriminator", "generator"])
+def test_the_losses_are_those_of_the_pairs(player):
+    model = BiGAN((2,), hidden=8, latent_dim=3).double()
+    x = batch((2,))[0].double()
+    loss = model.loss(x, player=player, rng=random.generator(1))["loss"]
+    z = model.noise(x, random.generator(1))
+    real = model.discriminator(x, model.encode(x)).sigmoid()
+    fake = model.discriminator(model.generate(z), z).sigmoid()
+    if player == "discriminator":
+        expected = -(real.log() + (1 - fake).log()).mean()
+    else:
+        expected = -((1 - real).log() + fake.log()).mean()
+    torch.testing.assert_close(loss, expected)
+
+
+@pytest.mark.parametrize(("shape", "values"), CONFIGURATIONS)
+def test_codes_reconstructions_and_scores_have_their_shapes_and_survive_saving(shape, values, tmp_path):
+    model = BiGAN(shape, **values)
+    x, y = batch(shape)
+    labels = y if model.classes else None
+    for player in model.players():
+        model.loss(x, y, player=player, rng=random.generator(1))
+    model.save(tmp_path)
+    again = load(tmp_path)
+    model.eval()
+    assert again.config == model.config
+    assert again.encode(x).shape == (6, model.latent_dim)
+    assert again.reconstruct(x, labels).shape == x.shape
+    assert again.critic(x, labels).shape == (6,)
+    assert torch.equal(again.reconstruct(x, labels), model.reconstruct(x, labels))
+    assert torch.equal(again.critic(x, labels), model.critic(x, labels))
+    assert again.sample(1, rng=random.generator(0)).shape == (1, *shape)
+    if len(shape) == 3:
+        assert ((again.reconstruct(x, labels) >= 0) & (again.reconstruct(x, labels) <= 1)).all()
+
+
+def test_a_stochastic_encoder_draws_around_its_mean():
+    model = BiGAN((2,), hidden=8, latent_dim=2, stochastic=True).eval()
+    x = batch((2,), 1)[0].repeat(4000, 1)
+    z = model.infer(x, random.generator(0))
+    mu, logvar = model.encoder(x[:1]).chunk(2, 1)
+    sigma = (0.5 * logvar).exp()[0]
+    assert torch.equal(model.encode(x[:1]), mu)
+    assert ((z.mean(0) - mu[0]).abs() < 4 * sigma / 4000**0.5).all()
+    torch.testing.assert_close(z.std(0), sigma, rtol=0.05, atol=0)
+
+
+@pytest.mark.parametrize("stochastic", [False, True])
+def test_resumed_is_bit_for_bit_never_stopped(stochastic):
+    shape = (1, 8, 8)
+    split = Split(random.randint(0, 17, 64, *shape, rng=random.generator(3)).byte(), torch.arange(64) % 3)
+    data = Data("digits", shape, 17, tuple("abc"), split, split, split)
+
+    def training():
+        torch.manual_seed(0)
+        model = BiGAN(shape, network="conv", hidden=16, spectral=True, stochastic=stochastic, classes=3)
+        return Training(model, data, Settings(steps=5, batch_size=16, ema=0.9))
+
+    straight = training()
+    for _ in fit(straight):
+        pass
+    first = training()
+    for step in fit(first):
+        if step.step == 2:
+            break
+    second = training()
+    second.restore(*first.state())
+    for _ in fit(second):
+        pass
+    for one, other in ((straight.state()[0], second.state()[0]), (straight.weights(), second.weights())):
+        assert all(torch.equal(one[k], other[k]) for k in one)
+
+
+def test_the_way_back_is_learned_though_nobody_compares_x_with_its_reconstruction():
+    torch.manual_seed(0)
+    x = 0.2 * random.randn(2000, 2, rng=random.generator(0)) * torch.tensor([1.0, 4.0]) + torch.tensor([1.0, -1.0])
+    split = Split(x, torch.zeros(len(x), dtype=torch.int64))
+    data = Data("eight-gaussians", (2,), 0, (), split, split, split)
+    model = BiGAN((2,), hidden=32, latent_dim=2, d_steps=3)
+    terms = {}
+    for step in fit(Training(model, data, Settings(steps=700, batch_size=64, lr=5e-3, decay="cosine"))):
+        terms |= step.terms or {}
+    model.eval()
+    error = (model.reconstruct(x) - x).square().mean()
+    assert error < 0.2 * (x - x.mean(0)).square().mean()
+    assert terms["held-out reconstruction"] == pytest.approx(error.item(), rel=0.01)

@@ -1,0 +1,234 @@
+"""GANs: what the objectives' optima are, who learns from which loss, and what is kept exactly."""
+
+import math
+
+import pytest
+import torch
+
+from genmodels import random
+from genmodels.data import Data, Split
+from genmodels.errors import BadInput
+from genmodels.models.base import load, only
+from genmodels.models.gan import GAN, OBJECTIVES, discriminator_loss, generator_loss, generator_slope
+from genmodels.train import Settings, Training, fit
+
+
+def densities():
+    """Two densities on a grid of the line, as probabilities of its cells, float64."""
+    x = torch.linspace(-5, 5, 401, dtype=torch.float64)
+    p, q = (-0.5 * x.square()).exp(), (-0.5 * ((x - 1) / 1.5).square()).exp()
+    return p / p.sum(), q / q.sum()
+
+
+def expected_discriminator_loss(objective, s, p, q):
+    """The loss when each cell has a score of its own: expectations instead of means over a batch."""
+    zero = s.new_zeros(1)
+    at_zero = discriminator_loss(objective, zero, zero)
+    real = torch.stack([discriminator_loss(objective, one[None], zero) for one in s])
+    fake = torch.stack([discriminator_loss(objective, zero, one[None]) for one in s])
+    return (p * real).sum() + (q * fake).sum() - at_zero
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_the_best_discriminator_is_p_over_p_plus_q(objective):
+    p, q = densities()
+    best = p / (p + q)
+    s = (best if objective == "least-squares" else torch.logit(best)).requires_grad_()
+    loss = expected_discriminator_loss(objective, s, p, q)
+    (slope,) = torch.autograd.grad(loss, s)
+    assert slope.abs().max() < 1e-12  # the functional derivative vanishes there
+    other = s.detach() + 0.1 * random.randn(len(s), rng=random.generator(0))
+    assert expected_discriminator_loss(objective, other, p, q) > loss
+
+
+def test_the_value_at_the_optimum_is_twice_jensen_shannon_minus_log_4():
+    p, q = densities()
+    m = (p + q) / 2
+    js = ((p * (p / m).log()).sum() + (q * (q / m).log()).sum()) / 2
+    loss = expected_discriminator_loss("minimax", torch.logit(p / (p + q)), p, q)
+    assert -loss.item() == pytest.approx((2 * js - math.log(4)).item(), rel=1e-10)
+    assert -expected_discriminator_loss("minimax", 0 * p, p, p).item() == pytest.approx(-math.log(4))
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_the_slope_that_is_logged_is_that_of_the_loss(objective):
+    s = torch.linspace(-6, 6, 25, dtype=torch.float64, requires_grad=True)
+    (slope,) = torch.autograd.grad(generator_loss(objective, s).sum(), s)
+    torch.testing.assert_close(generator_slope(objective, s.detach()), slope.abs())
+
+
+def test_minimax_saturates_where_the_discriminator_is_sure_and_the_others_push():
+    sure = torch.tensor([-12.0], dtype=torch.float64)
+    slopes = {objective: generator_slope(objective, sure).item() for objective in OBJECTIVES}
+    assert slopes["minimax"] < 1e-5
+    assert slopes["non-saturating"] > 1 - 1e-5
+    assert slopes["least-squares"] == 13
+
+
+def test_minimax_generator_and_discriminator_play_for_one_value():
+    real, fake = random.randn(2, 50, rng=random.generator(0)).double()
+    value = real.sigmoid().log().mean() + (1 - fake.sigmoid()).log().mean()
+    assert discriminator_loss("minimax", real, fake).item() == pytest.approx(-value.item())
+    zero_sum = real.sigmoid().log().mean() + generator_loss("minimax", fake).mean()
+    assert zero_sum.item() == pytest.approx(value.item())
+
+
+def test_scores_far_out_stay_finite():
+    far = torch.tensor([-1e4, 1e4], requires_grad=True)
+    loss = discriminator_loss("minimax", far, far) + generator_loss("minimax", far).sum()
+    loss.backward()
+    assert loss.isfinite()
+    assert far.grad.isfinite().all()
+
+
+def images(n=64, shape=(1, 8, 8), classes=3):
+    rng = random.generator(3)
+    x, y = random.randint(0, 17, n, *shape, rng=rng).byte(), random.randint(0, classes, n, rng=rng)
+    split = Split(x, y)
+    return Data("digits", shape, 17, tuple("abc"), split, split, split)
+
+
+def points(n=64):
+    rng = random.generator(3)
+    split = Split(random.randn(n, 2, rng=rng) * 0.2 + 1, random.randint(0, 3, n, rng=rng))
+    return Data("eight-gaussians", (2,), 0, tuple("abc"), split, split, split)
+
+
+CONFIGURATIONS = [
+    ((2,), {"spectral": True, "hidden": 16}),
+    ((1, 8, 8), {"network": "mlp", "hidden": 8, "classes": 3, "objective": "least-squares", "d_steps": 2}),
+    ((1, 8, 8), {"network": "conv", "hidden": 16, "spectral": True, "classes": 3}),
+    ((1, 28, 28), {"network": "conv", "hidden": 8, "latent_dim": 5}),
+    ((3, 19, 30), {"network": "conv", "hidden": 8}),
+]
+
+
+@pytest.mark.parametrize(("shape", "values"), CONFIGURATIONS)
+@pytest.mark.parametrize("player", ["discriminator", "generator"])
+def test_each_players_loss_moves_all_of_it_and_nothing_else(shape, values, player):
+    torch.manual_seed(0)
+    model = GAN(shape, **values)
+    x, y = random.randn(6, *shape, rng=random.generator(0)), torch.arange(6) % 3
+    with only(model, player):
+        model.loss(x, y, player=player, rng=random.generator(1))["loss"].backward()
+    for name, part in model.players().items():
+        for parameter in part.parameters():
+            if name == player:
+                assert parameter.grad.isfinite().all()
+                assert parameter.requires_grad
+            else:
+                assert parameter.grad is None
+
+
+def test_the_discriminators_turn_leaves_the_generator_alone_even_unasked():
+    model = GAN((2,), hidden=8)
+    model.loss(random.randn(4, 2), player="discriminator")["loss"].backward()
+    assert all(p.grad is None for p in model.generator.parameters())
+
+
+@pytest.mark.parametrize(("shape", "values"), CONFIGURATIONS)
+def test_samples_have_the_shape_and_range_of_the_data(shape, values):
+    model = GAN(shape, **values)  # in training mode: sampling must not use or change a batch's statistics
+    before = {k: v.clone() for k, v in model.state_dict().items()}
+    for n in (0, 1, 5):
+        x = model.sample(n, rng=random.generator(0))
+        assert x.shape == (n, *shape)
+        assert x.dtype == torch.float32
+        if len(shape) == 3:
+            assert ((x >= 0) & (x <= 1)).all()
+    assert model.training
+    assert all(torch.equal(before[k], v) for k, v in model.state_dict().items())
+    assert torch.equal(model.sample(5, rng=random.generator(0)), model.sample(5, rng=random.generator(0)))
+
+
+@pytest.mark.parametrize(("shape", "values"), CONFIGURATIONS)
+def test_saved_and_loaded_is_the_same(shape, values, tmp_path):
+    model = GAN(shape, **values)
+    x, y = random.randn(6, *shape, rng=random.generator(0)), torch.arange(6) % 3
+    for player in model.players():  # moves the running statistics
+        model.loss(x, y, player=player, rng=random.generator(1))
+    model.save(tmp_path)
+    again = load(tmp_path)
+    assert again.config == model.config
+    model.eval()
+    labels = y if model.classes else None
+    assert torch.equal(again.critic(x, labels), model.critic(x, labels))
+    assert torch.equal(again.sample(4, rng=random.generator(0)), model.sample(4, rng=random.generator(0)))
+
+
+@pytest.mark.parametrize(
+    ("data", "values"),
+    [
+        (points(), {"spectral": True, "hidden": 16, "d_steps": 2}),
+        (images(), {"network": "mlp", "hidden": 8}),  # batch normalization and dropout
+        (images(), {"network": "conv", "hidden": 16, "spectral": True, "classes": 3}),
+    ],
+)
+def test_resumed_is_bit_for_bit_never_stopped(data, values):
+    def training():
+        torch.manual_seed(0)
+        return Training(GAN(data.shape, **values), data, Settings(steps=7, batch_size=16, ema=0.9))
+
+    straight = training()
+    for _ in fit(straight):
+        pass
+    first = training()
+    for step in fit(first):
+        if step.step == 3:
+            break
+    second = training()
+    random.rand(5)  # the global stream stands elsewhere
+    second.restore(*first.state())
+    for _ in fit(second):
+        pass
+    for one, other in ((straight.state()[0], second.state()[0]), (straight.weights(), second.weights())):
+        assert one.keys() == other.keys()
+        assert all(torch.equal(one[k], other[k]) for k in one)
+
+
+def test_spectral_normalization_bounds_every_layer():
+    model = GAN((2,), spectral=True, hidden=32)
+    for parameter in model.discriminator.parameters():
+        parameter.data *= 5
+    for _ in range(50):  # power iterations
+        model.discriminator(random.randn(4, 2))
+    for layer in model.discriminator.modules():
+        if isinstance(layer, torch.nn.Linear):
+            assert torch.linalg.matrix_norm(layer.weight, 2).item() == pytest.approx(1, abs=1e-3)
+
+
+def test_labels_change_what_is_drawn_and_what_is_believed():
+    model = GAN((2,), classes=3, hidden=16).eval()
+    x = random.randn(3, 2, rng=random.generator(0))
+    zero, one = torch.zeros(3, dtype=torch.int64), torch.ones(3, dtype=torch.int64)
+    assert not torch.equal(model.critic(x, zero), model.critic(x, one))
+    a, b = (model.sample(3, y=y, rng=random.generator(0)) for y in (zero, one))
+    assert not torch.equal(a, b)
+    with pytest.raises(BadInput, match="labels y"):
+        model.critic(x)
+    with pytest.raises(BadInput, match="3 whole numbers from 0 to 2"):
+        model.sample(3, y=one + 2)
+    with pytest.raises(BadInput, match="3 whole numbers"):
+        model.sample(3, y=one[:2])
+
+
+def test_convolutions_are_for_images():
+    with pytest.raises(BadInput, match="use mlp"):
+        GAN((2,), network="conv")
+
+
+def test_the_discriminator_learns_p_over_p_plus_q():
+    """Against a generator that stands still, D(x) approaches p / (p + q) of two known Gaussians."""
+    torch.manual_seed(0)
+    model = GAN((2,), hidden=32, latent_dim=2)
+    model.generator = torch.nn.Identity()  # q = N(0, I)
+    rng, optimizer = random.generator(0), torch.optim.Adam(model.discriminator.parameters(), lr=3e-3)
+    shift = torch.tensor([1.0, 0.0])
+    for _ in range(400):
+        optimizer.zero_grad()
+        model.loss(random.randn(256, 2, rng=rng) + shift, player="discriminator", rng=rng)["loss"].backward()
+        optimizer.step()
+    x = random.randn(500, 2, rng=rng)
+    best = (x[:, 0] - 0.5).sigmoid()  # log p − log q = x·shift − ‖shift‖²/2
+    belief = model.belief(model.critic(x)).detach()
+    assert (belief - best).abs().mean() < 0.05

@@ -36,6 +36,7 @@ from genmodels import __version__
 from genmodels import data as datasets
 from genmodels.errors import BadInput
 from genmodels.files import inside, is_held, read_json, write_json
+from genmodels.idx import Progress
 from genmodels.models.base import GenerativeModel, build, load
 from genmodels.train import Settings, Training
 
@@ -132,10 +133,10 @@ class Run:
         except FileNotFoundError:
             return None
 
-    def data(self, device: torch.device | str = "cpu") -> datasets.Data:
-        """The data it learns from."""
+    def data(self, device: torch.device | str = "cpu", *, progress: Progress | None = None) -> datasets.Data:
+        """The data it learns from, downloaded first where need be."""
         plan = self.plan
-        return datasets.load(plan["data"], plan.get("data_arguments"), device=device)
+        return datasets.load(plan["data"], plan.get("data_arguments"), device=device, progress=progress)
 
     def training(self, *, device: torch.device | str | None = None, rank: int = 0, world: int = 1) -> Training:
         """The training as planned, at its very beginning."""
@@ -144,7 +145,7 @@ class Run:
         device = device or plan["device"]
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
-        data = self.data(device)
+        data = self.data(device, progress=lambda done, text: self.say(durable=False, message=f"{text}: {done:.0%}"))
         torch.manual_seed(settings.seed)  # the initial weights
         model = build({"model": plan["model"], "shape": list(data.shape), **plan["arguments"]})
         if parent := plan.get("parent"):
@@ -209,8 +210,9 @@ def create(
     Raises:
         BadInput: If anything is wrong.
     """
-    loaded = datasets.load(data, data_arguments)
-    built = build({"model": model, "shape": list(loaded.shape), **(arguments or {})})
+    data_arguments = datasets.checked(data, data_arguments)
+    shape = datasets.DATASETS[data].shape
+    built = build({"model": model, "shape": list(shape), **(arguments or {})})
     chosen = Settings.of({**built.defaults, **(settings or {})})
     name = f"{model}-{data}-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
     run = Run(folder or inside(root(), name))
@@ -221,10 +223,10 @@ def create(
         "model": model,
         "arguments": {name: value for name, value in built.config.items() if name != "shape"},
         "data": data,
-        "data_arguments": data_arguments or {},
+        "data_arguments": data_arguments,
         "settings": asdict(chosen),
         "device": device,
-        "heavy": math.prod(loaded.shape) >= 784 and any(isinstance(part, nn.Conv2d) for part in built.modules()),
+        "heavy": math.prod(shape) >= 784 and any(isinstance(part, nn.Conv2d) for part in built.modules()),
         "parent": parent,
         "created": time.time(),
         "versions": {"genmodels": __version__, "torch": torch.__version__, "python": platform.python_version()},
@@ -303,9 +305,7 @@ def bundled() -> list[Run]:
 
 def every() -> list[Run]:
     """All runs, the newest first."""
-    if not root().exists():
-        return []
-    runs = [Run(path) for path in root().iterdir() if path.name[0] != "." and (path / "run.json").exists()]
+    runs = [Run(path.parent) for path in root().glob("*/run.json")]
     return sorted(runs, key=lambda run: run.plan["created"], reverse=True)
 
 

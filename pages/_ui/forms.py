@@ -14,7 +14,7 @@ from genmodels.models.base import GenerativeModel, Preset
 from genmodels.train import Settings
 from pages._ui.components.drawing_pad import drawing_pad
 
-__all__ = ["Chosen", "choose", "hyperparameters"]
+__all__ = ["Chosen", "choose", "fields_of", "hyperparameters", "strokes"]
 
 COMMON = ("epochs", "batch_size", "lr", "seed")  # settings that are always in sight
 OWN = "own settings"
@@ -44,9 +44,9 @@ def choose(cls: type[GenerativeModel], *, first: Sequence[str] | None = None, da
     first = names[:4] if first is None else first
     _presets(cls, data, usual)
     key = Hyperparameter("data", str, data, Only(tuple(DATASETS), "what the model learns"))
-    chosen = _fields({"data": key}, width="stretch")["data"]
+    chosen = fields_of({"data": key}, width="stretch")["data"]
     st.caption(DATASETS[chosen].about)
-    arguments = _strokes() if chosen == "drawing" else {}
+    arguments = strokes() if chosen == "drawing" else {}
     model = hyperparameters(cls, names=first)
     model |= _more("model", cls, {}, [name for name in names if name not in first])
     settings = hyperparameters(Settings, defaults=usual, names=COMMON)
@@ -87,14 +87,14 @@ def hyperparameters(
     known = declared(function)
     wanted = [known[name] for name in (known if names is None else names)]
     fields = {prefix + one.name: replace(one, default=(defaults or {}).get(one.name, one.default)) for one in wanted}
-    values = _fields(fields, in_url=in_url)
+    values = fields_of(fields, in_url=in_url)
     return {one.name: values[prefix + one.name] for one in wanted}
 
 
 # From a declaration to a widget ---------------------------------------------------------------------------------------
 
 
-def _fields(fields: Mapping[str, Hyperparameter], *, in_url: bool = True, width: int | str = FIELD) -> dict[str, Any]:
+def fields_of(fields: Mapping[str, Hyperparameter], *, in_url: bool = True, width: int | str = FIELD) -> dict[str, Any]:
     """Draw the widgets of ``fields``, by key, and return their values."""
     if in_url:
         _read_url(fields)
@@ -235,7 +235,7 @@ def _flat(preset: Preset) -> dict[str, Any]:
     return {"data": preset.data, **preset.model, **preset.training}
 
 
-def _strokes() -> dict[str, Any]:
+def strokes() -> dict[str, Any]:
     """The visitor's own density, as the data set's arguments; nothing drawn yet: the data set's own heart."""
     drawn = drawing_pad(key="strokes", alt="Draw a density for the model to learn.", digit=False, brush=0.06, side=220)
     if not drawn.strokes:

@@ -18,6 +18,7 @@ from torch import Tensor
 from genmodels import random
 from genmodels.distributions import kl_to_standard_normal, normal_log_prob
 from genmodels.errors import BadInput
+from genmodels.samplers import noise_like
 from genmodels.schedules import Schedule
 
 __all__ = ["Bound", "Guess", "discretized_log_prob", "estimate", "every_term", "last_term", "prior_term", "step_term"]
@@ -117,7 +118,7 @@ def _last(
 ) -> Tensor:
     """L_0 of each x_0, shape (B,)."""
     t = torch.ones(len(x_0), dtype=torch.long, device=x_0.device)
-    eps = random.randn(*x_0.shape, rng=rng, device=x_0.device).to(x_0.dtype)
+    eps = noise_like(x_0, rng)
     x_1 = schedule.noised(x_0, eps, t)
     return last_term(schedule, x_0, x_1, guess(x_1, t), variance, bins)
 

@@ -38,13 +38,15 @@ __all__ = [
     "Denoiser",
     "Step",
     "ancestral",
+    "ancestral_move",
+    "arrived",
     "ddim",
+    "denoised",
     "dpm_solver",
     "heun",
     "log_density",
-    "repaint",
-    "slerp",
-    "times",
+    "noise_like",
+    "timesteps",
 ]
 
 Denoiser = Callable[[Tensor, Tensor], Tensor]
@@ -60,7 +62,7 @@ class Step(NamedTuple):
     x_0: Tensor
 
 
-def times(schedule: Schedule, steps: int, spacing: str = "uniform", *, start: int | None = None) -> tuple[int, ...]:
+def timesteps(schedule: Schedule, steps: int, spacing: str = "uniform", *, start: int | None = None) -> tuple[int, ...]:
     """The times to visit, falling from ``start`` (by default T) to 0 in ``steps`` steps, but never more than there are.
 
     Args:
@@ -108,10 +110,10 @@ def ancestral(
         variance: σ² is β_t ("beta") or β̃_t ("posterior").
     """
     for t, s in pairwise(times):
-        step = _denoised(eps, schedule, x, t)
+        step = denoised(eps, schedule, x, t)
         yield step
-        x = _ancestral_move(schedule, step, s, rng, variance)
-    yield _end(step, x)
+        x = ancestral_move(schedule, step, s, rng, variance)
+    yield arrived(step, x)
 
 
 def ddim(
@@ -131,14 +133,14 @@ def ddim(
     :func:`ancestral` with β̃.
     """
     for t, s in pairwise(times):
-        step = _denoised(eps, schedule, x, t)
+        step = denoised(eps, schedule, x, t)
         yield step
         a_t, a_s = schedule.alpha_bar[t], schedule.alpha_bar[s]
         variance = eta**2 * (1 - a_s) / (1 - a_t) * (1 - a_t / a_s)  # eq. 16
         x = a_s.sqrt() * step.x_0 + (1 - a_s - variance).sqrt() * step.eps  # eq. 12
         if eta > 0 and s > 0:
-            x = x + variance.sqrt() * _noise(x, rng)
-    yield _end(step, x, times[-1])
+            x = x + variance.sqrt() * noise_like(x, rng)
+    yield arrived(step, x, times[-1])
 
 
 def dpm_solver(eps: Denoiser, schedule: Schedule, x: Tensor, times: Sequence[int]) -> Iterator[Step]:
@@ -150,7 +152,7 @@ def dpm_solver(eps: Denoiser, schedule: Schedule, x: Tensor, times: Sequence[int
     lambda_ = schedule.log_snr / 2
     before: tuple[Tensor, Tensor] | None = None  # the last x̂_0 and the last h
     for t, s in pairwise(times):
-        step = _denoised(eps, schedule, x, t)
+        step = denoised(eps, schedule, x, t)
         yield step
         if s == 0:
             x = step.x_0
@@ -162,7 +164,7 @@ def dpm_solver(eps: Denoiser, schedule: Schedule, x: Tensor, times: Sequence[int
         before = step.x_0, h
         a_t, a_s = schedule.alpha_bar[t], schedule.alpha_bar[s]
         x = ((1 - a_s) / (1 - a_t)).sqrt() * x - a_s.sqrt() * torch.expm1(-h) * D
-    yield _end(step, x)
+    yield arrived(step, x)
 
 
 def heun(eps: Denoiser, schedule: Schedule, x: Tensor, times: Sequence[int]) -> Iterator[Step]:
@@ -172,82 +174,16 @@ def heun(eps: Denoiser, schedule: Schedule, x: Tensor, times: Sequence[int]) -> 
     without churn. https://arxiv.org/abs/2206.00364. Rising times, which must not start at 0, take data to noise.
     """
     for t, s in pairwise(times):
-        step = _denoised(eps, schedule, x, t)
+        step = denoised(eps, schedule, x, t)
         yield step
         a_t, a_s = schedule.alpha_bar[t], schedule.alpha_bar[s]
         h = (1 / a_s - 1).sqrt() - (1 / a_t - 1).sqrt()  # ς_s − ς_t
         u = x / a_t.sqrt()
         x = a_s.sqrt() * (u + h * step.eps)
         if s > 0:
-            again = _denoised(eps, schedule, x, s).eps
+            again = denoised(eps, schedule, x, s).eps
             x = a_s.sqrt() * (u + h * (step.eps + again) / 2)
-    yield _end(step, x, times[-1])
-
-
-def repaint(
-    eps: Denoiser,
-    schedule: Schedule,
-    x: Tensor,
-    times: Sequence[int],
-    known: Tensor,
-    mask: Tensor,
-    *,
-    rng: torch.Generator | None = None,
-    resample: int = 1,
-    variance: str = "beta",
-) -> Iterator[Step]:
-    r"""Fill in what a mask hides: :func:`ancestral`, with the known part put back after every step at its own noise.
-
-    Lugmayr et al. (2022), RePaint, algorithm 1. https://arxiv.org/abs/2201.09865. With ``resample`` > 1 each step is
-    taken that often, with the noise from s to t added back in between, so that the two parts can come to agree.
-
-    Args:
-        eps: What noise is in x_t.
-        schedule: The schedule.
-        x: Where to start, at ``times[0]``, shape (B, …).
-        times: Falling to 0.
-        known: The data, shape (B, …); only what the mask shows is used.
-        mask: 1 where the data are known and 0 where they are to be made, of a shape that multiplies ``known``.
-        rng: The source of the noise.
-        resample: How often each step is taken.
-        variance: As in :func:`ancestral`.
-    """
-    for t, s in pairwise(times):
-        for again in range(resample):
-            step = _denoised(eps, schedule, x, t)
-            if again == resample - 1:
-                yield step
-            made = _ancestral_move(schedule, step, s, rng, variance)
-            shown = schedule.noised(known, _noise(x, rng), s) if s > 0 else known
-            x_s = mask * shown + (1 - mask) * made
-            if again < resample - 1:
-                alpha = schedule.alpha_bar[t] / schedule.alpha_bar[s]
-                x = alpha.sqrt() * x_s + (1 - alpha).sqrt() * _noise(x, rng)
-        x = x_s
-    yield _end(step, x)
-
-
-def slerp(a: Tensor, b: Tensor, weight: Tensor) -> Tensor:
-    r"""Along the great circle from ``a`` to ``b``, so that noise stays as long as noise is.
-
-    .. math:: \frac{\sin((1 - w)\theta)}{\sin\theta} a + \frac{\sin(w\theta)}{\sin\theta} b
-
-    Song et al. (2021), appendix D.5. https://arxiv.org/abs/2010.02502
-
-    Args:
-        a: Shape (…).
-        b: The same shape.
-        weight: From 0 (``a``) to 1 (``b``), shape (n,).
-
-    Returns:
-        Shape (n, …).
-    """
-    cosine = torch.nn.functional.cosine_similarity(a.flatten(), b.flatten(), dim=0).clamp(-1, 1)
-    theta = torch.acos(cosine)
-    w = weight.reshape(-1, *[1] * a.ndim)
-    if theta.sin() < 1e-4:
-        return (1 - w) * a + w * b
-    return (torch.sin((1 - w) * theta) * a + torch.sin(w * theta) * b) / torch.sin(theta)
+    yield arrived(step, x, times[-1])
 
 
 def log_density(eps: Denoiser, schedule: Schedule, x: Tensor, *, steps: int = 64) -> Tensor:
@@ -308,25 +244,30 @@ def _divergence(eps: Denoiser, x: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
     return noise.detach(), torch.stack(rows).sum(0)
 
 
-def _denoised(eps: Denoiser, schedule: Schedule, x: Tensor, t: int) -> Step:
+# The parts of a step ------------------------------------------------------------------------------------------------
+
+
+def denoised(eps: Denoiser, schedule: Schedule, x: Tensor, t: int) -> Step:
+    """The step at time ``t``: what ``eps`` thinks of ``x``."""
     noise = eps(x, torch.full((len(x),), t, device=x.device))
     return Step(t, x, noise, schedule.to_x_0(noise, x, t, "eps"))
 
 
-def _ancestral_move(schedule: Schedule, step: Step, s: int, rng: torch.Generator | None, variance: str) -> Tensor:
-    """From t to s < t; without noise to s = 0."""
+def ancestral_move(schedule: Schedule, step: Step, s: int, rng: torch.Generator | None, variance: str) -> Tensor:
+    """From t to s < t by the chain; without noise to s = 0."""
     mean, sigma2 = schedule.posterior(step.x_t, step.x_0, step.t, s)  # DDPM eq. 7
     if s == 0:
         return mean
     if variance == "beta":
         sigma2 = 1 - schedule.alpha_bar[step.t] / schedule.alpha_bar[s]
-    return mean + sigma2.sqrt() * _noise(mean, rng)
+    return mean + sigma2.sqrt() * noise_like(mean, rng)
 
 
-def _noise(x: Tensor, rng: torch.Generator | None) -> Tensor:
+def noise_like(x: Tensor, rng: torch.Generator | None) -> Tensor:
+    """Standard normal noise of the shape and the dtype of ``x``."""
     return random.randn(*x.shape, rng=rng, device=x.device).to(x.dtype)
 
 
-def _end(last: Step, x: Tensor, t: int = 0) -> Step:
+def arrived(last: Step, x: Tensor, t: int = 0) -> Step:
     """The arrival: the last noise stays, and at t = 0 the sample is its own guess."""
     return Step(t, x, last.eps, x if t == 0 else last.x_0)

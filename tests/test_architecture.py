@@ -30,7 +30,7 @@ LAYERS = (  # a module imports from its own layer and from those above it in thi
     ),
     ("distributions",),
     ("priors", "schedules", "bound", "samplers", "nn", "unet"),
-    ("models", "data"),
+    ("models", "data", "editing"),
     ("train", "distributed"),
     ("metrics",),
     ("runs", "recording", "export", "figures", "hub"),

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from genmodels import random
+from genmodels.editing import repaint, slerp
 from genmodels.samplers import (
     Denoiser,
     Step,
@@ -15,9 +16,7 @@ from genmodels.samplers import (
     dpm_solver,
     heun,
     log_density,
-    repaint,
-    slerp,
-    times,
+    timesteps,
 )
 from genmodels.schedules import Schedule, cosine, drawn, linear
 from tests.analytic import Mixture
@@ -70,19 +69,19 @@ def three(schedule: Schedule) -> Mixture:
 )
 def test_times_fall_from_the_start_to_0_all_different(spacing: str, T: int, steps: int, start: int) -> None:
     for beta in (linear(T), cosine(T), drawn(T, (9.0, 0.0, -9.0))):
-        found = times(Schedule(beta), steps, spacing, start=start)
+        found = timesteps(Schedule(beta), steps, spacing, start=start)
         assert len(found) == min(steps, start) + 1
         assert (found[0], found[-1]) == (start, 0)
         assert all(a > b for a, b in itertools.pairwise(found))
     if start == T:
-        assert found == times(Schedule(beta), steps, spacing)
+        assert found == timesteps(Schedule(beta), steps, spacing)
 
 
 def test_times_are_uniform_in_what_they_say() -> None:
     s = Schedule(linear(1000))
-    assert times(s, 5) == (1000, 800, 600, 400, 200, 0)
-    assert times(s, 1000) == times(s, 1000, "log-snr") == tuple(range(1000, -1, -1))
-    found = times(s, 20, "log-snr")
+    assert timesteps(s, 5) == (1000, 800, 600, 400, 200, 0)
+    assert timesteps(s, 1000) == timesteps(s, 1000, "log-snr") == tuple(range(1000, -1, -1))
+    found = timesteps(s, 20, "log-snr")
     assert found[-2] == 1
     gaps = s.log_snr[list(found[:-1])].diff()
     torch.testing.assert_close(
@@ -98,14 +97,14 @@ def test_times_are_uniform_in_what_they_say() -> None:
 def test_every_sampler_finds_data_that_are_one_point(sampler: str, steps: int) -> None:
     s, point = Schedule(cosine(50)), torch.tensor([0.7, -1.3], dtype=torch.float64)
     eps: Denoiser = lambda x, t: s.to_eps(point.expand_as(x), x, t, "x0")  # noqa: E731
-    x = end(SAMPLERS[sampler](eps, s, randn(5, 2), times(s, steps), rng=random.generator(0)))
+    x = end(SAMPLERS[sampler](eps, s, randn(5, 2), timesteps(s, steps), rng=random.generator(0)))
     torch.testing.assert_close(x, point.expand(5, 2), rtol=1e-8, atol=1e-8)
 
 
 def test_ancestral_with_beta_is_the_exact_reversal_of_white_noise() -> None:
     """For x_0 ~ N(0, I) every x_t is N(0, I), and the chain runs backwards as it runs forwards (DDPM, section 3.2)."""
     s, x = Schedule(linear(100)), randn(4, 2)
-    steps = list(ancestral(lambda x, t: s.rates(t, x)[1] * x, s, x, times(s, 100), rng=random.generator(3)))
+    steps = list(ancestral(lambda x, t: s.rates(t, x)[1] * x, s, x, timesteps(s, 100), rng=random.generator(3)))
     rng = random.generator(3)
     for t, step in zip(range(99, 0, -1), steps[1:], strict=False):
         x = (1 - s.beta[t + 1]).sqrt() * x + s.beta[t + 1].sqrt() * random.randn(4, 2, rng=rng)
@@ -116,7 +115,7 @@ def test_ancestral_with_beta_is_the_exact_reversal_of_white_noise() -> None:
 def test_algorithm_2_line_by_line() -> None:
     s, x = Schedule(linear(60)), randn(4, 2)
     mixture = three(s)
-    steps = list(ancestral(mixture.eps, s, x, times(s, 60), rng=random.generator(1)))
+    steps = list(ancestral(mixture.eps, s, x, timesteps(s, 60), rng=random.generator(1)))
     rng = random.generator(1)
     for t, step in zip(range(60, 0, -1), steps, strict=False):
         torch.testing.assert_close(step.x_t, x)
@@ -130,8 +129,8 @@ def test_algorithm_2_line_by_line() -> None:
 def test_ddim_with_eta_1_is_ancestral_with_the_posteriors_variance(steps: int) -> None:
     """On consecutive steps (Song et al. 2021, section 4.1), and on any subset of them."""
     s, x = Schedule(linear(80)), randn(6, 2)
-    chain = ancestral(three(s).eps, s, x, times(s, steps), rng=random.generator(2), variance="posterior")
-    implicit = ddim(three(s).eps, s, x, times(s, steps), rng=random.generator(2), eta=1.0)
+    chain = ancestral(three(s).eps, s, x, timesteps(s, steps), rng=random.generator(2), variance="posterior")
+    implicit = ddim(three(s).eps, s, x, timesteps(s, steps), rng=random.generator(2), eta=1.0)
     for one, other in zip(chain, implicit, strict=True):
         assert one.t == other.t
         torch.testing.assert_close(one[1:], other[1:])
@@ -140,8 +139,8 @@ def test_ddim_with_eta_1_is_ancestral_with_the_posteriors_variance(steps: int) -
 def test_dpm_solvers_first_step_is_ddim() -> None:
     s, x = Schedule(cosine(40)), randn(6, 2)
     for steps in (1, 2):
-        torch.testing.assert_close(*(end(f(three(s).eps, s, x, times(s, steps))) for f in (ddim, dpm_solver)))
-    assert not torch.allclose(*(end(f(three(s).eps, s, x, times(s, 3))) for f in (ddim, dpm_solver)))
+        torch.testing.assert_close(*(end(f(three(s).eps, s, x, timesteps(s, steps))) for f in (ddim, dpm_solver)))
+    assert not torch.allclose(*(end(f(three(s).eps, s, x, timesteps(s, 3))) for f in (ddim, dpm_solver)))
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
@@ -167,7 +166,7 @@ def test_every_sampler_recovers_a_mixture(sampler: str) -> None:
     s = Schedule(drawn(400, (10.0, -10.0)))
     truth, n = three(s), 6000
     steps = 60 if sampler in ("heun", "dpm-solver") else 400
-    x = end(SAMPLERS[sampler](truth.eps, s, randn(n, 2), times(s, steps, "log-snr"), rng=random.generator(5)))
+    x = end(SAMPLERS[sampler](truth.eps, s, randn(n, 2), timesteps(s, steps, "log-snr"), rng=random.generator(5)))
     nearest = torch.cdist(x, truth.m).argmin(1)
     for k in range(3):
         mine = x[nearest == k]
@@ -193,7 +192,7 @@ def test_the_flow_of_a_gaussian_is_exact_in_the_limit_and_at_the_methods_order(f
     exact = data.m[0] + variance(0).sqrt() * standard
     errors = []
     for steps in (41, 81, 161):
-        x = end(FLOWS[flow](data.eps, s, x_T, times(s, steps, "log-snr")))
+        x = end(FLOWS[flow](data.eps, s, x_T, timesteps(s, steps, "log-snr")))
         errors.append((x - exact).square().mean().sqrt().item())
     assert errors[-1] < (0.05 if order == 1 else 1e-3)
     for coarse, fine in itertools.pairwise(errors):
@@ -242,7 +241,9 @@ def conditional(resample: int) -> tuple[float, float]:
     s = Schedule(drawn(100, (9.0, -9.0)))
     data = Mixture(s, [1.0], [[0.0, 0.0]], [[[1.0, 0.8], [0.8, 1.0]]])
     known, mask = torch.tensor([[1.5, 99.0]]).double().expand(4000, 2), torch.tensor([1.0, 0.0])
-    steps = repaint(data.eps, s, randn(4000, 2), times(s, 100), known, mask, rng=random.generator(0), resample=resample)
+    steps = repaint(
+        data.eps, s, randn(4000, 2), timesteps(s, 100), known, mask, rng=random.generator(0), resample=resample
+    )
     x = end(steps)
     assert (x[:, 0] == 1.5).all()
     return x[:, 1].mean().item(), x[:, 1].var().item()
@@ -259,7 +260,9 @@ def test_inpainting_with_nothing_known_is_ancestral_sampling_in_law() -> None:
     s = Schedule(drawn(100, (9.0, -9.0)))
     data = gaussian(s)
     x = end(
-        repaint(data.eps, s, randn(4000, 2), times(s, 100), torch.zeros(()), torch.zeros(1), rng=random.generator(0))
+        repaint(
+            data.eps, s, randn(4000, 2), timesteps(s, 100), torch.zeros(()), torch.zeros(1), rng=random.generator(0)
+        )
     )
     assert (x.mean(0) - data.m[0]).abs().max() < 0.1
     assert (x.var(0) / data.S[0].diagonal() - 1).abs().max() < 0.15

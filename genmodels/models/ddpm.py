@@ -28,7 +28,7 @@ from genmodels import random, samplers
 from genmodels.errors import BadInput
 from genmodels.hyperparameters import Between, Numbers, Only, Switch, check
 from genmodels.models.base import GenerativeModel, Preset
-from genmodels.samplers import SPACINGS, Denoiser, Step, times
+from genmodels.samplers import SPACINGS, Denoiser, Step, timesteps
 from genmodels.schedules import PREDICTIONS, SCHEDULES, Schedule
 from genmodels.unet import PointNet, UNet
 
@@ -135,7 +135,7 @@ class DDPM(GenerativeModel):
         Also logged: "mse_t1" … "mse_t4", the error of ε̂ over each quarter of 1 … T, unbiased whatever the batch.
         """
         t = random.randint(1, self.T + 1, len(x), rng=rng, device=x.device)
-        eps = random.randn(*x.shape, rng=rng, device=x.device).to(x.dtype)
+        eps = samplers.noise_like(x, rng)
         x_t = self.schedule.noised(x, eps, t)
         output = self.output(x_t, t, self._told(y, rng))
         error = (output - self.schedule.target(x, eps, t, self.predict)).square().flatten(1).mean(1)
@@ -247,7 +247,7 @@ class DDPM(GenerativeModel):
         """
         x = random.randn(n, *self.shape, rng=rng, device=self.device) if x_T is None else x_T
         eps = self.denoiser(self.asked(y, n), guidance=guidance)
-        yield from self.walk(eps, x, times(self.schedule, steps, spacing), rng=rng, sampler=sampler, eta=eta)
+        yield from self.walk(eps, x, timesteps(self.schedule, steps, spacing), rng=rng, sampler=sampler, eta=eta)
 
     def walk(
         self,

@@ -2,7 +2,9 @@
 
 import json
 import shutil
+import zipfile
 from dataclasses import asdict
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +12,11 @@ from genmodels.errors import BadInput
 from genmodels.files import write, write_json
 from genmodels.hyperparameters import declared
 from genmodels.models import MODELS, model_class
-from genmodels.models.base import CONFIG
-from genmodels.runs import Run, half
+from genmodels.models.base import CONFIG, half
+from genmodels.runs import Run
 from genmodels.train import Settings
 
-__all__ = ["card", "command", "export"]
+__all__ = ["card", "command", "export", "zipped"]
 
 
 def export(run: Run, folder: Path, measures: dict[str, float], *, snapshots: int = 0) -> Run:
@@ -49,6 +51,17 @@ def export(run: Run, folder: Path, measures: dict[str, float], *, snapshots: int
     write_json(folder / "run.json", plan)
     write(folder / "README.md", card(ship, measures).encode())
     return ship
+
+
+def zipped(run: Run) -> bytes:
+    """The run as one zip to take home: everything but its exact state, which only the worker needs."""
+    buffer = BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as file:
+        for path in sorted(run.path.rglob("*")):
+            name = path.relative_to(run.path)
+            if path.is_file() and path.name != "trainer.safetensors" and not any(p[0] == "." for p in name.parts):
+                file.write(path, Path(run.id) / name)
+    return buffer.getvalue()
 
 
 def command(run: Run) -> str:

@@ -24,7 +24,8 @@ from safetensors.torch import save
 from genmodels import random
 from genmodels.errors import BadInput, Busy, TrainingFailed
 from genmodels.files import held, write
-from genmodels.runs import Run, half
+from genmodels.models.base import half
+from genmodels.runs import Run
 from genmodels.train import Step, fit
 
 __all__ = ["Recording", "moments"]

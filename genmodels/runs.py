@@ -37,7 +37,7 @@ from genmodels import data as datasets
 from genmodels.errors import BadInput
 from genmodels.files import inside, is_held, read_json, write_json
 from genmodels.idx import Progress
-from genmodels.models.base import GenerativeModel, build, load
+from genmodels.models.base import GenerativeModel, build, half, load
 from genmodels.train import Settings, Training
 
 __all__ = ["CHECKPOINTS", "ENDED", "Run", "bundled", "create", "every", "find", "fork", "root"]
@@ -66,6 +66,11 @@ class Run:
     def plan(self) -> dict[str, Any]:
         """run.json: what was asked for."""
         return read_json(self.path / "run.json")
+
+    @property
+    def is_bundled(self) -> bool:
+        """Whether it ships with the library."""
+        return self.path.parent == CHECKPOINTS
 
     def rename(self, title: str) -> None:
         """Give it another name for people."""
@@ -175,7 +180,7 @@ class Run:
         Raises:
             BadInput: If it is still being worked on.
         """
-        if self.path.parent == CHECKPOINTS:
+        if self.is_bundled:
             raise BadInput(f"{self.id} ships with the app and stays: fork it to change something.")
         if self.is_held():
             raise BadInput(f"Run {self.id} is still being trained: stop it first.")
@@ -277,12 +282,6 @@ def fork(
     new.load_state_dict(old.state_dict())
     new.save(run.path / "snapshots" / str(step), weights=half(new.state_dict()))
     return run
-
-
-def half(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """``weights`` in half precision, but for what would not fit."""
-    fits = lambda v: v.is_floating_point() and (v.numel() == 0 or v.abs().max() < 60_000)  # noqa: E731
-    return {k: v.half() if fits(v) else v for k, v in weights.items()}
 
 
 def find(name: str) -> Run:

@@ -31,7 +31,7 @@ from genmodels.files import write
 from genmodels.hyperparameters import check
 from genmodels.models import MODELS, model_class
 
-__all__ = ["GenerativeModel", "Preset", "build", "load", "only"]
+__all__ = ["GenerativeModel", "Preset", "build", "half", "load", "only"]
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 
@@ -226,6 +226,12 @@ def load(folder: Path | str, *, device: torch.device | str = "cpu") -> Generativ
         raise BadInput(f"The weights in {folder} do not fit its config.json: {', '.join(wrong[:3])} differ.")
     model.load_state_dict(tensors)
     return model.to(device).eval()
+
+
+def half(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """``weights`` in half precision, but for what would not fit."""
+    fits = lambda v: v.is_floating_point() and (v.numel() == 0 or v.abs().max() < 60_000)  # noqa: E731
+    return {k: v.half() if fits(v) else v for k, v in weights.items()}
 
 
 def _size(tensor: Tensor | None) -> torch.Size | None:

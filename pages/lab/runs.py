@@ -1,0 +1,151 @@
+"""Every run, whoever made it: its state, its curves over those of others, and what can be done with it."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+import streamlit as st
+
+from genmodels import export, jobs, runs
+from genmodels.errors import BadInput
+from genmodels.figures import RUNS
+from genmodels.models import MODELS
+from genmodels.runs import Run
+from pages._ui.components.live_chart import Panel, Series, live_chart
+
+MOST_CURVES = 8
+
+
+def main() -> None:
+    """The table, then what was chosen in it."""
+    st.title("Runs")
+    st.caption(
+        "A run is a directory: made in this app, on the command line or elsewhere, it is shown here all the same."
+    )
+    every = runs.every() + runs.bundled()
+    if not every:
+        st.info("There are no runs yet. Choose a model on the left and press Train.")
+        return
+    rows = [row(run) for run in every]
+    picked = st.dataframe(
+        rows,
+        key="table",
+        on_select="rerun",
+        selection_mode="multi-row",
+        hide_index=True,
+        width="stretch",
+        column_config={
+            "progress": st.column_config.ProgressColumn("progress", format="percent", min_value=0, max_value=1)
+        },
+    )
+    chosen = [every[i] for i in picked["selection"]["rows"] if i < len(every)] or every[:1]
+    curves([run.id for run in chosen[:MOST_CURVES]])
+    if len(chosen) == 1:
+        actions(chosen[0])
+    elif len(chosen) > MOST_CURVES:
+        st.caption(f"The curves of the first {MOST_CURVES} are shown.")
+
+
+def row(run: Run) -> dict[str, object]:
+    """One line of the table."""
+    plan, state = run.plan, run.state()
+    total = state.get("total") or 0
+    return {
+        "name": plan["title"],
+        "model": MODELS[plan["model"]].title if plan["model"] in MODELS else plan["model"],
+        "data": plan["data"],
+        "state": state["state"],
+        "progress": state["step"] / total if total else 0.0,
+        "step": state["step"],
+        "minutes": round(state.get("seconds", 0.0) / 60, 1),
+        "made": datetime.fromtimestamp(plan["created"]).strftime("%d %b %H:%M"),
+        "message": state.get("message", ""),
+    }
+
+
+@st.fragment(run_every=2.0)
+def curves(names: list[str]) -> None:
+    """What the chosen runs logged, a panel a term, a colour a run; held-out curves dashed."""
+    found = {name: runs.find(name) for name in names}
+    metrics = {name: run.metrics() for name, run in found.items()}
+    terms = list(
+        dict.fromkeys(k for rows in metrics.values() for line in rows[-1:] for k in line if "held-out" not in k)
+    )
+    panels = []
+    for term in [t for t in terms if t not in ("step", "epoch", "images", "seconds")]:
+        series = []
+        for color, (name, rows) in zip(RUNS, metrics.items(), strict=False):
+            for key, held_out in ((term, False), (f"held-out {term}", True)):
+                kept = [line for line in rows if key in line]
+                if kept:
+                    xs, ys = [line["step"] for line in kept], [line[key] for line in kept]
+                    series.append(Series(found[name].plan["title"], xs, ys, color, held_out))
+        panels.append(Panel(term, "", series))
+    if panels:
+        live_chart(panels, key="curves", log_x=False)
+
+
+def actions(run: Run) -> None:
+    """What can be done with one run."""
+    plan, state = run.plan, run.state()
+    st.subheader(plan["title"])
+    st.caption(f"`{run.id}`" + (f" · a fork of `{plan['parent']['run']}`" if plan.get("parent") else ""))
+    if state.get("message"):
+        st.info(state["message"])
+    st.code(export.command(run), language="bash")
+    buttons(run, state["state"])
+    left, middle, right = st.columns(3)
+    with left.popover("Fork", width="stretch"):
+        fork(run)
+    with middle.popover("Rename", width="stretch", disabled=run.is_bundled):
+        title = st.text_input("name", plan["title"], key=f"title-{run.id}", max_chars=80)
+        if st.button("Rename", key="rename"):
+            run.rename(title)
+            st.rerun()
+    with right.popover("Delete", width="stretch", disabled=run.is_bundled):
+        st.write("The run and all its snapshots are removed for good.")
+        if st.button("Delete it", key="delete"):
+            act(run.delete)
+
+
+def buttons(run: Run, state: str) -> None:
+    """Open, pause, resume, stop, download."""
+    with st.container(horizontal=True):
+        page = f"pages/models/{run.plan['model']}.py"
+        if st.button("Open", key="open", type="primary", icon=":material/open_in_new:"):
+            st.session_state["run"] = run.id
+            st.switch_page(page)
+        if state == "running" and st.button("Pause", key="pause"):
+            act(jobs.pause, run)
+        held = state in ("paused", "stopped", "failed", "interrupted")
+        if held and not run.is_bundled and st.button("Resume", key="resume"):
+            jobs.pool()
+            act(jobs.resume, run)
+        if state in ("running", "paused", "queued") and st.button("Stop", key="stop"):
+            act(jobs.stop, run)
+        st.download_button("Download", lambda: export.zipped(run), f"{run.id}.zip", "application/zip", key="download")
+
+
+def fork(run: Run) -> None:
+    """Go on from one of its moments in a run of its own."""
+    steps = run.snapshots()
+    if not steps:
+        st.write("It has no snapshots to fork from.")
+        return
+    step = st.select_slider("from step", steps, value=steps[-1], key=f"fork-{run.id}")
+    st.caption("The new run keeps these weights; change its numbers on the model's page.")
+    if st.button("Fork and train", key="fork"):
+        jobs.pool()
+        act(lambda: jobs.submit(runs.fork(run, step)))
+
+
+def act(what: Callable[..., object], *arguments: object) -> None:
+    """Do it; say why not, where it cannot be done."""
+    try:
+        what(*arguments)
+    except BadInput as error:
+        st.error(str(error))
+        return
+    st.rerun()
+
+
+main()

@@ -10,7 +10,7 @@
       snapshots/<step>/    config.json, model.safetensors (half precision): any past moment can be asked anything;
                            samples.npy: what it drew from always the same noise
       config.json, model.safetensors, samples.npy    the newest weights: what the Hub gets
-      trainer.safetensors  the exact state: resumed is bit for bit the same as never interrupted
+      trainer.safetensors  the exact state, to go on bit for bit
 
 Whoever writes holds the lock on ``.lock``; the system releases it when that process ends, however it ends. So a run
 that says "running" while nobody holds its lock was interrupted, and anybody may take it up again.
@@ -40,10 +40,9 @@ from genmodels.idx import Progress
 from genmodels.models.base import GenerativeModel, build, half, load
 from genmodels.train import Settings, Training
 
-__all__ = ["CHECKPOINTS", "ENDED", "Run", "bundled", "create", "every", "find", "fork", "root"]
+__all__ = ["CHECKPOINTS", "Run", "bundled", "create", "every", "find", "fork", "root"]
 
 CHECKPOINTS = Path(__file__).resolve().parents[1] / "checkpoints"
-ENDED = ("finished", "stopped", "failed", "interrupted")
 
 
 def root() -> Path:
@@ -71,6 +70,11 @@ class Run:
     def is_bundled(self) -> bool:
         """Whether it ships with the library."""
         return self.path.parent == CHECKPOINTS
+
+    @property
+    def title(self) -> str:
+        """The name that people see."""
+        return self.plan["title"]
 
     def rename(self, title: str) -> None:
         """Give it another name for people."""
@@ -124,7 +128,7 @@ class Run:
         if step is None:
             return self.path if (self.path / "model.safetensors").exists() else self.folder(0)
         if step not in self.snapshots():
-            raise BadInput(f"Run {self.id} has no snapshot of step {step}: it has {_few(self.snapshots())}.")
+            raise BadInput(f"Run {self.id} has no snapshot of step {step}: it has {self.snapshots() or 'none yet'}.")
         return self.path / "snapshots" / str(step)
 
     def model(self, step: int | None = None, *, device: torch.device | str = "cpu") -> GenerativeModel:
@@ -311,8 +315,3 @@ def every() -> list[Run]:
 def _title(text: str) -> str:
     """A title on one line, at most 80 characters, without control characters."""
     return "".join(c for c in " ".join(text.split()) if c.isprintable())[:80] or "untitled"
-
-
-def _few(steps: list[int]) -> str:
-    shown = [str(s) for s in steps]
-    return ", ".join(shown if len(shown) <= 8 else [*shown[:4], "…", *shown[-3:]]) or "none yet"

@@ -22,11 +22,14 @@ from genmodels import runs
 from genmodels.errors import BadInput
 from genmodels.files import held, inside, is_held, read_json, write, write_json
 
-__all__ = ["TASKS", "Task", "TaskJob", "ask", "queue"]
+__all__ = ["TASKS", "Task", "TaskJob", "ask", "look", "queue"]
 
 Arrays = dict[str, npt.NDArray[Any]]
 
-TASKS: dict[str, str] = {"vae-ladder": "genmodels.instruments.vae:ladder"}
+TASKS: dict[str, str] = {
+    "samples": "genmodels.instruments.sampling:samples",
+    "vae-ladder": "genmodels.instruments.vae:ladder",
+}
 """What can be asked: a name, and where its generator function is ("module:function"). Its arguments are JSON."""
 
 KEPT = 300  # answers kept; the oldest go first
@@ -68,6 +71,13 @@ class Task:
         """Whether the answer is there."""
         return self.state()["state"] == "finished"
 
+    def wait(self, seconds: float) -> bool:
+        """Whether the answer comes within so many seconds."""
+        end = time.monotonic() + seconds
+        while not self.is_done and time.monotonic() < end:
+            time.sleep(0.02)
+        return self.is_done
+
     def answer(self) -> Arrays:
         """The arrays, once finished.
 
@@ -94,15 +104,25 @@ def ask(name: str, **arguments: Any) -> Task:
     """
     if name not in TASKS:
         raise BadInput(f"There is no task {name!r}: it may be {', '.join(TASKS)}.")
-    question = {"task": name, "arguments": arguments}
-    key = hashlib.sha256(json.dumps(question, sort_keys=True).encode()).hexdigest()[:32]
-    task = Task(inside(folder(), key))
-    if not (task.path / "state.json").exists() or task.state()["state"] in ("failed", "cancelled"):
+    task = look(name, **arguments)
+    if task is None or task.state()["state"] in ("failed", "cancelled"):
         _forget_old()
-        write_json(task.path / "task.json", question, durable=False)
+        task = Task(_path(name, arguments))
+        write_json(task.path / "task.json", {"task": name, "arguments": arguments}, durable=False)
         task.say(state="queued", progress=0.0, message="", deaths=0)
-        write(inside(queue(), key), b"", durable=False)
+        write(inside(queue(), task.id), b"", durable=False)
     return task
+
+
+def look(name: str, **arguments: Any) -> Task | None:
+    """The task, where it has been asked before."""
+    task = Task(_path(name, arguments))
+    return task if (task.path / "state.json").exists() else None
+
+
+def _path(name: str, arguments: dict[str, Any]) -> Path:
+    question = json.dumps({"task": name, "arguments": arguments}, sort_keys=True)
+    return inside(folder(), hashlib.sha256(question.encode()).hexdigest()[:32])
 
 
 def _forget_old() -> None:

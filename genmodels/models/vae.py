@@ -29,7 +29,7 @@ from genmodels.distributions import (
     normal_log_prob,
 )
 from genmodels.errors import BadInput
-from genmodels.hyperparameters import Between, Only
+from genmodels.hyperparameters import Between, Only, Switch
 from genmodels.models.base import GenerativeModel, Preset
 from genmodels.priors import FlowPrior, MixtureOfGaussians, StandardNormal, VampPrior
 
@@ -152,7 +152,12 @@ class VAE(GenerativeModel):
 
     @torch.no_grad()
     def sample(
-        self, n: int, *, y: Tensor | None = None, rng: torch.Generator | None = None, draw: bool = False
+        self,
+        n: int,
+        *,
+        y: Tensor | None = None,
+        rng: torch.Generator | None = None,
+        draw: Annotated[bool, Switch("draw x from p(x | z) instead of showing its mean")] = False,
     ) -> Tensor:
         """z ~ p(z), then E[x | z], or with ``draw`` an x ~ p(x | z) (a Gaussian's cut to [0, 1] on images)."""
         z = self.prior.sample(n, rng)

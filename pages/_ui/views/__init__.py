@@ -1,0 +1,1 @@
+"""What can be explored of a trained model: one file a family."""

@@ -1,0 +1,26 @@
+"""The variational autoencoder: train one, walk through its latent space, and see what its bound is made of."""
+
+import streamlit as st
+
+from genmodels.models import MODELS
+from pages._ui.page import page
+from pages._ui.views import vae, vae_theory
+
+st.title(MODELS["vae"].title)
+st.write(
+    "An encoder turns each example into a small cloud of codes z, a decoder turns codes back into examples; "
+    "both learn by raising one bound on the likelihood of the data."
+)
+st.latex(
+    r"\log p(x) \;\ge\; \underbrace{E_{q(z \mid x)}[\log p(x \mid z)]}_{\text{reconstruction}}"
+    r" - \underbrace{KL(q(z \mid x) \,\|\, p(z))}_{\text{KL}} \;=\; \text{ELBO}"
+)
+page(
+    "vae",
+    first=("latent_dim", "hidden", "prior", "beta"),
+    units={"elbo": "nats", "reconstruction": "nats", "kl": "nats", "loss": "nats", "iwae": "nats"},
+    panels=("elbo", "reconstruction", "kl"),
+    explore=vae.VIEWS,
+    theory=vae_theory.theory,
+    bundled="vae-digits-2d",
+)

@@ -18,7 +18,7 @@ __all__ = ["Chosen", "choose", "fields_of", "hyperparameters", "strokes"]
 
 COMMON = ("epochs", "batch_size", "lr", "seed")  # settings that are always in sight
 OWN = "own settings"
-FIELD = 130  # width of a widget, CSS pixels
+FIELD = 112  # width of a widget, CSS pixels
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,9 @@ def _field(key: str, one: Hyperparameter, bind: Any, width: int | str) -> Any:
                 **limits, step=1 if kind is int else None, format=None if kind is int else "%g", **common
             )
         case Only(options) if len(options) <= 4 and sum(map(len, options)) <= 24:
-            return st.segmented_control(options=options, default=one.default, required=True, **common)
+            return st.segmented_control(
+                options=options, default=one.default, required=True, **common | {"width": "content"}
+            )
         case Only(options):
             return st.selectbox(options=options, index=options.index(one.default), **common)
         case Numbers():

@@ -168,7 +168,7 @@ class View {
     c.strokeStyle = colors.grid;
     c.textBaseline = "middle";
     c.textAlign = "right";
-    for (const v of ticks(at.y0, at.y1, at.height / 45)) {
+    for (const v of ticks(at.y0, at.y1, at.height / 34)) {
       const y = Math.round(at.y(v)) + 0.5;
       stroke(c, [[at.inner.left, y], [at.inner.right, y]]);
       c.fillText(shown(v, 4), at.inner.left - 6, y);

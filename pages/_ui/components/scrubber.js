@@ -1,24 +1,17 @@
+// A film lies on a shelf, or comes with the data. On the shelf it is sent once, however often the newest frame changes:
+// one instance of this component only fills the shelf, another shows what lies there.
+const shelf = new Map(); // name → film
+const readers = new Map(); // name → the view that shows it
+
 const SPEEDS = [0.5, 1, 2, 4];
 
 class View {
   constructor(root) {
+    this.host = root;
     this.frame = 0;
     this.follow = true; // stay at the newest frame while frames are added
     this.speed = 1;
-    this.canvas = element("canvas", { tabindex: "0", role: "img" });
-    this.caption = element("span", { class: "caption" });
-    this.slider = element("input", { type: "range", min: 0, step: 1, "aria-label": "frame" });
-    this.playButton = element("button", { onclick: () => this.toggle() });
-    this.rate = element("button", { title: "speed", onclick: () => this.faster() }, "1×");
-    const back = element("button", { title: "one back (←)", "aria-label": "one back", onclick: () => this.step(-1) }, "‹");
-    const next = element("button", { title: "one on (→)", "aria-label": "one on", onclick: () => this.step(1) }, "›");
-    const controls = element("div", { class: "row controls" }, this.playButton, back, next, this.slider, this.rate);
-    this.root = element("div", { class: "root", tabindex: "-1" }, this.canvas, element("div", { class: "row" }, this.caption), controls);
-    root.append(this.root);
-    this.slider.addEventListener("input", () => this.show(Number(this.slider.value), true));
-    this.slider.addEventListener("change", () => this.tell());
-    this.root.addEventListener("keydown", (event) => this.key(event));
-    this.mark();
+    this.pictures = {}; // decoded: film, now
   }
 
   destroy() {
@@ -28,58 +21,97 @@ class View {
   }
 
   update(data) {
-    const before = this.data;
+    if (data.shelf) {
+      shelf.set(data.shelf, data.film);
+      return readers.get(data.shelf)?.refresh();
+    }
+    if (!this.data) this.build(data);
     this.data = data;
-    if (!before) [this.frame, this.follow] = [data.start ?? 0, data.follow];
-    if (data.points) this.readPoints(data.points);
-    const begin = () => (this.lay(), !before && data.autoplay && data.frames > 1 && this.toggle());
-    if (!data.sprite || before?.sprite === data.sprite) return begin();
-    const image = new Image();
-    image.src = data.sprite;
-    image.decode().then(() => {
-      if (this.data.sprite !== data.sprite) return; // a newer one has come meanwhile
-      this.image = image;
-      begin();
-    });
+    if (typeof data.film === "string") readers.set(data.film, this);
+    this.refresh();
   }
 
-  readPoints({ frames, cloud, extent }) {
-    const near = (text) => floats(text, Int16Array);
-    this.points = { frames: near(frames), cloud: near(cloud), unit: extent / 32000, extent };
+  build(data) {
+    [this.frame, this.follow] = [data.start ?? 0, data.follow];
+    this.canvas = element("canvas", { tabindex: "0", role: "img" });
+    this.caption = element("span", { class: "caption" });
+    this.slider = element("input", { type: "range", min: 0, step: 1, "aria-label": "frame" });
+    this.playButton = element("button", { onclick: () => this.toggle() });
+    this.rate = element("button", { title: "speed", onclick: () => this.faster() }, "1×");
+    const back = element("button", { title: "one back (←)", "aria-label": "one back", onclick: () => this.step(-1) }, "‹");
+    const next = element("button", { title: "one on (→)", "aria-label": "one on", onclick: () => this.step(1) }, "›");
+    const controls = element("div", { class: "row controls" }, this.playButton, back, next, this.slider, this.rate);
+    this.root = element("div", { class: "root", tabindex: "-1" }, this.canvas, element("div", { class: "row" }, this.caption), controls);
+    this.host.append(this.root);
+    this.slider.addEventListener("input", () => this.show(Number(this.slider.value), true));
+    this.slider.addEventListener("change", () => this.tell());
+    this.root.addEventListener("keydown", (event) => this.key(event));
+    this.mark();
+  }
+
+  // What there is to show: pictures are decoded before they take the old ones' place.
+  async refresh() {
+    const { data } = this;
+    const film = typeof data.film === "string" ? shelf.get(data.film) : data.film;
+    if (!film) return; // it will come to the shelf
+    const turn = (this.turn = (this.turn ?? 0) + 1);
+    const [picture, now] = await Promise.all([this.decoded("film", film.sprite), this.decoded("now", data.now?.sprite)]);
+    if (turn !== this.turn) return; // newer data have come meanwhile
+    const first = !this.film;
+    Object.assign(this, { film, picture, now, frames: film.frames + (data.now ? 1 : 0) });
+    this.points = film.points && this.readPoints(film.points, data.now?.points);
+    this.lay();
+    if (first && data.autoplay && this.frames > 1) this.toggle();
+  }
+
+  async decoded(name, url) {
+    if (url === this.pictures[name]?.src) return this.pictures[name];
+    const picture = url ? Object.assign(new Image(), { src: url }) : undefined;
+    await picture?.decode();
+    return (this.pictures[name] = picture);
+  }
+
+  readPoints(points, now = "") {
     this.observer ??= new ResizeObserver(() => this.glide(0));
     this.observer.observe(this.canvas);
+    const [past, newest] = [floats(points.frames, Int16Array), floats(now, Int16Array)];
+    const frames = new Int16Array(past.length + newest.length);
+    frames.set(past), frames.set(newest, past.length);
+    return { ...points, frames, cloud: floats(points.cloud, Int16Array), unit: points.extent / 32000 };
   }
 
   // Fit the canvas and the slider to the film that is there now.
   lay() {
-    const { frames, width, height, scale, controls, points } = this.data;
-    if (!points && (this.canvas.width !== width || this.canvas.height !== height)) [this.canvas.width, this.canvas.height] = [width, height];
-    this.canvas.style.width = points ? `min(100%, ${points.side}px)` : `min(100%, ${width * scale}px)`;
-    this.canvas.classList.toggle("smooth", !!points);
-    this.slider.max = frames - 1;
-    this.root.classList.toggle("still", frames < 2 || !controls);
-    this.show(this.follow ? frames - 1 : clamp(this.frame, 0, frames - 1));
+    const { width, height } = this.film;
+    if (!this.points && (this.canvas.width !== width || this.canvas.height !== height)) [this.canvas.width, this.canvas.height] = [width, height];
+    this.canvas.style.width = `min(100%, ${this.points ? this.points.side : width * this.data.scale}px)`;
+    this.canvas.classList.toggle("smooth", !!this.points);
+    this.slider.max = this.frames - 1;
+    this.root.classList.toggle("still", this.frames < 2 || !this.data.controls);
+    this.show(this.follow ? this.frames - 1 : clamp(this.frame, 0, this.frames - 1));
   }
 
   show(frame, byHand = false) {
-    const { frames, captions, alt, sprite } = this.data;
-    if (sprite && !this.image) return; // the film is still being decoded
+    if (!this.film) return;
     this.frame = frame;
-    if (byHand) this.follow = this.data.follow && frame === frames - 1;
+    if (byHand) this.follow = this.data.follow && frame === this.frames - 1;
     if (byHand && this.playing) this.toggle();
     if (this.points) this.glide(1000 / (this.data.fps * this.speed));
-    else this.drawSprite(this.canvas.getContext("2d"), frame, this.data.width, this.data.height);
-    const caption = captions?.[frame] ?? (frames > 1 ? `${frame + 1} of ${frames}` : "");
+    else this.drawPicture(this.canvas.getContext("2d"), frame, this.film.width, this.film.height);
+    const counted = this.frames > 1 ? `${frame + 1} of ${this.frames}` : "";
+    const caption = (frame < this.film.frames ? this.film.captions?.[frame] : this.data.now.caption) ?? counted;
     this.caption.textContent = caption;
     this.slider.value = frame;
     this.slider.setAttribute("aria-valuetext", caption);
-    this.canvas.setAttribute("aria-label", caption ? `${alt}: ${caption}` : alt);
+    this.canvas.setAttribute("aria-label", caption ? `${this.data.alt}: ${caption}` : this.data.alt);
   }
 
-  drawSprite(context, frame, toWidth, toHeight) {
-    const { columns, width, height } = this.data;
+  drawPicture(context, frame, toWidth, toHeight) {
+    const { columns, width, height, frames } = this.film;
+    const past = frame < frames;
+    const [picture, x, y] = past ? [this.picture, (frame % columns) * width, Math.floor(frame / columns) * height] : [this.now, 0, 0];
     context.imageSmoothingEnabled = !!this.points;
-    context.drawImage(this.image, (frame % columns) * width, Math.floor(frame / columns) * height, width, height, 0, 0, toWidth, toHeight);
+    if (picture) context.drawImage(picture, x, y, width, height, 0, 0, toWidth, toHeight);
   }
 
   // Points of the plane move from where they are drawn to where the frame has them, in `span` milliseconds.
@@ -89,7 +121,7 @@ class View {
     const [from, to, start] = [this.drawn ?? this.frame, this.frame, performance.now()];
     const move = (now) => {
       const passed = span && !still ? clamp((now - start) / Math.min(span, 250), 0, 1) : 1;
-      this.drawPoints((this.drawn = clamp(from + (to - from) * passed, 0, this.data.frames - 1)));
+      this.drawPoints((this.drawn = clamp(from + (to - from) * passed, 0, this.frames - 1)));
       if (passed < 1) this.gliding = requestAnimationFrame(move);
     };
     this.gliding = requestAnimationFrame(move);
@@ -100,16 +132,16 @@ class View {
     if (!side) return;
     this.canvas.style.height = `${side}px`;
     const c = crisp(this.canvas, side, side);
-    const colors = theme(this.root);
-    if (this.image) this.drawSprite(c, Math.round(at), side, side);
+    const colors = theme(this.host);
+    this.drawPicture(c, Math.round(at), side, side);
     const { frames, cloud, unit, extent } = this.points;
     const place = (v, sign) => side * (0.5 + (sign * v * unit) / (2 * extent));
-    c.fillStyle = lifted(this.data.points.cloud_color, colors);
+    c.fillStyle = lifted(this.points.cloud_color, colors);
     c.globalAlpha = 0.45;
     for (let k = 0; k < cloud.length; k += 2) c.fillRect(place(cloud[k], 1) - 1, place(cloud[k + 1], -1) - 1, 2, 2);
-    c.fillStyle = lifted(this.data.points.color, colors);
+    c.fillStyle = lifted(this.points.color, colors);
     c.globalAlpha = 0.85;
-    const each = frames.length / this.data.frames;
+    const each = frames.length / this.frames;
     const [i, u] = [Math.floor(at), at % 1];
     const value = (k) => (u ? (1 - u) * frames[i * each + k] + u * frames[(i + 1) * each + k] : frames[i * each + k]);
     for (let k = 0; k < each; k += 2) {
@@ -132,8 +164,10 @@ class View {
     ]) (c.textAlign = align), c.fillText(text, x, y);
   }
 
+  // The reader's hand ------------------------------------------------------------------------------------------------
+
   step(by) {
-    this.show(clamp(this.frame + by, 0, this.data.frames - 1), true);
+    this.show(clamp(this.frame + by, 0, this.frames - 1), true);
     this.tell();
   }
 
@@ -142,14 +176,14 @@ class View {
     this.mark();
     cancelAnimationFrame(this.timer);
     if (!this.playing) return this.tell();
-    if (this.frame >= this.data.frames - 1) this.frame = -1;
+    if (this.frame >= this.frames - 1) this.show(0);
     this.follow = false;
-    let last = -Infinity;
+    let last = performance.now();
     const tick = (now) => {
       this.timer = requestAnimationFrame(tick);
       if (now - last < 1000 / (this.data.fps * this.speed) - 2) return;
       last = now;
-      if (this.frame + 1 < this.data.frames) return this.show(this.frame + 1);
+      if (this.frame + 1 < this.frames) return this.show(this.frame + 1);
       if (this.data.loop) return this.show(0);
       this.follow = this.data.follow;
       this.toggle();

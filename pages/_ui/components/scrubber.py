@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import streamlit as st
 
 from genmodels.figures import DATA, SAMPLES
 from genmodels.pictures import Sprite
@@ -22,6 +23,7 @@ def scrubber(
     key: str,
     alt: str,
     captions: Sequence[str] | None = None,
+    now: tuple[bytes, str] | None = None,
     scale: float = 1.0,
     fps: float = 12.0,
     start: int | None = None,
@@ -38,6 +40,8 @@ def scrubber(
         key: Identity: where the reader is belongs to it.
         alt: What the film shows, for those who cannot see it.
         captions: A line under each frame.
+        now: One more frame at the end, as a PNG or JPEG, and its caption: it may change often, for the film itself is
+            sent only when it changes.
         scale: Size on the screen of one pixel of the film, in CSS pixels; less where the screen is narrow.
         fps: Frames a second at single speed.
         start: The frame first shown; the last where ``follow``, otherwise the first.
@@ -50,8 +54,9 @@ def scrubber(
     Returns:
         The frame at which the reader stopped, where ``report``; otherwise the one shown first.
     """
-    data = _sprite(film) | {"scale": scale, "autoplay": autoplay, "loop": loop, "controls": controls}
-    return _show(key, data, film.frames, alt, captions, fps, start, follow, report)
+    newest = None if now is None else {"sprite": data_url(now[0]), "caption": now[1]}
+    options = {"scale": scale, "autoplay": autoplay, "loop": loop, "controls": controls, "fps": fps}
+    return _show(key, _sprite(film, captions), newest, alt, start, follow, report, options)
 
 
 def point_film(
@@ -64,6 +69,7 @@ def point_film(
     under: Sprite | None = None,
     colors: tuple[str, str] = (SAMPLES, DATA),
     captions: Sequence[str] | None = None,
+    now: tuple[npt.ArrayLike, str] | None = None,
     side: int = 380,
     fps: float = 6.0,
     start: int | None = None,
@@ -81,6 +87,7 @@ def point_film(
         under: A map of the square for each frame: a critic's score, a density.
         colors: Of the points, and of the data.
         captions: A line under each frame.
+        now: One more frame at the end, (N, 2), and its caption: it may change often.
         side: Of the square on the screen, CSS pixels; less where the screen is narrow.
         fps: Frames a second at single speed.
         start: The frame first shown; the last where ``follow``, otherwise the first.
@@ -93,44 +100,50 @@ def point_film(
     frames = np.asarray(points, np.float32)
     drawn = {
         "frames": _int16(frames, extent),
-        "cloud": _int16(np.asarray(data, np.float32), extent),
+        "cloud": _int16(data, extent),
         "extent": extent,
         "side": side,
         "color": colors[0],
         "cloud_color": colors[1],
     }
-    film = {"points": drawn, "controls": True} | ({} if under is None else _sprite(under))
-    return _show(key, film, len(frames), alt, captions, fps, start, follow, report)
+    film = {"points": drawn, "frames": len(frames), "captions": None if captions is None else list(captions)}
+    film = ({} if under is None else _sprite(under, captions)) | film
+    newest = None if now is None else {"points": _int16(now[0], extent), "caption": now[1]}
+    return _show(key, film, newest, alt, start, follow, report, {"fps": fps, "controls": True})
 
 
 def _show(
     key: str,
     film: dict[str, Any],
-    frames: int,
+    now: dict[str, Any] | None,
     alt: str,
-    captions: Sequence[str] | None,
-    fps: float,
     start: int | None,
     follow: bool,
     report: bool,
+    options: dict[str, Any],
 ) -> int:
-    first = start if start is not None else (frames - 1 if follow else 0)
-    texts = None if captions is None else list(captions)
-    common = {"frames": frames, "alt": alt, "captions": texts, "fps": fps, "start": first, "report": report}
-    told = _mount(key=key, data=film | common | {"follow": follow and start is None}, on_at_change=_nothing).get("at")
+    last = film["frames"] - (now is None)
+    first = start if start is not None else (last if follow else 0)
+    data = {"film": film, "now": now, "alt": alt, "start": first, "follow": follow and start is None, "report": report}
+    with st.container(gap=None):
+        if now is not None:
+            _mount(key=f"{key}-shelf", data={"shelf": key, "film": film})
+            data["film"] = key
+        told = _mount(key=key, data=data | options, on_at_change=_nothing).get("at")
     if told is None or told["newest"]:
-        return frames - 1 if follow else first
-    return min(int(told["frame"]), frames - 1)
+        return last if follow else first
+    return min(int(told["frame"]), last)
 
 
-def _sprite(film: Sprite) -> dict[str, Any]:
+def _sprite(film: Sprite, captions: Sequence[str] | None) -> dict[str, Any]:
     width, height = film.size
-    return {"sprite": data_url(film.image), "columns": film.columns, "width": width, "height": height}
+    shown = {"sprite": data_url(film.image), "frames": film.frames, "columns": film.columns}
+    return shown | {"width": width, "height": height, "captions": None if captions is None else list(captions)}
 
 
-def _int16(xy: npt.NDArray[np.float32], extent: float) -> str:
+def _int16(xy: npt.ArrayLike, extent: float) -> str:
     """Coordinates as whole numbers, 32,000 for ``extent``: half the bytes, and finer than any screen."""
-    whole = np.nan_to_num(xy * (32_000 / extent)).clip(-32_767, 32_767).astype("<i2")
+    whole = np.nan_to_num(np.asarray(xy, np.float32) * (32_000 / extent)).clip(-32_767, 32_767).astype("<i2")
     return base64.b64encode(whole.tobytes()).decode()
 
 

@@ -93,8 +93,26 @@ def grid() -> None:
     image_grid(image, key="grid", alt="36 noise images", caption="noise", scale=4)
 
 
+@st.fragment(run_every=0.2 if "live" in st.query_params else None)
+def growing() -> None:
+    """A film whose last frame changes all the time."""
+    ticks = st.session_state.get("ticks", 0) + 1
+    st.session_state["ticks"] = ticks
+    frames = np.zeros((4, 8, 8))
+    frames[:, 0] = np.linspace(0.2, 0.8, 4)[:, None]
+    newest = np.full((8, 8), ticks % 2)
+    now = pictures.png((255 * newest).astype(np.uint8)), f"now {ticks}"
+    captions = [f"step {k}" for k in range(4)]
+    at = scrubber(
+        pictures.sprite(frames), now=now, key="now", alt="a film", captions=captions, scale=8, follow=True, report=True
+    )
+    st.text(f"looks at {at}")
+
+
 if is_shown("chart"):
     charts()
+if is_shown("now"):
+    growing()
 left, middle, right = st.columns([2, 3, 2])
 with left:
     if is_shown("film"):

@@ -1,0 +1,210 @@
+"""The live panel of a model's page: train, pause, step, stop, fork; curves, samples and the time machine."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import streamlit as st
+
+from genmodels import jobs, runs
+from genmodels.errors import BadInput
+from genmodels.hyperparameters import declared
+from genmodels.models import model_class
+from genmodels.runs import Run
+from genmodels.train import Settings
+from pages._ui.components.live_chart import Line
+from pages._ui.curves import curves
+from pages._ui.film import GOING, film, standing_at
+from pages._ui.forms import Chosen, hyperparameters
+from pages._ui.moment import Moment
+
+__all__ = ["live"]
+
+EVERY = 1.0  # seconds between two looks at a run
+PACES = {"full speed": 0.0, "10 steps a second": 0.1, "3 steps a second": 0.33, "1 step a second": 1.0}
+
+
+def live(
+    model: str,
+    chosen: Chosen,
+    *,
+    units: Mapping[str, str] | None = None,
+    lines: Mapping[str, Sequence[Line]] | None = None,
+    first: Sequence[str] = (),
+) -> Moment | None:
+    """The whole panel.
+
+    Args:
+        model: A name of MODELS.
+        chosen: What Train trains.
+        units: The unit of each term whose name does not end in it: {"kl": "nats"}.
+        lines: Exact values and floors to draw across a term's panel.
+        first: Terms whose panels come first.
+
+    Returns:
+        Where the time machine stands, or None while there is nothing to look at.
+    """
+    run = _current(model)
+    _start(model, chosen, run)
+    if run is None:
+        st.caption("Nothing is trained yet. Press Train: the curves, the samples and the time machine come here.")
+        return None
+    going = run.state()["state"] in GOING
+    st.fragment(_panel, run_every=EVERY if going else None)(run, going, units or {}, lines or {}, first)
+    steps = run.snapshots()
+    wanted = standing_at(run)
+    return Moment.of(run, wanted if wanted in steps else steps[-1]) if steps else None
+
+
+# Which run ------------------------------------------------------------------------------------------------------------
+
+
+def _current(model: str) -> Run | None:
+    """The run in the URL, or the one last seen on this page, or one that ships with the app; the URL then says it."""
+    name = st.query_params.get("run", st.session_state.get(f"run/{model}"))
+    if name is None:
+        return next((run for run in runs.bundled() if run.plan["model"] == model), None)
+    try:
+        run = runs.find(name)
+        if run.plan["model"] != model:
+            raise BadInput(f"Run {name} is one of {run.plan['model']}, not of {model}.")
+    except BadInput as error:
+        st.warning(str(error))
+        st.session_state.pop(f"run/{model}", None)
+        return None
+    _show(model, run)
+    return run
+
+
+def _show(model: str, run: Run) -> None:
+    st.session_state[f"run/{model}"] = run.id
+    if st.query_params.get("run") != run.id:
+        st.query_params["run"] = run.id
+
+
+def _start(model: str, chosen: Chosen, run: Run | None) -> None:
+    """Train and Fork: what makes another run."""
+    with st.container(horizontal=True, gap="xsmall", key="start"):
+        pressed = st.button("Train", type="primary", key="train", help="A new run with the settings of the form.")
+        if run is not None and run.snapshots():
+            with st.popover("Fork", key="fork-menu", help="Go on from where the time machine stands, changed."):
+                _fork(model, run)
+    if pressed:
+        _attempt(model, lambda: _new(model, chosen))
+
+
+def _new(model: str, chosen: Chosen) -> Run:
+    return runs.create(
+        model,
+        chosen.data,
+        arguments=chosen.arguments,
+        settings=chosen.settings,
+        data_arguments=chosen.data_arguments,
+    )
+
+
+def _fork(model: str, run: Run) -> None:
+    """The form of a fork: everything as the run has it, to be changed where the networks stay as they are."""
+    plan, steps = run.plan, run.snapshots()
+    wanted = standing_at(run)
+    step = wanted if wanted in steps else steps[-1]
+    st.caption(f"A new run from step {step:,} of this one. Change what leaves the networks as they are.")
+    with st.form("fork", border=False):
+        prefix = f"fork-{run.id}-"
+        arguments = hyperparameters(model_class(model), defaults=plan["arguments"], prefix=prefix, in_url=False)
+        names = [name for name in declared(Settings) if name not in ("steps", "compile")]
+        settings = hyperparameters(Settings, defaults=plan["settings"], names=names, prefix=prefix, in_url=False)
+        pressed = st.form_submit_button("Fork and train", type="primary")
+    if pressed:
+        changed = {name: value for name, value in settings.items() if value != plan["settings"][name]}
+        _attempt(model, lambda: runs.fork(run, step, arguments=arguments, settings=changed))
+
+
+def _attempt(model: str, make: Callable[[], Run]) -> None:
+    """Make a run, put it in the queue and show it; or say why not."""
+    try:
+        jobs.pool()
+        run = make()
+        jobs.submit(run)
+    except BadInput as error:
+        st.error(str(error))
+        return
+    _show(model, run)
+    st.rerun()
+
+
+# What it does now -----------------------------------------------------------------------------------------------------
+
+
+def _panel(
+    run: Run, going: bool, units: Mapping[str, str], lines: Mapping[str, Sequence[Line]], first: Sequence[str]
+) -> None:
+    """All that changes while the run goes on; it reruns by itself."""
+    state = run.state()
+    if (state["state"] in GOING) != going:
+        st.rerun(scope="app")  # begins, or ends, to look again and again
+    if not run.is_bundled:
+        run.seen()
+        _say(run, state)
+        _buttons(run, state["state"])
+    left, right = st.columns([5, 3], gap="medium")
+    with right:
+        step = film(run, state)
+    with left:
+        curves(run, marker=step, units=units, lines=lines, first=first)
+
+
+def _say(run: Run, state: dict[str, Any]) -> None:
+    """Where it is, in words."""
+    step, total, rows = state["step"], state.get("total", 0), run.metrics()
+    words = [f"step {step:,}" + (f" of {total:,}" if total else "")]
+    if rows and rows[-1]["seconds"] > 0:
+        last = rows[-1]
+        words += [f"epoch {last['epoch']:.3g}", f"{last['images'] / last['seconds']:,.0f} examples/s"]
+        if state["state"] == "running" and total:
+            words.append(f"{_duration((total - step) * last['seconds'] / last['step'])} left")
+    ahead = jobs.place(run)
+    waits = "" if ahead is None else f", {ahead} before it"
+    st.progress(min(1.0, step / total) if total else 0.0, f"**{state['state']}{waits}** · " + " · ".join(words))
+    if message := state.get("message"):
+        {"failed": st.error, "interrupted": st.warning}.get(state["state"], st.info)(message)
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def _buttons(run: Run, state: str) -> None:
+    """What can be asked of it as it is."""
+    with st.container(horizontal=True, gap="xsmall", vertical_alignment="center", key="buttons"):
+        match state:
+            case "running" | "queued":
+                st.button("Pause", on_click=jobs.pause, args=(run,), key="pause", disabled=state == "queued")
+            case "paused":
+                st.button("Resume", on_click=_resume, args=(run,), key="resume")
+                st.button("Step", on_click=jobs.step, args=(run,), key="step-once", help="One training step.")
+            case "stopped" | "interrupted" | "failed":
+                st.button("Resume", on_click=_resume, args=(run,), key="resume")
+        if state in GOING:
+            st.button("Stop", on_click=jobs.stop, args=(run,), key="stop", help="End it here and keep it.")
+            with st.popover("Adjust", key="adjust", help="Learning rate and pace, while it runs."):
+                _adjust(run)
+        st.caption(run.plan["title"])
+
+
+def _resume(run: Run) -> None:
+    jobs.pool()
+    jobs.resume(run)
+
+
+def _adjust(run: Run) -> None:
+    """What may change while it runs."""
+    wishes, planned = run.control(), run.plan["settings"]["lr"]
+    prefix = f"now-{run.id}-"
+    lr = hyperparameters(Settings, defaults={"lr": planned}, names=["lr"], prefix=prefix, in_url=False)["lr"]
+    if lr != wishes.get("lr", planned):
+        jobs.set_lr(run, lr)
+    pace = st.select_slider("pace", list(PACES), key=f"{prefix}pace", width=220)
+    if PACES[pace] != wishes.get("delay", 0.0):
+        jobs.slow(run, PACES[pace])

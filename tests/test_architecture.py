@@ -29,7 +29,7 @@ LAYERS = (  # a module imports from its own layer and from those above it in thi
         "terminal",
     ),
     ("distributions",),
-    ("priors", "schedules", "bound", "samplers", "nn", "unet"),
+    ("priors", "schedules", "bound", "samplers", "nn", "unet", "players"),
     ("models", "data", "editing"),
     ("train", "distributed"),
     ("metrics",),

@@ -17,9 +17,10 @@ from torch import Tensor, nn
 
 from genmodels import random
 from genmodels.hyperparameters import Between, Switch
-from genmodels.models.adversarial import Adversarial, Classes, Hidden, LatentDim, Network, PairCritic, generator
+from genmodels.models.adversarial import Adversarial, Classes, Hidden, LatentDim, Network
 from genmodels.models.base import Preset
 from genmodels.nn import encoder
+from genmodels.players import PairCritic, generator
 
 __all__ = ["BiGAN"]
 
@@ -84,10 +85,11 @@ class BiGAN(Adversarial):
         pairs = torch.cat([x, generated]), torch.cat([self.code(inferred, y), self.code(z, y)])
         real, fake = self.discriminator(*pairs).chunk(2)
         if player == "generator":  # both labels swapped, for the reason that −log D replaces log(1 − D) in a GAN
-            terms = {"loss": F.softplus(real).mean() + F.softplus(-fake).mean()}
+            terms = {"loss": F.softplus(real).mean() + self.generator_loss(fake).mean()}
             return terms if self.training else terms | {"reconstruction": self._error(x, y)}
         value = -F.softplus(-real).mean() - F.softplus(fake).mean()
-        return {"loss": -value, "value": value, "D(real)": real.sigmoid().mean(), "D(fake)": fake.sigmoid().mean()}
+        beliefs = {"D(real)": self.belief(real).mean(), "D(fake)": self.belief(fake).mean()}
+        return {"loss": -value, **beliefs, "value": value}
 
     def _error(self, x: Tensor, y: Tensor | None) -> Tensor:
         return (self.generate(self.encode(x), y) - x).square().mean()
@@ -111,3 +113,15 @@ class BiGAN(Adversarial):
     def critic(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         """The discriminator's score of (x, E(x)), shape (B,)."""
         return self.discriminator(x, self.code(self.encode(x), y))
+
+    def fake_scores(self, x: Tensor, z: Tensor, y: Tensor | None = None) -> Tensor:
+        """The discriminator's scores of the pairs (x, z) with x = G(z), shape (B,)."""
+        return self.discriminator(x, self.code(z, y))
+
+    def belief(self, score: Tensor) -> Tensor:
+        """D from its score: how likely a pair is taken for (x, E(x))."""
+        return score.sigmoid()
+
+    def generator_loss(self, score: Tensor) -> Tensor:
+        """What the generator minimizes for a pair (G(z), z) of this score, shape (B,): −log D."""
+        return F.softplus(-score)

@@ -16,17 +16,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from genmodels.hyperparameters import Between, Only, Switch
-from genmodels.models.adversarial import (
-    Adversarial,
-    Classes,
-    Critic,
-    Hidden,
-    LatentDim,
-    Network,
-    critic_features,
-    generator,
-)
+from genmodels.models.adversarial import Adversarial, Classes, Hidden, LatentDim, Network
 from genmodels.models.base import Preset
+from genmodels.players import Critic, critic_features, generator
 
 __all__ = ["GAN", "discriminator_loss", "generator_loss"]
 

@@ -20,17 +20,9 @@ from torch import Tensor, nn
 
 from genmodels import random
 from genmodels.hyperparameters import Between, Only
-from genmodels.models.adversarial import (
-    Adversarial,
-    Classes,
-    Critic,
-    Hidden,
-    LatentDim,
-    Network,
-    critic_features,
-    generator,
-)
+from genmodels.models.adversarial import Adversarial, Classes, Hidden, LatentDim, Network
 from genmodels.models.base import Preset
+from genmodels.players import Critic, critic_features, generator
 
 __all__ = ["WGAN", "between", "gradient_norm"]
 
@@ -58,6 +50,7 @@ class WGAN(Adversarial):
     ``critic(x, y=None)`` is the score f(x), shape (B,), of data as the networks see them: images in [−1, 1].
     """
 
+    critic: Critic
     presets: ClassVar = (
         Preset(
             "Eight modes in ten seconds",

@@ -1,13 +1,18 @@
-"""The router: page configuration, theme and navigation, derived from what is there. No content."""
+"""The router: page configuration, theme and navigation, derived from what is there. No content.
+
+``streamlit run app.py`` imports this file once, finds the server ``app`` in it, and then runs it as the script of every
+visitor.
+"""
 
 from pathlib import Path
 
 import streamlit as st
+from streamlit.runtime.pages_manager import PagesManager
 
 from genmodels.models import MODELS
 from pages._ui import preload
 
-PAGES = Path(__file__).parent / "pages"
+PAGES = Path(__file__).resolve().parent / "pages"
 
 
 def sections() -> dict[str, list[st.Page]]:
@@ -23,7 +28,18 @@ def sections() -> dict[str, list[st.Page]]:
     return found
 
 
-st.set_page_config(layout="wide", initial_sidebar_state="auto")
-st.html(PAGES / "_ui" / "style.css")
-st.navigation(sections(), expanded=True).run()
-preload.start()
+def route() -> None:
+    """Draw the page that the visitor asked for."""
+    st.set_page_config(layout="wide", initial_sidebar_state="auto")
+    st.html(PAGES / "_ui" / "style.css")
+    st.navigation(sections(), expanded=True).run()
+    preload.start()
+
+
+if st.runtime.exists():
+    route()
+else:
+    # A folder named pages wakes Streamlit's own page discovery until st.navigation has run once: the first visitor
+    # with a deep link would be told that there is no such page.
+    PagesManager.uses_pages_directory = False
+    app = st.App(__file__)

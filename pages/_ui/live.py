@@ -52,7 +52,9 @@ def live(
     st.fragment(_panel, run_every=EVERY if going else None)(run, going, units or {}, lines or {}, first)
     steps = run.snapshots()
     wanted = standing_at(run)
-    return Moment.of(run, wanted if wanted in steps else steps[-1]) if steps else None
+    if steps:
+        return Moment.of(run, wanted if wanted in steps else steps[-1])
+    return Moment.of(run) if (run.path / "model.safetensors").exists() else None
 
 
 # Which run ------------------------------------------------------------------------------------------------------------
@@ -86,7 +88,9 @@ def _start(model: str, chosen: Chosen, run: Run | None) -> None:
     with st.container(horizontal=True, gap="xsmall", key="start"):
         pressed = st.button("Train", type="primary", key="train", help="A new run with the settings of the form.")
         if run is not None and run.snapshots():
-            with st.popover("Fork", key="fork-menu", help="Go on from where the time machine stands, changed."):
+            with st.popover(
+                "Fork", key=f"fork-menu-{run.id}", help="Go on from where the time machine stands, changed."
+            ):
                 _fork(model, run)
     if pressed:
         _attempt(model, lambda: _new(model, chosen))

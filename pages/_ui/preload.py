@@ -1,4 +1,4 @@
-"""Import what the other pages need while the visitor reads the first one."""
+"""Import what the other pages need, and start the workers, while the visitor reads the first page."""
 
 import gc
 import importlib
@@ -13,7 +13,7 @@ _started = threading.Lock()
 
 
 def start() -> None:
-    """Import the figures and every model in the background, once a server; then spare them from garbage collection.
+    """Once a server, in the background: import the models, start the workers, spare it all from garbage collection.
 
     The garbage collector walks every object that an import leaves behind, holding the interpreter: frozen, they cost
     a page's rerun nothing.
@@ -23,7 +23,11 @@ def start() -> None:
 
 
 def _load() -> None:
-    modules = ["genmodels.figures", *{entry.path.split(":")[0] for entry in MODELS.values()}]
+    modules = [
+        "genmodels.figures",
+        *{entry.path.split(":")[0]: None for entry in MODELS.values()},
+        "genmodels.jobs",
+    ]
     for module in modules:
         try:
             importlib.import_module(module)
@@ -31,3 +35,4 @@ def _load() -> None:
             logging.getLogger(__name__).exception("%s could not be imported ahead", module)
     gc.collect()
     gc.freeze()
+    importlib.import_module("genmodels.jobs").pool()

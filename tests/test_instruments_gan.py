@@ -1,0 +1,193 @@
+"""What the pages show of adversarial models: each picture is of what it says."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from genmodels import data as datasets
+from genmodels import random
+from genmodels.errors import BadInput
+from genmodels.instruments import gan as instruments
+from genmodels.models.bigan import BiGAN
+from genmodels.models.gan import GAN
+from genmodels.models.wgan import WGAN
+from genmodels.players import Critic
+
+
+@pytest.fixture(scope="module")
+def data() -> datasets.Data:
+    return datasets.load("eight-gaussians")
+
+
+def made(cls, shape=(2,), **arguments):
+    torch.manual_seed(0)
+    return cls(shape, **{"hidden": 16, "latent_dim": 2} | arguments).eval()
+
+
+class Normal(torch.nn.Module):
+    """A generator whose density is known: N(mu, sigma² I)."""
+
+    def __init__(self, mu, sigma):
+        super().__init__()
+        self.mu, self.sigma = torch.tensor(mu), sigma
+
+    def forward(self, z):
+        return self.mu + self.sigma * z
+
+
+@pytest.mark.parametrize("cls", [GAN, BiGAN])
+def test_the_surface_is_the_belief_at_each_point(cls):
+    model = made(cls)
+    found = instruments.surface(model, 2.0, side=5)
+    assert found.values.shape == (5, 5)
+    assert ((found.values > 0) & (found.values < 1)).all()
+    point = torch.tensor([[-2.0, 1.0]])  # the first column of the fourth row
+    assert found.values[3, 0] == pytest.approx(model.belief(model.critic(point)).item(), rel=1e-5)
+    assert (found.middle, found.name) == (0.5, "D(x)")
+
+
+def test_the_critics_surface_is_its_score_up_to_a_constant():
+    model = made(WGAN, classes=3)
+    found = instruments.surface(model, 2.0, side=5, label=1)
+    assert found.values.mean() == pytest.approx(0, abs=1e-6)
+    y = torch.tensor([1, 1])
+    scores = model.critic(torch.tensor([[-2.0, -2.0], [2.0, 2.0]]), y)
+    assert found.values[4, 4] - found.values[0, 0] == pytest.approx((scores[1] - scores[0]).item(), abs=1e-5)
+    with pytest.raises(BadInput, match="label = 3"):
+        instruments.surface(model, 2.0, label=3)
+
+
+@pytest.mark.parametrize("cls", [GAN, WGAN, BiGAN])
+def test_a_small_move_along_the_arrows_lowers_the_generators_loss(cls):
+    model = made(cls)
+    found = instruments.arrows(model, 20)
+    z = random.randn(20, 2, rng=random.generator(0))
+    x = model.generate(z)
+    np.testing.assert_allclose(found.x, x.detach().numpy())
+
+    def loss(points):
+        return model.generator_loss(model.fake_scores(points, z)).detach().numpy()
+
+    push = torch.as_tensor(found.push)
+    step = 1e-2 / push.norm(dim=1, keepdim=True)
+    assert (loss(x + step * push) < loss(x)).all()
+    fall = (loss(x) - loss(x + step * push)) / 1e-2
+    assert np.median(np.abs(fall / np.linalg.norm(found.push, axis=1) - 1)) < 0.01  # where no kink is near, the slope
+
+
+def test_a_wgans_arrows_are_the_slope_of_the_critic():
+    model = made(WGAN)
+    x = torch.as_tensor(instruments.arrows(model, 7).x).requires_grad_()
+    (slope,) = torch.autograd.grad(model.critic(x).sum(), x)
+    np.testing.assert_allclose(instruments.arrows(model, 7).push, slope.numpy(), rtol=1e-5)
+
+
+def test_the_best_discriminator_is_never_worse_than_the_learned_and_right_for_a_known_generator(data):
+    model = made(GAN)
+    model.generator = Normal([0.5, 0.0], 1.0)
+    found = instruments.best_discriminator(model, data, 3.0, side=40, n=20_000, width=0.1)
+    assert found.value > found.learned_value
+    assert -math.log(4) < found.value < 0
+    grid = instruments._grid(3.0, 40, torch.device("cpu"))
+    log_q = -(grid - torch.tensor([0.5, 0.0])).square().sum(1) / 2 - math.log(2 * math.pi)
+    exact = (data.log_prob(grid) - log_q).sigmoid().reshape(40, 40).numpy()
+    shown = np.isfinite(found.best)
+    assert shown.mean() > 0.5
+    assert np.abs(found.best - exact)[shown].mean() < 0.01
+    assert np.abs(found.best - exact)[shown].max() < 0.3
+    with pytest.raises(BadInput, match="density is known"):
+        instruments.best_discriminator(made(GAN, classes=3), data, 2.0)
+
+
+def test_the_value_of_a_perfect_generator_is_minus_log_4(data):
+    model = made(GAN)
+    samples = data.plane.sample(20_000, random.generator(1))
+    model.sample = lambda n, rng=None: samples
+    found = instruments.best_discriminator(model, data, 2.2, side=100, width=0.03)
+    assert found.value == pytest.approx(-math.log(4), abs=0.02)
+
+
+def test_a_kernel_estimate_integrates_to_one_and_knows_its_kernel():
+    axis = torch.linspace(-4, 4, 161)
+    grid = torch.cartesian_prod(axis, axis)
+    density = instruments.kde(random.randn(100, 2, rng=random.generator(0)) * 0.5, grid, 0.2).exp()
+    assert density.sum() * 0.05**2 == pytest.approx(1, abs=1e-3)
+    one = instruments.kde(torch.zeros(1, 2), torch.tensor([[0.0, 0.2]]), 0.2)
+    assert one.item() == pytest.approx(-math.log(2 * math.pi * 0.04) - 0.5)
+
+
+def test_the_slopes_of_a_critic_on_a_plane_are_its_length(data):
+    model = made(WGAN)
+    model.critic = Critic(torch.nn.Identity(), 2)
+    model.critic.score.weight.data = torch.tensor([[0.6, 0.9]])
+    found = instruments.slopes(model, data, 50)
+    for norms in (found.real, found.fake, found.between):
+        np.testing.assert_allclose(norms, np.full(50, math.hypot(0.6, 0.9)), rtol=1e-5)
+    assert found.violations == 1
+    model.critic.score.weight.data /= 2
+    assert instruments.slopes(model, data, 50).violations == 0
+
+
+@pytest.mark.parametrize("cls", [GAN, WGAN, BiGAN])
+def test_slopes_of_images_too_and_no_gradient_is_left_behind(cls):
+    digits = datasets.load("digits")
+    model = made(cls, (1, 8, 8), classes=10)
+    found = instruments.slopes(model, digits, 30)
+    assert found.real.shape == found.fake.shape == found.between.shape == (30,)
+    assert all(p.grad is None for p in model.parameters())
+    assert set(instruments.numbers(model, digits, 30)) >= {f"{player}_loss" for player in model.players()}
+
+
+def test_coverage_of_the_data_by_itself_is_full_and_as_far_as_the_floor(data):
+    model = made(WGAN)
+    fresh = data.plane.sample(500, random.generator(1))
+    model.sample = lambda n, y=None, rng=None: fresh[:n]
+    found = instruments.coverage(model, data)
+    assert (found.modes.covered, found.modes.of) == (8, 8)
+    assert found.modes.close > 0.95
+    assert found.w1 == pytest.approx(found.w1_floor, rel=0.5)
+    assert found.sliced < found.w1
+    model.sample = lambda n, y=None, rng=None: torch.tensor([[1.4, 0.0]]).repeat(n, 1)
+    collapsed = instruments.coverage(model, data)
+    assert collapsed.modes.covered == 1
+    assert collapsed.w1 > 5 * found.w1
+    assert instruments.coverage(model, datasets.load("two-moons")).modes is None
+    assert instruments.coverage(made(GAN), data).estimate is None
+
+
+def test_a_sheet_is_the_generator_on_a_grid_of_noise():
+    model = made(GAN, (1, 8, 8), latent_dim=3, classes=4)
+    found = instruments.sheet(model, 5, reach=2.0, label=2)
+    assert found.shape == (5, 5, 1, 8, 8)
+    z = torch.tensor([[-1.0, 2.0, 0.0]])  # the second column of the last row
+    expected = model.decode(z, torch.tensor([2]))[0].detach().numpy()
+    np.testing.assert_allclose(found[4, 1], expected, atol=1e-6)
+    assert instruments.sheet(made(GAN, latent_dim=1), 3).shape == (3, 3, 2)
+
+
+def test_arcs_keep_their_length_and_lines_do_not():
+    a, b, t = torch.tensor([2.0, 0.0, 0.0]), torch.tensor([0.0, 2.0, 0.0]), torch.linspace(0, 1, 5)
+    arc, line = instruments.spherical(a, b, t), instruments.linear(a, b, t)
+    torch.testing.assert_close(arc.norm(dim=1), torch.full((5,), 2.0))
+    torch.testing.assert_close(line[2], torch.tensor([1.0, 1.0, 0.0]))
+    for way in (arc, line):
+        torch.testing.assert_close(way[0], a)
+        torch.testing.assert_close(way[-1], b, atol=1e-6, rtol=0)
+    torch.testing.assert_close(arc[1], torch.tensor([2 * math.cos(math.pi / 8), 2 * math.sin(math.pi / 8), 0.0]))
+    torch.testing.assert_close(instruments.spherical(a, 2 * a, t), instruments.linear(a, 2 * a, t))
+
+
+def test_a_path_goes_from_one_seeds_sample_to_the_others():
+    model = made(BiGAN, (1, 8, 8), latent_dim=4)
+    film = instruments.path(model, 3, 7, frames=6)
+    assert film.shape == (6, 1, 8, 8)
+    z = random.randn(4, rng=random.generator(7))
+    np.testing.assert_allclose(film[-1], model.decode(z[None])[0].detach().numpy(), atol=1e-5)
+
+
+def test_pictures_of_the_plane_refuse_images():
+    for instrument in (instruments.arrows, lambda model: instruments.surface(model, 2.0)):
+        with pytest.raises(BadInput, match="points of the plane"):
+            instrument(made(GAN, (1, 8, 8)))

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from genmodels import runs
-from genmodels.errors import BadInput
+from genmodels.errors import BadInput, Busy
 from genmodels.files import held, inside, is_held, read_json, write, write_json
 
 __all__ = ["TASKS", "Task", "TaskJob", "ask", "look", "queue"]
@@ -143,6 +143,9 @@ class TaskJob:
         self._stack = ExitStack()
         self._stack.enter_context(held(task.path))
         before = task.state()
+        if before["state"] not in ("queued", "running"):  # done by another worker a moment ago, or cancelled
+            self._stack.close()
+            raise Busy(f"Task {task.id} is {before['state']}.")
         deaths = before["deaths"] + (before["state"] == "running")
         if deaths >= MOST_DEATHS:
             self._stack.close()
@@ -173,6 +176,7 @@ class TaskJob:
                 np.savez(buffer, **end.value)
                 write(self.task.path / "answer.npz", buffer.getvalue(), durable=False)
                 self.task.say(state="finished", progress=1.0)
+                inside(queue(), self.name).unlink(missing_ok=True)
                 return False
             spent = time.monotonic() - start
             if time.monotonic() - self._said > 0.2:
@@ -189,8 +193,8 @@ class TaskJob:
     def close(self, state: str | None = None, message: str = "") -> None:
         """Let go of it; interrupted, it waits for the next worker."""
         self.steps.close()
-        self._stack.close()
         if state == "interrupted":
             self.task.say(state="queued")
-        else:
+        else:  # before anybody else can take it
             inside(queue(), self.name).unlink(missing_ok=True)
+        self._stack.close()

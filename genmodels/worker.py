@@ -107,8 +107,8 @@ class Job:
 
     def close(self, state: str | None = None, message: str = "") -> None:
         """Let go of it, and take it from the queue."""
+        inside(queue(), self.name).unlink(missing_ok=True)  # before anybody else can take it
         self.recording.close(state, message)
-        inside(queue(), self.name).unlink(missing_ok=True)
 
 
 class Worker:
@@ -190,6 +190,9 @@ class Worker:
         try:
             return TaskJob(task)
         except BlockingIOError:
+            return None
+        except Busy:  # it is done: only its marker was left
+            marker.unlink(missing_ok=True)
             return None
         except Exception as error:
             marker.unlink(missing_ok=True)

@@ -110,3 +110,13 @@ def test_old_answers_go(monkeypatch):
         task = ask("squares", n=n)
         work(worker, lambda task=task: task.is_done)
     assert len(list(tasks.folder().glob("*/answer.npz"))) == 3
+
+
+def test_a_marker_left_behind_does_not_begin_it_again():
+    worker = Worker()
+    task = ask("squares", n=3)
+    work(worker, lambda: task.is_done)
+    (tasks.queue() / task.id).touch()
+    work(Worker(), lambda: not list(tasks.queue().glob(task.id)))
+    assert task.is_done
+    assert task.answer()["squares"].tolist() == [0, 1, 4]

@@ -34,21 +34,25 @@ class Chosen:
 def choose(cls: type[GenerativeModel], *, first: Sequence[str] | None = None, data: str = "digits") -> Chosen:
     """The whole form of a model: preset, data, the model's hyperparameters, the training's.
 
+    It opens on the model's first preset, which is known to work.
+
     Args:
         cls: The model.
         first: The hyperparameters that are always in sight; the first four otherwise. The rest is one click away.
-        data: The data set at first.
+        data: The data set at first, where the model has no preset.
     """
-    usual = asdict(Settings.of(cls.defaults))
+    opening = cls.presets[0] if cls.presets else Preset("", data)
+    data, own = opening.data, opening.model
+    usual = asdict(Settings.of({**cls.defaults, **opening.training}))
     names = list(declared(cls))
     first = names[:4] if first is None else first
-    _presets(cls, data, usual)
+    _presets(cls, opening)
     key = Hyperparameter("data", str, data, Only(tuple(DATASETS), "what the model learns"))
     chosen = fields_of({"data": key}, width="stretch")["data"]
     st.caption(DATASETS[chosen].about)
     arguments = strokes() if chosen == "drawing" else {}
-    model = hyperparameters(cls, names=first)
-    model |= _more("model", cls, {}, [name for name in names if name not in first])
+    model = hyperparameters(cls, defaults=own, names=first)
+    model |= _more("model", cls, own, [name for name in names if name not in first])
     settings = hyperparameters(Settings, defaults=usual, names=COMMON)
     settings |= _more("training", Settings, usual, [name for name in usual if name not in COMMON])
     return Chosen(chosen, arguments, {name: model[name] for name in names}, {name: settings[name] for name in usual})
@@ -118,7 +122,7 @@ def _field(key: str, one: Hyperparameter, bind: Any, width: int | str) -> Any:
             return st.number_input(
                 **limits, step=1 if kind is int else None, format=None if kind is int else "%g", **common
             )
-        case Only(options) if len(options) <= 4 and sum(map(len, options)) <= 24:
+        case Only(options) if len(options) <= 3 and sum(map(len, options)) <= 14:
             return st.segmented_control(
                 options=options, default=one.default, required=True, **common | {"width": "content"}
             )
@@ -216,14 +220,15 @@ def _say_what_was_wrong(fields: Mapping[str, Hyperparameter]) -> None:
 # Presets and drawings -------------------------------------------------------------------------------------------------
 
 
-def _presets(cls: type[GenerativeModel], data: str, usual: Mapping[str, Any]) -> None:
+def _presets(cls: type[GenerativeModel], opening: Preset) -> None:
     """A menu of settings known to work; choosing one sets the whole form."""
     if not cls.presets:
         return
-    plain = {"data": data} | {name: one.default for name, one in declared(cls).items()} | dict(usual)
+    plain = {name: one.default for name, one in declared(cls).items()} | asdict(Settings.of(cls.defaults))
     meant = {preset.title: plain | _flat(preset) for preset in cls.presets}
     spelt = {title: {key: _text(value) for key, value in values.items()} for title, values in meant.items()}
-    now = {key: _text(st.session_state.get(key, st.query_params.get(key, value))) for key, value in plain.items()}
+    shown = (plain | _flat(opening)).items()
+    now = {key: _text(st.session_state.get(key, st.query_params.get(key, value))) for key, value in shown}
     st.session_state["preset"] = next((title for title, values in spelt.items() if values == now), OWN)
 
     def apply() -> None:

@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 
 import streamlit as st
 
-from genmodels import runs
 from genmodels.models import model_class
 from pages._ui.forms import choose
 from pages._ui.live import live
@@ -24,7 +23,6 @@ def page(
     panels: Sequence[str],
     explore: Mapping[str, Callable[[Moment], None]],
     theory: Callable[[Moment], None],
-    bundled: str,
 ) -> None:
     """Draw everything under the title.
 
@@ -35,14 +33,12 @@ def page(
         panels: Terms whose curves come first.
         explore: The family's instruments by name.
         theory: The theory panel.
-        bundled: The checkpoint that is shown before anything has been trained.
     """
     form, work = st.columns([1, 3], gap="large")
     with form:
         chosen = choose(model_class(model), first=first)
     with work:
-        default = next((run for run in runs.bundled() if run.id == bundled), None)
-        moment = live(model, chosen, units=units, first=panels, default=default)
+        moment = live(model, chosen, units=units, first=panels)
         if moment is None:
             return
     tab = st.segmented_control(

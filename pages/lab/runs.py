@@ -112,8 +112,7 @@ def buttons(run: Run, state: str) -> None:
     with st.container(horizontal=True):
         page = f"pages/models/{run.plan['model']}.py"
         if st.button("Open", key="open", type="primary", icon=":material/open_in_new:"):
-            st.session_state["run"] = run.id
-            st.switch_page(page)
+            st.switch_page(page, query_params={"run": run.id})
         if state == "running" and st.button("Pause", key="pause"):
             act(jobs.pause, run)
         held = state in ("paused", "stopped", "failed", "interrupted")

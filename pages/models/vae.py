@@ -22,5 +22,4 @@ page(
     panels=("elbo", "reconstruction", "kl"),
     explore=vae.VIEWS,
     theory=vae_theory.theory,
-    bundled="vae-digits-2d",
 )

@@ -25,11 +25,11 @@ def zoom(shape: tuple[int, ...], pixels: int = 72) -> float:
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
-def _manifold(moment: Moment) -> tuple[bytes, tuple[list[float], list[float]]]:
+def _manifold(moment: Moment) -> tuple[pictures.Sprite, tuple[list[float], list[float]]]:
     found = instruments.manifold(moment.model, 20)
     n, _, c, h, w = found.images.shape
-    sheet, _ = pictures.sprite(found.images[::-1].reshape(n * n, c, h, w), columns=n, quality=90)
-    return sheet, (found.axes[0].tolist(), found.axes[1].tolist())
+    atlas = pictures.sprite(found.images[::-1].reshape(n * n, c, h, w), columns=n, quality=90)
+    return atlas, (found.axes[0].tolist(), found.axes[1].tolist())
 
 
 _encoded = st.cache_data(max_entries=64, show_spinner=False)(
@@ -65,7 +65,7 @@ def manifold(moment: Moment) -> None:
         "the colour of its label. Under a normal prior the map is even in probability: all cells are equally likely."
     )
     points = Encoded(found.mu, found.labels, moment.data.classes) if len(moment.data.classes) else None
-    latent_pad(atlas, axes, moment.data.shape[-1:0:-1], key="manifold", alt="a digit", points=points)
+    latent_pad(atlas, axes, key=f"manifold-{moment.id}", alt="a digit", points=points)
 
 
 def prior_and_posterior(moment: Moment) -> None:
@@ -76,7 +76,8 @@ def prior_and_posterior(moment: Moment) -> None:
     found, points = _densities(moment), _encoded(moment)
     st.caption(
         f"Samples are decoded from the prior; the decoder has learned from the aggregate posterior. "
-        f"Where they differ, it is asked what it never saw: KL(q(z) ‖ p(z)) = {found.kl_nats:.3f} nats."
+        f"Where they differ, it is asked what it never saw: KL(q(z) ‖ p(z)) = {found.kl_nats:.3f} nats. "
+        "Dots: where the encoder puts test examples, in the colours of their labels."
     )
     clouds = [
         figures.Points(name, points.mu[points.labels == i], figures.CLASSES[i % 10], size=3)
@@ -95,7 +96,7 @@ def prior_and_posterior(moment: Moment) -> None:
     for place, figure, key in ((left, prior, "prior"), (middle, posterior, "posterior"), (right, gap, "gap")):
         if key != "gap":
             figure.update_traces(zmax=top, selector={"type": "heatmap"})
-        place.plotly_chart(figure, width="stretch", key=f"density-{key}")
+        place.plotly_chart(figure.update_layout(showlegend=False), width="stretch", key=f"density-{key}")
 
 
 def reconstructions(moment: Moment) -> None:
@@ -176,9 +177,8 @@ def path(moment: Moment) -> None:
         "way", ["straight", "spherical"], default="straight", key="path_way", bind="query-params", required=True
     )
     film = _path(moment, int(first), int(second), way == "spherical")
-    sheet, columns = pictures.sprite(film)
     scale = zoom(moment.data.shape, 180)
-    scrubber(sheet, len(film), columns, film.shape[-1:-3:-1], key="path", alt="from one digit to another", scale=scale)
+    scrubber(pictures.sprite(film), key="path", alt="from one digit to another", scale=scale)
     image_grid(
         pictures.png(pictures.tile(film[::2], columns=12)),
         key="strip",

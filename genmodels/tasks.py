@@ -59,11 +59,17 @@ class Task:
 
     def state(self) -> dict[str, Any]:
         """state: queued, running, finished, failed or cancelled; progress, 0 to 1; message."""
-        return read_json(self.path / "state.json")
+        state = read_json(self.path / "state.json")
+        if state["state"] in ("queued", "running") and not inside(queue(), self.id).exists():
+            state = read_json(self.path / "state.json")  # it may have ended between the two looks
+            if state["state"] in ("queued", "running") and not is_held(self.path):
+                state |= {"state": "failed", "message": "It was interrupted: compute it again."}
+        return state
 
     def say(self, **what: Any) -> None:
         """Update state.json."""
-        old = self.state() if (self.path / "state.json").exists() else {"progress": 0.0, "message": "", "deaths": 0}
+        new = {"progress": 0.0, "message": "", "deaths": 0}
+        old = read_json(self.path / "state.json") if (self.path / "state.json").exists() else new
         write_json(self.path / "state.json", old | what, durable=False)
 
     @property
@@ -91,9 +97,9 @@ class Task:
 
     def cancel(self) -> None:
         """Nobody wants it any more."""
-        inside(queue(), self.id).unlink(missing_ok=True)
         if self.state()["state"] in ("queued", "running"):
             self.say(state="cancelled", message="Cancelled.")
+        inside(queue(), self.id).unlink(missing_ok=True)
 
 
 def ask(name: str, **arguments: Any) -> Task:

@@ -120,3 +120,13 @@ def test_a_marker_left_behind_does_not_begin_it_again():
     work(Worker(), lambda: not list(tasks.queue().glob(task.id)))
     assert task.is_done
     assert task.answer()["squares"].tolist() == [0, 1, 4]
+
+
+def test_one_that_was_lost_can_be_asked_again():
+    task = ask("squares", n=4)
+    task.say(state="running")
+    (tasks.queue() / task.id).unlink()
+    assert task.state()["state"] == "failed"
+    assert "interrupted" in task.state()["message"]
+    again = ask("squares", n=4)
+    work(Worker(), lambda: again.is_done)

@@ -1,5 +1,74 @@
-"""Home: what there is to see."""
+"""Home: every model's idea, and what it drew while it learned."""
+
+import ast
+import functools
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import streamlit as st
 
-st.title("genmodels")
+from genmodels.gallery import Piece, pieces
+from genmodels.models import MODELS
+from pages._ui.components.scrubber import point_film, scrubber
+
+PAGES = Path(__file__).resolve().parents[1]
+COLUMNS = 3
+WIDTH = 460  # of a film, CSS pixels, where there is room
+
+
+def main() -> None:
+    """A sentence, the models, the lab."""
+    st.title("A laboratory of deep generative models")
+    st.write(
+        "Choose a model and press Train: it learns before your eyes, on real digits or on a density whose truth is "
+        "known. Go back to any moment of the training, ask the model anything there, change one thing and go on. "
+        "Beside every equation stands the code that computes it."
+    )
+    shown = {piece.model: piece for piece in reversed(pieces())}
+    models = [name for name in MODELS if (PAGES / "models" / f"{name}.py").exists()]
+    cards([functools.partial(model, name, shown.get(name)) for name in models])
+    st.subheader("Lab")
+    cards([functools.partial(bench, path) for path in sorted((PAGES / "lab").glob("[a-z]*.py"))])
+
+
+def cards(draw: Sequence[Callable[[], None]]) -> None:
+    """Cards in rows, one below the other where the screen is narrow."""
+    for start in range(0, len(draw), COLUMNS):
+        for column, one in zip(st.columns(COLUMNS), draw[start : start + COLUMNS], strict=False):
+            with column, st.container(border=True, gap="xsmall", height="stretch"):
+                one()
+
+
+def model(name: str, piece: Piece | None) -> None:
+    """What it drew at each snapshot from the same noise, its idea, and the way to its page."""
+    entry = MODELS[name]
+    if piece is not None:
+        captions = [f"{piece.data}, step {step:,} of {piece.steps[-1]:,}" for step in piece.steps]
+        alt = f"samples of a {entry.title.lower()} as it learns, from the same noise throughout"
+        if piece.is_image:
+            film = piece.film()
+            scrubber(
+                film,
+                key=f"film-{name}",
+                alt=alt,
+                captions=captions,
+                scale=WIDTH / film.size[0],
+                fps=3,
+                autoplay=True,
+                controls=False,
+            )
+        else:
+            extent = float(abs(piece.samples[-1]).max())
+            point_film(piece.samples[:, :300], key=f"film-{name}", alt=alt, captions=captions, extent=extent, side=200)
+    st.page_link(PAGES / "models" / f"{name}.py", label=f"**{entry.title}**")
+    st.write(entry.idea)
+
+
+def bench(path: Path) -> None:
+    """A page about all models: its name, and the first line of what it says of itself."""
+    about = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    st.page_link(path, label=f"**{path.stem.replace('_', ' ').capitalize()}**")
+    st.write(about.partition("\n")[0])
+
+
+main()

@@ -34,7 +34,7 @@ class View {
   build(data) {
     [this.frame, this.follow] = [data.start ?? 0, data.follow];
     this.canvas = element("canvas", { tabindex: "0", role: "img" });
-    this.caption = element("span", { class: "caption" });
+    this.caption = element("span", { class: "caption faint" });
     this.slider = element("input", { type: "range", min: 0, step: 1, "aria-label": "frame" });
     this.playButton = element("button", { onclick: () => this.toggle() });
     this.rate = element("button", { title: "speed", onclick: () => this.faster() }, "1×");
@@ -43,6 +43,7 @@ class View {
     const controls = element("div", { class: "row controls" }, this.playButton, back, next, this.slider, this.rate);
     this.root = element("div", { class: "root", tabindex: "-1" }, this.canvas, element("div", { class: "row" }, this.caption), controls);
     this.host.append(this.root);
+    this.canvas.addEventListener("click", () => this.frames > 1 && this.toggle());
     this.slider.addEventListener("input", () => this.show(Number(this.slider.value), true));
     this.slider.addEventListener("change", () => this.tell());
     this.root.addEventListener("keydown", (event) => this.key(event));
@@ -61,7 +62,8 @@ class View {
     Object.assign(this, { film, picture, now, frames: film.frames + (data.now ? 1 : 0) });
     this.points = film.points && this.readPoints(film.points, data.now?.points);
     this.lay();
-    if (first && data.autoplay && this.frames > 1) this.toggle();
+    const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    if (first && data.autoplay && this.frames > 1 && !still) this.toggle();
   }
 
   async decoded(name, url) {

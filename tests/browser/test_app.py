@@ -1,0 +1,98 @@
+"""The app in a browser: links that arrive first, pages and the way back, narrow screens, light and dark."""
+
+import re
+import time
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+APP = "app.py"
+FIRST = 60_000  # the first model's page waits for torch
+
+
+def settled(page: Page) -> None:
+    """Wait until the script has run to its end."""
+    page.locator("[data-testid='stApp'][data-test-script-state='notRunning']").wait_for(timeout=FIRST)
+
+
+def test_a_deep_link_that_arrives_first_finds_its_page(chromium: Browser, serve: Callable[[str], str]) -> None:
+    """This test must come first: only a server's very first visitor could be told that there is no such page."""
+    context = chromium.new_context()
+    page = context.new_page()
+    page.goto(f"{serve(APP)}/vae?latent_dim=3")
+    page.get_by_role("heading", name="Variational autoencoder").wait_for(timeout=FIRST)
+    settled(page)
+    expect(page.get_by_text("Page not found")).to_have_count(0)
+    expect(page.get_by_test_id("stSidebarNav").get_by_text("Runs")).to_be_visible()
+    expect(page).to_have_url(re.compile("latent_dim=3"))
+    context.close()
+
+
+def test_home_comes_at_once_and_leads_to_the_models(page: Page, serve: Callable[[str], str]) -> None:
+    url = serve(APP)
+    start = time.monotonic()
+    page.goto(url)
+    page.get_by_role("heading", name="A laboratory of deep generative models").wait_for()
+    seconds = time.monotonic() - start
+    print(f"\nhome after {seconds:.2f} s")
+    assert seconds < 10
+    film = page.locator(".st-key-film-vae canvas")
+    expect(film).to_have_attribute("aria-label", re.compile("samples of a variational autoencoder"))
+    page.get_by_test_id("stMain").get_by_role("link", name="Variational autoencoder").click()
+    page.get_by_role("heading", name="Variational autoencoder").wait_for(timeout=FIRST)
+    expect(page).to_have_url(re.compile("/vae"))
+    page.go_back()
+    page.get_by_role("heading", name="A laboratory of deep generative models").wait_for()
+
+
+def test_the_film_on_home_plays_to_the_last_step(page: Page, serve: Callable[[str], str]) -> None:
+    page.goto(serve(APP))
+    caption = page.locator(".st-key-film-vae .caption")
+    expect(caption).to_have_text(re.compile(r"step ([\d,]+) of \1$"), timeout=20_000)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1280])
+def test_home_fits_every_screen(chromium: Browser, serve: Callable[[str], str], scheme: str, width: int) -> None:
+    context = chromium.new_context(viewport={"width": width, "height": 844}, color_scheme=scheme)  # type: ignore[arg-type]
+    page = context.new_page()
+    page.goto(serve(APP))
+    page.get_by_role("heading", name="A laboratory of deep generative models").wait_for()
+    settled(page)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    background = page.get_by_test_id("stApp").evaluate("e => getComputedStyle(e).backgroundColor")
+    assert background == {"light": "rgb(255, 255, 255)", "dark": "rgb(20, 23, 26)"}[scheme]
+    film = page.locator(".st-key-film-vae canvas")
+    expect(film).to_be_visible()
+    box = film.bounding_box()
+    assert box is not None
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= width
+    context.close()
+
+
+def test_the_app_asks_nobody_else_for_anything(page: Page, serve: Callable[[str], str]) -> None:
+    url = serve(APP)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(url)
+    page.get_by_role("heading", name="A laboratory of deep generative models").wait_for()
+    settled(page)
+    own = (url, url.replace("http", "ws"), "data:", "blob:")
+    assert asked
+    assert not [one for one in asked if not one.startswith(own)]
+
+
+def test_figures_stand_in_columns(page: Page, serve: Callable[[str], str]) -> None:
+    page.goto(serve(APP))
+    settled(page)
+    assert page.get_by_test_id("stApp").evaluate("e => getComputedStyle(e).fontVariantNumeric") == "tabular-nums"
+
+
+def test_there_is_no_button_that_clears_everybodys_cache(page: Page, serve: Callable[[str], str]) -> None:
+    page.goto(serve(APP))
+    settled(page)
+    page.keyboard.press("c")
+    page.get_by_test_id("stMainMenu").locator("button").click()
+    expect(page.get_by_text("Clear cache")).to_have_count(0)

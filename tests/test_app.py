@@ -1,0 +1,224 @@
+"""The app as its visitors' scripts run: pages, forms, links, theory; what only a browser sees is in tests/browser."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from genmodels.distributions import kl_to_standard_normal
+from genmodels.gallery import CHECKPOINTS, pieces
+from genmodels.hyperparameters import Between, Numbers, Only, Switch
+from genmodels.models import MODELS
+from genmodels.models.vae import VAE
+from pages._ui import preload, theory
+from pages._ui.forms import hyperparameters
+
+ROOT = Path(__file__).resolve().parents[1]
+APP, FORM = str(ROOT / "app.py"), str(ROOT / "tests/browser/apps/form.py")
+PAGES = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob("pages/[a-z]*/*.py"))
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+
+
+@pytest.fixture(autouse=True)
+def no_preload(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(preload, "start", lambda: None)
+
+
+def app() -> AppTest:
+    test = AppTest.from_file(APP, default_timeout=60).run()
+    assert not test.exception
+    return test
+
+
+# The router -----------------------------------------------------------------------------------------------------------
+
+
+def test_home_shows_every_model_that_has_a_page() -> None:
+    home = app()
+    links = {link.label for link in home.get("page_link")}
+    for name, entry in MODELS.items():
+        assert (f"**{entry.title}**" in links) == (ROOT / "pages/models" / f"{name}.py").exists()
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_draws_itself(page: str) -> None:
+    test = app()
+    test.switch_page(page)
+    test.run()
+    assert not test.exception
+    assert len(test.title) == 1
+
+
+def test_a_model_without_a_page_is_not_in_the_menu(monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = MODELS["vae"]
+    monkeypatch.setitem(MODELS, "unseen", type(entry)("Unseen", "Unseen", "Nobody has drawn it.", entry.path))
+    assert "**Unseen**" not in {link.label for link in app().get("page_link")}
+
+
+def test_the_first_page_waits_for_neither_torch_nor_scipy() -> None:
+    code = f"""
+import sys
+from streamlit.testing.v1 import AppTest
+from pages._ui import preload
+preload.start = lambda: None
+test = AppTest.from_file({APP!r}, default_timeout=60).run()
+assert not test.exception and test.title, test.exception
+found = {{"torch", "scipy", "sklearn"}} & set(sys.modules)
+assert not found, found
+"""
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, timeout=120)
+
+
+# The form -------------------------------------------------------------------------------------------------------------
+
+
+def form(**link: str) -> AppTest:
+    test = AppTest.from_file(FORM, default_timeout=60)
+    for name, value in link.items():
+        test.query_params[name] = value
+    test.run()
+    assert not test.exception
+    return test
+
+
+def chosen(test: AppTest) -> dict[str, object]:
+    values = json.loads(test.json[0].value)
+    return {"data": values["data"], **values["arguments"], **values["settings"]}
+
+
+def test_a_link_is_a_setting() -> None:
+    test = form(data="two-moons", latent_dim="5", hidden="300", prior="vamp", lr="3e-4", compile="yes", beta="0.5")
+    expected = {"data": "two-moons", "latent_dim": 5, "hidden": 300, "prior": "vamp", "lr": 3e-4, "compile": True}
+    assert chosen(test).items() >= (expected | {"beta": 0.5}).items()
+    assert not test.warning
+    assert test.query_params["lr"] == "0.0003"  # other spellings are put right
+
+
+def test_what_a_link_has_wrong_is_named_and_the_default_taken() -> None:
+    test = form(latent_dim="99", lr="nan", prior="cubist", samples="2.5", compile="maybe", hidden="300")
+    said = " ".join(warning.value for warning in test.warning)
+    for part in (
+        "latent_dim = '99' is not a whole number from 1 to 64",
+        "lr = 'nan' is not a number",
+        "prior = 'cubist' is not one of normal, mixture",
+        "samples = '2.5' is not a whole number",
+        "compile = 'maybe' is not true or false",
+    ):
+        assert part in said
+    values = chosen(test)
+    assert values.items() >= {"latent_dim": 2, "lr": 1e-3, "prior": "normal", "samples": 1, "compile": False}.items()
+    assert values["hidden"] == 300
+    assert set(test.query_params) == {"hidden"}
+
+
+def test_a_notice_goes_when_another_value_is_chosen() -> None:
+    test = form(latent_dim="99")
+    assert test.warning
+    test.slider(key="latent_dim").set_value(7).run()
+    assert not test.warning
+    assert chosen(test)["latent_dim"] == 7
+
+
+@pytest.mark.parametrize("preset", VAE.presets, ids=lambda preset: preset.title)
+def test_a_preset_sets_the_whole_form(preset: object) -> None:
+    assert isinstance(preset, type(VAE.presets[0]))
+    test = form(latent_dim="17", seed="3")
+    test.selectbox(key="preset").set_value(preset.title).run()
+    assert not test.exception
+    values = chosen(test)
+    assert values["data"] == preset.data
+    assert values.items() >= {**preset.model, **preset.training}.items()
+    assert "seed" in preset.training or values["seed"] == 0
+    assert test.selectbox(key="preset").value == preset.title
+    test.number_input(key="seed").set_value(8).run()
+    assert test.selectbox(key="preset").value == "own settings"
+
+
+def declares(
+    *,
+    width: Annotated[int, Between(1, 4096, "units", log=True)] = 48,
+    rate: Annotated[float, Between(0, 1, "share")] = 0.5,
+    decay: Annotated[float, Between(0, 0.99999, "of the average")] = 0.999,
+    kind: Annotated[str, Only(("a", "b"), "letter")] = "b",
+    on: Annotated[bool, Switch("or off")] = True,
+    knots: Annotated[tuple[float, ...], Numbers(2, 4, -9, 9, "heights")] = (1.0, -2.5),
+) -> None:
+    """Every kind of hyperparameter."""
+
+
+def draws() -> None:
+    import streamlit as st
+
+    from tests.test_app import declares, hyperparameters
+
+    values = hyperparameters(declares, prefix="p_", defaults={"rate": 0.25})
+    st.json({"values": list(values.values()), "names": list(values)})
+
+
+def test_every_kind_of_hyperparameter_has_its_widget() -> None:
+    sys.modules.setdefault("tests.test_app", sys.modules[__name__])
+    test = AppTest.from_function(draws, default_timeout=60)
+    test.query_params["p_knots"] = "3,2,1"
+    test.run()
+    assert not test.exception
+    assert json.loads(test.json[0].value)["values"] == [48, 0.25, 0.999, "b", True, [3, 2, 1]]
+    test.select_slider(key="p_width").set_value(64)
+    test.number_input(key="p_decay").set_value(0.5)
+    test.slider(key="p_rate").set_value(0.75)
+    test.toggle(key="p_on").set_value(False)
+    test.text_input(key="p_knots").set_value("1, 2, 3, 4, 5")
+    test.run()
+    assert json.loads(test.json[0].value)["values"] == [64, 0.75, 0.5, "b", False, [1, -2.5]]
+    assert "p_knots" not in test.json[0].value
+    assert "knots = '1, 2, 3, 4, 5' is not a row of 2 to 4 numbers from -9 to 9" in test.warning[0].value
+    assert hyperparameters.__doc__
+
+
+# Theory and gallery ---------------------------------------------------------------------------------------------------
+
+
+def test_the_code_shown_is_the_code_that_runs() -> None:
+    where, code = theory.source(kl_to_standard_normal)
+    path, line = where.rsplit(":", 1)
+    original = (ROOT / path).read_text().splitlines()
+    assert code.splitlines()[0] == original[int(line) - 1]
+    body = [one for one in code.splitlines()[1:] if one.strip()]
+    assert body
+    assert {one.strip() for one in body} <= {one.strip() for one in original}
+    assert '"""' not in code
+    compile(code, where, "exec")
+
+
+def test_a_method_is_shown_without_its_indentation() -> None:
+    _, code = theory.source(VAE.decode)
+    assert code.startswith("def decode(self")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(3.14159265, "3.1416"), (-1e-7, r"-1 \cdot 10^{-7}"), (123456.0, r"1.2346 \cdot 10^{5}")]
+)
+def test_numbers_in_formulas(value: float, text: str) -> None:
+    assert theory.number(value) == text
+
+
+def test_the_gallery_holds_what_each_checkpoint_drew() -> None:
+    found = pieces()
+    assert {piece.name for piece in found} == {
+        path.parents[2].name for path in CHECKPOINTS.glob("*/snapshots/*/samples.npy")
+    }
+    for piece in found:
+        assert piece.samples.shape[0] == len(piece.steps)
+        assert np.isfinite(piece.samples).all()
+        if piece.is_image:
+            film = piece.film(16, 8)
+            h, w = piece.samples.shape[-2:]
+            assert (film.frames, film.size) == (len(piece.steps), (8 * w + 7, 2 * h + 1))
+
+
+def test_a_folder_without_checkpoints_is_an_empty_gallery(tmp_path: Path) -> None:
+    assert pieces(tmp_path) == ()

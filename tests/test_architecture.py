@@ -26,6 +26,7 @@ LAYERS = (  # a module imports from its own layer and from those above it in thi
         "planes",
         "transforms",
         "pictures",
+        "gallery",
         "terminal",
     ),
     ("distributions",),

@@ -29,7 +29,7 @@ format: $(VENV)/dev.stamp
 	$(PY) -m ruff check --fix .
 	$(PY) -m ruff format .
 
-bench: $(VENV)/dev.stamp
+bench: $(VENV)/bench.stamp
 	$(PY) -m benchmarks $(ARGS)
 
 clean:
@@ -43,6 +43,10 @@ $(VENV)/app.stamp: requirements.txt | $(PY)
 $(VENV)/dev.stamp: requirements.txt requirements-dev.txt | $(PY)
 	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@ $(VENV)/app.stamp
+
+$(VENV)/bench.stamp: requirements.txt requirements-dev.txt requirements-bench.txt | $(PY)
+	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements-bench.txt
+	@touch $@ $(VENV)/dev.stamp $(VENV)/app.stamp
 
 $(PY):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \

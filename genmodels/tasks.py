@@ -28,7 +28,10 @@ Arrays = dict[str, npt.NDArray[Any]]
 
 TASKS: dict[str, str] = {
     "samples": "genmodels.instruments.sampling:samples",
+    "vae-gap": "genmodels.instruments.vae_latent:gap",
+    "vae-geodesic": "genmodels.instruments.vae_latent:geodesic",
     "vae-ladder": "genmodels.instruments.vae:ladder",
+    "gan-history": "genmodels.instruments.gan_lab:history",
 }
 """What can be asked: a name, and where its generator function is ("module:function"). Its arguments are JSON."""
 

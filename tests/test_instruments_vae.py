@@ -10,6 +10,7 @@ from genmodels import data as datasets
 from genmodels import runs
 from genmodels.errors import BadInput
 from genmodels.instruments import vae as instruments
+from genmodels.instruments import vae_latent as geometry
 from genmodels.metrics import likelihood
 from genmodels.models.vae import VAE
 from genmodels.recording import Recording
@@ -112,3 +113,46 @@ def test_the_ladder_rises_to_the_exact_likelihood(tmp_path, monkeypatch):
     assert means[-1] > means[0]
     assert found["kl"].shape == found["active"].shape == (2,)
     assert TASKS["vae-ladder"] == "genmodels.instruments.vae:ladder"
+
+
+# Geometry -----------------------------------------------------------------------------------------------------------
+
+
+def test_ellipses_are_one_sigma():
+    found = geometry.ellipses([[1.0, 2.0]], [[0.5, 0.25]], sides=4)
+    assert np.allclose(found[0], [[1.5, 2], [1, 2.25], [0.5, 2], [1, 1.75], [1.5, 2]])
+
+
+def test_the_stretch_of_a_linear_decoder_is_the_same_everywhere(monkeypatch):
+    vae = model()
+    A = torch.randn(64, 2, generator=torch.Generator().manual_seed(0))
+    monkeypatch.setattr(VAE, "decode", lambda self, z: (z @ A.T).view(-1, 1, 8, 8))
+    found = geometry.stretch(vae, side=6)
+    assert found.log10.shape == (6, 6)
+    exact = 0.5 * torch.linalg.det(A.T.double() @ A.double()).log10()
+    assert np.allclose(found.log10, exact, atol=1e-4)
+
+
+def finish(steps):
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value
+
+
+def test_a_geodesic_is_never_longer_than_the_straight_line_and_the_gap_closes(tmp_path, monkeypatch):
+    monkeypatch.setenv("GENMODELS_RUNS", str(tmp_path / "runs"))
+    run = runs.create("vae", "digits", arguments={"hidden": 32, "depth": 1}, settings={"steps": 300})
+    recording = Recording(run)
+    for _ in recording.steps():
+        pass
+    recording.close()
+    path = finish(geometry.geodesic(run.id, 0, 3, frames=8, iterations=60))
+    assert path["x"].shape == (8, 1, 8, 8)
+    assert np.allclose(path["z"][[0, -1]], path["straight"][[0, -1]])
+    assert path["energy"][-1] <= path["energy"][0]
+    found = finish(geometry.gap(run.id, 5, steps=60))
+    assert found["elbo"][-1] >= found["elbo"][0] - 1e-3
+    assert found["elbo"][-1] <= found["exact"][0] + 0.05
+    assert found["mu"].shape == found["sigma"].shape == (2, 2)

@@ -25,6 +25,7 @@ __all__ = [
     "Reconstructions",
     "densities",
     "encoded",
+    "examples",
     "ladder",
     "manifold",
     "numbers",
@@ -43,7 +44,7 @@ def _plane(model: VAE) -> None:
         raise BadInput(f"This picture needs latent_dim = 2, and this model has {model.latent_dim}.")
 
 
-def _examples(model: VAE, data: Data, n: int | None) -> tuple[Tensor, Tensor]:
+def examples(model: VAE, data: Data, n: int | None) -> tuple[Tensor, Tensor]:
     """The first ``n`` test examples as the model's loss expects them, and their labels."""
     x, y = data.test.x[:n], data.test.y[:n]
     return data.prepare(x, model.inputs, random.generator(0, data.device)).to(model.device), y
@@ -94,7 +95,7 @@ class Encoded:
 
 def encoded(model: VAE, data: Data, n: int = 2000) -> Encoded:
     """Where the encoder puts the first ``n`` test examples, and how sure it is."""
-    x, y = _examples(model, data, n)
+    x, y = examples(model, data, n)
     mu, logvar = likelihood.posterior(model, x)
     return Encoded(mu.cpu().numpy(), torch.exp(0.5 * logvar).cpu().numpy(), y.cpu().numpy())
 
@@ -117,7 +118,7 @@ def densities(model: VAE, data: Data, *, side: int = 100, n: int = 10_000) -> De
         BadInput: If latent space is not a plane.
     """
     _plane(model)
-    x, _ = _examples(model, data, n)
+    x, _ = examples(model, data, n)
     mu = likelihood.posterior(model, x)[0]
     z = torch.cat([model.prior.sample(4000, random.generator(0, model.device)), mu])
     half = float(z.abs().quantile(0.999)) * 1.1
@@ -134,7 +135,7 @@ def densities(model: VAE, data: Data, *, side: int = 100, n: int = 10_000) -> De
 @torch.no_grad()
 def path(model: VAE, data: Data, first: int, second: int, *, frames: int = 24, spherical: bool = False) -> Array:
     """A film from one test example to another through latent space, (frames, C, H, W): straight, or on a great arc."""
-    x, _ = _examples(model, data, max(first, second) + 1)
+    x, _ = examples(model, data, max(first, second) + 1)
     a, b = (likelihood.posterior(model, x[i : i + 1])[0][0] for i in (first, second))
     t = torch.linspace(0, 1, frames, device=model.device).unsqueeze(1)
     angle = torch.arccos((a @ b / (a.norm() * b.norm()).clamp_min(1e-9)).clamp(-1, 1))
@@ -148,7 +149,7 @@ def path(model: VAE, data: Data, first: int, second: int, *, frames: int = 24, s
 @torch.no_grad()
 def sweep(model: VAE, data: Data, example: int, *, steps: int = 11, reach: float = 2.5) -> Array:
     """One latent dimension at a time, from −reach to reach, the others as encoded: (L, steps, C, H, W)."""
-    x, _ = _examples(model, data, example + 1)
+    x, _ = examples(model, data, example + 1)
     mu = likelihood.posterior(model, x[example:])[0][0]
     rows = []
     for j in range(model.latent_dim):
@@ -173,7 +174,7 @@ class Reconstructions:
 @torch.no_grad()
 def reconstructions(model: VAE, data: Data, n: int = 9, *, among: int = 500) -> Reconstructions:
     """The worst third, the middle and the best of ``among`` test examples, ``n`` in all, sorted by their ELBO."""
-    x, _ = _examples(model, data, among)
+    x, _ = examples(model, data, among)
     bound = likelihood.elbo(model, x, samples=8, rng=random.generator(0, model.device)).elbo
     order = bound.argsort()
     third = max(1, n // 3)
@@ -224,7 +225,7 @@ def read(model: VAE, data: Data, pixels: npt.ArrayLike) -> dict[str, Any]:
 @torch.no_grad()
 def numbers(model: VAE, data: Data, example: int = 0) -> dict[str, float]:
     """The terms of the ELBO of one test example with one draw of z: what the theory panel puts into the equations."""
-    x, _ = _examples(model, data, example + 1)
+    x, _ = examples(model, data, example + 1)
     x = x[example:]
     rng = random.generator(example, model.device)
     mu, logvar = model.encode(x)
@@ -251,7 +252,7 @@ def ladder(run: str, step: int | None = None, n: int = 200) -> Generator[float, 
     source = runs.find(run)
     model, data = source.model(step), source.data()
     assert isinstance(model, VAE)
-    x, _ = _examples(model, data, n)
+    x, _ = examples(model, data, n)
     rng = random.generator(0, model.device)
     found: dict[str, Array] = {"k": np.array(LADDER), "elbo": likelihood.elbo(model, x, rng=rng).elbo.numpy()}
     found["kl"] = likelihood.kl_per_dimension(model, x, rng=rng).numpy()

@@ -22,8 +22,15 @@ st.write(info.about)
 
 arguments = strokes() if name == "drawing" else {}
 bar = st.empty()
+
+
+def progress(done: float, text: str) -> None:
+    """How the download goes."""
+    bar.progress(done, text)
+
+
 try:
-    data = datasets.load(name, arguments, progress=lambda done, text: bar.progress(done, text) and None)
+    data = datasets.load(name, arguments, progress=progress)
 except BadInput as error:
     st.warning(str(error))
     st.stop()

@@ -12,6 +12,7 @@ from pages._ui.components.latent_pad import Encoded, latent_pad
 from pages._ui.components.scrubber import scrubber
 from pages._ui.moment import Moment
 from pages._ui.tasks import answer
+from pages._ui.views import vae_latent
 
 __all__ = ["VIEWS"]
 
@@ -83,16 +84,17 @@ def prior_and_posterior(moment: Moment) -> None:
         figures.Points(name, points.mu[points.labels == i], figures.CLASSES[i % 10], size=3)
         for i, name in enumerate(moment.data.classes)
     ]
-    names = {"x_title": "z₁", "y_title": "z₂"}
     top = float(max(found.prior.max(), found.posterior.max()))
     left, middle, right = st.columns(3)
-    prior = figures.density(
-        found.prior, found.extent, title="Prior p(z) and encoded test set", color=figures.LATENT, over=clouds, **names
+    prior = vae_latent.density_of_z(
+        found.prior, found.extent, title="Prior p(z) and encoded test set", color=figures.LATENT, over=clouds
     )
-    posterior = figures.density(
-        found.posterior, found.extent, title="Aggregate posterior q(z)", color=figures.POSTERIOR, **names
+    posterior = vae_latent.density_of_z(
+        found.posterior, found.extent, title="Aggregate posterior q(z)", color=figures.POSTERIOR
     )
-    gap = figures.signed(found.posterior - found.prior, found.extent, title="q(z) − p(z)", unit="density", **names)
+    gap = figures.signed(
+        found.posterior - found.prior, found.extent, title="q(z) − p(z)", unit="density", x_title="z₁", y_title="z₂"
+    )
     for place, figure, key in ((left, prior, "prior"), (middle, posterior, "posterior"), (right, gap, "gap")):
         if key != "gap":
             figure.update_traces(zmax=top, selector={"type": "heatmap"})
@@ -173,10 +175,20 @@ def path(moment: Moment) -> None:
     most = len(moment.data.test) - 1
     first = left.number_input("from test example", 0, most, 0, key="path_from", bind="query-params")
     second = middle.number_input("to", 0, most, min(1, most), key="path_to", bind="query-params")
-    way = right.segmented_control(
-        "way", ["straight", "spherical"], default="straight", key="path_way", bind="query-params", required=True
-    )
-    film = _path(moment, int(first), int(second), way == "spherical")
+    ways = ["straight", "spherical", "geodesic"]
+    way = right.segmented_control("way", ways, default="straight", key="path_way", bind="query-params", required=True)
+    if way == "geodesic":
+        st.caption(
+            "The way along which the picture changes least: the straight line, pulled tight on the decoder's surface."
+        )
+        found = answer(
+            "vae-geodesic", key="geodesic", run=moment.id, step=moment.step, first=int(first), second=int(second)
+        )
+        if found is None:
+            return
+        film = found["x"]
+    else:
+        film = _path(moment, int(first), int(second), way == "spherical")
     scale = zoom(moment.data.shape, 180)
     scrubber(pictures.sprite(film), key="path", alt="from one digit to another", scale=scale)
     image_grid(
@@ -239,5 +251,8 @@ VIEWS = {
     "Path": path,
     "Dimensions": dimensions,
     "The bound": bound,
+    "Close the gap": vae_latent.close_the_gap,
+    "Shapes": vae_latent.shapes,
+    "Four priors": vae_latent.four_priors,
 }
 """The instruments by the name of their tab."""

@@ -18,7 +18,7 @@ __all__ = ["Chosen", "choose", "fields_of", "hyperparameters", "strokes"]
 
 COMMON = ("epochs", "batch_size", "lr", "seed")  # settings that are always in sight
 OWN = "own settings"
-FIELD = 112  # width of a widget, CSS pixels
+FIELD = 107  # width of a widget, CSS pixels
 
 
 @dataclass(frozen=True)

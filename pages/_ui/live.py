@@ -150,10 +150,10 @@ def _panel(
         run.seen()
         _say(run, state)
         _buttons(run, state["state"])
-    left, right = st.columns([5, 3], gap="medium")
-    with right:
-        step = film(run, state)
+    left, right = st.columns([3, 5])
     with left:
+        step = film(run, state)
+    with right:
         curves(run, marker=step, units=units, lines=lines, first=first)
 
 

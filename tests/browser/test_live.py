@@ -13,7 +13,7 @@ LONG = 90_000  # the first training waits for the workers' import of torch
 @pytest.fixture
 def training(page: Page, serve: Callable[[str], str]) -> Page:
     """A long training that has shown its first samples."""
-    page.goto(f"{serve(DEMO)}/?epochs=1000&hidden=32")
+    page.goto(f"{serve(DEMO)}/?data=two-moons&epochs=1000&hidden=32")
     button(page, "train").click()
     page.locator("figure canvas").first.wait_for(timeout=LONG)
     film(page).locator("canvas").wait_for(timeout=LONG)

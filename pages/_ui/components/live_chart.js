@@ -175,12 +175,13 @@ class View {
     }
     c.textAlign = "center";
     c.textBaseline = "alphabetic";
-    const wanted = (at.inner.right - at.inner.left) / 80;
-    const title = c.measureText(this.data.x_title).width + 14;
+    const wanted = (at.inner.right - at.inner.left) / 70;
+    const title = c.measureText(this.data.x_title).width + 8;
     for (const v of this.logX ? logTicks(at.x0, at.x1, wanted) : ticks(at.x0, at.x1, wanted)) {
       const x = at.x(v);
       stroke(c, [[Math.round(x) + 0.5, at.inner.bottom], [Math.round(x) + 0.5, at.inner.bottom + 4]]);
-      if (x < at.inner.right - title) c.fillText(shown(v, 4), x, at.height - 7);
+      const label = shown(v, 4);
+      if (x + c.measureText(label).width / 2 < at.inner.right - title) c.fillText(label, x, at.height - 7);
     }
     c.textAlign = "right";
     c.fillText(this.data.x_title, at.inner.right, at.height - 7);

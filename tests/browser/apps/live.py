@@ -12,7 +12,7 @@ st.set_page_config(layout="wide")
 st.title("Live")
 left, right = st.columns([1, 4], gap="medium")
 with left:
-    chosen = choose(model_class("vae"), data="two-moons")
+    chosen = choose(model_class("vae"))
 with right:
     moment = live("vae", chosen, units={"loss": "nats", "kl": "nats", "reconstruction": "nats"})
     st.text("nothing yet" if moment is None else f"every panel shows step {moment.step}")

@@ -42,8 +42,24 @@ class VAE(GenerativeModel):
     """encoder x → (mu, logvar), prior p(z), decoder z → the parameter of p(x | z)."""
 
     presets: ClassVar[tuple[Preset, ...]] = (
-        Preset("30 seconds on digits", "digits", {"latent_dim": 2, "hidden": 256}, {"epochs": 200}),
+        Preset("30 seconds on digits", "digits", {"hidden": 256}, {"epochs": 300}),
         Preset("MNIST 2-D as in the report", "mnist", {}, {"epochs": 20, "batch_size": 128, "lr": 1e-3}),
+        Preset("MNIST 2-D, tuned", "mnist", {}, {"epochs": 60, "decay": "cosine"}),
+        Preset(
+            "Grey MNIST with a flow prior, as in the report",
+            "mnist",
+            {"decoder": "continuous-bernoulli", "prior": "flow"},
+            {"epochs": 20},
+        ),
+        Preset("20-D", "mnist", {"latent_dim": 20}, {"epochs": 40}),
+        Preset("β = 4", "mnist", {"latent_dim": 10, "beta": 4.0}, {"epochs": 20}),
+        Preset(
+            "Posterior collapse (see it happen)",
+            "digits",
+            {"latent_dim": 16, "hidden": 256, "decoder": "gaussian", "sigma": 0.5},
+            {"epochs": 200},
+        ),
+        Preset("Plane: see p(x) learned", "two-moons", {"hidden": 128, "depth": 3}, {"epochs": 50}),
     )
 
     def __init__(

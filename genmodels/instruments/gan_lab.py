@@ -1,4 +1,4 @@
-"""The critic's laboratory: estimate against exact distance, slopes, five critics beside each other, and the way back."""
+"""The critic's laboratory: estimate against exact distance, slopes, five critics side by side, and the way back."""
 
 import math
 from collections.abc import Generator
@@ -14,7 +14,7 @@ from genmodels import random, runs
 from genmodels.data import Data
 from genmodels.errors import BadInput
 from genmodels.instruments.gan import Surface, coverage, slopes
-from genmodels.metrics.distances import sliced_wasserstein1
+from genmodels.metrics.distances import sliced_wasserstein1, wasserstein1
 from genmodels.models.adversarial import Adversarial
 from genmodels.models.bigan import BiGAN
 from genmodels.models.gan import generator_slope
@@ -27,7 +27,9 @@ __all__ = [
     "Verdict",
     "apart",
     "back",
+    "floor",
     "history",
+    "normal",
     "read",
     "rivals",
     "saturation",
@@ -51,9 +53,9 @@ def history(run: str, steps: list[int], n: int = 400) -> Generator[float, None, 
     """What the samples miss at each snapshot of ``steps``, from the same noise against the same test points. A task.
 
     Returns:
-        "step", "w1" (exact), "sliced", "estimate" of a WGAN's critic (NaN without one), (T,) each; "floor", the exact
-        distance of data to data; where the data have modes "covered" and "close", (T,), "counts" of samples by mode
-        (T, K) and "best", the share of the data themselves that is close to a mode.
+        "step", "w1" (exact), "sliced", "estimate" of a WGAN's critic (NaN without one), (T,) each; "floor", mean and
+        standard deviation of the exact distance of data to data; where the data have modes "covered" and "close",
+        (T,), "counts" of samples by mode (T, K) and "best", the share of the data themselves that is close to a mode.
 
     Raises:
         BadInput: If the model makes images.
@@ -71,8 +73,18 @@ def history(run: str, steps: list[int], n: int = 400) -> Generator[float, None, 
         table |= {"counts": [m.counts for m in modes], "best": 1 - math.exp(-(3.0**2) / 2)}
     return {name: np.array(column) for name, column in table.items()} | {
         "step": np.array(steps),
-        "floor": np.array(found[-1].w1_floor if found else math.nan),
+        "floor": np.array(floor(data, n)),
     }
+
+
+def floor(data: Data, n: int = 400, *, pairs: int = 6) -> tuple[float, float]:
+    """The exact W₁ of ``n`` test points to ``n`` others: mean and standard deviation over disjoint pairs of sets.
+
+    It is what a perfect model would get, and how much that depends on the draw.
+    """
+    sets = data.test.x[: 2 * pairs * n].split(min(n, len(data.test) // 2))
+    found = [wasserstein1(a, b) for a, b in zip(sets[::2], sets[1::2], strict=False) if len(a) == len(b)]
+    return float(np.mean(found)), float(np.std(found))
 
 
 @dataclass(frozen=True)
@@ -179,7 +191,7 @@ class Verdict:
     Attributes:
         sliced: Sliced 1-Wasserstein distance of samples to test data, pixels in [0, 1].
         w1: The exact distance.
-        w1_floor: The same of data to data.
+        w1_floor: The same of data to data, on average.
         covered: "7 of 8" modes, where the data have some.
         close: The share of the samples within 3σ of a mode.
         slope: Mean ‖∇f‖ between data and samples.
@@ -207,7 +219,7 @@ def verdict(model: Adversarial, data: Data, n: int = 400) -> Verdict:
         c = coverage(model, data, n)
         covered = f"{c.modes.covered} of {c.modes.of}" if c.modes else None
         close = c.modes.close if c.modes else None
-        return Verdict(c.sliced, c.w1, c.w1_floor, covered, close, slope, violations, every)
+        return Verdict(c.sliced, c.w1, floor(data, n)[0], covered, close, slope, violations, every)
     n = min(n, len(data.test))
     y = data.test.y[:n].to(model.device) if model.classes else None
     real = data.test.x[:n].to(model.device).flatten(1) / (data.levels - 1)
@@ -277,6 +289,12 @@ def saturation(reach: float = 8.0, n: int = 161) -> dict[str, Array]:
     s = torch.linspace(-reach, reach, n)
     objectives = ("minimax", "non-saturating", "least-squares")
     return {"s": s.numpy()} | {name: generator_slope(name, s).numpy() for name in objectives}
+
+
+def normal(reach: float = 4.0, n: int = 161) -> tuple[Array, Array]:
+    """z from −reach to reach and its density under N(0, 1), (n,) each: what codes are to be distributed as."""
+    z = np.linspace(-reach, reach, n)
+    return z, np.exp(-(z**2) / 2) / math.sqrt(2 * math.pi)
 
 
 def apart(sigma: float = 0.1, reach: float = 2.0, n: int = 101) -> dict[str, Array]:

@@ -1,0 +1,146 @@
+"""What a visitor feels: the first page, any page, Train to the first point, a drag to its picture, memory."""
+
+import argparse
+import os
+import re
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+FLAGS = [
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+PAGES = ("", "vae", "data", "runs")
+DRAG = """async (host) => {
+    // one move a frame; a move is drawn when the big picture's canvas has changed
+    const find = (root) => [...root.querySelectorAll('canvas')].concat(
+        ...[...root.querySelectorAll('*')].filter((e) => e.shadowRoot).map((e) => find(e.shadowRoot)));
+    const [map, picture] = find(host);
+    const box = map.getBoundingClientRect(), context = picture.getContext('2d'), times = [];
+    const print = () => context.getImageData(0, 0, picture.width, picture.height).data.join();
+    const send = (kind, x, y) => map.dispatchEvent(new PointerEvent(kind, {
+        clientX: x, clientY: y, pointerId: 1, isPrimary: true, bubbles: true, composed: true, buttons: 1, button: 0}));
+    send('pointerdown', box.x + 5, box.y + 5);
+    for (let i = 1; i <= 60; i++) {
+        const before = print(), start = performance.now();
+        send('pointermove', box.x + 5 + i * (box.width - 10) / 60, box.y + 5 + i * (box.height - 10) / 60);
+        while (print() === before && performance.now() - start < 500) await new Promise(requestAnimationFrame);
+        times.push(performance.now() - start);
+    }
+    send('pointerup', box.x + 5, box.y + 5);
+    return times;
+}"""
+
+
+@contextmanager
+def served(folder: Path, **environment: str) -> Any:
+    """The app on a port of its own: (url, process)."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "streamlit", "run", "app.py", f"--server.port={port}", "--server.headless=true"]
+    ours = os.environ | {"GENMODELS_RUNS": str(folder / "runs")} | environment
+    process = subprocess.Popen([*command, "--server.address=127.0.0.1"], cwd=ROOT, env=ours, stdout=subprocess.DEVNULL)
+    try:
+        yield f"http://127.0.0.1:{port}", process
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+def healthy(url: str) -> None:
+    """Wait for the server to answer."""
+    while True:
+        try:
+            with urllib.request.urlopen(f"{url}/_stcore/health", timeout=5):
+                return
+        except (urllib.error.URLError, ConnectionError):
+            time.sleep(0.01)
+
+
+def opened(page: Any, url: str) -> float:
+    """Seconds until the page at ``url`` shows its title and has stopped running."""
+    start = time.perf_counter()
+    page.goto(url)
+    page.locator("h1").first.wait_for(timeout=60_000)
+    page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for(timeout=60_000)
+    return time.perf_counter() - start
+
+
+def megabytes(pid: int) -> float:
+    """The memory that a process holds for itself or shares, in megabytes."""
+    text = Path(f"/proc/{pid}/status").read_text()
+    return int(re.search(r"VmRSS:\s+(\d+)", text)[1]) / 1024  # type: ignore[index]
+
+
+def measure(browser: Any, folder: Path) -> dict[str, tuple[float, float, str]]:
+    """Everything, by name: (what was measured, its bound, the unit)."""
+    found: dict[str, tuple[float, float, str]] = {}
+    times = []
+    for _ in range(4):
+        start = time.perf_counter()
+        subprocess.run([sys.executable, "-m", "genmodels", "--help"], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+        times.append(time.perf_counter() - start)
+    found["python -m genmodels --help"] = statistics.median(times[1:]), 1.0, "s"
+    for attempt in range(2):  # the first start reads everything from the disk
+        start = time.perf_counter()
+        with served(folder) as (url, _):
+            healthy(url)
+            page = browser.new_page()
+            opened(page, url)
+            found["streamlit run to the first page, warm"] = time.perf_counter() - start, 3.0, "s"
+            page.close()
+            time.sleep(5 * attempt)
+    with served(folder) as (url, process):
+        healthy(url)
+        page = browser.new_page()
+        opened(page, url)
+        time.sleep(10)  # torch is imported while the first page is read
+        slowest = max(opened(page, f"{url}/{name}") for name in PAGES for _ in range(2))
+        found["the slowest page"] = slowest, 2.0, "s"
+        opened(page, f"{url}/vae")
+        start = time.perf_counter()
+        page.locator(".st-key-train button").first.click()
+        page.get_by_text(re.compile(r"examples/s")).first.wait_for(timeout=60_000)
+        found["Train to the first point"] = time.perf_counter() - start, 1.5, "s"
+        pad = page.locator("[class*='st-key-manifold']").first
+        pad.wait_for(timeout=60_000)
+        time.sleep(2)
+        drags = sorted(pad.evaluate(DRAG))
+        found["drag to picture while it trains, 95 %"] = drags[int(0.95 * len(drags))], 50.0, "ms"
+        others = [browser.new_page() for _ in range(9)]
+        for other in others:
+            opened(other, f"{url}/vae")
+        found["memory of the server, ten sessions"] = megabytes(process.pid), 500.0, "MB"
+        for other in others:
+            other.close()
+    return found
+
+
+def main() -> int:
+    """Print the table; 1 where a bound does not hold."""
+    from playwright.sync_api import sync_playwright
+
+    argparse.ArgumentParser(description=__doc__).parse_args()
+    with sync_playwright() as playwright, tempfile.TemporaryDirectory() as folder:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
+        found = measure(browser, Path(folder))
+        browser.close()
+    for name, (value, bound, unit) in found.items():
+        print(f"{name:45s} {value:9.2f} {unit:3s} (at most {bound:g}){'' if value <= bound else '   TOO MUCH'}")
+    return any(value > bound for value, bound, _ in found.values())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

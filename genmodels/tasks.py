@@ -31,6 +31,14 @@ TASKS: dict[str, str] = {
     "vae-gap": "genmodels.instruments.vae_latent:gap",
     "vae-geodesic": "genmodels.instruments.vae_latent:geodesic",
     "vae-ladder": "genmodels.instruments.vae:ladder",
+    "ddpm-denoise": "genmodels.instruments.ddpm:denoised",
+    "ddpm-samplers": "genmodels.instruments.ddpm:compared",
+    "ddpm-bound": "genmodels.instruments.ddpm:every_term",
+    "ddpm-redraw": "genmodels.instruments.ddpm:redrawn",
+    "ddpm-inpaint": "genmodels.instruments.ddpm:filled",
+    "ddpm-interpolate": "genmodels.instruments.ddpm:interpolated",
+    "ddpm-field": "genmodels.instruments.score:field",
+    "ddpm-density": "genmodels.instruments.score:density",
     "gan-history": "genmodels.instruments.gan_lab:history",
 }
 """What can be asked: a name, and where its generator function is ("module:function"). Its arguments are JSON."""

@@ -1,0 +1,304 @@
+"""What the pages show of a diffusion model: shapes, and that each picture is of what it says."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from genmodels import data as datasets
+from genmodels import planes
+from genmodels.errors import BadInput
+from genmodels.instruments import ddpm as instruments
+from genmodels.instruments import score
+from genmodels.models.ddpm import DDPM, SAMPLERS
+from genmodels.recording import Recording
+from genmodels.runs import create
+from genmodels.schedules import Schedule
+from tests.analytic import Mixture
+
+TINY = {"T": 40, "width": 8, "depth": 1, "levels": 0, "attention": False}
+
+
+@pytest.fixture(scope="module")
+def data() -> datasets.Data:
+    return datasets.load("digits")
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(autouse=True)
+def _at_home(runs: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tests of this file share their runs: training takes longer than all the rest."""
+    monkeypatch.setenv("GENMODELS_RUNS", str(home))
+
+
+def trained(home: Path, data: str, steps: int, **arguments) -> str:
+    settings = {"steps": steps, "batch_size": 128, "ema": 0.9}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GENMODELS_RUNS", str(home))
+        run = create("ddpm", data, arguments=arguments, settings=settings)
+        recording = Recording(run)
+        for _ in recording.steps():
+            pass
+        recording.close()
+    return run.id
+
+
+@pytest.fixture(scope="module")
+def digits(home: Path) -> str:
+    return trained(home, "digits", 3, classes=10, **TINY)
+
+
+@pytest.fixture(scope="module")
+def plane(home: Path) -> str:
+    return trained(home, "eight-gaussians", 600, T=40, hidden=64)
+
+
+def done(task) -> dict[str, np.ndarray]:
+    """The answer of a task, whose progress must rise from 0 to 1."""
+    told = []
+    while True:
+        try:
+            told.append(next(task))
+        except StopIteration as end:
+            assert told
+            assert told == sorted(told)
+            assert 0 <= told[0] <= told[-1] <= 1
+            return end.value
+
+
+def model(**arguments) -> DDPM:
+    torch.manual_seed(0)
+    return DDPM((1, 8, 8), **TINY | arguments).eval()
+
+
+# Noising and the theory's numbers -------------------------------------------------------------------------------------
+
+
+def test_noising_goes_from_the_data_to_noise(data):
+    ddpm = model(T=1000)
+    found = instruments.noising(ddpm, data, 3, 2, frames=50)
+    assert found.x_t.shape == (50, 2, 1, 8, 8)
+    assert (found.t[0], found.t[-1]) == (0, 1000)
+    assert np.abs(found.x_t[0] - data.test.x[3:5].numpy() / 16 * 255.0).max() <= 0.5
+    assert found.log_snr[1:] == pytest.approx(ddpm.schedule.log_snr.numpy()[found.t[1:]])
+    with pytest.raises(BadInput, match="not all there"):
+        instruments.noising(ddpm, data, len(data.test))
+
+
+def test_tables_hold_the_models_own_schedule_first():
+    found = instruments.tables(model(schedule="cosine"))
+    assert list(found) == ["cosine", "linear"]
+    assert list(instruments.tables(model(schedule="drawn"))) == ["drawn", "linear", "cosine"]
+    for curves in found.values():
+        assert set(instruments.CURVES) < set(curves)
+        assert curves["signal"] ** 2 + curves["noise"] ** 2 == pytest.approx(np.ones(40))
+
+
+@pytest.mark.parametrize("variance", ["beta", "posterior"])
+def test_the_divergence_is_the_weighted_error_of_the_noise(data, variance):
+    """DDPM eq. 8 and eq. 12 are the same number, to the constant that no network can change."""
+    found = instruments.numbers(model(variance=variance), data, 4, 20)
+    written = found["weight"] * found["D"] * found["mse"]
+    assert found["L"] - found["constant"] == pytest.approx(written, rel=1e-4)
+    assert found["snr"] == pytest.approx(found["alpha_bar"] / (1 - found["alpha_bar"]))
+    assert found["mse"] == pytest.approx(found["snr"] * found["mse of x_0"], rel=1e-4)
+    with pytest.raises(BadInput, match="2 to 40"):
+        instruments.numbers(model(), data, 0, 1)
+
+
+def test_a_preview_is_ten_evaluations():
+    ddpm, asked = model(), []
+    ddpm.network.register_forward_hook(lambda *_: asked.append(1))
+    x = ddpm.preview(3, rng=torch.Generator().manual_seed(0))
+    assert x.shape == (3, 1, 8, 8)
+    assert len(asked) == 10
+
+
+# Denoising and samplers -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("guidance", [1.0, 3.0])
+def test_evaluations_are_how_often_the_network_is_asked(sampler, guidance):
+    ddpm, asked = model(classes=10), []
+    ddpm.network.register_forward_hook(lambda *_: asked.append(1))
+    y = torch.zeros(2, dtype=torch.long)
+    for _ in ddpm.trajectory(2, y=y, sampler=sampler, steps=6, guidance=guidance):
+        pass
+    assert len(asked) == instruments.evaluations(sampler, 6, guided=guidance != 1)
+
+
+def test_denoising_keeps_few_frames_and_ends_with_the_samples(digits):
+    found = done(instruments.denoised(digits, n=4, label=3, how={"steps": 40, "sampler": "ancestral"}))
+    assert found["x_t"].shape == found["eps"].shape == found["x_0"].shape == (41, 4, 1, 8, 8)
+    assert found["x_t"].dtype == np.uint8
+    assert (found["t"][0], found["t"][-1]) == (40, 0)
+    assert (found["x_t"][-1] == found["x_0"][-1]).all()
+    assert found["evaluations"] == 40
+    with pytest.raises(BadInput, match="n = 0"):
+        done(instruments.denoised(digits, n=0))
+    with pytest.raises(BadInput, match="'stepz' is not"):
+        done(instruments.denoised(digits, how={"stepz": 3}))
+
+
+def test_a_long_way_is_thinned_to_its_first_and_last_steps():
+    steps = iter(range(1001))
+    task = instruments._film(steps, 1000)
+    told = []
+    while True:
+        try:
+            told.append(next(task))
+        except StopIteration as end:
+            film = end.value
+            break
+    assert len(film) == instruments.FRAMES
+    assert (film[0], film[-1], len(told)) == (0, 1000, 1001)
+
+
+def test_samplers_start_from_the_same_noise_and_come_to_one_answer(plane):
+    found = done(instruments.compared(plane, n=200))
+    assert found["samples"].shape == (4, 4, 200, 2)
+    assert list(found["steps"]) == [5, 10, 25, 40]
+    assert np.isnan(found["gap"][0]).all()
+    ode = found["gap"][1:]
+    assert (ode[:, -1] < ode[:, 0]).all()
+    assert ode[1, -1] < ode[0, -1]  # second order beats first
+    assert found["w1"].shape == (4, 4)
+    assert 0 < found["floor"] < found["w1"][1, 0]
+
+
+def test_samplers_of_images_are_bytes(digits):
+    found = done(instruments.compared(digits, n=2, spacing="uniform"))
+    assert found["samples"].shape == (4, 4, 2, 1, 8, 8)
+    assert found["samples"].dtype == np.uint8
+    assert "w1" not in found
+
+
+# The bound ------------------------------------------------------------------------------------------------------------
+
+
+def test_the_bound_is_the_sum_of_its_terms_and_lies_above_the_truth(plane):
+    found = done(instruments.every_term(plane, n=100))
+    assert found["t"].tolist() == list(range(2, 41))
+    whole = found["prior"].mean() + found["steps"].sum() + found["last"].mean()
+    assert found["nats"].mean() == pytest.approx(whole, rel=1e-4)
+    assert found["nats"].mean() > found["exact"].mean()
+
+
+def test_the_bound_of_images_agrees_with_the_models_own(digits, data):
+    found = done(instruments.every_term(digits, n=8))
+    ddpm, _ = instruments.asked_of(digits, None)
+    x = data.prepare(data.test.x[:8], "signed")
+    own = ddpm.bound(x, torch.Generator().manual_seed(1), bins=17).nats
+    spread = float((torch.as_tensor(found["nats"]) - own).std()) / math.sqrt(8)
+    assert abs(found["nats"].mean() - float(own.mean())) < 5 * spread
+    assert found["levels"] == 17
+    assert found["mse"].shape == found["steps"].shape == (39,)
+
+
+# Edits ----------------------------------------------------------------------------------------------------------------
+
+
+def test_a_digit_is_drawn_again_from_a_time(digits, data):
+    found = done(instruments.redrawn(digits, example=2, t=7, n=3, steps=25))
+    assert found["x_t"].shape == (8, 3, 1, 8, 8)
+    assert found["t"].tolist() == [7, 6, 5, 4, 3, 2, 1, 0]
+    assert np.abs(found["x"] - data.test.x[2].numpy() / 16 * 255.0).max() <= 0.5
+    with pytest.raises(BadInput, match="t = 41"):
+        done(instruments.redrawn(digits, t=41))
+
+
+@pytest.mark.parametrize("hidden", instruments.MASKS)
+def test_what_is_seen_stays_and_what_is_hidden_does_not(digits, hidden):
+    found = done(instruments.filled(digits, example=1, hidden=hidden, n=2, steps=4, resample=1))
+    seen = instruments.mask((1, 8, 8), hidden).numpy().astype(bool)
+    assert seen.mean() == (0.75 if hidden == "middle" else 0.5)
+    assert (found["x_t"][-1][:, seen] == found["x"][seen]).all()
+    assert (found["x_t"][-1][:, ~seen] != found["x"][~seen]).any()
+    assert (found["seen"][~seen] == 128).all()
+
+
+def test_an_unknown_mask_is_named(digits):
+    with pytest.raises(BadInput, match="'corner' is not one of right"):
+        done(instruments.filled(digits, hidden="corner"))
+
+
+def test_a_path_goes_from_one_digit_to_the_other(digits):
+    found = done(instruments.interpolated(digits, first=0, second=3, n=5, steps=8))
+    assert found["path"].shape == found["blend"].shape == found["x_T"].shape == (5, 1, 8, 8)
+    assert (found["blend"][[0, -1]] == found["x"]).all()
+    assert found["error"] >= 0
+
+
+def test_points_are_no_images_and_images_no_points(digits, plane):
+    for task in (instruments.redrawn(plane), instruments.filled(plane), instruments.interpolated(plane)):
+        with pytest.raises(BadInput, match="makes points"):
+            next(task)
+    for task in (score.field(digits), score.density(digits)):
+        with pytest.raises(BadInput, match="makes images"):
+            next(task)
+
+
+# The plane ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_mixture_under_noise_is_the_analytic_one():
+    plane, schedule = planes.PLANES["eight-gaussians"](), Schedule.named("linear", 100)
+    S = (plane.sigma**2 * torch.eye(2, dtype=torch.float64)).tolist()
+    truth = Mixture(schedule, [1 / 8] * 8, plane.means.tolist(), [S] * 8)
+    x = torch.randn(50, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    for t in (1, 30, 100):
+        a, sigma = (float(rate) for rate in schedule.rates(t, x))
+        law = score.noised(plane, a, sigma)
+        assert law.log_prob(x).numpy() == pytest.approx(truth.log_prob(x, t).numpy())
+        assert score.best_eps(law, x, sigma).numpy() == pytest.approx(truth.eps(x, t).numpy(), abs=1e-9)
+
+
+@pytest.mark.parametrize("name", [name for name in planes.PLANES if name not in ("pinwheel", "checkerboard")])
+def test_the_law_of_noised_points_is_theirs(name):
+    """Its density integrates to one, and the mean log-density of noised points is its own, minus its entropy."""
+    plane, (a, sigma) = planes.PLANES[name](), (0.8, 0.6)
+    law, rng = score.noised(plane, a, sigma), torch.Generator().manual_seed(0)
+    x = a * plane.sample(4000, rng) + sigma * torch.randn(4000, 2, generator=rng)
+    grid = score._grid(5.0, 100)
+    log_p = law.log_prob(grid)
+    assert float(log_p.exp().sum()) * 0.1**2 == pytest.approx(1, abs=1e-3)
+    found = law.log_prob(x.double())
+    error = float(found.std()) / math.sqrt(len(x))
+    assert float(found.mean()) == pytest.approx(float((log_p.exp() * log_p).sum()) * 0.1**2, abs=4 * error)
+
+
+def test_a_law_without_a_closed_form_is_none():
+    assert score.noised(planes.PLANES["checkerboard"](), 0.8, 0.6) is None
+    assert score.noised(None, 0.8, 0.6) is None
+
+
+def test_what_cannot_be_known_and_what_is_not_learned_add_up(plane):
+    found = done(score.field(plane, n=50, frames=12))
+    assert found["particles"].shape == (13, 50, 2)
+    assert found["learned"].shape == found["best"].shape == (12, 361, 2)
+    assert found["map"].shape == (12, 64, 64)
+    assert (np.diff(found["t"]) < 0).all()
+    assert found["mse"] == pytest.approx(found["floor"] + found["gap"], abs=0.12)
+    assert (found["gap"] < found["floor"].max()).all()
+
+
+def test_the_learned_density_has_mass_one(plane):
+    found = done(score.density(plane, side=40, steps=24))
+    assert found["mass"] == pytest.approx(1, abs=0.1)
+    assert found["true"].sum() * (2 * found["half"] / 40) ** 2 == pytest.approx(1, abs=1e-2)
+    assert found["kl"] > 0
+
+
+def test_shades_go_from_paper_to_ink():
+    maps = np.array([[[0.0, 0.0], [0.0, 4.0]]])
+    frames = score.shades(maps, "#0000ff", "#ffffff")
+    assert frames.shape == (1, 3, 2, 2)
+    assert frames[0, :, 1, 0].tolist() == [255, 255, 255]
+    assert frames[0, :, 0, 1].tolist() == [64, 64, 255]

@@ -223,6 +223,8 @@ def create(
     shape = datasets.DATASETS[data].shape
     built = build({"model": model, "shape": list(shape), **(arguments or {})})
     chosen = Settings.of({**built.defaults, **(settings or {})})
+    if (classes := built.config.get("classes", 0)) not in (0, has := len(datasets.DATASETS[data].classes)):
+        raise BadInput(f"classes = {classes} does not suit {data}, which has {has}: it is that many, or 0 for none.")
     name = f"{model}-{data}-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
     run = Run(folder or inside(root(), name))
     if run.path.exists() and any(run.path.iterdir()):

@@ -11,6 +11,7 @@ class View {
     this.full = false; // whether the vertical axes show outliers too
     this.panels = new Map();
     this.legend = element("div", { class: "row legend" });
+    this.at = element("span", { class: "at faint" }); // where the cursor is
     this.grid = element("div", { class: "panels" });
     root.append(element("div", { class: "root" }, this.legend, this.grid));
     this.observer = new ResizeObserver(() => this.redraw());
@@ -38,9 +39,9 @@ class View {
   panelOf(spec) {
     if (this.panels.has(spec.title)) return this.panels.get(spec.title);
     const canvas = element("canvas", { tabindex: "0", role: "img" });
-    const readout = element("span", { class: "row readout" });
+    const readout = element("span", { class: "readout" });
     const head = [element("span", { class: "title" }, spec.title), element("span", { class: "faint" }, spec.unit), readout];
-    const figure = element("figure", {}, element("figcaption", { class: "row" }, ...head), canvas);
+    const figure = element("figure", {}, element("figcaption", {}, ...head), canvas);
     const panel = { canvas, readout, figure, spec, touches: new Map() };
     this.panels.set(spec.title, panel);
     this.grid.append(figure);
@@ -64,7 +65,7 @@ class View {
     ];
     if (this.zoomX || this.zoomY.size) options.push(option("reset zoom", false, () => this.reset(), "Show everything again (double-click)"));
     const focused = this.root.activeElement?.textContent;
-    this.legend.replaceChildren(...(entries.length > 1 ? entries : []), element("span", { class: "space" }), ...options);
+    this.legend.replaceChildren(...(entries.length > 1 ? entries : []), this.at, ...options);
     [...this.legend.children].find((one) => focused && one.textContent === focused)?.focus();
   }
 
@@ -242,8 +243,8 @@ class View {
     });
     const items = values.map(({ series, y }) =>
       element("span", { style: `color: color-mix(in srgb, ${series.color} 80%, var(--st-text-color))`, title: series.name }, shown(y)));
-    if (this.cursor != null && values.length) items.unshift(element("span", { class: "faint" }, `${this.data.x_title} ${shown(values[0].x)}`));
     panel.readout.replaceChildren(...items);
+    if (values.length) this.at.textContent = this.cursor == null ? "" : `${this.data.x_title} ${shown(values[0].x)}`;
     const said = values.map(({ series, x, y }) => `${series.name} ${shown(y)} at ${this.data.x_title} ${shown(x)}`).join(", ");
     panel.canvas.setAttribute("aria-label", `${panel.spec.title} (${panel.spec.unit}): ${said || "no values yet"}`);
   }

@@ -272,8 +272,8 @@ def every_term(run: str, step: int | None = None, n: int = 4, seed: int = 0) -> 
     Returns:
         "t", 2 … T; "steps", L_{t-1} in nats, and "mse", the squared error of the noise per dimension, means over the
         examples, (T - 1,) each; "prior", L_T, "last", L_0, and "nats", the whole bound on −log p(x), (n,) each;
-        "dimensions"; for images "levels", the grey levels of what the bound is of; for points with a known density
-        "exact", −log p(x), (n,).
+        "error", the standard error of its mean; for images "bpd", the mean in bits per dimension, and "levels", the
+        grey levels of what it is the bound of; for points with a known density "exact", −log p(x), (n,).
     """
     model, data = asked_of(run, step)
     x_0 = _examples(model, data, 0, _count(n))
@@ -290,9 +290,10 @@ def every_term(run: str, step: int | None = None, n: int = 4, seed: int = 0) -> 
     whole["nats"] = whole["prior"] + total + whole["last"]
     found = {name: value.double().cpu().numpy() for name, value in whole.items()}
     found |= {"t": times.cpu().numpy(), "steps": torch.cat(nats).cpu().numpy(), "mse": torch.cat(errors).cpu().numpy()}
-    found["dimensions"] = np.array(math.prod(model.shape))
+    found["error"] = np.array(found["nats"].std() / math.sqrt(max(1, n - 1)))
     if model.is_image:
-        return found | {"levels": np.array(data.levels)}
+        bpd = found["nats"].mean() / (math.prod(model.shape) * math.log(2))
+        return found | {"bpd": np.array(bpd), "levels": np.array(data.levels)}
     return found if data.log_prob is None else found | {"exact": -data.log_prob(x_0.double().cpu()).numpy()}
 
 

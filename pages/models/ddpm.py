@@ -1,0 +1,25 @@
+"""The denoising diffusion model: watch data become noise, and noise become data again, step by step."""
+
+import streamlit as st
+
+from genmodels.models import MODELS
+from pages._ui.page import page
+from pages._ui.views import ddpm, ddpm_theory
+
+st.title(MODELS["ddpm"].title)
+st.write(
+    "Noise is added to an example x₀ little by little until nothing else is left. "
+    "A network is shown every stage xₜ of it and says which noise ε is there; to sample is to take away what it says."
+)
+st.latex(
+    r"x_t = \sqrt{\bar\alpha_t}\, x_0 + \sqrt{1 - \bar\alpha_t}\, \epsilon, \qquad "
+    r"L_{\text{simple}} = E_{t, x_0, \epsilon}\, \| \epsilon - \epsilon_\theta(x_t, t) \|^2"
+)
+page(
+    "ddpm",
+    first=("T", "schedule", "predict", "classes"),
+    units=dict.fromkeys(("loss", "mse_t1", "mse_t2", "mse_t3", "mse_t4"), "per dimension"),
+    panels=("loss", "mse_t1", "mse_t2", "mse_t3", "mse_t4"),
+    explore=ddpm.VIEWS,
+    theory=ddpm_theory.theory,
+)

@@ -183,7 +183,7 @@ def curves(
         figure.update_xaxes(type="log")
     if log_y:
         figure.update_yaxes(type="log")
-    return figure.update_layout(hovermode="x unified", showlegend=len(lines) > 1)
+    return _named(figure.update_layout(hovermode="x unified"), len(lines) > 1)
 
 
 def bars(
@@ -236,7 +236,7 @@ def histogram(
         )
     if line is not None:
         figure.add_vline(x=line[1], line={"color": NEUTRAL, "width": 1.5, "dash": "dash"}, annotation_text=line[0])
-    return figure.update_layout(showlegend=len(arrays) > 1)
+    return _named(figure, len(arrays) > 1)
 
 
 def mesh(
@@ -311,7 +311,14 @@ def _square(figure: go.Figure, extent: Extent | None) -> go.Figure:
     if extent is not None:
         figure.update_xaxes(range=extent[:2]).update_yaxes(range=extent[2:])
     figure.update_xaxes(constrain="domain").update_yaxes(scaleanchor="x", constrain="domain")
-    return figure.update_layout(showlegend=sum(bool(t.name) for t in figure.data) > 1)
+    return _named(figure, sum(bool(t.name) for t in figure.data) > 1)
+
+
+def _named(figure: go.Figure, show: bool) -> go.Figure:
+    """Show the legend or not; where it is shown, the title stands above it."""
+    if show and figure.layout.title.text:
+        figure.update_layout(margin_t=62, title={"y": 1, "yref": "container", "yanchor": "top", "pad": {"t": 10}})
+    return figure.update_layout(showlegend=show)
 
 
 def _cloud(cloud: Points) -> go.Scattergl:

@@ -17,6 +17,7 @@ nothing of each other; here they meet.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import repeat
 from typing import Annotated, Any, ClassVar
 
 import torch
@@ -34,6 +35,7 @@ from genmodels.unet import PointNet, UNet
 
 __all__ = ["DDPM", "SAMPLERS"]
 
+ROWS = 512  # that the network sees at once where a bound asks it about many
 SAMPLERS = ("ancestral", "ddim", "dpm-solver", "heun")
 
 
@@ -163,8 +165,14 @@ class DDPM(GenerativeModel):
     # Likelihood ---------------------------------------------------------------------------------------------------
 
     def _guess(self, y: Tensor | None) -> bounds.Guess:
-        """x̂_0 of B examples, each at several times in a row."""
-        return lambda x_t, t: self.x_0_hat(x_t, t, y if y is None else y.repeat_interleave(len(x_t) // len(y)))
+        """x̂_0 of B examples, each at several times in a row; memory does not grow with their number."""
+
+        def guess(x_t: Tensor, t: Tensor) -> Tensor:
+            labels = repeat(None) if y is None else y.repeat_interleave(len(x_t) // len(y)).split(ROWS)
+            parts = zip(x_t.split(ROWS), t.split(ROWS), labels, strict=False)
+            return torch.cat([self.x_0_hat(*part) for part in parts])
+
+        return guess
 
     @torch.no_grad()
     def bound(

@@ -330,6 +330,35 @@ def test_points_are_an_array_and_no_picture(capsys: pytest.CaptureFixture[str], 
     assert [path.name for path in tmp_path.glob("?.*")] == ["x.npy"]
 
 
+def drawn(path: Path, name: str, *words: str) -> np.ndarray:
+    assert main(["sample", name, "--out", str(path / "x.npy"), "-n", "6", *words]) == 0
+    return np.load(path / "x.npy")
+
+
+def test_how_a_ddpm_samples_is_set(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert main(["train", "ddpm", "--data", "two-moons", "--steps", "3"]) == 0
+    name = last_line(capsys)["run"]
+    few = drawn(tmp_path, name, "--set", "sampler=ddim", "--set", "steps=3")
+    assert np.array_equal(few, drawn(tmp_path, name, "--set", "sampler=ddim", "--set", "steps=3"))
+    assert not np.array_equal(few, drawn(tmp_path, name, "--set", "sampler=ddim", "--set", "steps=5"))
+    capsys.readouterr()
+    assert main(["sample", name, "--out", str(tmp_path / "x.npy"), "--set", "sampler=dim"]) == 2
+    assert "sampler = 'dim' is not one of " in capsys.readouterr().err
+    assert main(["sample", name, "--out", str(tmp_path / "x.npy"), "--draw"]) == 2
+    assert "--draw is for models that draw x from p(x | z)" in capsys.readouterr().err
+
+
+def test_a_label_is_asked_for_where_the_model_learned_them(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert main(["train", "gan", "--set", "classes=10", "--set", "hidden=8", "--steps", "3"]) == 0
+    name = last_line(capsys)["run"]
+    three, four = drawn(tmp_path, name, "--label", "3"), drawn(tmp_path, name, "--label", "4")
+    assert not np.array_equal(three, four)
+    assert np.array_equal(three, drawn(tmp_path, name, "--label", "3"))
+    capsys.readouterr()
+    assert main(["sample", name, "--out", str(tmp_path / "x.npy"), "--label", "10"]) == 2
+    assert "--label 10 is not allowed: it is from 0 to 9" in capsys.readouterr().err
+
+
 def test_any_folder_with_a_model_can_be_asked(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     run = trained(capsys, "--data", "two-moons")
     moment = run.folder(4)

@@ -1,4 +1,4 @@
-"""The command line: ``python -m genmodels models | datasets | runs | train | resume | fork | sample | evaluate``.
+"""The command line: ``python -m genmodels COMMAND``, one of :data:`COMMANDS`.
 
 Every option of a model or of a training comes from its one declaration. Progress goes to stderr; the last line of
 stdout is one JSON object (or, of a list, a table). Ends with 0; with 1 where a training failed; with 2 for bad input,
@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
-from genmodels import commands
+from genmodels import commands, hub_commands
 from genmodels.errors import BadInput, TrainingFailed
 from genmodels.hyperparameters import Switch, declared
 from genmodels.models import MODELS
@@ -139,7 +139,9 @@ def add_fork(parser: Parser) -> None:
 
 def add_source(parser: Parser) -> None:
     """For what asks a trained model something."""
-    parser.add_argument("source", metavar="RUN_OR_CHECKPOINT", help="a run's id, a bundled checkpoint, or a folder")
+    parser.add_argument(
+        "source", metavar="RUN_OR_CHECKPOINT", help="a run's id, a bundled checkpoint, a folder, or hf://…"
+    )
     parser.add_argument("--step", type=whole(0, 10**12), metavar="N", help="a run's snapshot (default: the newest)")
     parser.add_argument("--seed", type=whole(0, 2**31 - 1), default=0, help="of all noise (default 0)")
     add_device(parser, "auto")
@@ -163,6 +165,43 @@ def add_evaluate(parser: Parser) -> None:
     parser.add_argument("-k", type=whole(0, 10**6), default=100, help="samples of a VAE's IWAE bound (default 100)")
 
 
+def add_measuring(parser: Parser) -> None:
+    """How a run is measured before it is shipped."""
+    parser.add_argument("--snapshots", type=whole(0, 100), default=12, help="moments that go along (default 12)")
+    parser.add_argument("-n", type=whole(10, 10**6), default=1000, help="test examples, and samples (default 1000)")
+    parser.add_argument("-k", type=whole(0, 10**6), default=100, help="samples of a VAE's IWAE bound (default 100)")
+    parser.add_argument("--seed", type=whole(0, 2**31 - 1), default=0, help="of all noise (default 0)")
+    add_device(parser, "auto")
+
+
+def add_export(parser: Parser) -> None:
+    """For ``export``."""
+    parser.add_argument("run", metavar="RUN", help="a finished run: its id, or its folder")
+    parser.add_argument("folder", metavar="FOLDER", help="a new folder")
+    add_measuring(parser)
+
+
+def add_checkpoints(parser: Parser) -> None:
+    """For ``checkpoints``."""
+    parser.add_argument("place", nargs="?", metavar="HF", help="hf://owner/repo (default: $GENMODELS_HUB_REPO)")
+    add_json(parser)
+
+
+def add_pull(parser: Parser) -> None:
+    """For ``pull``."""
+    parser.add_argument("name", metavar="HF", help="hf://owner/repo[@revision][/subfolder], or one of `checkpoints`")
+
+
+def add_push(parser: Parser) -> None:
+    """For ``push``."""
+    parser.add_argument("run", nargs="*", metavar="RUN", help="finished runs, or bundled checkpoints")
+    parser.add_argument("--to", metavar="HF", help="hf://owner/repo[/subfolder] (default: $GENMODELS_HUB_REPO)")
+    parser.add_argument("--bundled", action="store_true", help="all checkpoints that ship with the library")
+    parser.add_argument("--private", action="store_true", help="a repository that must be made is private")
+    parser.add_argument("--dry-run", action="store_true", help="write nothing, only list what would be sent")
+    add_measuring(parser)
+
+
 COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], int | None], Callable[[Parser], None]]] = {
     "models": (commands.models, add_model),
     "datasets": (commands.datasets, add_json),
@@ -172,4 +211,8 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], int | None], Callable[[
     "fork": (commands.fork, add_fork),
     "sample": (commands.sample, add_sample),
     "evaluate": (commands.evaluate, add_evaluate),
+    "export": (hub_commands.export, add_export),
+    "checkpoints": (hub_commands.checkpoints, add_checkpoints),
+    "pull": (hub_commands.pull, add_pull),
+    "push": (hub_commands.push, add_push),
 }

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = ["datasets", "evaluate", "fork", "models", "resume", "runs", "sample", "train"]
 
-CHECKPOINTS = Path(__file__).resolve().parents[1] / "checkpoints"
 CHUNK = 500  # samples drawn at once
 
 # Lists ----------------------------------------------------------------------------------------------------------------
@@ -273,20 +272,18 @@ def classes(model: "GenerativeModel", arguments: Arguments) -> "Callable[[int], 
 
 
 def run_of(name: str) -> "Run":
-    """The run of that id, the bundled checkpoint of that name (a run too), or the run in that folder.
+    """The run of that name: see :func:`genmodels.checkpoints.resolve`.
 
     Raises:
         BadInput: If there is none.
     """
-    from genmodels.runs import Run, root
+    from genmodels.checkpoints import resolve
+    from genmodels.runs import Run
 
-    for path in (root() / name, CHECKPOINTS / name, Path(name)):
-        if (path / "run.json").exists():
-            return Run(path)
-    bundled = ", ".join(sorted(path.parent.name for path in CHECKPOINTS.glob("*/run.json"))) or "none"
-    raise BadInput(
-        f"There is no run {name!r}: `python -m genmodels runs` lists them; the bundled checkpoints: {bundled}."
-    )
+    path = resolve(name, Progress().of)
+    if not (path / "run.json").exists():
+        raise BadInput(f"{name} is no run: it holds one moment only, without run.json.")
+    return Run(path)
 
 
 def folder_of(arguments: Arguments) -> Path:
@@ -295,9 +292,12 @@ def folder_of(arguments: Arguments) -> Path:
     Raises:
         BadInput: If there is none.
     """
-    path, step = Path(arguments.source), arguments.step
-    if (path / "run.json").exists() or not (path / "config.json").exists():
-        return run_of(arguments.source).folder(step)
+    from genmodels.checkpoints import resolve
+    from genmodels.runs import Run
+
+    path, step = resolve(arguments.source, Progress().of), arguments.step
+    if (path / "run.json").exists():
+        return Run(path).folder(step)
     if step is not None:
         raise BadInput(f"--step {step} is for runs: {path} holds one moment only.")
     return path

@@ -6,17 +6,17 @@ import zipfile
 from dataclasses import asdict
 from io import BytesIO
 from pathlib import Path
-from typing import Any
 
+from genmodels.cards import card
 from genmodels.errors import BadInput
 from genmodels.files import write, write_json
 from genmodels.hyperparameters import declared
-from genmodels.models import MODELS, model_class
-from genmodels.models.base import CONFIG, half
+from genmodels.models import model_class
+from genmodels.models.base import half
 from genmodels.runs import Run
 from genmodels.train import Settings
 
-__all__ = ["card", "command", "export", "zipped"]
+__all__ = ["command", "export", "zipped"]
 
 
 def export(run: Run, folder: Path, measures: dict[str, float], *, snapshots: int = 0) -> Run:
@@ -49,7 +49,8 @@ def export(run: Run, folder: Path, measures: dict[str, float], *, snapshots: int
     write_json(folder / "state.json", {k: state[k] for k in ("state", "step", "total", "seconds", "message")})
     write_json(folder / "measures.json", {"command": command(run), "seed": plan["settings"]["seed"]} | measures)
     write_json(folder / "run.json", plan)
-    write(folder / "README.md", card(ship, measures).encode())
+    use = f'load("checkpoints/{folder.name}")'
+    write(folder / "README.md", card(plan, ship.state(), folder, command(run), measures, use).encode())
     return ship
 
 
@@ -72,41 +73,3 @@ def command(run: Run) -> str:
     words = [f"--set {name}={value}" for name, value in plan["arguments"].items() if value != known[name].default]
     words += [f"--{k.replace('_', '-')} {value}" for k, value in plan["settings"].items() if value != usual[k]]
     return " ".join([f"python -m genmodels train {plan['model']} --data {plan['data']}", *words])
-
-
-def card(run: Run, measures: dict[str, Any]) -> str:
-    """The model card: what it is, how it was made, what was measured, how to use it."""
-    plan, state = run.plan, run.state()
-    config = json.loads((run.path / CONFIG).read_text())
-    size = (run.path / "model.safetensors").stat().st_size / 1e6
-    rows = "\n".join(f"| {name} | {value:.6g} |" for name, value in measures.items())
-    return f"""---
-library_name: genmodels
-license: mit
-tags:
-- {plan["model"]}
-- generative-model
-datasets:
-- {plan["data"]}
----
-
-# {plan["title"]}
-
-{MODELS[plan["model"]].title} on {plan["data"]}, shape {" × ".join(str(n) for n in config["shape"])};
-{size:.1f} MB in half precision. Trained for {state["total"]:,} steps in {state["seconds"]:.0f} s.
-
-Made by (genmodels {plan["versions"]["genmodels"]}, torch {plan["versions"]["torch"]}, {plan["device"]}):
-
-    {command(run)}
-
-| measure | value |
-|---|---|
-{rows}
-
-```python
-from genmodels.models.base import load
-
-model = load("checkpoints/{plan["title"]}")
-x = model.sample(16)
-```
-"""

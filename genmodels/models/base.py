@@ -26,14 +26,16 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
+from genmodels import hub
 from genmodels.errors import BadInput
 from genmodels.files import write
 from genmodels.hyperparameters import check
 from genmodels.models import MODELS, model_class
 
-__all__ = ["GenerativeModel", "Preset", "build", "half", "load", "only"]
+__all__ = ["GenerativeModel", "Preset", "build", "half", "load", "only", "weigh"]
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
+HEADER = 1 << 20  # bytes that a safetensors file may need beside its numbers
 
 
 @dataclass(frozen=True)
@@ -154,13 +156,29 @@ class GenerativeModel(nn.Module):
         write(Path(folder) / WEIGHTS, save(tensors), durable=durable)
 
     @classmethod
-    def from_pretrained(cls, source: str, *, device: torch.device | str = "cpu") -> Self:
-        """The model saved in the folder ``source``.
+    def from_pretrained(
+        cls,
+        source: str,
+        *,
+        revision: str | None = None,
+        subfolder: str = "",
+        device: torch.device | str = "cpu",
+    ) -> Self:
+        """The model saved in the folder ``source``, or else on the Hub.
+
+        Args:
+            source: A folder; or ``owner/repo``, or ``hf://owner/repo[@revision][/subfolder]``.
+            revision: A branch, a tag or a commit on the Hub.
+            subfolder: The folder within the repository.
+            device: Where to put it.
 
         Raises:
             BadInput: If it is no model of this class, or the files are not what they should be.
         """
-        model = load(source, device=device)
+        folder = Path(source)
+        if not folder.is_dir() and (source.startswith("hf://") or source.count("/") == 1):
+            folder = hub.fetch(hub.Place.parse(source, revision=revision, subfolder=subfolder), weigh)
+        model = load(folder, device=device)
         if not isinstance(model, cls):
             raise BadInput(f"{source} holds a {type(model).__name__}, not a {cls.__name__}.")
         return model
@@ -201,6 +219,21 @@ def build(config: Mapping[str, Any]) -> GenerativeModel:
     values = dict(config)
     cls = model_class(str(values.pop("model", None)))
     return cls(values.pop("shape", None), **values)
+
+
+def weigh(config: Mapping[str, Any]) -> tuple[int, int]:
+    """Fewest and most bytes of the weights of the model that ``config`` describes; none are allocated.
+
+    Raises:
+        BadInput: If it describes no model.
+    """
+    try:
+        with torch.device("meta"):
+            state = build(config).state_dict().values()
+    except RuntimeError:
+        raise BadInput("Its shape and hyperparameters would make a model larger than any memory.") from None
+    numbers = [(v.numel(), v.element_size()) for v in state]
+    return sum(n * min(size, 2) for n, size in numbers), sum(n * max(size, 4) for n, size in numbers) + HEADER
 
 
 def load(folder: Path | str, *, device: torch.device | str = "cpu") -> GenerativeModel:

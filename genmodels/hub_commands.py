@@ -1,0 +1,122 @@
+"""What the command line does with checkpoints: list, pull, push, export; its options are in :mod:`genmodels.cli`."""
+
+import json
+from argparse import Namespace as Arguments
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from genmodels.commands import run_of, show
+from genmodels.errors import BadInput
+from genmodels.hub import Place, repository
+from genmodels.terminal import Progress
+
+if TYPE_CHECKING:
+    from genmodels.runs import Run
+
+__all__ = ["checkpoints", "export", "pull", "push"]
+
+
+def checkpoints(arguments: Arguments) -> None:
+    """List the checkpoints that ship with the library, and those on the Hub (no weights are downloaded)."""
+    from genmodels.cards import headline
+    from genmodels.checkpoints import available
+    from genmodels.files import read_json
+    from genmodels.runs import bundled
+
+    rows = []
+    for run in bundled():
+        size = sum(path.stat().st_size for path in run.path.rglob("*") if path.is_file())
+        path = run.path / "measures.json"
+        measure = headline(read_json(path) if path.exists() else {})
+        rows.append(row(run.id, run.plan["model"], run.plan["data"], measure, size, run.plan["created"]))
+    place = Place.parse(arguments.place) if arguments.place else repository()
+    if place:
+        listing, cards = available(place)
+        for one in cards:
+            text = one.problem or headline(one.measures)
+            rows.append(row(str(one.place), one.model, one.data, text, one.size, one.created))
+        if not listing.live and not arguments.json:
+            print(f"The Hub cannot be reached: {place} as seen {day(listing.seen)}.")
+    show(rows, arguments.json)
+
+
+def row(name: str, model: str, data: str, measure: str, size: int, created: float) -> dict[str, Any]:
+    """One line of the list."""
+    values = {"checkpoint": name, "model": model, "data": data, "measure": measure}
+    return values | {"MB": round(size / 1e6, 1), "made": day(created)}
+
+
+def day(seconds: float) -> str:
+    """The date of a time since 1970.
+
+    >>> day(0)
+    '1970-01-01'
+    """
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d")
+
+
+def pull(arguments: Arguments) -> None:
+    """Fetch a checkpoint from the Hub: a run like any other, which the app shows too."""
+    from genmodels.checkpoints import pull
+
+    run = pull(place_of(arguments.name), Progress().of)
+    print(json.dumps({"run": run.id, "path": str(run.path), **run.plan["origin"]}))
+
+
+def place_of(name: str) -> Place:
+    """A place on the Hub; a bare name is a folder of the default repository.
+
+    Raises:
+        BadInput: If it is none.
+    """
+    default = repository()
+    if "/" in name or default is None:
+        return Place.parse(name)
+    return Place.parse(f"{default}/{name}")
+
+
+def push(arguments: Arguments) -> None:
+    """Send finished runs, or all bundled checkpoints, to the Hub, each with its model card."""
+    from genmodels.publishing import push
+    from genmodels.runs import bundled
+
+    place = Place.parse(arguments.to) if arguments.to else repository()
+    if place is None:
+        raise BadInput("Nothing says where to: give --to hf://owner/repo, or set GENMODELS_HUB_REPO.")
+    chosen = [run_of(name) for name in arguments.run] + (bundled() if arguments.bundled else [])
+    how: dict[str, Any] = {"private": arguments.private, "dry_run": arguments.dry_run, "progress": Progress().of}
+    sent = push(chosen, place, measuring(arguments), snapshots=arguments.snapshots, **how)
+    for one in sent:
+        print(f"{one.path}  {'removed' if one.size is None else f'{one.size:,} bytes'}")
+    total = sum(one.size or 0 for one in sent)
+    print(json.dumps({"to": str(place), "files": len(sent), "bytes": total, "sent": not arguments.dry_run}))
+
+
+def export(arguments: Arguments) -> None:
+    """Make a finished run small enough to ship: half precision, its curve, its measures, its model card."""
+    from genmodels.export import export
+
+    run, folder = run_of(arguments.run), Path(arguments.folder)
+    if run.state()["state"] != "finished" or (folder.exists() and (not folder.is_dir() or any(folder.iterdir()))):
+        raise BadInput(f"Run {run.id} must be finished, and {folder} a new folder.")
+    snapshots = min(arguments.snapshots, len(run.snapshots()))
+    ship = export(run, folder, measuring(arguments)(run), snapshots=snapshots)
+    print(json.dumps({"run": run.id, "folder": str(ship.path), "snapshots": snapshots}))
+
+
+def measuring(arguments: Arguments) -> "Callable[[Run], dict[str, Any]]":
+    """What measures a run on the test set, as ``evaluate`` does."""
+
+    def measure(run: "Run") -> dict[str, Any]:
+        from genmodels.distributed import device, settle_threads
+        from genmodels.evaluation import measures
+
+        settle_threads(many=True)
+        place, progress = device(arguments.device), Progress()
+        loaded = run.data(place, progress=progress.of)
+        how: dict[str, Any] = {"n": arguments.n, "k": arguments.k, "seed": arguments.seed, "progress": progress.of}
+        return measures(run.model(device=place), loaded, **how)
+
+    return measure

@@ -1,0 +1,129 @@
+"""How far the samples are, exactly, and what they miss: at every snapshot of a run."""
+
+import numpy as np
+import streamlit as st
+
+from genmodels import figures
+from genmodels.instruments import gan_lab as lab
+from pages._ui.moment import Moment
+from pages._ui.tasks import answer
+from pages._ui.views.gan import half_of, legend_above, only_planes, said, square
+
+__all__ = ["distances", "modes"]
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def _transport(moment: Moment) -> lab.Transport:
+    return lab.transport(moment.model, moment.data)
+
+
+def _history(moment: Moment) -> dict[str, np.ndarray] | None:
+    return answer("gan-history", key="history", run=moment.id, steps=moment.run.snapshots())
+
+
+def distances(moment: Moment) -> None:
+    """The exact distance at each snapshot, the critic's estimate beside it, and the best plan now."""
+    if not only_planes(moment):
+        return
+    left, right = st.columns([3, 2], gap="medium")
+    with left:
+        found = _history(moment)
+        if found is not None:
+            _distance_curves(moment, found)
+        else:
+            st.caption("W₁ of every snapshot's samples to test data, exactly: the best of all assignments.")
+    with right:
+        _plan(moment)
+
+
+def _distance_curves(moment: Moment, found: dict[str, np.ndarray]) -> None:
+    steps = found["step"]
+    lines = [
+        figures.Curve("exact W₁", steps, found["w1"], figures.SAMPLES),
+        figures.Curve("sliced W₁", steps, found["sliced"], figures.LATENT),
+        figures.Curve("floor: data to data", steps, np.full(len(steps), found["floor"][0]), figures.DATA, dashed=True),
+    ]
+    has_estimate = bool(np.isfinite(found["estimate"]).any())
+    if has_estimate:
+        lines.insert(1, figures.Curve("the critic's estimate", steps, found["estimate"], figures.POSTERIOR))
+    figure = figures.curves(
+        lines, x_title="step", y_title="distance, units of x", title="How far the samples are", marker=moment.step
+    )
+    st.plotly_chart(legend_above(figure), width="stretch", key="distances")
+    mean, spread = found["floor"]
+    words = (
+        "400 samples of the same noise against 400 test points. Two sets of 400 data are themselves "
+        f"{mean:.3f} ± {spread:.3f} apart: nothing can be seen below."
+    )
+    if has_estimate:
+        words += {
+            "clip": " Clipped weights bound the slope by an unknown k: the estimate is one of k·W₁.",
+            "gp": " The penalty is soft: a perfect critic has slope 1 + W/2λ, finds W₁ (1 + W/2λ); a lagging one less.",
+            "spectral": " Layers of norm 1 make the critic 1-Lipschitz: a lower bound of W₁, often a loose one.",
+            "none": " Nothing keeps this critic Lipschitz: its estimate means nothing.",
+        }[moment.model.penalty]
+    st.caption(words)
+
+
+def _plan(moment: Moment) -> None:
+    found = _transport(moment)
+    clouds = [
+        figures.Points("data", found.real, figures.DATA, size=4),
+        figures.Points("samples", found.fake, figures.SAMPLES, size=4),
+    ]
+    title = f"The cheapest plan: W₁ = {found.w1:.3f}"
+    figure = figures.points(clouds, title=title, extent=square(half_of(moment)))
+    figures.arrows(figure, found.fake, found.real - found.fake, name="way", color=figures.NEUTRAL)
+    st.plotly_chart(legend_above(figure), width="stretch", key="plan")
+    st.caption("200 samples, each carried to a test point so that the mean way is as short as can be.")
+    if moment.run.plan["model"] == "wgan":
+        low, middle, high = np.quantile(found.climb, [0.1, 0.5, 0.9])
+        st.caption(
+            f"Along these ways the best critic climbs with slope 1 (Gulrajani et al. 2017, proposition 1); this one "
+            f"with {said(middle)} in the middle, from {said(low)} to {said(high)} for four in five."
+        )
+
+
+# Mode collapse ---
+
+
+def modes(moment: Moment) -> None:
+    """Modes covered and the share of samples that is close to one, over the training."""
+    if not only_planes(moment):
+        return
+    if moment.data.plane is None or moment.data.plane.modes is None:
+        st.info("Modes can be counted on *eight-gaussians* and *gaussian-grid*; these data have none of their own.")
+        return
+    st.caption(
+        "To make it happen: let the generator chase whatever fools the critic now. On *eight-gaussians*, with hidden "
+        "64, latent dim 2, batch size 128, lr 0.002 and beta1 0.9, *minimax* ended after 500 steps on 1 of 8 modes. To "
+        "mend it: d steps 3 and nothing else covered 8 of 8; a WGAN with gradient penalty on the same data does too."
+    )
+    found = _history(moment)
+    if found is None:
+        return
+    steps, of = found["step"], found["counts"].shape[1]
+    left, middle, right = st.columns(3)
+    covered = [
+        figures.Curve("covered", steps, found["covered"], figures.SAMPLES),
+        figures.Curve("there are", steps, np.full(len(steps), of), figures.DATA, dashed=True),
+    ]
+    close = [
+        figures.Curve("samples", steps, 100 * found["close"], figures.SAMPLES),
+        figures.Curve("data", steps, np.full(len(steps), 100 * found["best"]), figures.DATA, dashed=True),
+    ]
+    axis = {"x_title": "step", "marker": moment.step}
+    figure = figures.curves(covered, y_title="modes", title="Modes covered", **axis)
+    left.plotly_chart(legend_above(figure).update_yaxes(range=[0, 1.08 * of]), width="stretch", key="covered")
+    figure = figures.curves(close, y_title="% of the samples", title="Within 3σ of a mode", **axis)
+    middle.plotly_chart(legend_above(figure).update_yaxes(range=[0, 105]), width="stretch", key="close")
+    at = int(np.abs(steps - (steps[-1] if moment.step is None else moment.step)).argmin())
+    shares = {str(i + 1): float(count) for i, count in enumerate(found["counts"][at])}
+    figure = figures.bars(
+        shares,
+        title=f"Samples of each mode at step {steps[at]:,}",
+        x_title="mode",
+        y_title="samples of 400",
+        floor=("even", 400 * float(found["best"]) / of),
+    )
+    right.plotly_chart(figure, width="stretch", key="counts")

@@ -1,0 +1,36 @@
+"""The bidirectional GAN: an encoder learned without a reconstruction loss, tried on test digits and on yours."""
+
+import streamlit as st
+
+from genmodels.models import MODELS
+from pages._ui.page import page
+from pages._ui.views import bigan, gan, gan_distance, gan_theory
+
+st.title(MODELS["bigan"].title)
+st.write(
+    "An encoder E learns beside the generator G, and the discriminator judges pairs of example and code. "
+    "The two kinds of pair can only look alike where E and G undo each other."
+)
+st.latex(r"\min_{G, E} \max_D \; E_{x \sim p}[\log D(x, E(x))] + E_z[\log(1 - D(G(z), z))]")
+page(
+    "bigan",
+    first=("latent_dim", "hidden", "d_steps", "stochastic"),
+    units={
+        "value": "nats",
+        "D(real)": "probability",
+        "D(fake)": "probability",
+        "discriminator_loss": "nats",
+        "generator_loss": "nats",
+        "reconstruction": "squared error",
+    },
+    panels=("discriminator_loss", "generator_loss", "reconstruction", "D(real)", "D(fake)"),
+    explore={
+        "There and back": bigan.there_and_back,
+        "Draw a digit": bigan.drawn,
+        "On the plane": gan.plane,
+        "Latent": gan.latent,
+        "Mode collapse": gan_distance.modes,
+        "Exact distance": gan_distance.distances,
+    },
+    theory=gan_theory.bigan,
+)

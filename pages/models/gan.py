@@ -1,0 +1,28 @@
+"""The GAN: watch two networks play, see what the discriminator believes and where it pushes, and collapse it."""
+
+import streamlit as st
+
+from genmodels.models import MODELS
+from pages._ui.page import page
+from pages._ui.views import gan, gan_distance, gan_lab, gan_theory
+
+st.title(MODELS["gan"].title)
+st.write(
+    "A generator turns noise z into examples; a discriminator learns to tell them from data; "
+    "the generator learns from whatever gives it away."
+)
+st.latex(r"\min_G \max_D \; V(D, G) = E_{x \sim p}[\log D(x)] + E_z[\log(1 - D(G(z)))]")
+page(
+    "gan",
+    first=("objective", "latent_dim", "hidden", "d_steps"),
+    units={"value": "nats", "D(real)": "probability", "D(fake)": "probability", "push": "per unit of score"},
+    panels=("discriminator_loss", "generator_loss", "D(real)", "D(fake)"),
+    explore={
+        "On the plane": gan.plane,
+        "Latent": gan.latent,
+        "Mode collapse": gan_distance.modes,
+        "Critic lab": gan_lab.critics,
+        "Exact distance": gan_distance.distances,
+    },
+    theory=gan_theory.gan,
+)

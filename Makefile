@@ -9,7 +9,7 @@ PROCESSES ?= 2
 ARGS ?=
 VENV := .venv
 PY := $(VENV)/bin/python
-CHROMIUM := $(shell command -v chromium)
+CHROMIUM := $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 
 .PHONY: app test lint format bench chromium clean
 .DEFAULT_GOAL := app

@@ -56,7 +56,7 @@ $(PY):
 
 chromium:
 ifeq ($(CHROMIUM),)
-	@$(call apt,chromium,the browser that the tests drive)
+	@$(call apt,chromium,The browser that the tests drive)
 endif
 
 # $(call apt,PACKAGE,WHAT IT IS): as root, or with sudo; elsewhere a sentence that says what to do.

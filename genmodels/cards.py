@@ -32,6 +32,8 @@ def headline(measures: Mapping[str, Any]) -> str:
 def worded(measures: Mapping[str, Any], name: str) -> str:
     """A measure with its standard error, where it has one, and its unit."""
     value, error = measures[name], measures.get(f"{name}_se")
+    if isinstance(value, str):
+        return value
     unit = " nats" if name.endswith("_nats") else ""
     return (f"{value:.6g}" if error is None else f"{value:.1f} ± {error:.1f}") + unit
 

@@ -6,7 +6,7 @@ taken, all of them are checked while they lie in the client's cache, and a run's
 
 import hashlib
 import json
-import math
+import re
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ import torch
 from genmodels import data as datasets
 from genmodels import hub
 from genmodels.errors import BadInput
-from genmodels.files import read_json, write_json
+from genmodels.files import held, read_json, write_json
 from genmodels.hub import CONFIG, MOST_JSON, WEIGHTS, File, Listing, Place
 from genmodels.idx import Progress
 from genmodels.models.base import GenerativeModel, build, load, weigh
@@ -42,10 +42,12 @@ ALLOWED = {
 }
 """What a checkpoint consists of, and the most bytes of each; ``snapshots/<step>/`` holds the first two and samples."""
 
+SNAPSHOT = re.compile(r"snapshots/(0|[1-9][0-9]{0,11})")
 OF_A_SNAPSHOT = (CONFIG, WEIGHTS, "samples.npy")
 PICKLES = (".pkl", ".pickle", ".pt", ".pth", ".bin", ".ckpt", ".joblib", ".dill")
 MOST_BYTES, MOST_SNAPSHOTS = 4 << 30, 100
 MOST_LISTED = 200
+NO_MARKUP = str.maketrans("", "", "[]<>`$|\\*")  # a title is shown as Markdown
 SPARE = 1 << 30  # bytes that stay free on the disk
 
 
@@ -162,7 +164,12 @@ def pull(place: Place, progress: Progress | None = None) -> Run:
     plan = _plan(raw, config, place) | {"origin": {"name": str(place), "commit": listing.commit}}
     here = _fetched(listing, place, files, progress)
     state = _checked(here, config, place)
-    _keep(run, here, {"run.json": plan, "state.json": state})
+    try:
+        _keep(run, here, {"run.json": plan, "state.json": state})
+    except BlockingIOError:
+        raise BadInput("Another checkpoint is just being put into its place: pull again.") from None
+    except OSError as error:
+        raise BadInput(f"{place} could not be kept: {error.strerror}.") from None
     return run
 
 
@@ -195,7 +202,7 @@ def wanted(listing: Listing, place: Place) -> dict[str, File]:
     found = {}
     for name, one in own.items():
         folder, _, last = name.rpartition("/")
-        snapshot = folder.startswith("snapshots/") and folder[10:].isascii() and folder[10:].isdigit()
+        snapshot = SNAPSHOT.fullmatch(folder)
         if (not folder or snapshot) and last.lower().endswith(PICKLES):
             raise BadInput(f"{place} holds {last[:60]}, which could run code when it is read: only safetensors is.")
         if (last in OF_A_SNAPSHOT) if snapshot else (name in ALLOWED):
@@ -227,7 +234,8 @@ def _plan(raw: Any, config: Any, place: Place) -> dict[str, Any]:
     made, versions = raw.get("created"), raw.get("versions")
     known = versions if isinstance(versions, dict) else {}
     return {
-        "title": _text(raw.get("title")) or PurePosixPath(place.subfolder or place.repo).name,
+        "title": _text(raw.get("title")).translate(NO_MARKUP).strip()
+        or PurePosixPath(place.subfolder or place.repo).name,
         "model": built.name,
         "arguments": {name: value for name, value in built.config.items() if name != "shape"},
         "data": raw["data"],
@@ -258,7 +266,8 @@ def _checked(here: Mapping[str, Path], config: Any, place: Place) -> dict[str, A
                 _check_samples(samples, model)
         state = read_json(here["state.json"]) if "state.json" in here else {}
         numbers = {name: state.get(name, 0) for name in ("step", "total", "seconds")}
-        rows = [json.loads(line) for line in _lines(here)]
+        text = here["metrics.jsonl"].read_text() if "metrics.jsonl" in here else ""
+        rows = [json.loads(line) for line in text.splitlines()]
     except (BadInput, ValueError, AttributeError, RecursionError) as error:
         reason = str(error) if isinstance(error, BadInput) else "a file is not what its name says"
         raise BadInput(f"{place} is not a whole checkpoint: {reason.removesuffix('.')}.") from None
@@ -286,7 +295,7 @@ def _keep(run: Run, here: Mapping[str, Path], written: Mapping[str, Any]) -> Non
         raise BadInput(f"Run {run.id} is being worked on: stop it first.")
     waiting = root() / ".hub"
     waiting.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=waiting) as folder:
+    with held(waiting), tempfile.TemporaryDirectory(dir=waiting) as folder:
         new = Path(folder) / "new"
         for name, path in here.items():
             (new / name).parent.mkdir(parents=True, exist_ok=True)
@@ -298,16 +307,12 @@ def _keep(run: Run, here: Mapping[str, Path], written: Mapping[str, Any]) -> Non
         new.rename(run.path)
 
 
-def _lines(here: Mapping[str, Path]) -> list[str]:
-    return here["metrics.jsonl"].read_text().splitlines() if "metrics.jsonl" in here else []
-
-
 def _existing(path: Path) -> Path:
     return next(one for one in (path, *path.parents) if one.exists())
 
 
 def _is_number(value: Any) -> TypeGuard[float]:
-    return type(value) in (int, float) and math.isfinite(value)
+    return type(value) in (int, float) and abs(value) < 1e300  # not NaN, and an integer that a float can hold
 
 
 def _text(value: Any, most: int = 80) -> str:

@@ -298,7 +298,8 @@ def json_of(listing: Listing, path: str) -> Any:
     Raises:
         BadInput: If it is missing, too large, or is not JSON.
     """
+    content = file(listing, path).read_bytes()
     try:
-        return json.loads(file(listing, path).read_bytes())
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError):
+        return json.loads(content)
+    except (ValueError, RecursionError):
         raise BadInput(f"{listing.place}: {path[:80]} is not JSON.") from None

@@ -12,8 +12,9 @@ import pytest
 from huggingface_hub import ModelCard, constants
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
+from streamlit.testing.v1 import AppTest
 
-from genmodels import errands, hub, hub_errors, runs
+from genmodels import checkpoints, errands, hub, hub_errors, runs
 from genmodels.checkpoints import available, pull, pulled, resolve
 from genmodels.cli import main
 from genmodels.errors import BadInput
@@ -26,6 +27,7 @@ from tests.fake_hub import FakeHub, Fault, serving
 BUNDLED = "vae-digits-2d"
 REPO = "ada/engines"
 PLACE = Place(REPO, subfolder=BUNDLED)
+PAGE = str(Path(__file__).resolve().parents[1] / "pages/lab/checkpoints.py")
 TOKEN = "hf_secret_of_a_test"
 
 Files = dict[str, bytes]
@@ -182,7 +184,7 @@ def test_a_changed_branch_changes_the_run_and_a_commit_does_not(there: FakeHub) 
     assert there.asked_for("model.safetensors") <= 2 + 2 * len(again.snapshots())
     assert pull(Place(REPO, old, BUNDLED)).title == BUNDLED
     assert len(runs.every()) == 2
-    assert not list((runs.root() / ".hub").iterdir())
+    assert [path.name for path in (runs.root() / ".hub").iterdir()] == [".lock"]
 
 
 def test_from_pretrained_gives_the_same_samples(there: FakeHub) -> None:
@@ -404,6 +406,37 @@ def test_an_object_array_is_not_unpickled(there: FakeHub) -> None:
     refused("not a whole checkpoint")
 
 
+NASTY: tuple[object, ...] = (
+    None, True, -1, 10**400, 1e308, float("nan"), "", "x" * 5000, "../..", "\0", [], [[]], {}, {"a": {}}, [1, 8, 8]
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["config.json", "run.json"])
+def test_whatever_a_value_is_it_is_allowed_or_refused(name: str) -> None:
+    files = {file: json.loads(shipped(0)[file]) for file in ("config.json", "run.json")}
+    for key in files[name]:
+        for value in NASTY:
+            one = {**files, name: files[name] | {key: value}}
+            try:
+                plan = checkpoints._plan(one["run.json"], one["config.json"], PLACE)
+            except BadInput:
+                continue
+            assert plan.keys() == checkpoints._plan(files["run.json"], files["config.json"], PLACE).keys()
+            assert len(plan["title"]) <= 80
+            json.dumps(plan, allow_nan=False)
+
+
+@pytest.mark.parametrize("step", ["007", "1" * 5000, "٣", "-1"])
+def test_a_snapshot_of_no_step_is_not_taken(there: FakeHub, step: str) -> None:
+    there.put(REPO, under(BUNDLED, shipped(1) | {f"snapshots/{step}/model.safetensors": b"x"}))
+    assert pull(PLACE).snapshots() == [0]
+
+
+def test_a_title_is_only_words(there: FakeHub) -> None:
+    there.put(REPO, under(BUNDLED, shipped(0) | changed("run.json", title="a ![x](http://spy/x.png) <b>$1\n`2`")))
+    assert pull(PLACE).title == "a !x(http://spy/x.png) b1 2"
+
+
 def test_a_run_that_is_worked_on_is_left_alone(there: FakeHub) -> None:
     from genmodels.files import held
 
@@ -527,6 +560,67 @@ def test_the_commands(
     assert "a new folder" in capsys.readouterr().err
     assert main(["pull", "hf://ada/nothing"]) == 2
     assert "is not on the Hub" in capsys.readouterr().err
+
+
+# The page -------------------------------------------------------------------------------------------------------------
+
+markup = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+
+
+def settled(page: AppTest) -> AppTest:
+    """The page once its errands are done."""
+    for errand in list(errands._known.values()):
+        assert errand.done.wait(30)
+    page.run()
+    assert not page.exception
+    return page
+
+
+def texts(page: AppTest) -> str:
+    return " ".join(one.value for kind in (page.caption, page.info, page.warning, page.error) for one in kind)
+
+
+@markup
+def test_the_page_lists_pulls_and_says_what_it_shows(there: FakeHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(errands, "_known", {})
+    page = AppTest.from_file(PAGE, default_timeout=60).run()
+    assert "GENMODELS_HUB_REPO" in texts(page)
+    assert BUNDLED in page.dataframe[0].value["name"].tolist()
+
+    monkeypatch.setenv("GENMODELS_HUB_REPO", REPO)
+    there.faults.append(Fault("GET /api", 503))
+    page.run()
+    assert "in trouble" in texts(settled(page))
+    there.faults.clear()
+    there.put(REPO, under(BUNDLED, shipped(1)))
+    page.button(key="again").click().run()
+    assert "holds now" in texts(settled(page))
+    assert page.dataframe[1].value["measure"].tolist() == page.dataframe[0].value["measure"].tolist()[:1]
+    assert there.asked_for("safetensors") == 0
+
+    page.text_input(key="name").set_value(f"{PLACE}").run()
+    page.button(key="pull-named").click().run()
+    settled(page)
+    run = pulled(PLACE)
+    assert run is not None
+    assert page.dataframe[1].value["here"].tolist() == [True]
+
+    page.text_input(key="name").set_value("hf://ada/nothing").run()
+    page.button(key="pull-named").click().run()
+    assert "is not on the Hub" in texts(settled(page))
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    page.button(key="again").click().run()
+    assert "cannot be reached" in texts(settled(page))
+    assert len(page.dataframe[1].value) == 1
+
+
+@markup
+def test_visitors_of_a_space_pull_only_what_its_owner_offers(there: FakeHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPACE_ID", "ada/lab")
+    page = AppTest.from_file(PAGE, default_timeout=60).run()
+    assert not page.exception
+    assert not page.text_input
 
 
 # Errands --------------------------------------------------------------------------------------------------------------

@@ -1,0 +1,184 @@
+"""Trained models to look into at once: those that ship with the app, and those on the Hugging Face Hub."""
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from genmodels import cards, errands, hub, runs
+from genmodels.checkpoints import Card, available, pull, pulled
+from genmodels.errands import Errand
+from genmodels.errors import BadInput
+from genmodels.files import read_json
+from genmodels.hub import Listing, Place
+from genmodels.models import MODELS
+from genmodels.runs import Run
+
+FRESH = 300.0  # seconds that a list stays good
+MODEL_PAGES = Path(__file__).resolve().parents[1] / "models"
+
+
+def main() -> None:
+    """Both side by side, then any other by its name."""
+    st.title("Checkpoints")
+    st.caption("Trained models. Open one: sample it, explore it, go back in its training, fork it.")
+    left, right = st.columns(2, gap="large")
+    with left:
+        st.subheader("With the app")
+        st.caption("These need no network.")
+        bundled()
+    with right:
+        st.subheader("On the Hub")
+        try:
+            place = hub.repository()
+        except BadInput as error:
+            st.warning(f"GENMODELS_HUB_REPO: {error}")
+        else:
+            if place is None:
+                st.info(
+                    "No repository is chosen, so only what ships with the app is shown: set "
+                    "GENMODELS_HUB_REPO=owner/repo in the environment or in .streamlit/secrets.toml."
+                )
+            else:
+                on_the_hub(place)
+        if "SPACE_ID" not in os.environ:  # elsewhere the visitor is the owner of the disk
+            named()
+
+
+def bundled() -> None:
+    """What ships with the app."""
+    every = runs.bundled()
+    rows = []
+    for run in every:
+        path, size = run.path / "measures.json", sum(p.stat().st_size for p in run.path.rglob("*") if p.is_file())
+        measure = cards.headline(read_json(path) if path.exists() else {})
+        rows.append(row(run.title, run.plan["model"], run.plan["data"], measure, size, run.plan["created"]))
+    chosen = table(rows, "bundled")
+    if chosen is not None:
+        open_button(every[chosen], "open-bundled")
+
+
+def on_the_hub(place: Place) -> None:
+    """What the repository holds; it is asked in the background, at most every few minutes."""
+    key = f"list {place}"
+    errand = errands.send(key, lambda _: available(place), fresh=FRESH)
+    if not errand.done.is_set():
+        wait(key, f"Asking {place} …")
+        return
+    if errand.problem:
+        st.warning(f"{errand.problem} Shown is what ships with the app.")
+    else:
+        listing, found = errand.result
+        told(place, listing, errand)
+        rows = [
+            row(one.title, one.model, one.data, one.problem or cards.headline(one.measures), one.size, one.created)
+            | {"here": pulled(one.place) is not None}
+            for one in found
+        ]
+        chosen = table(rows, "hub")
+        if chosen is not None:
+            chosen_one(found[chosen], listing)
+    if st.button("Ask again", key="again", icon=":material/refresh:"):
+        errands.send(key, lambda _: available(place))
+        st.rerun()
+
+
+def told(place: Place, listing: Listing, errand: Errand) -> None:
+    """Which of its moments is shown, and why."""
+    at = datetime.fromtimestamp(listing.seen, UTC).strftime("%d %b %Y, %H:%M UTC")
+    if listing.live:
+        st.caption(f"What {place} holds now: commit {listing.commit[:7]}, asked {at}.")
+    else:
+        st.warning(
+            f"The Hub cannot be reached: shown is what {place} held on {at}. "
+            "What was pulled before, and what ships with the app, works all the same."
+        )
+
+
+def chosen_one(card: Card, listing: Listing) -> None:
+    """What can be done with one of the Hub's."""
+    if card.problem:
+        st.warning(card.problem)
+        return
+    run = pulled(card.place)
+    changed = run is not None and run.plan["origin"]["commit"] != listing.commit
+    if run is not None:
+        open_button(run, "open-hub")
+    if run is None or changed:
+        label = f"Pull {card.size / 1e6:,.1f} MB" if run is None else "Pull what has changed"
+        pull_button(card.place, label, "pull-chosen")
+    if card.measures:
+        names = [name for name in card.measures if not name.endswith("_se")]
+        with st.expander("Measures"):
+            st.table(
+                {name: str(cards.worded(card.measures, name)) for name in names if name not in ("command", "seed")}
+            )
+
+
+def named() -> None:
+    """Any other, by its name."""
+    name = st.text_input("Another one", key="name", placeholder="hf://owner/repo/subfolder", max_chars=300)
+    if not name:
+        return
+    try:
+        place = Place.parse(name)
+    except BadInput as error:
+        st.warning(str(error))
+        return
+    if run := pulled(place):
+        open_button(run, "open-named")
+    pull_button(place, "Pull", "pull-named")
+
+
+def pull_button(place: Place, label: str, key: str) -> None:
+    """Pulls in the background; shows how far it is, or why it came to nothing."""
+    name = f"pull {place}"
+    errand = errands.look(name)
+    if errand is not None and not errand.done.is_set():
+        wait(name, f"Pulling {place}")
+        return
+    if errand is not None and errand.problem:
+        st.error(errand.problem)
+    if st.button(label, key=key, type="primary", icon=":material/download:"):
+        errands.send(name, lambda errand: pull(place, errand.tell))
+        st.rerun()
+
+
+@st.fragment(run_every=0.5)
+def wait(name: str, text: str) -> None:
+    """How far an errand is; the page is drawn again when it is done."""
+    errand = errands.look(name)
+    if errand is None or errand.done.is_set():
+        st.rerun()
+    st.progress(errand.fraction, f"{text} {errand.text}")
+
+
+def open_button(run: Run, key: str) -> None:
+    """To the model's page, with this run on it."""
+    page = MODEL_PAGES / f"{run.plan['model']}.py"
+    if not page.exists():
+        st.caption(f"It is run `{run.id}`; its model has no page yet.")
+    elif st.button("Open", key=key, type="primary", icon=":material/open_in_new:"):
+        st.switch_page(page, query_params={"run": run.id})
+
+
+def row(title: str, model: str, data: str, measure: str, size: int, created: float) -> dict[str, Any]:
+    """One line of a table."""
+    made = datetime.fromtimestamp(created, UTC).strftime("%d %b %Y") if created else ""
+    family = MODELS[model].title if model in MODELS else model
+    return {"name": title, "model": family, "data": data, "measure": measure, "MB": round(size / 1e6, 1), "made": made}
+
+
+def table(rows: list[dict[str, Any]], key: str) -> int | None:
+    """The line that was chosen; the first until then; None of an empty table."""
+    if not rows:
+        st.caption("There are none.")
+        return None
+    how: dict[str, Any] = {"on_select": "rerun", "selection_mode": "single-row", "hide_index": True}
+    picked = st.dataframe(rows, key=key, width="stretch", **how)["selection"]["rows"]
+    return picked[0] if picked and picked[0] < len(rows) else 0
+
+
+main()

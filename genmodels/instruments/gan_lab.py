@@ -39,6 +39,7 @@ __all__ = [
 ]
 
 Array = npt.NDArray[Any]
+Table = dict[str, Array]
 
 
 def _plane(model: Adversarial) -> None:
@@ -49,7 +50,7 @@ def _plane(model: Adversarial) -> None:
 # Estimate and exact ---------------------------------------------------------------------------------------------------
 
 
-def history(run: str, steps: list[int], n: int = 400) -> Generator[float, None, dict[str, Array]]:
+def history(run: str, steps: list[int], n: int = 400) -> Generator[float, None, Table]:
     """What the samples miss at each snapshot of ``steps``, from the same noise against the same test points. A task.
 
     Returns:
@@ -64,17 +65,17 @@ def history(run: str, steps: list[int], n: int = 400) -> Generator[float, None, 
     data, found = source.data(), []
     for i, step in enumerate(steps):
         yield i / len(steps)
-        found.append(coverage(source.model(step), data, n))
-    table = {"w1": [c.w1 for c in found], "sliced": [c.sliced for c in found]}
-    table["estimate"] = [math.nan if c.estimate is None else c.estimate for c in found]
+        model = source.model(step)
+        assert isinstance(model, Adversarial)
+        found.append(coverage(model, data, n))
+    table: Table = {"step": np.array(steps), "floor": np.array(floor(data, n))}
+    table |= {"w1": np.array([c.w1 for c in found]), "sliced": np.array([c.sliced for c in found])}
+    table["estimate"] = np.array([math.nan if c.estimate is None else c.estimate for c in found])
     modes = [c.modes for c in found if c.modes is not None]
     if modes:
-        table |= {"covered": [m.covered for m in modes], "close": [m.close for m in modes]}
-        table |= {"counts": [m.counts for m in modes], "best": 1 - math.exp(-(3.0**2) / 2)}
-    return {name: np.array(column) for name, column in table.items()} | {
-        "step": np.array(steps),
-        "floor": np.array(floor(data, n)),
-    }
+        table |= {"covered": np.array([m.covered for m in modes]), "close": np.array([m.close for m in modes])}
+        table |= {"counts": np.array([m.counts for m in modes]), "best": np.array(1 - math.exp(-(3.0**2) / 2))}
+    return table
 
 
 def floor(data: Data, n: int = 400, *, pairs: int = 6) -> tuple[float, float]:

@@ -112,10 +112,11 @@ def modes(moment: Moment) -> None:
         figures.Curve("samples", steps, 100 * found["close"], figures.SAMPLES),
         figures.Curve("data", steps, np.full(len(steps), 100 * found["best"]), figures.DATA, dashed=True),
     ]
-    axis = {"x_title": "step", "marker": moment.step}
-    figure = figures.curves(covered, y_title="modes", title="Modes covered", **axis)
+    figure = figures.curves(covered, y_title="modes", title="Modes covered", x_title="step", marker=moment.step)
     left.plotly_chart(legend_above(figure).update_yaxes(range=[0, 1.08 * of]), width="stretch", key="covered")
-    figure = figures.curves(close, y_title="% of the samples", title="Within 3σ of a mode", **axis)
+    figure = figures.curves(
+        close, y_title="% of the samples", title="Within 3σ of a mode", x_title="step", marker=moment.step
+    )
     middle.plotly_chart(legend_above(figure).update_yaxes(range=[0, 105]), width="stretch", key="close")
     at = int(np.abs(steps - (steps[-1] if moment.step is None else moment.step)).argmin())
     shares = {str(i + 1): float(count) for i, count in enumerate(found["counts"][at])}

@@ -49,12 +49,13 @@ def gan(moment: Moment) -> None:
     it = _numbers(moment)
     least_squares = moment.model.objective == "least-squares"
     st.caption("The numbers are means over 256 test examples and as many samples of the model above.")
+    beliefs: dict[str, float | str] = {r"E[D(x)]": it["D(real)"], r"E[D(G(z))]": it["D(fake)"]}
     value = {} if least_squares else {"V(D, G)": _nats(it["value"]), r"-\log 4": _nats(-math.log(4))}
     equation(
         "Two players, one value",
         r"\min_G \max_D V(D, G) = E_{x \sim p}[\log D(x)] + E_z[\log(1 - D(G(z)))]",
         gan_models.discriminator_loss,
-        values={r"E[D(x)]": it["D(real)"], r"E[D(G(z))]": it["D(fake)"]} | value,
+        values=beliefs | value,
         about="V = −log 4 where the discriminator can but guess, D = ½. It climbs towards 0 as it sees through the "
         "samples. Goodfellow et al. (2014), eq. 1.",
     )

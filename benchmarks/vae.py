@@ -35,17 +35,16 @@ class PlainVAE(nn.Module):
         return (nll - 0.5 * torch.sum(1 + logvar - mu**2 - logvar.exp())) / len(x)
 
 
-class Images(torch.utils.data.Dataset[Tensor]):
-    """MNIST as torchvision's tutorials have it: one image at a time, bytes to floats, threshold."""
+def tutorial_images() -> torch.utils.data.Dataset[tuple[Tensor, int]]:
+    """MNIST as the tutorials have it: torchvision's own data set, an image at a time, ToTensor, threshold."""
+    import os
 
-    def __init__(self, x: Tensor) -> None:
-        self.x = x.numpy()
+    from torchvision import transforms
+    from torchvision.datasets import MNIST
 
-    def __len__(self) -> int:
-        return len(self.x)
-
-    def __getitem__(self, i: int) -> Tensor:
-        return (torch.from_numpy(self.x[i]).float().div(255) > 0.5).float().flatten()
+    root = os.path.expanduser(os.environ.get("GENMODELS_DATA") or "~/.cache/genmodels")
+    steps = [transforms.ToTensor(), transforms.Lambda(lambda x: (x > 0.5).float().flatten())]
+    return MNIST(root, train=True, transform=transforms.Compose(steps))
 
 
 def ours(data: datasets.Data, device: str, **settings: object) -> Iterator[int]:
@@ -62,9 +61,9 @@ def plain(data: datasets.Data, device: str) -> Iterator[int]:
     """DataLoader and Adam in float32."""
     model = PlainVAE().to(device)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
-    loader = torch.utils.data.DataLoader(Images(data.train.x), batch_size=BATCH, shuffle=True, drop_last=True)
+    loader = torch.utils.data.DataLoader(tutorial_images(), batch_size=BATCH, shuffle=True, drop_last=True)
     while True:
-        for x in loader:
+        for x, _ in loader:
             loss = model(x.to(device))
             optimizer.zero_grad()
             loss.backward()

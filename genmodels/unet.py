@@ -161,9 +161,9 @@ class UNet(nn.Module):
         self.middle = Block(n, n, told, dropout=dropout, attention=attention)
         for level, w in reversed(list(enumerate(widths))):
             self.ups.extend(blocks(n, w, w, level))
-            n = w
+            n = widths[max(0, level - 1)]
             if level > 0:
-                self.doubles.append(nn.Conv2d(n, n, 3, padding=1))
+                self.doubles.append(nn.Conv2d(w, n, 3, padding=1))
         self.head = nn.Sequential(GroupNorm(n), nn.SiLU(), _silent(nn.Conv2d(n, shape[0] * patch**2, 3, padding=1)))
 
     def forward(self, x: Tensor, u: Tensor, y: Tensor | None = None) -> Tensor:

@@ -53,7 +53,7 @@ def gan(moment: Moment) -> None:
     value = {} if least_squares else {"V(D, G)": _nats(it["value"]), r"-\log 4": _nats(-math.log(4))}
     equation(
         "Two players, one value",
-        r"\min_G \max_D V(D, G) = E_{x \sim p}[\log D(x)] + E_z[\log(1 - D(G(z)))]",
+        r"\begin{aligned} \min_G \max_D V(D, G) &= E_{x \sim p}[\log D(x)] \\ &+ E_z[\log(1 - D(G(z)))] \end{aligned}",
         gan_models.discriminator_loss,
         values=beliefs | value,
         about="V = −log 4 where the discriminator can but guess, D = ½. It climbs towards 0 as it sees through the "

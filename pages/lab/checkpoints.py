@@ -13,7 +13,6 @@ from genmodels.errands import Errand
 from genmodels.errors import BadInput
 from genmodels.files import read_json
 from genmodels.hub import Listing, Place
-from genmodels.models import MODELS
 from genmodels.runs import Run
 
 FRESH = 300.0  # seconds that a list stays good
@@ -72,17 +71,21 @@ def on_the_hub(place: Place) -> None:
     else:
         listing, found = errand.result
         told(place, listing, errand)
-        rows = [
-            row(one.title, one.model, one.data, one.problem or cards.headline(one.measures), one.size, one.created)
-            | {"here": pulled(one.place) is not None}
-            for one in found
-        ]
+        found = sorted(found, key=lambda one: bool(one.problem))
+        rows = [row_of(one) for one in found]
         chosen = table(rows, "hub")
         if chosen is not None:
             chosen_one(found[chosen], listing)
     if st.button("Ask again", key="again", icon=":material/refresh:"):
         errands.send(key, lambda _: available(place))
         st.rerun()
+
+
+def row_of(card: Card) -> dict[str, Any]:
+    """One of the Hub's as a line of the table."""
+    measure = "cannot be used" if card.problem else cards.headline(card.measures)
+    line = row(card.place.subfolder or card.place.repo, card.model, card.data, measure, card.size, card.created)
+    return {"here": pulled(card.place) is not None} | line
 
 
 def told(place: Place, listing: Listing, errand: Errand) -> None:
@@ -102,12 +105,12 @@ def chosen_one(card: Card, listing: Listing) -> None:
     if card.problem:
         st.warning(card.problem)
         return
-    run = pulled(card.place)
+    run, name = pulled(card.place), card.place.subfolder or card.place.repo
     changed = run is not None and run.plan["origin"]["commit"] != listing.commit
     if run is not None:
         open_button(run, "open-hub")
     if run is None or changed:
-        label = f"Pull {card.size / 1e6:,.1f} MB" if run is None else "Pull what has changed"
+        label = f"Pull {name}, {card.size / 1e6:,.1f} MB" if run is None else f"Pull what has changed in {name}"
         pull_button(card.place, label, "pull-chosen")
     if card.measures:
         names = [name for name in card.measures if not name.endswith("_se")]
@@ -160,15 +163,14 @@ def open_button(run: Run, key: str) -> None:
     page = MODEL_PAGES / f"{run.plan['model']}.py"
     if not page.exists():
         st.caption(f"It is run `{run.id}`; its model has no page yet.")
-    elif st.button("Open", key=key, type="primary", icon=":material/open_in_new:"):
+    elif st.button(f"Open {run.title}", key=key, type="primary", icon=":material/open_in_new:"):
         st.switch_page(page, query_params={"run": run.id})
 
 
 def row(title: str, model: str, data: str, measure: str, size: int, created: float) -> dict[str, Any]:
     """One line of a table."""
     made = datetime.fromtimestamp(created, UTC).strftime("%d %b %Y") if created else ""
-    family = MODELS[model].title if model in MODELS else model
-    return {"name": title, "model": family, "data": data, "measure": measure, "MB": round(size / 1e6, 1), "made": made}
+    return {"name": title, "model": model, "data": data, "measure": measure, "MB": round(size / 1e6, 1), "made": made}
 
 
 def table(rows: list[dict[str, Any]], key: str) -> int | None:

@@ -2,6 +2,7 @@
 
 import inspect
 import math
+from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -9,7 +10,8 @@ from torch import Tensor
 
 from genmodels import random
 from genmodels.data import Data
-from genmodels.metrics import distances, likelihood
+from genmodels.errors import BadInput
+from genmodels.metrics import distances, features, likelihood
 from genmodels.metrics.likelihood import Progress
 from genmodels.models.base import GenerativeModel
 from genmodels.models.vae import VAE
@@ -79,21 +81,37 @@ def samples_against(
 ) -> dict[str, Any]:
     """How near ``n`` samples are to ``n`` test examples; ``_floor`` is what as many training examples would reach.
 
-    ``sliced_w1``, in data units, of pixels or of the plane; of the plane also the exact ``w1`` (of 1,000 at most),
-    and the modes covered where they are known.
+    ``sliced_w1``, in data units, of pixels or of the plane. Of the plane also the exact ``w1`` (of 1,000 at most), and
+    the modes covered where they are known; of pictures what a judge of them sees (:mod:`genmodels.metrics.features`).
     """
     rng, parts = random.generator(seed, model.device), []
     for start in range(0, n, ROWS):
         parts.append(model.sample(min(ROWS, n - start), rng=rng))
         tell(progress, min(1.0, (start + ROWS) / n), "samples")
-    x = torch.cat(parts).flatten(1).cpu()
-    test, train = (data.prepare(split.x[:n], "unit").flatten(1).cpu() for split in (data.test, data.train))
+    x = torch.cat(parts).cpu()
+    test, train = (data.prepare(split.x[:n], "unit").cpu() for split in (data.test, data.train))
     found: dict[str, Any] = {}
     for name, other in (("sliced_w1", x), ("sliced_w1_floor", train)):
-        found[name] = distances.sliced_wasserstein1(test, other, rng=random.generator(seed))
-    if model.is_image:
-        return found
-    few = min(n, ASSIGNED)
+        found[name] = distances.sliced_wasserstein1(test.flatten(1), other.flatten(1), rng=random.generator(seed))
+    return found | (judged(data.name, test, train, x) if model.is_image else placed(data, test, train, x))
+
+
+def judged(name: str, test: Tensor, train: Tensor, x: Tensor) -> dict[str, float]:
+    """The pictures ``x`` in the eyes of the judge of the data set ``name``; nothing where there is none."""
+    try:
+        judge = features.judge(name)
+    except BadInput:
+        return {}
+    real, same, drawn = judge.see(test), judge.see(train), judge.see(x)
+    best, here = (features.quality(real, other, rng=random.generator(0)) for other in (same, drawn))
+    found = {f"judge_{key}": value for key, value in asdict(here).items()}
+    return found | {f"judge_{key}_floor": value for key, value in asdict(best).items() if key != "kid_std"}
+
+
+def placed(data: Data, test: Tensor, train: Tensor, x: Tensor) -> dict[str, float]:
+    """The points ``x`` beside the truth: exact transport, and the modes."""
+    found: dict[str, float] = {}
+    few = min(len(x), ASSIGNED)
     for name, other in (("w1", x), ("w1_floor", train)):
         found[name] = distances.wasserstein1(test[:few], other[:few])
     modes = getattr(data.plane, "modes", None)

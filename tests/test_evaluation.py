@@ -1,0 +1,96 @@
+"""What is measured of a model: the truth itself scores the floor, and others score worse."""
+
+import math
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from genmodels.data import Data
+from genmodels.evaluation import measures
+from genmodels.models.base import GenerativeModel, build
+
+
+class Truth(GenerativeModel):
+    """The density of a plane itself, moved by ``shift`` to the right."""
+
+    data: Data
+    shift: Tensor
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        super().__init__(shape)
+        self.nothing = nn.Parameter(torch.zeros(()))
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        return self.data.log_prob(x - self.shift)
+
+    def sample(self, n: int, *, y: Tensor | None = None, rng: torch.Generator | None = None) -> Tensor:
+        return self.data.plane.draw(n, rng)[0] + self.shift
+
+
+def truth(data: Data, shift: float = 0.0) -> Truth:
+    model = Truth(data.shape)
+    model.data, model.shift = data, torch.tensor([shift, 0.0])
+    return model
+
+
+def test_the_truth_scores_the_floor(plane: Data) -> None:
+    found = measures(truth(plane), plane, n=1000)
+    assert found["kl_from_truth_nats"] == 0
+    assert found["log_prob_nats"] == pytest.approx(plane.log_prob(plane.test.x[:1000]).double().mean().item())
+    assert found["w1"] == pytest.approx(found["w1_floor"], rel=0.5)
+    assert found["sliced_w1"] < 3 * found["sliced_w1_floor"]
+    assert found["modes_covered"] == found["modes"] == 8
+    # 98.9 % of a Gaussian of the plane lies within three standard deviations
+    assert found["share_close_to_a_mode"] == pytest.approx(1 - math.exp(-4.5), abs=4 * math.sqrt(0.011 / 1000))
+
+
+def test_a_shift_is_its_own_distance(plane: Data) -> None:
+    found = measures(truth(plane, shift=3.0), plane, n=500)
+    assert found["w1"] == pytest.approx(3.0, abs=0.15)  # W1 of a translation is its length
+    # of projections on random directions: 3 E|cos θ| = 6/π
+    assert found["sliced_w1"] == pytest.approx(6 / math.pi, abs=0.3)
+    assert found["kl_from_truth_nats"] > 10
+
+
+def test_standard_errors_are_those_of_means(plane: Data) -> None:
+    found = measures(truth(plane), plane, n=400)
+    values = plane.log_prob(plane.test.x[:400]).double()
+    assert found["log_prob_nats_se"] == pytest.approx(values.std().item() / 20)
+
+
+def made(name: str, data: Data) -> GenerativeModel:
+    torch.manual_seed(0)
+    return build({"model": name, "shape": list(data.shape)}).eval()
+
+
+def test_an_untrained_model_of_pictures_is_far_from_the_floor(digits: Data) -> None:
+    found = measures(made("gan", digits), digits, n=150)
+    assert found["sliced_w1"] > 3 * found["sliced_w1_floor"]
+    assert found["judge_fid"] > 3 * found["judge_fid_floor"]
+    assert found["judge_recall"] < 0.1 < found["judge_recall_floor"]
+    assert not {name for name in found if "nats" in name}  # a GAN has no likelihood
+
+
+def test_bits_per_dimension_of_a_bound_on_discrete_pictures(digits: Data) -> None:
+    found = measures(made("ddpm", digits), digits, n=20)
+    assert found["bpd"] == pytest.approx(-found["elbo_nats"] / (64 * math.log(2)))
+    assert found["bpd"] > 0
+
+
+def test_no_more_examples_than_there_are(digits: Data) -> None:
+    assert measures(made("wgan", digits), digits, n=10**6)["examples"] == len(digits.test)
+
+
+def test_the_seed_decides_the_measures(digits: Data) -> None:
+    first, again, other = (measures(made("vae", digits), digits, n=40, k=5, seed=seed) for seed in (0, 0, 1))
+    assert first == again
+    assert first["iwae_5_nats"] != other["iwae_5_nats"]
+    assert first["sliced_w1_floor"] != other["sliced_w1_floor"]
+
+
+def test_progress_is_told(plane: Data) -> None:
+    told: list[float] = []
+    measures(truth(plane), plane, n=1200, progress=lambda fraction, text: told.append(fraction))
+    assert told[-1] == 1
+    assert all(0 < fraction <= 1 for fraction in told)

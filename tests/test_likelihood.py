@@ -66,8 +66,8 @@ def test_box_of_the_quadrature_holds_the_prior_wherever_it_went() -> None:
     exact = torch.logsumexp(torch.stack([part.log_prob(x) for part in parts]), 0) - math.log(3)
     found = likelihood.quadrature(model, x)
     torch.testing.assert_close(found.log_prob, exact, atol=1e-4, rtol=0)
-    assert found.low[0] < -33
-    assert found.high[1] > 28
+    assert found.low[0] < -32
+    assert found.high[1] > 27
 
 
 def test_box_grows_while_its_border_carries_mass() -> None:
@@ -91,15 +91,38 @@ def test_quadrature_of_all_pictures_sums_to_one() -> None:
     assert likelihood.quadrature(model, every).log_prob.exp().sum().item() == pytest.approx(1, abs=1e-5)
 
 
+@torch.no_grad()
+@pytest.mark.parametrize("prior", ["normal", "flow"])
+def test_leaving_tiles_out_leaves_nothing_out(prior: str) -> None:
+    """Against the plain sum over a fine grid of a large box, for a decoder with sharp and several peaks."""
+    torch.manual_seed(1)
+    model = VAE((1, 8, 8), hidden=32, prior=prior)
+    for parameter in model.decoder.parameters():
+        parameter.data *= 3
+    if prior == "flow":
+        for parameter in model.prior.parameters():
+            parameter.data += 0.1 * torch.randn_like(parameter)
+    x = (model.sample(12, rng=random.generator(0), draw=True)).float()
+    found = likelihood.quadrature(model, x, tolerance=0.0, refinements=4)
+    side = torch.linspace(-9, 9, 901)
+    total = torch.full((12,), -math.inf, dtype=torch.float64)
+    for z in torch.cartesian_prod(side, side).split(50_000):
+        joint = next(likelihood.log_likelihood_table(model, x, z)) + model.prior.log_prob(z)
+        total = torch.logaddexp(total, joint.double().logsumexp(1))
+    torch.testing.assert_close(found.log_prob, total + 2 * math.log(18 / 900), atol=2e-4, rtol=0)
+
+
 def test_the_grid_is_refined_until_the_mean_stands(trained: tuple[VAE, Tensor]) -> None:
     model, x = trained
-    coarse = likelihood.quadrature(model, x, tolerance=1e-3)
-    assert coarse.points == 201
-    assert coarse.change < 1e-3
-    fine = likelihood.quadrature(model, x, tolerance=0.0, most=401)
-    assert fine.points == 401
-    assert fine.change == pytest.approx(abs(fine.log_prob.mean() - coarse.log_prob.mean()).item(), abs=1e-9)
-    torch.testing.assert_close(fine.log_prob, coarse.log_prob, atol=1e-3, rtol=0)
+    coarse = likelihood.quadrature(model, x, tolerance=1e-2)
+    assert coarse.change < 1e-2
+    fine = likelihood.quadrature(model, x, tolerance=0.0, refinements=3)
+    assert fine.spacing < coarse.spacing
+    assert fine.points > coarse.points
+    assert fine.change < coarse.change
+    assert abs(fine.log_prob.mean() - coarse.log_prob.mean()) < 1e-2
+    only = likelihood.quadrature(model, x, refinements=0)
+    assert only.change != only.change  # nothing to compare with
 
 
 def test_quadrature_is_for_one_or_two_dimensions() -> None:
@@ -175,7 +198,7 @@ def test_progress_reaches_one_and_can_end_the_work(trained: tuple[VAE, Tensor]) 
 
     with pytest.raises(InterruptedError, match="IWAE"):
         likelihood.iwae(model, x, 10, progress=stop)
-    with pytest.raises(InterruptedError, match="points a side"):
+    with pytest.raises(InterruptedError, match="grid of spacing"):
         likelihood.quadrature(model, x, progress=stop)
 
 

@@ -13,7 +13,6 @@ A judge ships as ``checkpoints/features-<data>/`` (half precision). To train one
 
 import argparse
 import functools
-import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -231,16 +230,15 @@ def main() -> None:
     if min(asked.epochs, asked.channels // 2, asked.width) < 1:
         parser.error("epochs, channels / 2 and width are 1 or more.")
     try:
-        data, start = load(asked.data), time.perf_counter()
+        data = load(asked.data)
     except BadInput as error:
         parser.error(str(error))
     one = train(data, epochs=asked.epochs, seed=asked.seed, channels=asked.channels, width=asked.width)
-    seconds = time.perf_counter() - start
     command = (
         f"python -m genmodels.metrics.features {asked.data} --epochs {asked.epochs} --seed {asked.seed} "
         f"--channels {asked.channels} --width {asked.width}"
     )
-    facts = {"data": asked.data, "command": command, "seed": asked.seed, "train_seconds": round(seconds, 1)}
+    facts = {"data": asked.data, "command": command, "seed": asked.seed}
     one = store(one, asked.root / f"features-{asked.data}", facts)
     n = min(10_000, len(data.test))
     facts |= {"test_accuracy": accuracy(one, data), "floor_n": n, "floor": asdict(floor(data, n, root=asked.root))}

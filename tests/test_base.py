@@ -247,8 +247,9 @@ def badness(model: GenerativeModel, loaded: Data) -> float:
         return model.loss(x, y, rng=random.generator(0))["loss"].item()
 
 
-TRAINED = [(name, data) for name, data in EVERY if data == "digits" or len(make(name, data).players()) == 1]
-PLAYED = [(name, data) for name, data in EVERY if len(make(name, data).players()) > 1]
+BUILT = {pair: make(*pair) for pair in EVERY}
+TRAINED = [pair for pair, model in BUILT.items() if pair[1] == "digits" or len(model.players()) == 1]
+PLAYED = [pair for pair, model in BUILT.items() if len(model.players()) > 1]
 
 
 @pytest.mark.parametrize(("name", "data"), TRAINED)
@@ -317,7 +318,7 @@ PER_EXAMPLE: dict[str, Callable[[Any, Tensor], Tensor]] = {
     "elbo": lambda model, x: model.elbo(x, rng=random.generator(0)),
     "iwae": lambda model, x: model.iwae(x, 3, rng=random.generator(0)),
 }
-HAVING = [(name, data, what) for name, data in EVERY for what in PER_EXAMPLE if hasattr(make(name, data), what)]
+HAVING = [(*pair, what) for pair, model in BUILT.items() for what in PER_EXAMPLE if hasattr(model, what)]
 
 
 @pytest.mark.parametrize(("name", "data", "what"), HAVING)

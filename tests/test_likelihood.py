@@ -125,6 +125,12 @@ def test_the_grid_is_refined_until_the_mean_stands(trained: tuple[VAE, Tensor]) 
     assert only.change != only.change  # nothing to compare with
 
 
+def test_a_broken_model_has_no_likelihood_rather_than_a_wrong_one() -> None:
+    model = VAE((1, 8, 8), hidden=16)
+    next(model.decoder.parameters()).data[:] = math.nan
+    assert likelihood.quadrature(model, torch.zeros(2, 1, 8, 8)).log_prob.isnan().all()
+
+
 def test_quadrature_is_for_one_or_two_dimensions() -> None:
     with pytest.raises(BadInput, match="latent_dim = 3"):
         likelihood.quadrature(VAE((2,), latent_dim=3, hidden=16), torch.zeros(1, 2))

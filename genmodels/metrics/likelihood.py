@@ -180,7 +180,7 @@ def quadrature(
         h = width / cells
         log_prob = sweep.total + model.latent_dim * math.log(h)
         change, mean = abs(log_prob.mean().item() - mean), log_prob.mean().item()
-        if change <= tolerance or halving == refinements:
+        if change <= tolerance or halving == refinements or not math.isfinite(mean):
             break
         hidden = model.latent_dim * h**2 / (8 * narrow**2)  # nats that a peak has lost at the nearest point, at most
         keep = sweep.peak > sweep.peak.amax(1, keepdim=True) - (KEPT + hidden)

@@ -77,9 +77,9 @@ def settle_threads(*, many: bool) -> None:
 
     Threads that wait for each other are a third faster when alone, and thirty times slower beside a busy process.
     """
-    if "OMP_NUM_THREADS" not in os.environ:
-        quiet = os.getloadavg()[0] < 0.5
-        torch.set_num_threads(len(os.sched_getaffinity(0)) if many and quiet else 1)
+    quiet = os.getloadavg()[0] < 0.5
+    if "OMP_NUM_THREADS" not in os.environ and not (many and quiet):
+        torch.set_num_threads(1)
 
 
 @contextmanager

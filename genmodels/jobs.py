@@ -178,4 +178,5 @@ def pool() -> Pool:
 def devices() -> list[str | None]:
     """What a worker each is started for: the GPUs by number, or None for each CPU core (without importing torch)."""
     gpus: list[str | None] = [p.name.removeprefix("nvidia") for p in sorted(Path("/dev").glob("nvidia[0-9]*"))]
-    return gpus or [None] * len(os.sched_getaffinity(0))
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return gpus or [None] * cores

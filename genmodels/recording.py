@@ -166,7 +166,7 @@ class Recording:
         self._watched.load_state_dict(self.training.weights())
         x = self._watched.preview(PREVIEW[self._watched.is_image], rng=random.generator(0, self.training.device))
         buffer = BytesIO()
-        np.save(buffer, x.cpu().numpy().astype(np.float16))
+        np.save(buffer, x.clamp(-60_000, 60_000).cpu().numpy().astype(np.float16))
         write(folder / "samples.npy", buffer.getvalue(), durable=False)
 
     def _refuse_nan(self) -> None:

@@ -7,13 +7,14 @@ from genmodels.schedules import Schedule
 
 
 class Mixture:
-    """x_0 ~ Σ w_k N(m_k, S_k), so x_t ~ Σ w_k N(√ᾱ m_k, ᾱ S_k + (1 − ᾱ) I). All of a batch is at one time."""
+    """x_0 ~ Σ w_k N(m_k, S_k), so x_t ~ Σ w_k N(√ᾱ m_k, ᾱ S_k + (1 − ᾱ) I)."""
 
     def __init__(self, schedule: Schedule, weights: list[float], means: list[list[float]], covs: list) -> None:
         self.schedule = schedule
         self.w = torch.tensor(weights, dtype=torch.float64)
         self.m = torch.tensor(means, dtype=torch.float64)
         self.S = torch.tensor(covs, dtype=torch.float64)
+        self.axes, self.turn = torch.linalg.eigh(self.S)  # variances (K, D) along the columns of (K, D, D)
 
     @property
     def mean(self) -> Tensor:
@@ -26,12 +27,11 @@ class Mixture:
 
     def _components(self, x: Tensor, t: Tensor | int) -> tuple[Tensor, Tensor]:
         """Log of weight times density, (B, K), and the gradient of each log-density, (B, K, D), at x_t."""
-        a, sigma = (rate.flatten()[0] for rate in self.schedule.rates(t, x))
-        cov = a**2 * self.S + sigma**2 * torch.eye(x.shape[1], dtype=torch.float64)
-        d = x[:, None, :] - a * self.m
-        gradient = -torch.einsum("kij,bkj->bki", cov.inverse(), d)
-        log_p = 0.5 * (d * gradient).sum(2) - 0.5 * torch.logdet(2 * torch.pi * cov)
-        return log_p + self.w.log(), gradient
+        a, sigma = (rate[:, None, :] for rate in self.schedule.rates(t, x))
+        variance = a**2 * self.axes + sigma**2  # (B or 1, K, D)
+        z = torch.einsum("kij,bki->bkj", self.turn, x[:, None, :] - a * self.m)
+        log_p = -0.5 * (z**2 / variance + (2 * torch.pi * variance).log()).sum(2)
+        return log_p + self.w.log(), -torch.einsum("kij,bkj->bki", self.turn, z / variance)
 
     def log_prob(self, x: Tensor, t: Tensor | int = 0) -> Tensor:
         """log p(x_t), shape (B,)."""

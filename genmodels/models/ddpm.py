@@ -36,13 +36,24 @@ from genmodels.unet import PointNet, UNet
 __all__ = ["DDPM", "SAMPLERS"]
 
 ROWS = 512  # that the network sees at once where a bound asks it about many
+SMOOTH = {"schedule": "cosine", "predict": "v"}  # learns faster than the paper's own choice, which is the default
 SAMPLERS = ("ancestral", "ddim", "dpm-solver", "heun")
 
 
 class DDPM(GenerativeModel):
     """A schedule, a network, and the samplers."""
 
-    presets: ClassVar[tuple[Preset, ...]] = ()
+    presets: ClassVar[tuple[Preset, ...]] = (
+        Preset(
+            "Digits in 90 seconds",
+            "digits",
+            SMOOTH | {"width": 16, "depth": 1, "patch": 1},
+            {"steps": 2500, "batch_size": 64, "lr": 4e-3, "ema": 0.995},
+        ),
+        Preset("Plane: eight Gaussians", "eight-gaussians", SMOOTH, {"steps": 3000, "batch_size": 512, "lr": 2e-3}),
+        Preset("MNIST (U-Net)", "mnist", SMOOTH, {"epochs": 10}),
+        Preset("MNIST class-conditional", "mnist", SMOOTH | {"classes": 10}, {"epochs": 10}),
+    )
     defaults: ClassVar[dict[str, Any]] = {"ema": 0.999, "decay": "cosine", "warmup": 100}
 
     weight: Tensor

@@ -70,6 +70,10 @@ def command(run: Run) -> str:
     plan = run.plan
     cls = model_class(plan["model"])
     usual, known = asdict(Settings.of(cls.defaults)), declared(cls)
-    words = [f"--set {name}={value}" for name, value in plan["arguments"].items() if value != known[name].default]
+    words = []
+    for name, value in plan["arguments"].items():
+        if known[name].check(value) != known[name].default:
+            text = ",".join(map(str, value)) if isinstance(value, list | tuple) else value
+            words.append(f"--set {name}={text}")
     words += [f"--{k.replace('_', '-')} {value}" for k, value in plan["settings"].items() if value != usual[k]]
     return " ".join([f"python -m genmodels train {plan['model']} --data {plan['data']}", *words])

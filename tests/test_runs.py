@@ -281,6 +281,13 @@ def test_metrics_are_plain_json_lines():
     assert time.time() - run.state()["heartbeat"] < 60
 
 
+def test_the_command_says_what_is_not_usual():
+    plain = runs.create("ddpm", "two-moons")
+    assert command(plain) == "python -m genmodels train ddpm --data two-moons"
+    drawn = runs.create("ddpm", "two-moons", arguments={"schedule": "drawn", "knots": (5, 0, -5)})
+    assert command(drawn).endswith("--set schedule=drawn --set knots=5.0,0.0,-5.0")
+
+
 def test_a_finished_run_becomes_a_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(runs, "CHECKPOINTS", tmp_path / "checkpoints")
     run = new()

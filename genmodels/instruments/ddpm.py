@@ -51,7 +51,7 @@ STEPS = (5, 10, 25, 50)
 """The numbers of steps that samplers are compared at."""
 MASKS = ("right", "left", "bottom", "top", "middle")
 """What of an image can be hidden."""
-MOST = 400
+MOST_IMAGES, MOST_POINTS = 100, 1000
 
 
 def asked_of(run: str, step: int | None) -> tuple[DDPM, Data]:
@@ -79,9 +79,10 @@ def _labels(model: DDPM, label: int | None, n: int) -> Tensor | None:
     return None if label is None else torch.full((n,), label, device=model.device)
 
 
-def _count(n: int) -> int:
-    if not 1 <= n <= MOST:
-        raise BadInput(f"n = {n} is not a number of samples from 1 to {MOST}.")
+def _count(model: DDPM, n: int) -> int:
+    most = MOST_IMAGES if model.is_image else MOST_POINTS
+    if not 1 <= n <= most:
+        raise BadInput(f"n = {n} is not a number of examples from 1 to {most}.")
     return n
 
 
@@ -185,7 +186,7 @@ def denoised(
     Args:
         run: Whose model.
         step: Of which snapshot; the newest weights otherwise.
-        n: Samples, 1 to 400.
+        n: Samples: 1 to 100 images, or 1 to 1,000 points.
         seed: Same seed, same noise, whatever the sampler.
         label: Of which class, where the model is conditional.
         how: Options of :meth:`DDPM.trajectory`.
@@ -196,7 +197,7 @@ def denoised(
     """
     model, _ = asked_of(run, step)
     chosen = check(DDPM.trajectory, how or {})
-    y = _labels(model, label, _count(n))
+    y = _labels(model, label, _count(model, n))
     total = min(chosen["steps"], model.T)
     steps = model.trajectory(n, y=y, rng=random.generator(seed, model.device), **chosen)
     film = yield from _film(steps, total)
@@ -223,7 +224,7 @@ def compared(run: str, step: int | None = None, n: int = 8, seed: int = 0, spaci
     model, data = asked_of(run, step)
     if spacing not in SPACINGS:
         raise BadInput(f"spacing = {spacing!r} is not one of {', '.join(SPACINGS)}.")
-    x_T = random.randn(_count(n), *model.shape, rng=random.generator(seed, model.device), device=model.device)
+    x_T = random.randn(_count(model, n), *model.shape, rng=random.generator(seed, model.device), device=model.device)
     counts = sorted({min(k, model.T) for k in STEPS})
     asked = np.array([[evaluations(sampler, k) for k in counts] for sampler in SAMPLERS])
     whole, done = int(asked.sum()) + evaluations("heun", min(REFERENCE, model.T)), 0
@@ -276,7 +277,7 @@ def every_term(run: str, step: int | None = None, n: int = 4, seed: int = 0) -> 
         grey levels of what it is the bound of; for points with a known density "exact", −log p(x), (n,).
     """
     model, data = asked_of(run, step)
-    x_0 = _examples(model, data, 0, _count(n))
+    x_0 = _examples(model, data, 0, _count(model, n))
     rng = random.generator(seed, model.device)
     nats, errors, total = [], [], x_0.new_zeros(n)
     times = torch.arange(2, model.T + 1, device=model.device)
@@ -371,7 +372,7 @@ def redrawn(
     """
     model, data = asked_of(run, step)
     _images(model)
-    x = _examples(model, data, example).expand(_count(n), *model.shape)
+    x = _examples(model, data, example).expand(_count(model, n), *model.shape)
     walk = editing.redraw(model, x, t, rng=random.generator(seed, model.device), steps=steps)
     film = yield from _film(walk, min(steps, t))
     return {"x": _shown(model, x[0])} | _frames(model, film)
@@ -394,7 +395,7 @@ def filled(
     """
     model, data = asked_of(run, step)
     _images(model)
-    x = _examples(model, data, example).expand(_count(n), *model.shape)
+    x = _examples(model, data, example).expand(_count(model, n), *model.shape)
     seen = mask(model.shape, hidden).to(x)
     options = check(editing.inpaint, {"steps": steps, "resample": resample})
     walk = editing.inpaint(model, x, seen, rng=random.generator(seed, model.device), **options)
@@ -436,7 +437,7 @@ def interpolated(
     ends = torch.cat([_examples(model, data, i) for i in (first, second)])
     yield 0.0
     here, there = editing.invert(model, ends, steps=steps)
-    weight = torch.linspace(0, 1, _count(n), device=model.device)
+    weight = torch.linspace(0, 1, _count(model, n), device=model.device)
     x_T = editing.slerp(here, there, weight)
     film = yield from _film(model.trajectory(n, x_T=x_T, sampler="heun", steps=steps), min(steps, model.T))
     w = weight.view(-1, 1, 1, 1)

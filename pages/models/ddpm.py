@@ -12,8 +12,8 @@ st.write(
     "A network is shown every stage xₜ of it and says which noise ε is there; to sample is to take away what it says."
 )
 st.latex(
-    r"x_t = \sqrt{\bar\alpha_t}\, x_0 + \sqrt{1 - \bar\alpha_t}\, \epsilon, \qquad "
-    r"L_{\text{simple}} = E_{t, x_0, \epsilon}\, \| \epsilon - \epsilon_\theta(x_t, t) \|^2"
+    r"\begin{gathered} x_t = \sqrt{\bar\alpha_t}\, x_0 + \sqrt{1 - \bar\alpha_t}\, \epsilon \\"
+    r" L_{\text{simple}} = E_{t, x_0, \epsilon}\, \| \epsilon - \epsilon_\theta(x_t, t) \|^2 \end{gathered}"
 )
 page(
     "ddpm",

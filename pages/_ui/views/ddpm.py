@@ -7,6 +7,7 @@ import numpy as np
 import streamlit as st
 
 from genmodels import figures, pictures
+from genmodels.hyperparameters import declared
 from genmodels.instruments import ddpm as instruments
 from genmodels.instruments.sampling import options
 from genmodels.models.ddpm import SAMPLERS
@@ -82,24 +83,30 @@ def denoise(moment: Moment) -> None:
     """From noise to samples: what the model sees, what it takes for noise, and what it thinks is behind."""
     classes = int(moment.model.config["classes"])
     with st.container(horizontal=True, gap="small"):
-        n = st.segmented_control("samples", [16, 36, 64], default=16, key="film_n", bind="query-params", required=True)
+        n = 600  # points: all of them fit
+        if moment.model.is_image:
+            n = st.segmented_control(
+                "samples", [16, 36, 64], default=16, key="film_n", bind="query-params", required=True
+            )
         seed = st.number_input("seed", 0, 2**31 - 1, 0, key="film_seed", bind="query-params", width=150)
         names = ["any", *moment.data.classes][: classes + 1]
         label = st.selectbox("class", names, key="film_label", bind="query-params", width=150) if classes else "any"
-    how = hyperparameters(options(type(moment.model)), prefix="film_")
-    images = moment.model.is_image
-    wanted: dict[str, Any] = {"n": int(n) if images else 600, "seed": int(seed), "how": how}
+    declares = options(type(moment.model))
+    known = [name for name in declared(declares) if classes or name != "guidance"]
+    how = hyperparameters(declares, names=known, prefix="film_")
+    wanted: dict[str, Any] = {"n": int(n), "seed": int(seed), "how": how}
     if label != "any":
         wanted["label"] = names.index(label) - 1
     found = answer("ddpm-denoise", run=moment.id, step=moment.step, key="denoise", at_once=True, **wanted)
     if found is None:
         return
     st.caption(
-        f"The network was asked {int(found['evaluations']):,} times. A good x̂₀ is blurred at first: with little to see, "
-        "the best guess is the mean over all data that xₜ may come from. Space plays, arrow keys step."
+        f"The network was asked {int(found['evaluations']):,} times. A good x̂₀ is blurred at first: with little to "
+        "see, the best guess is the mean over all data that xₜ may come from. Space plays, arrow keys step."
     )
-    if images:
-        way_back(found, tuple(PANELS), key="denoise-film", alt="samples out of noise", name=f"{moment.id}-seed{seed}")
+    if moment.model.is_image:
+        name = f"{moment.id}-seed{seed}"
+        way_back(found, tuple(PANELS), key="denoise-film", alt="samples out of noise", name=name, autoplay=True)
         return
     captions = lines_under(found["t"], found["log_snr"])
     truth = moment.data.test.x[:1000].numpy()
@@ -139,20 +146,20 @@ def samplers(moment: Moment) -> None:
     logs: dict[str, Any] = {"log_x": True, "log_y": True, "x_title": "evaluations of the network"}
     unit = "RMS, share of white" if moment.model.is_image else "RMS"
     gap = figures.curves(lines, y_title=unit, title="Distance from the solution of the equation", **logs)
-    places[0].plotly_chart(_dotted(gap, asked), width="stretch", key="gap")
+    places[0].plotly_chart(_dotted(gap), width="stretch", key="gap")
     if "w1" not in found:
         return
     lines = [figures.Curve(name, asked[i], found["w1"][i], COLORS[name]) for i, name in enumerate(SAMPLERS)]
     ends = np.array([asked.min(), asked.max()])
     lines.append(figures.Curve("data from data", ends, np.full(2, found["floor"]), figures.DATA, dashed=True))
     w1 = figures.curves(lines, y_title="sliced W₁", title="Distance from the data", **logs)
-    places[1].plotly_chart(_dotted(w1, asked), width="stretch", key="w1")
+    places[1].plotly_chart(_dotted(w1), width="stretch", key="w1")
 
 
-def _dotted(figure: Any, asked: Array) -> Any:
-    """Each measurement as a point on its line, with its number of evaluations on the axis."""
+def _dotted(figure: Any) -> Any:
+    """Each measurement as a point on its line."""
     figure.for_each_trace(lambda one: one.update(mode="lines" if one.line.dash == "dash" else "lines+markers"))
-    return figure.update_xaxes(tickvals=np.unique(asked))
+    return figure.update_xaxes(tickvals=(5, 10, 20, 50, 100))
 
 
 def _sheet(moment: Moment, found: Mapping[str, Array]) -> None:
@@ -192,7 +199,8 @@ def _sheet(moment: Moment, found: Mapping[str, Array]) -> None:
 
 def bound(moment: Moment) -> None:
     """Every term of the variational bound, and their sum."""
-    n = st.segmented_control("test examples", [4, 16, 64], default=4, key="bound_n", bind="query-params", required=True)
+    key, counts = ("bound_n", [4, 16, 64]) if moment.model.is_image else ("bound_points", [64, 256, 1000])
+    n = st.segmented_control("test examples", counts, default=counts[0], key=key, bind="query-params", required=True)
     found = answer("ddpm-bound", run=moment.id, step=moment.step, key="bound", n=int(n))
     if found is None:
         return

@@ -21,7 +21,13 @@ def edit(moment: Moment) -> None:
         return
     ways = {"Noise and denoise": _redraw, "Fill in": _fill, "Interpolate": _interpolate}
     way = st.segmented_control(
-        "edit", list(ways), default="Noise and denoise", key="edit", bind="query-params", required=True
+        "edit",
+        list(ways),
+        default="Noise and denoise",
+        key="edit",
+        bind="query-params",
+        required=True,
+        label_visibility="collapsed",
     )
     ways[way](moment)
 
@@ -71,7 +77,7 @@ def _fill(moment: Moment) -> None:
     with st.container(horizontal=True, gap="small"):
         example = _example(moment, "test example", "edit_example")
         hidden = st.segmented_control(
-            "hidden", instruments.MASKS, default="right", key="hidden", bind="query-params", required=True
+            "hidden", instruments.MASKS, default="right", key="edit_hidden", bind="query-params", required=True
         )
         resample = st.slider("repeats of each step", 1, 20, 5, key="resample", bind="query-params", width=200)
         seed = st.number_input("seed", 0, 2**31 - 1, 0, key="edit_seed", bind="query-params", width=150)

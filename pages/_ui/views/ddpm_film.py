@@ -53,16 +53,25 @@ def lines_under(t: Array, log_snr: Array) -> list[str]:
 
 
 def way_back(
-    found: Mapping[str, Array], parts: Sequence[str], *, key: str, alt: str, name: str, width: int = 900
+    found: Mapping[str, Array],
+    parts: Sequence[str],
+    *,
+    key: str,
+    alt: str,
+    name: str,
+    width: int = 900,
+    autoplay: bool = False,
 ) -> None:
-    """The parts of a way back side by side under one slider, and the same as a GIF."""
+    """The parts of a way back side by side under one slider, and the same as a GIF; it plays, or shows its end."""
     frames = joined([found[part] for part in parts], paper())
     scale = max(1.0, round(width / frames.shape[-1], 1))
     shown = int(frames.shape[-1] * scale)
     labels = "".join(f'<span style="flex:1;text-align:center">{PANELS[part]}</span>' for part in parts)
     st.html(f'<div style="display:flex;max-width:{shown}px;font-size:0.85rem;opacity:0.75">{labels}</div>')
     captions = lines_under(found["t"], found["log_snr"])
-    scrubber(packed(frames), key=key, alt=alt, captions=captions, scale=scale, fps=6)
+    start = 0 if autoplay else len(frames) - 1
+    film = packed(frames)
+    scrubber(film, key=key, alt=alt, captions=captions, scale=scale, fps=6, start=start, autoplay=autoplay)
     gif = lambda: pictures.gif(frames, fps=8, scale=max(1, 720 // frames.shape[-1]))  # noqa: E731
     st.download_button("GIF", gif, f"{name}.gif", key=f"{key}-gif", on_click="ignore")
 

@@ -43,7 +43,7 @@ def plane(moment: Moment) -> None:
 
 
 def _arrows(found: Mapping[str, Array], known: bool, half: float) -> None:
-    share = st.slider("t / T, %", 0, 100, 25, key="field_t", bind="query-params")
+    share = st.slider("t / T, %", 0, 100, 8, key="field_t", bind="query-params")
     i = int(np.abs(found["t"] - share / 100 * found["t"][0]).argmin())
     extent = (-half, half, -half, half)
     title = f"−ε̂ at t = {found['t'][i]}: where the score points"
@@ -57,7 +57,10 @@ def _arrows(found: Mapping[str, Array], known: bool, half: float) -> None:
             along = found[key][i]
             along = along / (1 + np.linalg.norm(along, axis=1, keepdims=True))
             figures.arrows(figure, found["at"], reach * along, name=name, color=color)
-    st.plotly_chart(figure.update_layout(showlegend=True, height=440), width="stretch", key="arrows")
+    figure.update_traces(line_width=3.5, opacity=0.6, selector={"name": "true"})
+    above = {"y": 1, "yref": "container", "yanchor": "top", "pad": {"t": 10}}
+    figure.update_layout(showlegend=True, height=460, margin_t=62, title=above)
+    st.plotly_chart(figure, width="stretch", key="arrows")
     st.caption("−ε̂ = √(1 − ᾱ) ∇ log q(xₜ). An arrow's length is |ε̂| / (1 + |ε̂|), so that far points stay in sight.")
 
 

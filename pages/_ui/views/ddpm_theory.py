@@ -63,7 +63,7 @@ def _bound(it: dict[str, float]) -> None:
         r" &\underbrace{- E_q \log p(x_0 \mid x_1)}_{L_0} \end{aligned}",
         bound.every_term,
         values={"L_T": rf"{number(it['L_T'])} \text{{ nats}}", "L_{t-1}": rf"{number(it['L'])} \text{{ nats}}"},
-        about="The ELBO of a model whose latents are x₁ … x_T and whose encoder is fixed. Eq. 5.",
+        about="The ELBO of a model whose latents are x₁, x₂, … up to T and whose encoder is fixed. Eq. 5.",
     )
     equation(
         "Each term compares two Gaussians",
@@ -92,7 +92,7 @@ def _loss(it: dict[str, float]) -> None:
             r"\|\epsilon - \epsilon_\theta\|^2": it["D"] * it["mse"],
             r"\text{product}": rf"{number(weighted)} \text{{ nats}}",
         },
-        about="x₀ and ε are affine in each other given x_t, so the product is the L − C above. Eq. 12.",
+        about="x₀ and ε are affine in each other given xₜ, so the product is the L − C above. Eq. 12.",
     )
     equation(
         "The weight is left out",

@@ -11,7 +11,7 @@ from genmodels import data as datasets
 from genmodels import planes
 from genmodels.errors import BadInput
 from genmodels.instruments import ddpm as instruments
-from genmodels.instruments import score
+from genmodels.instruments import ddpm_bound, ddpm_edit, score
 from genmodels.models.ddpm import DDPM, SAMPLERS
 from genmodels.recording import Recording
 from genmodels.runs import create
@@ -103,13 +103,13 @@ def test_tables_hold_the_models_own_schedule_first():
 @pytest.mark.parametrize("variance", ["beta", "posterior"])
 def test_the_divergence_is_the_weighted_error_of_the_noise(data, variance):
     """DDPM eq. 8 and eq. 12 are the same number, to the constant that no network can change."""
-    found = instruments.numbers(model(variance=variance), data, 4, 20)
+    found = ddpm_bound.numbers(model(variance=variance), data, 4, 20)
     written = found["weight"] * found["D"] * found["mse"]
     assert found["L"] - found["constant"] == pytest.approx(written, rel=1e-4)
     assert found["snr"] == pytest.approx(found["alpha_bar"] / (1 - found["alpha_bar"]))
     assert found["mse"] == pytest.approx(found["snr"] * found["mse of x_0"], rel=1e-4)
     with pytest.raises(BadInput, match="2 to 40"):
-        instruments.numbers(model(), data, 0, 1)
+        ddpm_bound.numbers(model(), data, 0, 1)
 
 
 def test_a_preview_is_ten_evaluations():
@@ -149,7 +149,7 @@ def test_denoising_keeps_few_frames_and_ends_with_the_samples(digits):
 
 def test_a_long_way_is_thinned_to_its_first_and_last_steps():
     steps = iter(range(1001))
-    task = instruments._film(steps, 1000)
+    task = instruments.film_of(steps, 1000)
     told = []
     while True:
         try:
@@ -184,7 +184,7 @@ def test_samplers_of_images_are_bytes(digits):
 
 
 def test_the_bound_is_the_sum_of_its_terms_and_lies_above_the_truth(plane):
-    found = done(instruments.every_term(plane, n=100))
+    found = done(ddpm_bound.every_term(plane, n=100))
     assert found["t"].tolist() == list(range(2, 41))
     whole = found["prior"].mean() + found["steps"].sum() + found["last"].mean()
     assert found["nats"].mean() == pytest.approx(whole, rel=1e-4)
@@ -192,7 +192,7 @@ def test_the_bound_is_the_sum_of_its_terms_and_lies_above_the_truth(plane):
 
 
 def test_the_bound_of_images_agrees_with_the_models_own(digits, data):
-    found = done(instruments.every_term(digits, n=8))
+    found = done(ddpm_bound.every_term(digits, n=8))
     ddpm, _ = instruments.asked_of(digits, None)
     x = data.prepare(data.test.x[:8], "signed")
     own = ddpm.bound(x, torch.Generator().manual_seed(1), bins=17).nats
@@ -206,18 +206,18 @@ def test_the_bound_of_images_agrees_with_the_models_own(digits, data):
 
 
 def test_a_digit_is_drawn_again_from_a_time(digits, data):
-    found = done(instruments.redrawn(digits, example=2, t=7, n=3, steps=25))
+    found = done(ddpm_edit.redrawn(digits, example=2, t=7, n=3, steps=25))
     assert found["x_t"].shape == (8, 3, 1, 8, 8)
     assert found["t"].tolist() == [7, 6, 5, 4, 3, 2, 1, 0]
     assert np.abs(found["x"] - data.test.x[2].numpy() / 16 * 255.0).max() <= 0.5
     with pytest.raises(BadInput, match="t = 41"):
-        done(instruments.redrawn(digits, t=41))
+        done(ddpm_edit.redrawn(digits, t=41))
 
 
-@pytest.mark.parametrize("hidden", instruments.MASKS)
+@pytest.mark.parametrize("hidden", ddpm_edit.MASKS)
 def test_what_is_seen_stays_and_what_is_hidden_does_not(digits, hidden):
-    found = done(instruments.filled(digits, example=1, hidden=hidden, n=2, steps=4, resample=1))
-    seen = instruments.mask((1, 8, 8), hidden).numpy().astype(bool)
+    found = done(ddpm_edit.filled(digits, example=1, hidden=hidden, n=2, steps=4, resample=1))
+    seen = ddpm_edit.mask((1, 8, 8), hidden).numpy().astype(bool)
     assert seen.mean() == (0.75 if hidden == "middle" else 0.5)
     assert (found["x_t"][-1][:, seen] == found["x"][seen]).all()
     assert (found["x_t"][-1][:, ~seen] != found["x"][~seen]).any()
@@ -226,18 +226,18 @@ def test_what_is_seen_stays_and_what_is_hidden_does_not(digits, hidden):
 
 def test_an_unknown_mask_is_named(digits):
     with pytest.raises(BadInput, match="'corner' is not one of right"):
-        done(instruments.filled(digits, hidden="corner"))
+        done(ddpm_edit.filled(digits, hidden="corner"))
 
 
 def test_a_path_goes_from_one_digit_to_the_other(digits):
-    found = done(instruments.interpolated(digits, first=0, second=3, n=5, steps=8))
+    found = done(ddpm_edit.interpolated(digits, first=0, second=3, n=5, steps=8))
     assert found["path"].shape == found["blend"].shape == found["x_T"].shape == (5, 1, 8, 8)
     assert (found["blend"][[0, -1]] == found["x"]).all()
     assert found["error"] >= 0
 
 
 def test_points_are_no_images_and_images_no_points(digits, plane):
-    for task in (instruments.redrawn(plane), instruments.filled(plane), instruments.interpolated(plane)):
+    for task in (ddpm_edit.redrawn(plane), ddpm_edit.filled(plane), ddpm_edit.interpolated(plane)):
         with pytest.raises(BadInput, match="makes points"):
             next(task)
     for task in (score.field(digits), score.density(digits)):

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import streamlit as st
 
 from genmodels import pictures
-from genmodels.instruments import ddpm as instruments
+from genmodels.instruments import ddpm_edit as instruments
 from pages._ui.components.image_grid import image_grid
 from pages._ui.moment import Moment
 from pages._ui.tasks import answer

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from genmodels import bound, samplers
-from genmodels.instruments import ddpm as instruments
+from genmodels.instruments import ddpm_bound as instruments
 from genmodels.models.ddpm import DDPM
 from genmodels.schedules import Schedule
 from pages._ui.moment import Moment

@@ -211,7 +211,7 @@ def bound(moment: Moment) -> None:
     logs: dict[str, Any] = {"log_x": True, "log_y": True, "x_title": "t, steps"}
     terms = figures.curves([line], y_title="nats", title="L(t−1): what the step from t to t − 1 costs", **logs)
     left.plotly_chart(terms, width="stretch", key="terms")
-    left.caption("Nearly all of the likelihood is decided at small t, in noise that no eye can see.")
+    left.caption("Most of the bound is paid at small t, for detail so fine that pictures hardly show it.")
     line = figures.Curve("error", t, found["mse"], figures.SAMPLES)
     error = figures.curves([line], y_title="per dimension", x_title="t, steps", title="Squared error of ε̂")
     right.plotly_chart(error, width="stretch", key="errors")

@@ -92,7 +92,9 @@ def test_live_chart_updates_sixty_times_without_a_blank_frame_and_keeps_the_zoom
     page.mouse.move(box["x"] + 200, box["y"] + 60)
     expect(chart.locator(".at")).to_contain_text("step")
     under_cursor = chart.locator(".at").inner_text(), readout(chart)[0]
+    button = chart.get_by_role("button", name="log x").element_handle()
     page.get_by_text("updates 60").wait_for(timeout=60_000)
+    assert button.evaluate("button => button.isConnected"), "a button that is being pressed was replaced by new data"
     frames = page.evaluate("window.frames_")
     assert frames["seen"] > 60
     assert frames["blank"] == 0

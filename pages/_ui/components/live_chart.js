@@ -52,13 +52,17 @@ class View {
   drawLegend() {
     const seen = new Map();
     for (const { series } of this.data.panels) for (const one of series) seen.set(one.name, one);
+    const curves = [...seen.values()].map((one) => [one.name, one.color, one.dashed, this.hidden.has(one.name)]);
+    const state = JSON.stringify([curves, this.logX, this.full, this.zoomX !== null, this.zoomY.size]);
+    if (state === this.drawnLegend) return; // a button that is being pressed must not be replaced by new data
+    this.drawnLegend = state;
     const entries = [...seen.values()].map((one) => {
       const swatch = element("span", { class: one.dashed ? "line dashed" : "line", style: `border-color: ${one.color}` });
       const toggle = () => (this.hidden.delete(one.name) || this.hidden.add(one.name), this.drawLegend(), this.redraw());
       return element("button", { class: "entry", "aria-pressed": String(!this.hidden.has(one.name)), onclick: toggle }, swatch, one.name);
     });
     const option = (name, on, flip, hint) =>
-      element("button", { class: "option", title: hint, "aria-pressed": String(on), onclick: () => (flip(), this.drawLegend(), this.redraw()) }, name);
+      element("button", { class: "option", title: hint, "aria-pressed": String(on), onclick: () => (flip(), this.measure(), this.drawLegend(), this.redraw()) }, name);
     const options = [
       option("log x", this.logX, () => ((this.logX = !this.logX), (this.zoomX = null)), "Horizontal axis on a logarithmic scale"),
       option("all values", this.full, () => (this.full = !this.full), "Let the vertical axes span outliers too"),
@@ -67,6 +71,11 @@ class View {
     const focused = this.root.activeElement?.textContent;
     this.legend.replaceChildren(...(entries.length > 1 ? entries : []), this.at, ...options);
     [...this.legend.children].find((one) => focused && one.textContent === focused)?.focus();
+  }
+
+  // The scales change at once, not with the next frame: the cursor may move before it.
+  measure() {
+    for (const panel of this.panels.values()) panel.at = this.frame(panel);
   }
 
   reset() {

@@ -48,11 +48,11 @@ class DDPM(GenerativeModel):
             "Digits in 90 seconds",
             "digits",
             SMOOTH | {"width": 16, "depth": 1, "patch": 1},
-            {"steps": 2500, "batch_size": 64, "lr": 4e-3, "ema": 0.995},
+            {"steps": 3000, "batch_size": 64, "lr": 4e-3, "ema": 0.995},
         ),
         Preset("Plane: eight Gaussians", "eight-gaussians", SMOOTH, {"steps": 3000, "batch_size": 512, "lr": 2e-3}),
-        Preset("MNIST (U-Net)", "mnist", SMOOTH, {"epochs": 10}),
-        Preset("MNIST class-conditional", "mnist", SMOOTH | {"classes": 10}, {"epochs": 10}),
+        Preset("MNIST (U-Net)", "mnist", SMOOTH, {"epochs": 10, "lr": 2e-3}),
+        Preset("MNIST class-conditional", "mnist", SMOOTH | {"classes": 10}, {"epochs": 10, "lr": 2e-3}),
     )
     defaults: ClassVar[dict[str, Any]] = {"ema": 0.999, "decay": "cosine", "warmup": 100}
 

@@ -62,7 +62,7 @@ class View {
       return element("button", { class: "entry", "aria-pressed": String(!this.hidden.has(one.name)), onclick: toggle }, swatch, one.name);
     });
     const option = (name, on, flip, hint) =>
-      element("button", { class: "option", title: hint, "aria-pressed": String(on), onclick: () => (flip(), this.measure(), this.drawLegend(), this.redraw()) }, name);
+      element("button", { class: "option", title: hint, "aria-pressed": String(on), onclick: () => (flip(), this.drawLegend(), this.redraw()) }, name);
     const options = [
       option("log x", this.logX, () => ((this.logX = !this.logX), (this.zoomX = null)), "Horizontal axis on a logarithmic scale"),
       option("all values", this.full, () => (this.full = !this.full), "Let the vertical axes span outliers too"),
@@ -73,18 +73,15 @@ class View {
     [...this.legend.children].find((one) => focused && one.textContent === focused)?.focus();
   }
 
-  // The scales change at once, not with the next frame: the cursor may move before it.
-  measure() {
-    for (const panel of this.panels.values()) panel.at = this.frame(panel);
-  }
-
   reset() {
     this.zoomX = null;
     this.zoomY.clear();
   }
 
   redraw() {
-    if (this.scheduled || !this.data) return;
+    if (!this.data) return;
+    for (const panel of this.panels.values()) panel.at = this.frame(panel); // at once: the cursor may move before the next frame
+    if (this.scheduled) return;
     this.scheduled = true;
     requestAnimationFrame(() => {
       this.scheduled = false;

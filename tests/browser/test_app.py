@@ -87,7 +87,7 @@ def test_the_app_asks_nobody_else_for_anything(page: Page, serve: Callable[[str]
 def test_figures_stand_in_columns(page: Page, serve: Callable[[str], str]) -> None:
     page.goto(serve(APP))
     settled(page)
-    assert page.get_by_test_id("stApp").evaluate("e => getComputedStyle(e).fontVariantNumeric") == "tabular-nums"
+    expect(page.get_by_test_id("stApp")).to_have_css("font-variant-numeric", "tabular-nums")
 
 
 def test_there_is_no_button_that_clears_everybodys_cache(page: Page, serve: Callable[[str], str]) -> None:

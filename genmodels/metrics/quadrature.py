@@ -24,6 +24,7 @@ CELLS = 4  # a side of a tile of the first grid
 COARSE = 2**18  # points of the first grid, about, that are not exceeded
 KEPT = 25.0  # nats: a share of e^-25 of an example's posterior may be left out
 GROWTHS = 8  # of the box, at most
+SPLIT = 2**21  # pairs of an example and a tile, up to which tiles are split rather than filled with finer cells
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,8 @@ def quadrature(
     The midpoint rule on a box that holds the prior and the posteriors, and grows where its border carries mass. The
     spacing h is halved until the mean stands within ``tolerance``: from the second grid on only in the tiles of the box
     that matter to an example, those with a point within :data:`KEPT` nats of its best, and more nats than that while
-    a peak half as wide as the narrowest q(z | x) could hide between two points.
+    a peak half as wide as the narrowest q(z | x) could hide between two points. For few examples the tiles shrink with
+    the cells, so that the work stays where the posteriors are.
 
     Args:
         model: With ``latent_dim`` 1 or 2.
@@ -101,8 +103,11 @@ def quadrature(
             break
         hidden = model.latent_dim * h**2 / (8 * narrow**2)  # nats that a peak has lost at the nearest point, at most
         keep = sweep.peak > sweep.peak.amax(1, keepdim=True) - (KEPT + hidden)
-        cells *= 2
-        sweep = _sum(model, x, sweep.tiles, width, cells, keep, progress)
+        if len(x) * int(keep.any(0).sum()) * 2**model.latent_dim <= SPLIT:
+            tiles, keep, width = *_split(sweep.tiles, keep), width / 2
+        else:
+            tiles, cells = sweep.tiles, 2 * cells
+        sweep = _sum(model, x, tiles, width, cells, keep, progress)
     points = round((high - low).max().item() / h)
     return Quadrature(log_prob, points, h, tuple(low.tolist()), tuple(high.tolist()), change, outside)
 
@@ -141,6 +146,14 @@ def _tiles(low: Tensor, high: Tensor) -> Tensor:
     """The whole numbers from ``low`` to ``high``, both included, in every dimension: shape (T, L)."""
     sides = [torch.arange(int(a), int(b) + 1, device=low.device) for a, b in zip(low, high, strict=True)]
     return torch.cartesian_prod(*sides).view(-1, len(low))
+
+
+def _split(tiles: Tensor, keep: Tensor) -> tuple[Tensor, Tensor]:
+    """Each tile that matters to anybody as its halves in every dimension, counted in the new width; and who keeps them."""
+    live = keep.any(0)
+    corners = _tiles(torch.zeros_like(tiles[0]), torch.ones_like(tiles[0]))
+    parts = (2 * tiles[live].unsqueeze(1) + corners).flatten(0, 1)
+    return parts, keep[:, live].repeat_interleave(len(corners), 1)
 
 
 def _sum(

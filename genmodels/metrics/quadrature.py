@@ -149,7 +149,7 @@ def _tiles(low: Tensor, high: Tensor) -> Tensor:
 
 
 def _split(tiles: Tensor, keep: Tensor) -> tuple[Tensor, Tensor]:
-    """Each tile that matters to anybody as its halves in every dimension, counted in the new width; and who keeps them."""
+    """The halves in every dimension of each tile that matters to anybody, in the new width; and to whom they matter."""
     live = keep.any(0)
     corners = _tiles(torch.zeros_like(tiles[0]), torch.ones_like(tiles[0]))
     parts = (2 * tiles[live].unsqueeze(1) + corners).flatten(0, 1)

@@ -10,10 +10,12 @@ import math
 from typing import Any
 
 import torch
+from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 from torch.nn import functional as F
 
 __all__ = [
+    "assignment",
     "bernoulli_log_prob",
     "continuous_bernoulli_log_partition",
     "continuous_bernoulli_log_prob",
@@ -111,3 +113,18 @@ def continuous_bernoulli_quantile(u: Tensor, logits: Tensor) -> Tensor:
     upper = torch.where(logits < 0, u, 1 - u)  # the density of −η is that of η, mirrored
     x = 1 + torch.log1p(upper * torch.expm1(-a)) / a
     return torch.where(logits < 0, 1 - x, x).clamp(0, 1)
+
+
+# Points -----------------------------------------------------------------------------------------------------------
+
+
+def assignment(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """The cheapest way to carry the points ``x`` (N, D) to the points ``y`` (N, D), each to one of its own.
+
+    Returns:
+        The length ‖x_i − y_j(i)‖ of each way, (N,), float64, and j, int64 (N,). The mean length is the exact
+        1-Wasserstein distance of the two sets. It costs N³: 400 points take 10 ms, 1,000 tenths of a second.
+    """
+    cost = torch.cdist(x.detach().double(), y.detach().double(), compute_mode="donot_use_mm_for_euclid_dist")
+    rows, columns = linear_sum_assignment(cost.cpu().numpy())
+    return cost[rows, columns], torch.as_tensor(columns, device=x.device)

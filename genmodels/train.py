@@ -167,16 +167,18 @@ class Training:
                 terms = self._loss(x, y, player=player, rng=self.rng)
             optimizer.zero_grad(set_to_none=True)
             terms["loss"].backward()
-        if self.settings.clip_norm:
-            parameters = [p for group in optimizer.param_groups for p in group["params"]]
-            nn.utils.clip_grad_norm_(parameters, self.settings.clip_norm)
+        if self.settings.clip_norm or len(self.optimizers) > 1:  # players are watched by how hard they are pulled
+            parameters = [p for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+            terms["gradient"] = nn.utils.get_total_norm([p.grad for p in parameters], foreach=True)
+            if self.settings.clip_norm:
+                nn.utils.clip_grads_with_norm_(parameters, self.settings.clip_norm, terms["gradient"])
         optimizer.step()
         self.model.after_turn(player)
         return {self._term(name, player): value.detach() for name, value in terms.items()}
 
     def _term(self, name: str, player: str) -> str:
-        """A term's name: with several players each has a loss of its own."""
-        return name if name != "loss" or len(self.optimizers) == 1 else f"{player}_loss"
+        """A term's name: with several players each has a loss, and a norm of its gradient, of its own."""
+        return name if name not in ("loss", "gradient") or len(self.optimizers) == 1 else f"{player}_{name}"
 
     def _autocast(self) -> AbstractContextManager[Any]:
         return torch.autocast(self.device.type, dtype=torch.bfloat16) if self._bf16 else nullcontext()

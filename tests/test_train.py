@@ -209,6 +209,19 @@ def test_gradients_are_clipped_to_a_norm(plane: Data, bound: float) -> None:
     assert norms[1] == pytest.approx(min(bound, norms[0]), rel=1e-3)
 
 
+def test_the_gradient_of_each_player_is_measured_before_it_is_clipped(plane: Data) -> None:
+    free, clipped = made(plane, Duel, steps=1), made(plane, Duel, steps=1, clip_norm=1e-3)
+    for training in (free, clipped):
+        training.closely = True
+    terms = free.step().terms
+    for name, part in free.model.players().items():
+        norm = torch.cat([p.grad.flatten() for p in part.parameters()]).norm().item()
+        assert terms[f"{name}_gradient"] == pytest.approx(norm, rel=1e-5)
+    again = clipped.step().terms
+    assert again["critic_gradient"] > 0.01
+    assert torch.cat([p.grad.flatten() for p in clipped.model.players()["critic"].parameters()]).norm() <= 1.001e-3
+
+
 def test_the_moving_average_follows_its_recurrence(plane: Data) -> None:
     training = made(plane, ema=0.6, steps=12)
     expected = {k: v.double() for k, v in training.model.state_dict().items()}

@@ -165,6 +165,18 @@ def test_the_estimate_approaches_the_exact_distance():
     assert estimate(x, torn, 50.0) == pytest.approx(wasserstein1(x, torn), rel=0.05)
 
 
+def test_held_out_on_the_plane_the_exact_distance_stands_beside_the_estimate():
+    model = WGAN((2,), hidden=8).eval()
+    x = random.randn(500, 2, rng=random.generator(0))
+    points = random.randn(500, 2, rng=random.generator(1))
+    model.generator = Fixed(points)
+    terms = model.loss(x, player="critic", rng=random.generator(2))
+    assert terms["wasserstein (exact)"].item() == pytest.approx(wasserstein1(x[:400], points[:400]))
+    assert "wasserstein (exact)" not in model.train().loss(x, player="critic", rng=random.generator(2))
+    pictures = WGAN((1, 8, 8), hidden=8).eval()
+    assert "wasserstein (exact)" not in pictures.loss(torch.zeros(4, 1, 8, 8), player="critic")
+
+
 CONFIGURATIONS = [
     ((2,), {"penalty": "gp", "hidden": 8, "classes": 3}),
     ((2,), {"penalty": "clip", "hidden": 8, "n_critic": 2}),

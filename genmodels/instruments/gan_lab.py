@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from scipy.optimize import linear_sum_assignment
 
 from genmodels import random, runs
 from genmodels.data import Data
+from genmodels.distributions import assignment
 from genmodels.errors import BadInput
 from genmodels.instruments.gan import Surface, coverage, slopes
 from genmodels.metrics.distances import sliced_wasserstein1, wasserstein1
@@ -119,10 +119,7 @@ def transport(model: Adversarial, data: Data, n: int = 200, *, seed: int = 0) ->
     real = data.test.x[:n].to(model.device)
     y = data.test.y[:n].to(model.device) if model.classes else None
     fake = model.sample(len(real), y=y, rng=random.generator(seed, model.device))
-    cost = torch.cdist(fake.double(), real.double(), compute_mode="donot_use_mm_for_euclid_dist")
-    rows, columns = linear_sum_assignment(cost.cpu().numpy())
-    length = cost[rows, columns]
-    order = torch.as_tensor(columns, device=real.device)
+    length, order = assignment(fake, real)
     matched, labels = real[order], None if y is None else y[order]
     rise = model.critic(matched, labels) - model.critic(fake, y)
     climb = rise.double() / length.clamp_min(1e-9)

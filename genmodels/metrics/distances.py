@@ -9,10 +9,10 @@ import math
 from typing import NamedTuple
 
 import torch
-from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from genmodels import random
+from genmodels.distributions import assignment
 from genmodels.errors import BadInput
 
 __all__ = [
@@ -209,8 +209,7 @@ def wasserstein1(x: Tensor, y: Tensor) -> float:
         BadInput: If the sets differ in size or dimension.
     """
     x, y = _pair(x, y, least=1, equal=True)
-    cost = torch.cdist(x, y, compute_mode="donot_use_mm_for_euclid_dist").cpu().numpy()
-    return float(cost[linear_sum_assignment(cost)].mean())
+    return assignment(x, y)[0].mean().item()
 
 
 def sliced_wasserstein1(x: Tensor, y: Tensor, *, directions: int = 128, rng: torch.Generator | None = None) -> float:

@@ -1,20 +1,22 @@
 """Every term of a training as it comes, as trained and held out, and other runs beside it."""
 
+import functools
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import streamlit as st
 
-from genmodels import runs
-from genmodels.figures import RUNS
+from genmodels.figures import LATENT, RUNS
 from genmodels.runs import Run
 from pages._ui.components.live_chart import Line, Panel, Series, live_chart
+from pages._ui.shared import Stamp, metrics, others, stamp
 
 __all__ = ["curves"]
 
 BOOKS = ("step", "epoch", "seconds", "images")  # what a line of the metrics holds beside the terms
 HELD_OUT = "held-out "
-OFFERED = 40  # runs that may be drawn beside one, the newest
+EXACT = " (exact)"  # a term of this name ends up beside the estimate of it
 
 Table = list[dict[str, float]]
 
@@ -39,18 +41,22 @@ def curves(
     chart, below = st.container(), st.container()
     with below:
         together = [run, *_beside(run)]
-    tables = [one.metrics() for one in together]
+    tables = [metrics(one) for one in together]
     terms = list(dict.fromkeys(term for table in tables for term in _terms(table)))
     terms.sort(key=lambda term: first.index(term) if term in first else len(first))
     if not terms:
         chart.caption("The first point is on its way.")
         return
     names = ["train" if len(together) == 1 else f"{i}. {one.plan['title']}" for i, one in enumerate(together, 1)]
+    drawn = [
+        _series(stamp(one.path / "metrics.jsonl"), name, RUNS[i % len(RUNS)])
+        for i, (one, name) in enumerate(zip(together, names, strict=True))
+    ]
     panels = [
         Panel(
             term.replace("_", " "),
             units.get(term, _unit(term)),
-            [one for i, table in enumerate(tables) for one in _series(table, term, names[i], RUNS[i % len(RUNS)])],
+            [one for series in drawn for one in series.get(term, ())],
             lines.get(term, ()),
         )
         for term in terms
@@ -61,21 +67,18 @@ def curves(
 
 def _beside(run: Run) -> list[Run]:
     """Other runs of the same model, as the reader chooses; at first the run that this one was forked from."""
-    plan = run.plan
-    known = [one for one in (*runs.every()[:OFFERED], *runs.bundled()) if one.id != run.id]
-    others = {one.id: one for one in known if one.plan["model"] == plan["model"]}
-    if not others:
+    offered = others(run)
+    if not offered:
         return []
-    parent = (plan.get("parent") or {}).get("run")
-    names = {key: one.plan["title"] for key, one in others.items()}
-    usual = [parent] if parent in others else []
-    name = names.__getitem__
-    chosen = st.multiselect("runs beside it", list(others), usual, format_func=name, key=f"beside-{run.id}")
-    return [others[key] for key in chosen]
+    parent = (run.plan.get("parent") or {}).get("run")
+    usual = [parent] if parent in offered else []
+    key = f"beside-{run.id}"
+    chosen = st.multiselect("runs beside it", list(offered), usual, format_func=lambda name: offered[name][1], key=key)
+    return [offered[name][0] for name in chosen]
 
 
 def _terms(table: Table) -> list[str]:
-    names = dict.fromkeys(name.removeprefix(HELD_OUT) for row in table for name in row)
+    names = dict.fromkeys(name.removeprefix(HELD_OUT).removesuffix(EXACT) for row in table for name in row)
     return [name for name in names if name not in BOOKS]
 
 
@@ -86,12 +89,20 @@ def _unit(term: str) -> str:
     return "bits/dim" if term.endswith("bpd") else ""
 
 
-def _series(table: Table, term: str, name: str, color: str) -> list[Series]:
-    """A term of a run: as trained, and held out."""
-    found = []
-    for key, label in ((term, name), (HELD_OUT + term, "held out" if name == "train" else f"{name}, held out")):
-        points = [(row["step"], row[key]) for row in table if key in row]
-        if points:
-            x, y = np.array(points).T
-            found.append(Series(label, x, y, color, held_out=key != term))
-    return found
+@functools.lru_cache(maxsize=256)
+def _series(found: Stamp, name: str, color: str) -> dict[str, list[Series]]:
+    """The curves of each term of a run: as trained, held out, and exact; made once for all who look."""
+    table = metrics(Run(Path(found[0]).parent))
+    alone = name == "train"
+    curves: dict[str, list[Series]] = {}
+    for term in _terms(table):
+        for key, label, own in (
+            (term, name, color),
+            (HELD_OUT + term, "held out" if alone else f"{name}, held out", color),
+            (term + EXACT, "exact" if alone else f"{name}, exact", LATENT if alone else color),
+        ):
+            points = [(row["step"], row[key]) for row in table if key in row]
+            if points:
+                x, y = np.array(points).T
+                curves.setdefault(term, []).append(Series(label, x, y, own, held_out=key != term))
+    return curves

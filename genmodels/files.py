@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from genmodels.errors import BadInput
+from genmodels.wording import quoted
 
-__all__ = ["held", "inside", "is_held", "read_json", "write", "write_json"]
+__all__ = ["held", "inside", "is_held", "read_json", "root", "write", "write_json"]
 
 
 def write(path: Path, content: bytes, *, durable: bool = True) -> None:
@@ -51,6 +52,11 @@ def read_json(path: Path) -> Any:
         raise BadInput(f"{path} is not JSON.") from None
 
 
+def root() -> Path:
+    """The folder of all runs: ``$GENMODELS_RUNS``, or ``runs`` where the program was started."""
+    return Path(os.environ.get("GENMODELS_RUNS", "runs")).resolve()
+
+
 def inside(folder: Path, name: str) -> Path:
     """The path of ``name`` directly inside ``folder``.
 
@@ -59,7 +65,7 @@ def inside(folder: Path, name: str) -> Path:
     """
     plain = 0 < len(name) <= 100 and name[0] != "." and all(c.isascii() and (c.isalnum() or c in "._-") for c in name)
     if not plain:
-        raise BadInput(f"{name[:60]!r} is not a name: use letters, digits, dots, dashes and underscores, 100 at most.")
+        raise BadInput(f"{quoted(name)} is not a name: use letters, digits, dots, dashes and underscores, 100 at most.")
     return folder / name
 
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from genmodels.errors import BadInput
+from genmodels.wording import quoted
 
 __all__ = ["Between", "Hyperparameter", "Numbers", "Only", "Switch", "check", "declared"]
 
@@ -110,7 +111,7 @@ class Hyperparameter:
                     numbers = tuple(_number(one, float) for one in row)
                     if all(number is not None and low <= number <= high for number in numbers):
                         return numbers
-        raise BadInput(f"{self.name} = {_shown(value)} is not {self.allowed}.")
+        raise BadInput(f"{self.name} = {quoted(value)} is not {self.allowed}.")
 
 
 _WORDS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
@@ -127,11 +128,6 @@ def _number(value: Any, kind: type) -> int | float | None:
     if not math.isfinite(number) or (kind is int and number != int(number)):
         return None
     return int(number) if kind is int else number
-
-
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "…"
 
 
 def declared(function: Callable[..., Any]) -> dict[str, Hyperparameter]:
@@ -164,6 +160,6 @@ def check(function: Callable[..., Any], values: Mapping[str, Any]) -> dict[str, 
             near = difflib.get_close_matches(name, known, 1)
             hint = f"did you mean {near[0]}? " if near else ""
             raise BadInput(
-                f"{_shown(name)} is not a hyperparameter here: {hint}it may be {', '.join(known) or 'none'}."
+                f"{quoted(name)} is not a hyperparameter here: {hint}it may be {', '.join(known) or 'none'}."
             )
     return {name: one.check(values[name]) if name in values else one.default for name, one in known.items()}

@@ -14,17 +14,13 @@ import sys
 import threading
 from pathlib import Path
 
-from genmodels import runs
+from genmodels import limits, room, runs, visitors
 from genmodels.errors import BadInput
 from genmodels.files import inside, write
+from genmodels.limits import limit
 from genmodels.runs import Run
 
 __all__ = ["Pool", "pause", "place", "pool", "resume", "set_lr", "slow", "step", "stop", "submit"]
-
-
-def limit(name: str, default: float) -> float:
-    """A limit of this host, from the environment variable ``GENMODELS_<name>``."""
-    return float(os.environ.get(f"GENMODELS_{name}", default))
 
 
 # What people say ------------------------------------------------------------------------------------------------------
@@ -39,18 +35,37 @@ def submit(run: Run) -> None:
     """Put a run in the queue, new or to be resumed.
 
     Raises:
-        BadInput: If the host's limits do not allow it.
+        BadInput: If the host's limits do not allow it, or it is somebody else's.
     """
-    total = run.plan["settings"]["steps"]
-    if total > limit("MAX_STEPS", 1e12):
-        raise BadInput(f"{total} steps are more than the {limit('MAX_STEPS', 0):.0f} that this host allows.")
-    free = os.statvfs(runs.root())
-    if free.f_bavail * free.f_frsize < limit("MIN_FREE_MB", 200) * 1e6:
-        raise BadInput("The disk of this host is nearly full: delete a run first.")
+    visitors.check(run.path, "train")
+    _check_budget(run)
+    _check_queue(run)
+    room.make()
     run.want(want="run", until=None)
     if run.id not in waiting():
         run.say(state="queued", message="", deaths=0)
         write(inside(queue(), run.id), b"", durable=False)
+
+
+def _check_budget(run: Run) -> None:
+    """Steps and batch; what so many epochs are in steps is known to the worker, which looks again."""
+    settings = run.plan["settings"]
+    if (total := settings["steps"]) > limit("MAX_STEPS"):
+        raise BadInput(f"{total} steps are more than the {limit('MAX_STEPS'):.0f} that this host allows.")
+    if (batch := settings["batch_size"]) > limit("MAX_BATCH"):
+        raise BadInput(f"batch_size = {batch} is more than the {limit('MAX_BATCH'):.0f} that this host allows.")
+
+
+def _check_queue(run: Run) -> None:
+    """How many wait or run already, of all and of this visitor."""
+    others = [name for name in waiting() if name != run.id]
+    if len(others) >= limit("MAX_WAITING"):
+        raise BadInput(f"{len(others)} runs wait or run already: wait until some have ended.")
+    mine = sum(visitors.owns(inside(runs.root(), name)) for name in others)
+    if mine >= limit("MAX_RUNS_A_VISITOR"):
+        raise BadInput(
+            f"You have {mine} runs that wait or run: stop one first, {limit('MAX_RUNS_A_VISITOR'):.0f} are a visitor's."
+        )
 
 
 def waiting(folder: Path | None = None) -> list[str]:
@@ -75,22 +90,24 @@ def place(run: Run) -> int | None:
 
 def pause(run: Run) -> None:
     """Hold it where it is."""
+    visitors.check(run.path, "pause")
     run.want(want="pause", until=None)
 
 
 def resume(run: Run) -> None:
     """Go on, wherever it was held, stopped or interrupted."""
-    run.want(want="run", until=None)
     submit(run)
 
 
 def step(run: Run, n: int = 1) -> None:
     """Take ``n`` more steps, then pause."""
+    visitors.check(run.path, "step")
     run.want(want="run", until=int(run.state()["step"]) + n)
 
 
 def slow(run: Run, delay: float) -> None:
     """Slow motion: ``delay`` seconds a step; 0 for full speed."""
+    visitors.check(run.path, "slow down")
     run.want(delay=max(0.0, min(10.0, delay)))
 
 
@@ -99,11 +116,13 @@ def set_lr(run: Run, lr: float) -> None:
     from genmodels.hyperparameters import declared
     from genmodels.train import Settings
 
+    visitors.check(run.path, "adjust")
     run.want(lr=declared(Settings)["lr"].check(lr))
 
 
 def stop(run: Run) -> None:
     """End it here and keep it; it can be resumed."""
+    visitors.check(run.path, "stop")
     run.want(want="stop")
     if not run.is_held():
         inside(queue(), run.id).unlink(missing_ok=True)
@@ -117,7 +136,8 @@ class Pool:
     """The worker processes of a server; one that dies is replaced, and its runs go on in the new one."""
 
     def __init__(self, workers: int | None = None) -> None:
-        self.size = workers or int(limit("WORKERS", 0)) or len(devices())
+        limits.check()
+        self.size = workers or int(limit("WORKERS")) or len(devices())
         self._recover()
         self.processes = [self._start(i) for i in range(self.size)]
         self._closing = threading.Event()
@@ -125,8 +145,8 @@ class Pool:
         self._watch.start()
 
     def _start(self, i: int) -> subprocess.Popen[bytes]:
-        most = max(1, -(-int(limit("MAX_RUNS", 64)) // self.size))
-        environment = os.environ | {"OMP_NUM_THREADS": f"{limit('THREADS', 1):.0f}"}
+        most = max(1, -(-int(limit("MAX_RUNS")) // self.size))
+        environment = os.environ | {"OMP_NUM_THREADS": f"{limit('THREADS'):.0f}"}
         if (device := devices()[i % len(devices())]) is not None:
             environment["CUDA_VISIBLE_DEVICES"] = device
         command = [sys.executable, "-m", "genmodels.worker", "--most", str(most)]

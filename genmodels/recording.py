@@ -209,7 +209,9 @@ class Recording:
                 message = str(error)
             case OSError(errno=code) if code in FULL:
                 message = "The disk is full: make room, then resume."
-            case torch.OutOfMemoryError():
+            case torch.OutOfMemoryError() | MemoryError():
+                message = "The device is out of memory: use a smaller batch or a smaller model."
+            case RuntimeError() if "can't allocate memory" in str(error):  # torch's words on the CPU
                 message = "The device is out of memory: use a smaller batch or a smaller model."
             case _:
                 message = f"The model's code failed with {type(error).__name__}: {error}"

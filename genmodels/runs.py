@@ -18,7 +18,6 @@ that says "running" while nobody holds its lock was interrupted, and anybody may
 
 import json
 import math
-import os
 import platform
 import secrets
 import shutil
@@ -32,22 +31,18 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from genmodels import __version__
+from genmodels import __version__, visitors
 from genmodels import data as datasets
 from genmodels.errors import BadInput
-from genmodels.files import inside, is_held, read_json, write_json
+from genmodels.files import inside, is_held, read_json, root, write_json
 from genmodels.idx import Progress
-from genmodels.models.base import GenerativeModel, build, half, load
+from genmodels.models.base import GenerativeModel, build, check_size, half, load
 from genmodels.train import Settings, Training
+from genmodels.wording import titled
 
 __all__ = ["CHECKPOINTS", "Run", "bundled", "create", "every", "find", "fork", "root"]
 
 CHECKPOINTS = Path(__file__).resolve().parents[1] / "checkpoints"
-
-
-def root() -> Path:
-    """The folder of all runs: ``$GENMODELS_RUNS``, or ``runs`` where the program was started."""
-    return Path(os.environ.get("GENMODELS_RUNS", "runs")).resolve()
 
 
 class Run:
@@ -77,8 +72,13 @@ class Run:
         return self.plan["title"]
 
     def rename(self, title: str) -> None:
-        """Give it another name for people."""
-        write_json(self.path / "run.json", self.plan | {"title": _title(title)})
+        """Give it another name for people.
+
+        Raises:
+            BadInput: If it is somebody else's.
+        """
+        visitors.check(self.path, "rename")
+        write_json(self.path / "run.json", self.plan | {"title": titled(title)})
 
     def state(self) -> dict[str, Any]:
         """state.json; a run that nobody is working on though it says so is "interrupted"."""
@@ -182,8 +182,9 @@ class Run:
         """Remove it and everything it holds.
 
         Raises:
-            BadInput: If it is still being worked on.
+            BadInput: If it is still being worked on, or somebody else's.
         """
+        visitors.check(self.path, "delete")
         if self.is_bundled:
             raise BadInput(f"{self.id} ships with the app and stays: fork it to change something.")
         if self.is_held():
@@ -221,7 +222,9 @@ def create(
     """
     data_arguments = datasets.checked(data, data_arguments)
     shape = datasets.DATASETS[data].shape
-    built = build({"model": model, "shape": list(shape), **(arguments or {})})
+    config = {"model": model, "shape": list(shape), **(arguments or {})}
+    check_size(config)
+    built = build(config)
     chosen = Settings.of({**built.defaults, **(settings or {})})
     if (classes := built.config.get("classes", 0)) not in (0, has := len(datasets.DATASETS[data].classes)):
         raise BadInput(f"classes = {classes} does not suit {data}, which has {has}: it is that many, or 0 for none.")
@@ -230,7 +233,7 @@ def create(
     if run.path.exists() and any(run.path.iterdir()):
         raise BadInput(f"{run.path} is not empty: choose a new folder for a new run.")
     plan = {
-        "title": _title(title or f"{model} on {data}"),
+        "title": titled(title or f"{model} on {data}"),
         "model": model,
         "arguments": {name: value for name, value in built.config.items() if name != "shape"},
         "data": data,
@@ -243,6 +246,7 @@ def create(
         "versions": {"genmodels": __version__, "torch": torch.__version__, "python": platform.python_version()},
     }
     run.path.mkdir(parents=True, exist_ok=True)
+    visitors.sign(run.path)
     run.say(state="stopped", step=parent["step"] if parent else 0, message="Not started yet.")
     write_json(run.path / "run.json", plan)
     return run
@@ -268,7 +272,9 @@ def fork(
         total = parent.training().total
         settings["steps"] = 0 if "epochs" in changed else total if step < total else step + total
     old = load(weights)
-    new = build({"model": plan["model"], "shape": list(old.shape), **arguments})
+    config = {"model": plan["model"], "shape": list(old.shape), **arguments}
+    check_size(config)
+    new = build(config)
     sizes = lambda model: {k: v.shape for k, v in model.state_dict().items()}  # noqa: E731
     if sizes(old) != sizes(new):
         raise BadInput("A fork keeps its parent's weights: change only what leaves the networks as they are.")
@@ -312,8 +318,3 @@ def every() -> list[Run]:
     """All runs, the newest first."""
     runs = [Run(path.parent) for path in root().glob("*/run.json")]
     return sorted(runs, key=lambda run: run.plan["created"], reverse=True)
-
-
-def _title(text: str) -> str:
-    """A title on one line, at most 80 characters, without control characters."""
-    return "".join(c for c in " ".join(text.split()) if c.isprintable())[:80] or "untitled"

@@ -18,9 +18,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from genmodels import runs
+from genmodels import room, runs, visitors
 from genmodels.errors import BadInput, Busy
 from genmodels.files import held, inside, is_held, read_json, write, write_json
+from genmodels.limits import limit
 
 __all__ = ["TASKS", "Task", "TaskJob", "ask", "look", "queue"]
 
@@ -43,7 +44,7 @@ TASKS: dict[str, str] = {
 }
 """What can be asked: a name, and where its generator function is ("module:function"). Its arguments are JSON."""
 
-KEPT = 300  # answers kept; the oldest go first
+KEPT, KEPT_BYTES = 300, 2_000_000_000  # answers kept; the oldest go first
 MOST_DEATHS = 2
 
 
@@ -107,7 +108,12 @@ class Task:
             return {name: file[name] for name in file.files}
 
     def cancel(self) -> None:
-        """Nobody wants it any more."""
+        """Nobody wants it any more.
+
+        Raises:
+            BadInput: If somebody else has asked for it.
+        """
+        visitors.check(self.path, "cancel")
         if self.state()["state"] in ("queued", "running"):
             self.say(state="cancelled", message="Cancelled.")
         inside(queue(), self.id).unlink(missing_ok=True)
@@ -124,7 +130,9 @@ def ask(name: str, **arguments: Any) -> Task:
     task = look(name, **arguments)
     if task is None or task.state()["state"] in ("failed", "cancelled"):
         _forget_old()
+        _let_go()
         task = Task(_path(name, arguments))
+        visitors.sign(task.path)
         write_json(task.path / "task.json", {"task": name, "arguments": arguments}, durable=False)
         task.say(state="queued", progress=0.0, message="", deaths=0)
         write(inside(queue(), task.id), b"", durable=False)
@@ -144,9 +152,19 @@ def _path(name: str, arguments: dict[str, Any]) -> Path:
 
 def _forget_old() -> None:
     answers = list(folder().glob("*/state.json")) if folder().exists() else []
-    for path in sorted(answers, key=lambda path: path.stat().st_mtime)[:-KEPT]:
-        if not is_held(path.parent):
+    kept = 0
+    for i, path in enumerate(sorted(answers, key=lambda path: -path.stat().st_mtime)):
+        kept += room.taken(path.parent)
+        if (i >= KEPT or kept > KEPT_BYTES) and not is_held(path.parent):
             shutil.rmtree(path.parent, ignore_errors=True)
+
+
+def _let_go() -> None:
+    """Cancel the oldest that a visitor waits for, so that with one more it is no more than the host allows."""
+    waiting = [Task(folder() / marker.name) for marker in queue().glob("[0-9a-f]*")]
+    mine = sorted((one for one in waiting if visitors.owns(one.path)), key=lambda one: one.path.stat().st_mtime)
+    while mine and len(mine) >= limit("MAX_TASKS_A_VISITOR"):
+        mine.pop(0).cancel()
 
 
 class TaskJob:
@@ -156,7 +174,7 @@ class TaskJob:
     state = "running"
 
     def __init__(self, task: Task) -> None:
-        self.name, self.task, self.used, self._said = task.id, task, 0.0, 0.0
+        self.name, self.task, self.used, self.spent, self._said = task.id, task, 0.0, 0.0, 0.0
         self._stack = ExitStack()
         self._stack.enter_context(held(task.path))
         before = task.state()
@@ -179,6 +197,8 @@ class TaskJob:
 
     def over(self) -> str | None:
         """Why it must end now, or None."""
+        if self.spent > limit("MAX_TASK_SECONDS"):
+            return f"Stopped: this host gives a computation {limit('MAX_TASK_SECONDS'):.0f} seconds."
         return None if inside(queue(), self.name).exists() else "Cancelled."
 
     def advance(self, seconds: float) -> bool:
@@ -200,6 +220,7 @@ class TaskJob:
                 self.task.say(progress=progress)
                 self._said = time.monotonic()
         self.used += spent
+        self.spent += spent
         return True
 
     def fail(self, error: Exception) -> None:
@@ -212,6 +233,8 @@ class TaskJob:
         self.steps.close()
         if state == "interrupted":
             self.task.say(state="queued")
-        else:  # before anybody else can take it
+        elif state == "stopped" and message != "Cancelled.":
+            self.task.say(state="failed", message=message)
+        if state != "interrupted":  # before anybody else can take it
             inside(queue(), self.name).unlink(missing_ok=True)
         self._stack.close()

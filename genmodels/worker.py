@@ -17,10 +17,11 @@ from pathlib import Path
 
 import torch
 
-from genmodels import runs, tasks
+from genmodels import limits, runs, tasks
 from genmodels.errors import BadInput, Busy, TrainingFailed
 from genmodels.files import inside
-from genmodels.jobs import limit, queue, waiting
+from genmodels.jobs import queue, waiting
+from genmodels.limits import limit
 from genmodels.recording import Recording
 from genmodels.runs import Run
 from genmodels.tasks import TaskJob
@@ -65,8 +66,8 @@ class Job:
         until = self.wishes.get("until")
         if self.wishes["want"] != "run" or (until is not None and self.recording.training.step_ >= until):
             return ""
-        patience = limit("IDLE_SECONDS", 0)
-        if patience and self.run.unseen() > patience:
+        patience = limit("IDLE_SECONDS")
+        if self.run.unseen() > patience:
             return f"Paused: nobody has looked at it for {patience / 60:.0f} minutes. Resume goes on."
         return None
 
@@ -95,9 +96,14 @@ class Job:
         """Why it must end now, in words ("" where somebody asked for it), or None."""
         if self.wishes["want"] == "stop":
             return ""
-        most = limit("MAX_SECONDS", 1e12)
+        most = limit("MAX_SECONDS")
         if self.recording.training.seconds > most:
             return f"Stopped: this host gives a run {most:.0f} seconds. Download it, and go on elsewhere."
+        training, most = self.recording.training, limit("MAX_STEPS")
+        if training.total > most and training.step_ >= most:
+            return f"Stopped: this host gives a run {most:,.0f} steps. Download it, and go on elsewhere."
+        if self.state == "paused" and self.run.unseen() > 2 * limit("IDLE_SECONDS"):
+            return f"Stopped: nobody has looked at it for {self.run.unseen() / 60:.0f} minutes. Resume goes on."
         return None
 
     def fail(self, error: Exception) -> None:
@@ -174,7 +180,7 @@ class Worker:
         try:
             run = runs.find(marker.name)
             heavy = sum(job.heavy for job in self.jobs)
-            if run.is_held() or (run.plan.get("heavy") and heavy >= limit("MAX_HEAVY", 2)):
+            if run.is_held() or (run.plan.get("heavy") and heavy >= limit("MAX_HEAVY")):
                 return None
             return Job(run)
         except Busy:
@@ -214,7 +220,8 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=lambda: close(sys.stdin.buffer.read()), daemon=True).start()
     os.nice(5)  # the server answers first
-    torch.set_num_threads(int(limit("THREADS", 1)))
+    limits.spare_the_server(on_cpu=not os.environ.get("CUDA_VISIBLE_DEVICES"))
+    torch.set_num_threads(int(limit("THREADS")))
     worker.work()
 
 

@@ -30,9 +30,10 @@ from genmodels import hub
 from genmodels.errors import BadInput
 from genmodels.files import write
 from genmodels.hyperparameters import check
+from genmodels.limits import limit
 from genmodels.models import MODELS, model_class
 
-__all__ = ["GenerativeModel", "Preset", "build", "half", "load", "only", "weigh"]
+__all__ = ["GenerativeModel", "Preset", "build", "check_size", "half", "load", "only", "weigh"]
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 HEADER = 1 << 20  # bytes that a safetensors file may need beside its numbers
@@ -234,6 +235,19 @@ def weigh(config: Mapping[str, Any]) -> tuple[int, int]:
         raise BadInput("Its shape and hyperparameters would make a model larger than any memory.") from None
     numbers = [(v.numel(), v.element_size()) for v in state]
     return sum(n * min(size, 2) for n, size in numbers), sum(n * max(size, 4) for n, size in numbers) + HEADER
+
+
+def check_size(config: Mapping[str, Any]) -> None:
+    """Nothing, where this host allows a model as large as ``config`` describes; it is not built for that.
+
+    Raises:
+        BadInput: If it is larger, or ``config`` describes no model.
+    """
+    parameters, most = weigh(config)[0] / 2, limit("MAX_PARAMETERS")  # the fewest bytes are two each
+    if parameters > most:
+        raise BadInput(
+            f"This model has {parameters / 1e6:,.1f} million parameters: this host allows {most / 1e6:,.1f} million."
+        )
 
 
 def load(folder: Path | str, *, device: torch.device | str = "cpu") -> GenerativeModel:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy.typing as npt
 import streamlit as st
 
-from genmodels import jobs, tasks
+from genmodels import jobs, tasks, visitors
 from genmodels.errors import BadInput
 
 __all__ = ["answer"]
@@ -47,6 +47,6 @@ def _wait(name: str, key: str) -> None:
         st.rerun()
     waits = "waiting for a worker" if state["state"] == "queued" else "computing"
     st.progress(min(1.0, state["progress"]), f"{waits} … {state['progress']:.0%}")
-    if st.button("Cancel", key=f"{key}-cancel"):
+    if visitors.may(task.path) and st.button("Cancel", key=f"{key}-cancel"):
         task.cancel()
         st.rerun()

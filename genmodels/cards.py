@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from genmodels.data import DATASETS
+from genmodels.data import info
 from genmodels.hub import Place
 from genmodels.models import MODELS
 
@@ -116,7 +116,7 @@ def _head(rows: Sequence[tuple[str, Mapping[str, Any], Mapping[str, Any]]]) -> s
         EvalResult(
             task_type="unconditional-image-generation" if _images(plan) else "density-estimation",
             dataset_type=ON_THE_HUB.get(plan["data"], plan["data"]),
-            dataset_name=DATASETS[plan["data"]].title,
+            dataset_name=info(plan["data"]).title,
             dataset_split="test",
             metric_type=metric,
             metric_name=metric if len(rows) == 1 else f"{metric} of {name}",
@@ -139,7 +139,7 @@ def _head(rows: Sequence[tuple[str, Mapping[str, Any], Mapping[str, Any]]]) -> s
 
 
 def _images(plan: Mapping[str, Any]) -> bool:
-    return DATASETS[plan["data"]].kind == "images"
+    return info(plan["data"]).kind == "images"
 
 
 def _bare(name: str) -> str:

@@ -4,29 +4,23 @@ One that is pulled from the Hub becomes a run like any other, which every page s
 taken, all of them are checked while they lie in the client's cache, and a run's folder appears whole or not at all.
 """
 
-import hashlib
-import json
 import re
 import shutil
-import tempfile
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
-from typing import Any, TypeGuard
+from typing import Any
 
-import numpy as np
-import torch
-
-from genmodels import data as datasets
-from genmodels import hub
+from genmodels import adopting, hub, pipelines
+from genmodels.data import ELSEWHERE
 from genmodels.errors import BadInput
-from genmodels.files import held, read_json, write_json
 from genmodels.hub import CONFIG, MOST_JSON, WEIGHTS, File, Listing, Place
 from genmodels.idx import Progress
-from genmodels.models.base import GenerativeModel, build, load, weigh
+from genmodels.keeping import check_room, keep, named
+from genmodels.models.base import weigh
 from genmodels.runs import CHECKPOINTS, Run, root
-from genmodels.train import Settings
+from genmodels.vetting import measures_of, plan_of, state_of
 
 __all__ = ["ALLOWED", "Card", "available", "pull", "pulled", "resolve", "wanted"]
 
@@ -47,8 +41,6 @@ OF_A_SNAPSHOT = (CONFIG, WEIGHTS, "samples.npy")
 PICKLES = (".pkl", ".pickle", ".pt", ".pth", ".bin", ".ckpt", ".joblib", ".dill")
 MOST_BYTES, MOST_SNAPSHOTS = 4 << 30, 100
 MOST_LISTED = 200
-NO_MARKUP = str.maketrans("", "", "[]<>`$|\\*")  # a title is shown as Markdown
-SPARE = 1 << 30  # bytes that stay free on the disk
 
 
 def resolve(name: str, progress: Progress | None = None) -> Path:
@@ -61,10 +53,15 @@ def resolve(name: str, progress: Progress | None = None) -> Path:
         place = Place.parse(name)
         if run := pulled(place):
             return run.path
-        listing = hub.look(place)
-        return pull(place, progress).path if place.path("run.json") in listing.files else hub.fetch(place, weigh)
+        files = hub.look(place).files
+        whole = place.path("run.json") in files or place.path(pipelines.INDEX) in files
+        return pull(place, progress).path if whole else hub.fetch(place, weigh)
     for path in (root() / name, CHECKPOINTS / name, Path(name)):
-        if (path / "run.json").exists() or (path / CONFIG).exists():
+        if (path / "run.json").exists():
+            return path
+        if (path / pipelines.INDEX).exists():
+            return adopting.adopt(path).path
+        if (path / CONFIG).exists():
             return path
     bundled = ", ".join(sorted(path.parent.name for path in CHECKPOINTS.glob("*/run.json"))) or "none"
     raise BadInput(
@@ -74,14 +71,8 @@ def resolve(name: str, progress: Progress | None = None) -> Path:
 
 def pulled(place: Place) -> Run | None:
     """The run that ``place`` was pulled to, if it was."""
-    run = Run(root() / _id(place))
+    run = Run(root() / named(place))
     return run if (run.path / "run.json").exists() else None
-
-
-def _id(place: Place) -> str:
-    """The name of its run: readable, and its own."""
-    last = PurePosixPath(place.subfolder or place.repo).name.strip(".")[:80]
-    return f"{last}-{hashlib.sha256(str(place).encode()).hexdigest()[:8]}"
 
 
 # What there is --------------------------------------------------------------------------------------------------------
@@ -119,8 +110,10 @@ def available(place: Place) -> tuple[Listing, list[Card]]:
         BadInput: If there is no such repository, or the Hub cannot be reached and has not been before.
     """
     listing = hub.look(place)
-    parts = [PurePosixPath(path).parent for path in listing.files if PurePosixPath(path).name == WEIGHTS]
-    folders = sorted(str(p) for p in parts if "snapshots" not in p.parts and str(p / CONFIG) in listing.files)
+    paths = [PurePosixPath(path) for path in listing.files]
+    ours = [p.parent for p in paths if p.name == WEIGHTS and str(p.parent / CONFIG) in listing.files]
+    theirs = [p.parent for p in paths if p.name == pipelines.INDEX]
+    folders = sorted({str(p) for p in ours + theirs if "snapshots" not in p.parts})
     inside = [f for f in folders if not place.subfolder or f"{f}/".startswith(f"{place.subfolder}/")]
     places = [replace(place, subfolder="" if folder == "." else folder) for folder in inside[:MOST_LISTED]]
     with ThreadPoolExecutor(8) as threads:
@@ -131,11 +124,15 @@ def _card(listing: Listing, place: Place) -> Card:
     title = place.subfolder or place.repo
     try:
         Place.parse(str(place))
+        if adopting.is_pipeline(listing, place):
+            return Card(
+                place, title, "ddpm", ELSEWHERE, {}, adopting.size_of(listing, place), adopting.date_of(listing)
+            )
         files = wanted(listing, place)
         config, raw = (hub.json_of(listing, place.path(name)) for name in (CONFIG, "run.json"))
-        plan, measures = _plan(raw, config, place), {}
+        plan, measures = plan_of(raw, config, place), {}
         if "measures.json" in files:
-            measures = _measures(hub.json_of(listing, place.path("measures.json")), place)
+            measures = measures_of(hub.json_of(listing, place.path("measures.json")), place)
         size = sum(one.size for one in files.values())
         return Card(place, plan["title"] or title, plan["model"], plan["data"], measures, size, plan["created"])
     except BadInput as error:
@@ -152,25 +149,27 @@ def pull(place: Place, progress: Progress | None = None) -> Run:
         BadInput: One sentence for whatever is wrong with it; no run is changed then.
     """
     listing = hub.look(place)
-    run, files = Run(root() / _id(place)), wanted(listing, place)
+    run = Run(root() / named(place))
     if pulled(place) and run.plan["origin"]["commit"] == listing.commit:
         return run
-    total = sum(one.size for one in files.values())
-    if shutil.disk_usage(_existing(root())).free < 2 * total + SPARE:
-        raise BadInput(f"{place} has {total / 1e6:,.0f} MB, for which this disk is too full.")
+    origin = {"name": str(place), "commit": listing.commit}
+    if adopting.is_pipeline(listing, place):
+        return adopting.fetched(run, listing, place, origin, progress)
+    files = wanted(listing, place)
+    check_room(place, files)
     config, raw = (hub.json_of(listing, place.path(name)) for name in (CONFIG, "run.json"))
     for name in (name for name in files if name.endswith(WEIGHTS)):
         hub.check_size(place, files[name], config, weigh)
-    plan = _plan(raw, config, place) | {"origin": {"name": str(place), "commit": listing.commit}}
+    plan = plan_of(raw, config, place) | {"origin": origin}
     here = _fetched(listing, place, files, progress)
-    state = _checked(here, config, place)
-    try:
-        _keep(run, here, {"run.json": plan, "state.json": state})
-    except BlockingIOError:
-        raise BadInput("Another checkpoint is just being put into its place: pull again.") from None
-    except OSError as error:
-        raise BadInput(f"{place} could not be kept: {error.strerror}.") from None
-    return run
+    state = state_of(here, config, place)
+
+    def fill(folder: Path) -> None:
+        for name, path in here.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, folder / name)
+
+    return keep(run, place, fill, {"run.json": plan, "state.json": state})
 
 
 def _fetched(listing: Listing, place: Place, files: Mapping[str, File], progress: Progress | None) -> dict[str, Path]:
@@ -216,105 +215,3 @@ def wanted(listing: Listing, place: Place) -> dict[str, File]:
     if sum(one.size for one in found.values()) > MOST_BYTES or len(found) > 3 * MOST_SNAPSHOTS:
         raise BadInput(f"{place} is larger than {MOST_BYTES / 1e9:.0f} GB or {MOST_SNAPSHOTS} snapshots.")
     return found
-
-
-def _plan(raw: Any, config: Any, place: Place) -> dict[str, Any]:
-    """run.json made anew from what was checked of it."""
-    try:
-        if not isinstance(raw, dict) or not isinstance(raw.get("settings", {}), dict):
-            raise BadInput("run.json is not the plan of a run")
-        with torch.device("meta"):
-            built = build(config)
-        data_arguments = datasets.checked(raw.get("data", ""), raw.get("data_arguments"))
-        settings = asdict(Settings.of(raw.get("settings", {})))
-        if tuple(datasets.DATASETS[raw["data"]].shape) != tuple(built.shape):
-            raise BadInput(f"its model has the shape {list(built.shape)}, which {raw['data']} has not")
-    except BadInput as error:
-        raise BadInput(f"{place} does not fit this version of genmodels: {error}") from None
-    made, versions = raw.get("created"), raw.get("versions")
-    known = versions if isinstance(versions, dict) else {}
-    return {
-        "title": _text(raw.get("title")).translate(NO_MARKUP).strip()
-        or PurePosixPath(place.subfolder or place.repo).name,
-        "model": built.name,
-        "arguments": {name: value for name, value in built.config.items() if name != "shape"},
-        "data": raw["data"],
-        "data_arguments": data_arguments,
-        "settings": settings,
-        "device": "auto",
-        "heavy": raw.get("heavy") is True,
-        "parent": None,
-        "created": float(made) if _is_number(made) and 0 <= made < 1e11 else 0.0,
-        "versions": {name: _text(known.get(name))[:40] for name in ("genmodels", "torch", "python")},
-    }
-
-
-def _measures(raw: Any, place: Place) -> dict[str, Any]:
-    if not isinstance(raw, dict) or not all(_is_number(v) or isinstance(v, str) for v in raw.values()):
-        raise BadInput(f"{place}: measures.json holds something other than numbers by name.")
-    return {_text(name): value if _is_number(value) else _text(value, 1000) for name, value in raw.items()}
-
-
-def _checked(here: Mapping[str, Path], config: Any, place: Place) -> dict[str, Any]:
-    """state.json made anew, once all files are what a run's are."""
-    try:
-        for name in (name for name in here if name.endswith(WEIGHTS)):
-            if read_json(here[name].parent / CONFIG) != config:
-                raise BadInput(f"{name} is of another model than the rest")
-            model = load(here[name].parent)
-            if (samples := here.get(f"{name.removesuffix(WEIGHTS)}samples.npy")) is not None:
-                _check_samples(samples, model)
-        state = read_json(here["state.json"]) if "state.json" in here else {}
-        numbers = {name: state.get(name, 0) for name in ("step", "total", "seconds")}
-        text = here["metrics.jsonl"].read_text() if "metrics.jsonl" in here else ""
-        rows = [json.loads(line) for line in text.splitlines()]
-    except (BadInput, ValueError, AttributeError, RecursionError) as error:
-        reason = str(error) if isinstance(error, BadInput) else "a file is not what its name says"
-        raise BadInput(f"{place} is not a whole checkpoint: {reason.removesuffix('.')}.") from None
-    if not all(_is_number(n) and n >= 0 for n in numbers.values()):
-        raise BadInput(f"{place} is not a whole checkpoint: state.json lacks its numbers.")
-    for row in rows:
-        named = isinstance(row, dict) and "step" in row and all(k == _text(k, 60) for k in row)
-        if not named or not all(_is_number(value) for value in row.values()):
-            raise BadInput(f"{place} is not a whole checkpoint: metrics.jsonl holds something other than numbers.")
-    if "measures.json" in here:
-        _measures(read_json(here["measures.json"]), place)
-    steps = {"step": int(numbers["step"]), "total": int(numbers["total"]), "seconds": float(numbers["seconds"])}
-    return {"state": "finished", **steps, "message": f"From {place}."}
-
-
-def _check_samples(path: Path, model: GenerativeModel) -> None:
-    samples = np.load(path, mmap_mode="r")
-    if samples.shape[1:] != tuple(model.shape) or samples.dtype.kind != "f":
-        raise BadInput("samples.npy holds no samples of its model")
-
-
-def _keep(run: Run, here: Mapping[str, Path], written: Mapping[str, Any]) -> None:
-    """Make the run's folder, or change it for another, at once."""
-    if run.path.exists() and run.is_held():
-        raise BadInput(f"Run {run.id} is being worked on: stop it first.")
-    waiting = root() / ".hub"
-    waiting.mkdir(parents=True, exist_ok=True)
-    with held(waiting), tempfile.TemporaryDirectory(dir=waiting) as folder:
-        new = Path(folder) / "new"
-        for name, path in here.items():
-            (new / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, new / name)
-        for name, value in written.items():
-            write_json(new / name, value)
-        if run.path.exists():
-            run.path.rename(Path(folder) / "old")
-        new.rename(run.path)
-
-
-def _existing(path: Path) -> Path:
-    return next(one for one in (path, *path.parents) if one.exists())
-
-
-def _is_number(value: Any) -> TypeGuard[float]:
-    return type(value) in (int, float) and abs(value) < 1e300  # not NaN, and an integer that a float can hold
-
-
-def _text(value: Any, most: int = 80) -> str:
-    """On one line, without control characters."""
-    return "".join(c for c in " ".join(value.split()) if c.isprintable())[:most] if isinstance(value, str) else ""

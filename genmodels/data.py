@@ -22,7 +22,7 @@ from genmodels import idx, planes, random
 from genmodels.errors import BadInput
 from genmodels.transforms import TRANSFORMS
 
-__all__ = ["DATASETS", "TRANSFORMS", "Data", "Info", "Split", "checked", "drawing", "load"]
+__all__ = ["DATASETS", "ELSEWHERE", "TRANSFORMS", "Data", "Info", "Split", "checked", "drawing", "info", "load"]
 
 
 @dataclass(frozen=True)
@@ -80,6 +80,15 @@ DATASETS: dict[str, Info] = {
     "drawing": _of_plane("drawing", "Your drawing", "What you draw, inked as a density; a heart until then."),
 }
 
+ELSEWHERE = "elsewhere"
+"""Data of which nothing is here: what a model that comes from another library has learned from."""
+
+
+def info(name: str) -> Info:
+    """What the data set ``name`` of a run is: one of :data:`DATASETS`, or :data:`ELSEWHERE`."""
+    unknown = Info("Data from elsewhere", "images", (), (), "Nothing says what it learned from.", 256)
+    return unknown if name == ELSEWHERE else DATASETS[name]
+
 
 # A loaded data set ------------------------------------------------------------------------------------------------
 
@@ -97,6 +106,18 @@ class Split:
     def to(self, device: torch.device | str) -> "Split":
         """The same examples on ``device``."""
         return Split(self.x.to(device), self.y.to(device))
+
+
+class Missing(Split):
+    """Examples that are not here: whoever asks for one is told so."""
+
+    def __init__(self) -> None: ...
+
+    def __getattr__(self, name: str) -> Any:
+        raise BadInput("This model came from elsewhere, without its data: it can be sampled, but nothing be compared.")
+
+    def __len__(self) -> int:
+        return len(self.x)
 
 
 @dataclass(frozen=True, eq=False)
@@ -197,7 +218,7 @@ def load(
 
     Args:
         name: A key of :data:`DATASETS`.
-        arguments: What makes it, JSON: ``strokes`` and ``width`` of a drawing; nothing else takes any.
+        arguments: What makes it, JSON: ``strokes`` and ``width`` of a drawing, ``shape`` of what is elsewhere.
         device: Where to.
         root: The folder of the files that are downloaded; None: ``$GENMODELS_DATA``, or the user's cache.
         progress: Told the fraction and a line of text while files are downloaded. What it raises ends the download.
@@ -205,6 +226,8 @@ def load(
     Raises:
         BadInput: If there is no such data set, its arguments are not allowed, or its files cannot be had.
     """
+    if name == ELSEWHERE:
+        return Data(name, tuple((arguments or {}).get("shape", ())), 256, (), Missing(), Missing(), Missing())
     arguments = checked(name, arguments)
     if name in planes.PLANES:
         with _lock:

@@ -257,7 +257,7 @@ def _meter(name: str, size: int, count: Count | None) -> type:
     return Meter
 
 
-def check_size(place: Place, entry: File, config: Any, weigh: Weigh) -> None:
+def check_size(place: Place | Path, entry: File, config: Any, weigh: Weigh) -> None:
     """Nothing, where weights of that size can be those of ``config``.
 
     Raises:

@@ -14,7 +14,7 @@ from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 from streamlit.testing.v1 import AppTest
 
-from genmodels import checkpoints, errands, hub, hub_errors, runs
+from genmodels import checkpoints, errands, hub, hub_errors, runs, vetting
 from genmodels.checkpoints import available, pull, pulled, resolve
 from genmodels.cli import main
 from genmodels.errors import BadInput
@@ -418,10 +418,10 @@ def test_whatever_a_value_is_it_is_allowed_or_refused(name: str) -> None:
         for value in NASTY:
             one = {**files, name: files[name] | {key: value}}
             try:
-                plan = checkpoints._plan(one["run.json"], one["config.json"], PLACE)
+                plan = vetting.plan_of(one["run.json"], one["config.json"], PLACE)
             except BadInput:
                 continue
-            assert plan.keys() == checkpoints._plan(files["run.json"], files["config.json"], PLACE).keys()
+            assert plan.keys() == vetting.plan_of(files["run.json"], files["config.json"], PLACE).keys()
             assert len(plan["title"]) <= 80
             json.dumps(plan, allow_nan=False)
 

@@ -32,11 +32,13 @@ from genmodels.models.base import GenerativeModel, Preset
 from genmodels.samplers import SPACINGS, Denoiser, Step, timesteps
 from genmodels.schedules import PREDICTIONS, SCHEDULES, Schedule
 from genmodels.unet import PointNet, UNet
+from genmodels.unet2d import CONVENTIONS, UNet2D
 
 __all__ = ["DDPM", "SAMPLERS"]
 
 ROWS = 512  # that the network sees at once where a bound asks it about many
 SMOOTH = {"schedule": "cosine", "predict": "v"}  # learns faster than the paper's own choice, which is the default
+QUICK = {"steps": 3000, "batch_size": 64, "lr": 4e-3, "ema": 0.995}
 SAMPLERS = ("ancestral", "ddim", "dpm-solver", "heun")
 
 
@@ -44,12 +46,7 @@ class DDPM(GenerativeModel):
     """A schedule, a network, and the samplers."""
 
     presets: ClassVar[tuple[Preset, ...]] = (
-        Preset(
-            "Digits in 90 seconds",
-            "digits",
-            SMOOTH | {"width": 16, "depth": 1, "patch": 1},
-            {"steps": 3000, "batch_size": 64, "lr": 4e-3, "ema": 0.995},
-        ),
+        Preset("Digits in 90 seconds", "digits", SMOOTH | {"width": 16, "depth": 1, "patch": 1}, QUICK),
         Preset("Plane: eight Gaussians", "eight-gaussians", SMOOTH, {"steps": 3000, "batch_size": 512, "lr": 2e-3}),
         Preset("MNIST (U-Net)", "mnist", SMOOTH, {"epochs": 10, "lr": 2e-3}),
         Preset("MNIST class-conditional", "mnist", SMOOTH | {"classes": 10}, {"epochs": 10, "lr": 2e-3}),
@@ -65,7 +62,7 @@ class DDPM(GenerativeModel):
         T: Annotated[int, Between(10, 4000, "steps from data to noise", log=True)] = 1000,
         schedule: Annotated[str, Only(SCHEDULES, "how the noise grows")] = "linear",
         knots: Annotated[
-            tuple[float, ...], Numbers(2, 16, -20, 20, "log-SNR of a drawn schedule at equally spaced times, falling")
+            tuple[float, ...], Numbers(2, 4000, -20, 20, "log-SNR of a drawn schedule at equally spaced times, falling")
         ] = (9.0, 3.0, 0.0, -3.0, -9.0),
         predict: Annotated[
             str, Only(PREDICTIONS, "what the network says: the noise, the data, or v between the two")
@@ -80,7 +77,14 @@ class DDPM(GenerativeModel):
         depth: Annotated[int, Between(1, 6, "blocks at each grid of the U-Net; layers for points")] = 2,
         levels: Annotated[int, Between(0, 4, "how often the U-Net halves its grid")] = 1,
         patch: Annotated[int, Between(1, 4, "side of the squares of pixels that the U-Net takes as one")] = 2,
-        attention: Annotated[bool, Switch("the U-Net's coarsest grid looks at itself as a whole")] = True,
+        attention: Annotated[bool, Switch("the U-Net's coarsest grid (unet2d: its middle) attends")] = True,
+        network: Annotated[
+            str, Only(("unet", *CONVENTIONS), "of images: our U-Net, or one to exchange with diffusers")
+        ] = "unet",
+        widths: Annotated[tuple[float, ...], Numbers(1, 8, 8, 1024, "channels of unet2d at each grid")] = (32, 64),
+        attends: Annotated[tuple[float, ...], Numbers(1, 8, 0, 1, "grids of unet2d that attend: 0 or 1 each")] = (0, 1),
+        head_dim: Annotated[int, Between(0, 1024, "channels of a head of unet2d's attention; 0: one head")] = 8,
+        groups: Annotated[int, Between(1, 128, "groups in which unet2d normalizes channels")] = 8,
         hidden: Annotated[int, Between(16, 1024, "units of a layer, for points", log=True)] = 128,
         dropout: Annotated[float, Between(0, 0.9, "features forgotten at random while training")] = 0.0,
         classes: Annotated[int, Between(0, 1000, "labels that can be asked for; 0: none")] = 0,
@@ -90,14 +94,17 @@ class DDPM(GenerativeModel):
         self.T, self.predict, self.variance = T, predict, variance
         self.classes, self.label_dropout = classes, label_dropout
         self.schedule = Schedule.named(schedule, T, knots)
-        weight = self.schedule.weight(weighting, predict, gamma=gamma, variance=variance)
-        self.register_buffer("weight", weight.float(), persistent=False)
+        weight = self.schedule.weight(weighting, predict, gamma=gamma, variance=variance).float()
+        self.register_buffer("weight", weight, persistent=False)
         common: dict[str, Any] = {"depth": depth, "dropout": dropout, "classes": classes}
-        self.network: UNet | PointNet = (
-            UNet(shape, width=width, levels=levels, patch=patch, attention=attention, **common)
-            if self.is_image
-            else PointNet(shape[0], hidden=hidden, **common)
-        )
+        of_unet2d: dict[str, Any] = {"widths": widths, "attends": attends, "head_dim": head_dim, "groups": groups}
+        self.network: UNet | UNet2D | PointNet
+        if not self.is_image:
+            self.network = PointNet(shape[0], hidden=hidden, **common)
+        elif network == "unet":
+            self.network = UNet(shape, width=width, levels=levels, patch=patch, attention=attention, **common)
+        else:
+            self.network = UNet2D(shape, T=T, attention=attention, convention=network, **of_unet2d, **common)
 
     # The model ----------------------------------------------------------------------------------------------------
 

@@ -7,10 +7,12 @@ visitor.
 from pathlib import Path
 
 import streamlit as st
+from starlette.middleware import Middleware
 from streamlit.runtime.pages_manager import PagesManager
 
+from genmodels import visitors
 from genmodels.models import MODELS
-from pages._ui import preload
+from pages._ui import health, preload, visitor
 
 PAGES = Path(__file__).resolve().parent / "pages"
 
@@ -42,4 +44,5 @@ else:
     # A folder named pages wakes Streamlit's own page discovery until st.navigation has run once: the first visitor
     # with a deep link would be told that there is no such page.
     PagesManager.uses_pages_directory = False
-    app = st.App(__file__)
+    visitors.told_by(visitor.acting)
+    app = st.App(__file__, routes=[health.ROUTE], middleware=[Middleware(visitor.Cookie)])

@@ -20,7 +20,7 @@ from genmodels.files import inside, write
 from genmodels.limits import limit
 from genmodels.runs import Run
 
-__all__ = ["Pool", "pause", "place", "pool", "resume", "set_lr", "slow", "step", "stop", "submit"]
+__all__ = ["Pool", "alive", "pause", "place", "pool", "resume", "set_lr", "slow", "step", "stop", "submit"]
 
 
 # What people say ------------------------------------------------------------------------------------------------------
@@ -193,6 +193,11 @@ def pool() -> Pool:
         if _pool is None:
             _pool = Pool()
         return _pool
+
+
+def alive() -> int | None:
+    """How many worker processes this server has; None before it has started them."""
+    return None if _pool is None else sum(process.poll() is None for process in _pool.processes)
 
 
 def devices() -> list[str | None]:

@@ -5,7 +5,7 @@ from typing import Any
 
 import streamlit as st
 
-from genmodels import jobs, runs
+from genmodels import jobs, runs, visitors
 from genmodels.errors import BadInput
 from genmodels.hyperparameters import declared
 from genmodels.models import model_class
@@ -180,7 +180,10 @@ def _duration(seconds: float) -> str:
 
 
 def _buttons(run: Run, state: str) -> None:
-    """What can be asked of it as it is."""
+    """What can be asked of it as it is; of somebody else's on a shared host, nothing."""
+    if not visitors.may(run.path):
+        st.caption(f"{run.plan['title']} · made in another browser: look on, or fork it.")
+        return
     with st.container(horizontal=True, gap="xsmall", vertical_alignment="center", key="buttons"):
         match state:
             case "running" | "queued":

@@ -5,7 +5,7 @@ from datetime import datetime
 
 import streamlit as st
 
-from genmodels import export, jobs, runs
+from genmodels import export, jobs, runs, space, visitors
 from genmodels.errors import BadInput
 from genmodels.figures import RUNS
 from genmodels.models import MODELS
@@ -19,8 +19,11 @@ def main() -> None:
     """The table, then what was chosen in it."""
     st.title("Runs")
     st.caption(
-        "A run is a directory: made in this app, on the command line or elsewhere, it is shown here all the same."
+        "A run is a directory: made in this app, on the command line or elsewhere, it is shown here all the same. "
+        f"This host has {space.hardware()}."
     )
+    if kept := space.keeping():
+        st.info(kept)
     every = runs.every() + runs.bundled()
     if not every:
         st.info("There are no runs yet. Choose a model on the left and press Train.")
@@ -49,7 +52,8 @@ def row(run: Run) -> dict[str, object]:
     """One line of the table."""
     plan, state = run.plan, run.state()
     total = state.get("total") or 0
-    return {
+    yours = {"yours": visitors.owns(run.path)} if visitors.is_visiting() else {}
+    return yours | {
         "name": plan["title"],
         "model": MODELS[plan["model"]].title if plan["model"] in MODELS else plan["model"],
         "data": plan["data"],
@@ -96,30 +100,31 @@ def actions(run: Run) -> None:
     left, middle, right = st.columns(3)
     with left.popover("Fork", width="stretch"):
         fork(run)
-    with middle.popover("Rename", width="stretch", disabled=run.is_bundled):
+    fixed = run.is_bundled or not visitors.may(run.path)
+    with middle.popover("Rename", width="stretch", disabled=fixed):
         title = st.text_input("name", plan["title"], key=f"title-{run.id}", max_chars=80)
         if st.button("Rename", key="rename"):
-            run.rename(title)
-            st.rerun()
-    with right.popover("Delete", width="stretch", disabled=run.is_bundled):
+            act(run.rename, title)
+    with right.popover("Delete", width="stretch", disabled=fixed):
         st.write("The run and all its snapshots are removed for good.")
         if st.button("Delete it", key="delete"):
             act(run.delete)
 
 
 def buttons(run: Run, state: str) -> None:
-    """Open, pause, resume, stop, download."""
+    """Open, pause, resume, stop, download; what is somebody else's can only be looked at."""
+    mine = visitors.may(run.path)
     with st.container(horizontal=True):
         page = f"pages/models/{run.plan['model']}.py"
         if st.button("Open", key="open", type="primary", icon=":material/open_in_new:"):
             st.switch_page(page, query_params={"run": run.id})
-        if state == "running" and st.button("Pause", key="pause"):
+        if mine and state == "running" and st.button("Pause", key="pause"):
             act(jobs.pause, run)
         held = state in ("paused", "stopped", "failed", "interrupted")
-        if held and not run.is_bundled and st.button("Resume", key="resume"):
+        if mine and held and not run.is_bundled and st.button("Resume", key="resume"):
             jobs.pool()
             act(jobs.resume, run)
-        if state in ("running", "paused", "queued") and st.button("Stop", key="stop"):
+        if mine and state in ("running", "paused", "queued") and st.button("Stop", key="stop"):
             act(jobs.stop, run)
         st.download_button("Download", lambda: export.zipped(run), f"{run.id}.zip", "application/zip", key="download")
 

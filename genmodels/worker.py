@@ -23,6 +23,7 @@ from genmodels.files import inside
 from genmodels.jobs import queue, waiting
 from genmodels.limits import limit
 from genmodels.recording import Recording
+from genmodels.rehearsal import rehearse
 from genmodels.runs import Run
 from genmodels.tasks import TaskJob
 
@@ -222,6 +223,7 @@ def main() -> None:
     os.nice(5)  # the server answers first
     limits.spare_the_server(on_cpu=not os.environ.get("CUDA_VISIBLE_DEVICES"))
     torch.set_num_threads(int(limit("THREADS")))
+    rehearse(lambda: waiting(queue()) or waiting(tasks.queue()))
     worker.work()
 
 

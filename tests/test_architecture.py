@@ -30,6 +30,7 @@ LAYERS = (  # a module imports from its own layer and from those above it in thi
         "errands",
         "idx",
         "strokes",
+        "uploads",
         "planes",
         "transforms",
         "pictures",

@@ -1,6 +1,7 @@
 """Samples from the same noise at every snapshot: the time machine that all panels follow."""
 
 import functools
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -8,15 +9,17 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from genmodels.data import DATASETS
+from genmodels.data import info
 from genmodels.pictures import Sprite, png, sprite, tile
 from genmodels.runs import Run
 from pages._ui.components.scrubber import point_film, scrubber
+from pages._ui.shared import newest_of
 
-__all__ = ["GOING", "film", "standing_at"]
+__all__ = ["GOING", "film", "pick", "standing_at"]
 
 GOING = ("queued", "running", "paused")
 POINTS = 400  # of a plane's samples
+PATIENCE = 4.0  # seconds for which the panels show a snapshot before a newer one takes its place
 ALT = "samples of the model, from the same noise throughout"
 
 
@@ -33,17 +36,18 @@ def film(run: Run, state: dict[str, Any]) -> int | None:
     """
     steps = [step for step in run.snapshots() if _samples(str(run.path), step) is not None]
     if not steps:
-        st.caption("Samples come with the first snapshot.")
+        going = state["state"] in GOING
+        st.caption("Samples come with the first snapshot." if going else "It came without snapshots: sample it below.")
         return None
-    newest = None if state["state"] not in GOING or state["step"] in steps else run.samples()
-    show = _pictures if DATASETS[run.plan["data"]].kind == "images" else _points
+    newest = state["state"] in GOING and state["step"] not in steps
+    show = _pictures if info(run.plan["data"]).kind == "images" else _points
     at = show(run, steps, newest, f"step {state['step']:,}, now")
     _go_to(run, steps, at)
     return standing_at(run) or state["step"]
 
 
-def _pictures(run: Run, steps: Sequence[int], newest: Any, now: str) -> int:
-    last = None if newest is None else (png(tile(newest)[..., :3]), now)
+def _pictures(run: Run, steps: Sequence[int], newest: bool, now: str) -> int:
+    last = (picture, now) if newest and (picture := newest_of(run, _tiled)) else None
     sheet = _sprite(str(run.path), tuple(steps))
     captions = [f"step {step:,}" for step in steps]
     scale = 380 / sheet.size[0]
@@ -52,8 +56,8 @@ def _pictures(run: Run, steps: Sequence[int], newest: Any, now: str) -> int:
     )
 
 
-def _points(run: Run, steps: Sequence[int], newest: Any, now: str) -> int:
-    last = None if newest is None else (newest[:POINTS], now)
+def _points(run: Run, steps: Sequence[int], newest: bool, now: str) -> int:
+    last = (cloud[:POINTS], now) if newest and (cloud := newest_of(run, np.asarray)) is not None else None
     points = np.stack([_samples(str(run.path), step)[:POINTS] for step in steps])
     truth, extent = _truth(str(run.path))
     captions = [f"step {step:,}" for step in steps]
@@ -70,12 +74,22 @@ def _points(run: Run, steps: Sequence[int], newest: Any, now: str) -> int:
     )
 
 
+def pick(run: Run, steps: Sequence[int]) -> int:
+    """The snapshot that the panels are to show, from now on."""
+    wanted = standing_at(run)
+    shown = steps[-1] if wanted is None or wanted not in steps else wanted
+    st.session_state[f"panels/{run.id}"] = shown, time.monotonic()
+    return shown
+
+
 def _go_to(run: Run, steps: Sequence[int], at: int) -> None:
-    """The page follows the time machine: to the snapshot chosen, or to each new one as it comes."""
+    """The page follows the time machine: at once to the snapshot chosen, and now and then to the newest."""
     chosen = steps[at] if at < len(steps) - 1 else None
-    before, known = standing_at(run), st.session_state.get(f"newest/{run.id}", steps[-1])
-    st.session_state[f"at/{run.id}"], st.session_state[f"newest/{run.id}"] = chosen, steps[-1]
-    if chosen != before or (chosen is None and known != steps[-1]):
+    before = standing_at(run)
+    st.session_state[f"at/{run.id}"] = chosen
+    shown, since = st.session_state.get(f"panels/{run.id}", (None, 0.0))
+    is_late = chosen is None and shown != steps[-1] and time.monotonic() - since > PATIENCE
+    if chosen != before or is_late:
         st.rerun(scope="app")
 
 
@@ -99,6 +113,10 @@ def _samples(path: str, step: int) -> Any:
         return None
 
 
+def _tiled(samples: Any) -> bytes:
+    return png(tile(samples)[..., :3])
+
+
 @functools.lru_cache(maxsize=64)
 def _sprite(path: str, steps: tuple[int, ...]) -> Sprite:
     """The film so far, drawn once for all who look."""
@@ -109,4 +127,4 @@ def _sprite(path: str, steps: tuple[int, ...]) -> Sprite:
 def _truth(path: str) -> tuple[Any, float]:
     """Points of the data itself, and how far the plane is shown."""
     run = Run(Path(path))
-    return run.data().test.x[:1000].numpy(), DATASETS[run.plan["data"]].extent
+    return run.data().test.x[:1000].numpy(), info(run.plan["data"]).extent

@@ -1,5 +1,6 @@
 """The live panel of a model's page: train, pause, step, stop, fork; curves, samples and the time machine."""
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -13,13 +14,15 @@ from genmodels.runs import Run
 from genmodels.train import Settings
 from pages._ui.components.live_chart import Line
 from pages._ui.curves import curves
-from pages._ui.film import GOING, film, standing_at
+from pages._ui.film import GOING, film, pick, standing_at
 from pages._ui.forms import Chosen, hyperparameters
 from pages._ui.moment import Moment
+from pages._ui.shared import is_begun, metrics
 
 __all__ = ["live"]
 
 EVERY = 1.0  # seconds between two looks at a run
+SOON = 0.5  # the same, while its first point has not come
 PACES = {"full speed": 0.0, "10 steps a second": 0.1, "3 steps a second": 0.33, "1 step a second": 1.0}
 
 
@@ -48,12 +51,10 @@ def live(
     if run is None:
         st.caption("Nothing is trained yet. Press Train: the curves, the samples and the time machine come here.")
         return None
-    going = run.state()["state"] in GOING
-    st.fragment(_panel, run_every=EVERY if going else None)(run, going, units or {}, lines or {}, first)
-    steps = run.snapshots()
-    wanted = standing_at(run)
-    if steps:
-        return Moment.of(run, wanted if wanted in steps else steps[-1])
+    every = _pace(run, run.state()["state"])
+    st.fragment(_panel, run_every=every)(run, every, units or {}, lines or {}, first)
+    if steps := run.snapshots():
+        return Moment.of(run, pick(run, steps))
     return Moment.of(run) if (run.path / "model.safetensors").exists() else None
 
 
@@ -93,7 +94,7 @@ def _start(model: str, chosen: Chosen, run: Run | None) -> None:
             ):
                 _fork(model, run)
     if pressed:
-        _attempt(model, lambda: _new(model, chosen))
+        _attempt(model, lambda: _new(model, chosen), patience=0.4)
 
 
 def _new(model: str, chosen: Chosen) -> Run:
@@ -123,8 +124,8 @@ def _fork(model: str, run: Run) -> None:
         _attempt(model, lambda: runs.fork(run, step, arguments=arguments, settings=changed))
 
 
-def _attempt(model: str, make: Callable[[], Run]) -> None:
-    """Make a run, put it in the queue and show it; or say why not."""
+def _attempt(model: str, make: Callable[[], Run], patience: float = 0.0) -> None:
+    """Make a run, put it in the queue and show it, with its first point if that comes at once; or say why not."""
     try:
         jobs.pool()
         run = make()
@@ -133,19 +134,29 @@ def _attempt(model: str, make: Callable[[], Run]) -> None:
         st.error(str(error))
         return
     _show(model, run)
+    end = time.monotonic() + patience
+    while not is_begun(run) and time.monotonic() < end:
+        time.sleep(0.02)
     st.rerun()
 
 
 # What it does now -----------------------------------------------------------------------------------------------------
 
 
+def _pace(run: Run, state: str) -> float | None:
+    """Seconds between two looks at it; None: it stands still."""
+    if state not in GOING:
+        return None
+    return EVERY if is_begun(run) else SOON
+
+
 def _panel(
-    run: Run, going: bool, units: Mapping[str, str], lines: Mapping[str, Sequence[Line]], first: Sequence[str]
+    run: Run, every: float | None, units: Mapping[str, str], lines: Mapping[str, Sequence[Line]], first: Sequence[str]
 ) -> None:
     """All that changes while the run goes on; it reruns by itself."""
     state = run.state()
-    if (state["state"] in GOING) != going:
-        st.rerun(scope="app")  # begins, or ends, to look again and again
+    if _pace(run, state["state"]) != every:
+        st.rerun(scope="app")  # only the page can say how often it is looked at
     if not run.is_bundled:
         run.seen()
         _say(run, state)
@@ -159,14 +170,14 @@ def _panel(
 
 def _say(run: Run, state: dict[str, Any]) -> None:
     """Where it is, in words."""
-    step, total, rows = state["step"], state.get("total", 0), run.metrics()
+    step, total, rows = state["step"], state.get("total", 0), metrics(run)
     words = [f"step {step:,}" + (f" of {total:,}" if total else "")]
     if rows and rows[-1]["seconds"] > 0:
         last = rows[-1]
         words += [f"epoch {last['epoch']:.3g}", f"{last['images'] / last['seconds']:,.0f} examples/s"]
         if state["state"] == "running" and total:
             words.append(f"{_duration((total - step) * last['seconds'] / last['step'])} left")
-    ahead = jobs.place(run)
+    ahead = jobs.place(run) if state["state"] == "queued" else None
     waits = "" if ahead is None else f", {ahead} before it"
     st.progress(min(1.0, step / total) if total else 0.0, f"**{state['state']}{waits}** · " + " · ".join(words))
     if message := state.get("message"):

@@ -39,8 +39,12 @@ def page(
         chosen = choose(model_class(model), first=first)
     with work:
         moment = live(model, chosen, units=units, first=panels)
-        if moment is None:
-            return
+    if moment is not None:
+        st.fragment(_panels)(moment, explore, theory)
+
+
+def _panels(moment: Moment, explore: Mapping[str, Callable[[Moment], None]], theory: Callable[[Moment], None]) -> None:
+    """What is a function of the moment; a choice in it draws it alone again."""
     tab = st.segmented_control(
         "view", TABS[1:], default=TABS[1], key="view", bind="query-params", required=True, label_visibility="collapsed"
     )

@@ -1,6 +1,7 @@
 """Curves that update in place: no blank frame, and the reader's zoom stays."""
 
 import base64
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,15 +17,30 @@ __all__ = ["Line", "Panel", "Series", "live_chart"]
 _mount = component("live_chart")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Series:
-    """One curve: ``name`` is its entry in the legend, shared by all panels; held-out curves are dashed."""
+    """One curve: ``name`` is its entry in the legend, shared by all panels; held-out curves are dashed.
+
+    A curve that is drawn for many viewers is best made once: it is put into the browser's form once.
+    """
 
     name: str
     x: npt.ArrayLike
     y: npt.ArrayLike
     color: str
     held_out: bool = False
+
+    @functools.cached_property
+    def encoded(self) -> dict[str, Any]:
+        """What the browser is sent."""
+        x, y = thin(self.x, self.y)
+        return {
+            "name": self.name,
+            "color": self.color,
+            "dashed": self.held_out,
+            "x": base64.b64encode(x.astype("<f8").tobytes()).decode(),
+            "y": base64.b64encode(np.asarray(y, "<f4").tobytes()).decode(),
+        }
 
 
 @dataclass(frozen=True)
@@ -83,15 +99,4 @@ def live_chart(
 
 def _panel(panel: Panel) -> dict[str, Any]:
     lines = [{"value": line.value, "label": line.label, "color": line.color} for line in panel.lines]
-    return {"title": panel.title, "unit": panel.unit, "series": [_series(one) for one in panel.series], "lines": lines}
-
-
-def _series(series: Series) -> dict[str, Any]:
-    x, y = thin(series.x, series.y)
-    return {
-        "name": series.name,
-        "color": series.color,
-        "dashed": series.held_out,
-        "x": base64.b64encode(x.astype("<f8").tobytes()).decode(),
-        "y": base64.b64encode(np.asarray(y, "<f4").tobytes()).decode(),
-    }
+    return {"title": panel.title, "unit": panel.unit, "series": [one.encoded for one in panel.series], "lines": lines}

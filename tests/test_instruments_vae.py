@@ -77,21 +77,6 @@ def test_the_numbers_add_up(data):
     assert sampled.keys() == found.keys()
 
 
-def test_a_drawing_is_read_and_what_is_none_is_said(data):
-    vae = model()
-    drawn = np.zeros((8, 8), np.uint8)
-    drawn[1:7, 3:5] = 255
-    found = instruments.read(vae, data, drawn)
-    assert found["x"].shape == found["mean"].shape == (1, 8, 8)
-    assert found["x"].sum() == 12
-    assert found["elbo_nats"] <= found["iwae_nats"] + 0.5
-    assert found["images"].shape == (8, 1, 8, 8)
-    with pytest.raises(BadInput, match="is empty"):
-        instruments.read(vae, data, np.zeros((8, 8)))
-    with pytest.raises(BadInput, match="is wanted"):
-        instruments.read(vae, data, np.zeros((28, 28)))
-
-
 def test_the_ladder_rises_to_the_exact_likelihood(tmp_path, monkeypatch):
     monkeypatch.setenv("GENMODELS_RUNS", str(tmp_path / "runs"))
     run = runs.create("vae", "digits", arguments={"hidden": 32, "depth": 1}, settings={"steps": 200})

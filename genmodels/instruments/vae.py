@@ -30,7 +30,6 @@ __all__ = [
     "manifold",
     "numbers",
     "path",
-    "read",
     "reconstructions",
     "sweep",
 ]
@@ -182,41 +181,6 @@ def reconstructions(model: VAE, data: Data, n: int = 9, *, among: int = 500) -> 
     chosen = torch.cat([order[:third], order[middle - third // 2 :][:third], order[-third:]])
     mu = likelihood.posterior(model, x[chosen])[0]
     return Reconstructions(*(t.cpu().numpy() for t in (x[chosen], model.decode(mu), bound[chosen])))
-
-
-@torch.no_grad()
-def read(model: VAE, data: Data, pixels: npt.ArrayLike) -> dict[str, Any]:
-    """What the model makes of somebody's own picture, in grey of 0 to 255, shape (H, W): all that a page shows of it.
-
-    Returns:
-        "x" as the model sees it, "mean" of p(x | z), (C, H, W) each; "mu", "sigma"; "elbo_nats", "iwae_nats" (k = 500);
-        "neighbours": indices of the nearest training examples in latent space, and "images", those examples.
-
-    Raises:
-        BadInput: If it is no picture of the model's size, or empty.
-    """
-    grey = np.asarray(pixels)
-    if not model.is_image or grey.shape != model.shape[1:]:
-        raise BadInput(f"A picture of {model.shape} is wanted, not one of {grey.shape}.")
-    if grey.max(initial=0) < 32:
-        raise BadInput("The picture is empty: draw something first.")
-    levels = torch.as_tensor(np.rint(grey / 255 * (data.levels - 1)).astype(np.uint8))[None, None].to(model.device)
-    rng = random.generator(0, model.device)
-    x = data.prepare(levels, model.inputs, rng)
-    mu, logvar = likelihood.posterior(model, x)
-    near = data.train.x[:5000]
-    z = likelihood.posterior(model, data.prepare(near, model.inputs, rng).to(model.device))[0]
-    nearest = (z - mu).square().sum(1).argsort()[:8]
-    return {
-        "x": x[0].cpu().numpy(),
-        "mean": model.decode(mu)[0].cpu().numpy(),
-        "mu": mu[0].cpu().numpy(),
-        "sigma": torch.exp(0.5 * logvar)[0].cpu().numpy(),
-        "elbo_nats": float(likelihood.elbo(model, x, samples=500, rng=rng).elbo),
-        "iwae_nats": float(likelihood.iwae(model, x, 500, rng=rng)),
-        "neighbours": nearest.cpu().numpy(),
-        "images": near[nearest.to(near.device)].float().cpu().numpy() / (data.levels - 1),
-    }
 
 
 # The bound ------------------------------------------------------------------------------------------------------------

@@ -24,6 +24,7 @@ class View {
     this.data = data;
     this.canvas.style.maxWidth = `${data.side}px`;
     this.canvas.setAttribute("aria-label", data.alt);
+    this.small.hidden = !data.preview;
     this.redraw();
   }
 

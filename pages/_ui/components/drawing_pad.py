@@ -37,6 +37,7 @@ def drawing_pad(
     digit: bool = True,
     brush: float = 0.09,
     side: int = 280,
+    preview: bool = True,
     strokes: Sequence[dict[str, Any]] = (),
     version: int = 0,
 ) -> Drawing:
@@ -49,6 +50,7 @@ def drawing_pad(
         digit: White on black, as MNIST is; otherwise the data's blue on the page, with a grid.
         brush: Width at first, in units of the pad's side; the reader can change it.
         side: Of the pad on the screen, CSS pixels; less where the screen is narrow.
+        preview: Show the grey image beside the buttons.
         strokes: A drawing to begin with.
         version: A change of it puts ``strokes`` on the pad in place of what is there.
     """
@@ -58,6 +60,7 @@ def drawing_pad(
         "ink": "white" if digit else DATA,
         "brush": brush,
         "side": side,
+        "preview": preview,
         "strokes": list(strokes),
         "version": version,
     }

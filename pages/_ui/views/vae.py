@@ -4,15 +4,13 @@ import numpy as np
 import streamlit as st
 
 from genmodels import figures, pictures
-from genmodels.errors import BadInput
 from genmodels.instruments import vae as instruments
-from pages._ui.components.drawing_pad import drawing_pad
 from pages._ui.components.image_grid import image_grid
 from pages._ui.components.latent_pad import Encoded, latent_pad
 from pages._ui.components.scrubber import scrubber
 from pages._ui.moment import Moment
 from pages._ui.tasks import answer
-from pages._ui.views import vae_latent
+from pages._ui.views import vae_latent, vae_read
 
 __all__ = ["VIEWS"]
 
@@ -127,45 +125,6 @@ def reconstructions(moment: Moment) -> None:
             )
 
 
-def drawn(moment: Moment) -> None:
-    """The visitor's own digit, read by the model."""
-    if not moment.model.is_image:
-        st.info("Points need no drawing. Choose the data set *drawing* to let a model learn your own density.")
-        return
-    left, right = st.columns([2, 3])
-    with left:
-        drawing = drawing_pad(key="pad", alt="Draw a digit for the model to read.", pixels=moment.data.shape[-1])
-    with right:
-        if not drawing.pixels.any():
-            st.info("Draw a digit on the left: with the mouse, a pen or a finger.")
-            return
-        try:
-            found = instruments.read(moment.model, moment.data, drawing.pixels)
-        except BadInput as error:
-            st.warning(str(error))
-            return
-        both = np.stack([found["x"], found["mean"]])
-        image_grid(
-            pictures.png(pictures.tile(both, columns=2)),
-            key="read",
-            alt="Your digit as the model sees it, and its reconstruction.",
-            caption="as the model sees it · its reconstruction",
-            scale=zoom(moment.data.shape, 110),
-            download="reconstruction.png",
-        )
-        a, b = st.columns(2)
-        a.metric("ELBO", f"{found['elbo_nats']:.2f} nats", help="500 draws of z")
-        b.metric("IWAE, k = 500", f"{found['iwae_nats']:.2f} nats", help="closer to log p(x) from below")
-        image_grid(
-            pictures.png(pictures.tile(found["images"], columns=8)),
-            key="near",
-            alt="The nearest training digits in latent space.",
-            caption="the nearest training digits in latent space",
-            scale=zoom(moment.data.shape, 50),
-            download="neighbours.png",
-        )
-
-
 def path(moment: Moment) -> None:
     """From one test example to another through latent space."""
     if not moment.model.is_image:
@@ -247,7 +206,7 @@ VIEWS = {
     "Manifold": manifold,
     "Prior and posterior": prior_and_posterior,
     "Reconstructions": reconstructions,
-    "Draw a digit": drawn,
+    "Draw a digit": vae_read.drawn,
     "Path": path,
     "Dimensions": dimensions,
     "The bound": bound,

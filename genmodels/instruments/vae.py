@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from scipy.stats import norm
 from torch import Tensor
 
 from genmodels import random, runs
@@ -72,7 +71,7 @@ def manifold(model: VAE, n: int = 20) -> Manifold:
     """
     _plane(model)
     if isinstance(model.prior, StandardNormal):
-        axis = norm.ppf(np.linspace(TAIL, 1 - TAIL, n))
+        axis = torch.special.ndtri(torch.linspace(TAIL, 1 - TAIL, n, dtype=torch.float64)).numpy()
         axes = axis, axis
     else:
         z = model.prior.sample(4000, random.generator(0, model.device)).cpu().numpy()

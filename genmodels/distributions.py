@@ -10,7 +10,6 @@ import math
 from typing import Any
 
 import torch
-from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -125,6 +124,8 @@ def assignment(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         The length ‖x_i − y_j(i)‖ of each way, (N,), float64, and j, int64 (N,). The mean length is the exact
         1-Wasserstein distance of the two sets. It costs N³: 400 points take 10 ms, 1,000 tenths of a second.
     """
+    from scipy.optimize import linear_sum_assignment  # 30 MB that no server needs before somebody asks for this
+
     cost = torch.cdist(x.detach().double(), y.detach().double(), compute_mode="donot_use_mm_for_euclid_dist")
     rows, columns = linear_sum_assignment(cost.cpu().numpy())
     return cost[rows, columns], torch.as_tensor(columns, device=x.device)

@@ -176,8 +176,10 @@ def add_measuring(parser: Parser) -> None:
 
 def add_export(parser: Parser) -> None:
     """For ``export``."""
-    parser.add_argument("run", metavar="RUN", help="a finished run: its id, or its folder")
+    parser.add_argument("run", metavar="RUN", help="a run: its id, or its folder")
     parser.add_argument("folder", metavar="FOLDER", help="a new folder")
+    kinds = ("checkpoint", "diffusers", "script", "notebook")
+    parser.add_argument("--to", choices=kinds, default="checkpoint", help="what to make of it (default checkpoint)")
     add_measuring(parser)
 
 
@@ -189,7 +191,9 @@ def add_checkpoints(parser: Parser) -> None:
 
 def add_pull(parser: Parser) -> None:
     """For ``pull``."""
-    parser.add_argument("name", metavar="HF", help="hf://owner/repo[@revision][/subfolder], or one of `checkpoints`")
+    parser.add_argument(
+        "name", metavar="HF", help="hf://owner/repo[@revision][/subfolder], one of `checkpoints`, or a folder"
+    )
 
 
 def add_push(parser: Parser) -> None:

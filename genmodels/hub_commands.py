@@ -58,10 +58,13 @@ def day(seconds: float) -> str:
 
 
 def pull(arguments: Arguments) -> None:
-    """Fetch a checkpoint from the Hub: a run like any other, which the app shows too."""
-    from genmodels.checkpoints import pull
+    """Fetch a checkpoint from the Hub, or a pipeline of diffusers: a run like any other, which the app shows too."""
+    from genmodels import adopting, checkpoints, pipelines
 
-    run = pull(place_of(arguments.name), Progress().of)
+    if (Path(arguments.name) / pipelines.INDEX).is_file():
+        run = adopting.adopt(Path(arguments.name))
+    else:
+        run = checkpoints.pull(place_of(arguments.name), Progress().of)
     print(json.dumps({"run": run.id, "path": str(run.path), **run.plan["origin"]}))
 
 
@@ -95,15 +98,35 @@ def push(arguments: Arguments) -> None:
 
 
 def export(arguments: Arguments) -> None:
-    """Make a finished run small enough to ship: half precision, its curve, its measures, its model card."""
-    from genmodels.export import export
+    """Take a run along: as a checkpoint small enough to ship, a pipeline of diffusers, a script or a notebook."""
+    from genmodels import pipelines, take_home
+    from genmodels.files import write
 
     run, folder = run_of(arguments.run), Path(arguments.folder)
-    if run.state()["state"] != "finished" or (folder.exists() and (not folder.is_dir() or any(folder.iterdir()))):
-        raise BadInput(f"Run {run.id} must be finished, and {folder} a new folder.")
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise BadInput(f"{folder} is not empty: choose a new folder.")
+    match arguments.to:
+        case "checkpoint":
+            return ship(run, folder, arguments)
+        case "diffusers":
+            pipelines.export(run.model(), folder)
+        case "script":
+            write(folder / f"{run.id}.py", take_home.script(run).encode())
+        case _:
+            write(folder / f"{run.id}.ipynb", take_home.notebook(run).encode())
+    files = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+    print(json.dumps({"run": run.id, "folder": str(folder), "files": files}))
+
+
+def ship(run: "Run", folder: Path, arguments: Arguments) -> None:
+    """Make a finished run a checkpoint: half precision, its curve, its measures, its model card."""
+    from genmodels.export import export
+
+    if run.state()["state"] != "finished":
+        raise BadInput(f"Run {run.id} must be finished to become a checkpoint: it is {run.state()['state']}.")
     snapshots = min(arguments.snapshots, len(run.snapshots()))
-    ship = export(run, folder, measuring(arguments)(run), snapshots=snapshots)
-    print(json.dumps({"run": run.id, "folder": str(ship.path), "snapshots": snapshots}))
+    made = export(run, folder, measuring(arguments)(run), snapshots=snapshots)
+    print(json.dumps({"run": run.id, "folder": str(made.path), "snapshots": snapshots}))
 
 
 def measuring(arguments: Arguments) -> "Callable[[Run], dict[str, Any]]":

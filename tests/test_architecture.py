@@ -18,6 +18,7 @@ LAYERS = (  # a module imports from its own layer and from those above it in thi
     (
         "genmodels",
         "errors",
+        "allocator",
         "wording",
         "limits",
         "visitors",
@@ -53,6 +54,8 @@ LAYERS = (  # a module imports from its own layer and from those above it in thi
         "vetting",
         "keeping",
         "adopting",
+        "take_home",
+        "remote",
     ),
     ("instruments",),
     ("room", "tasks", "jobs"),

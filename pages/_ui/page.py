@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import streamlit as st
 
+from genmodels.errors import BadInput
 from genmodels.models import model_class
 from pages._ui.forms import choose
 from pages._ui.live import live
@@ -48,6 +49,15 @@ def _panels(moment: Moment, explore: Mapping[str, Callable[[Moment], None]], the
     tab = st.segmented_control(
         "view", TABS[1:], default=TABS[1], key="view", bind="query-params", required=True, label_visibility="collapsed"
     )
+    try:
+        _panel_of(tab, moment, explore, theory)
+    except BadInput as error:  # of a model without its data, say
+        st.info(str(error))
+
+
+def _panel_of(
+    tab: str, moment: Moment, explore: Mapping[str, Callable[[Moment], None]], theory: Callable[[Moment], None]
+) -> None:
     match tab:
         case "Sample":
             sampling(moment)

@@ -40,7 +40,8 @@ TASKS: dict[str, str] = {
     "ddpm-interpolate": "genmodels.instruments.ddpm_edit:interpolated",
     "ddpm-field": "genmodels.instruments.score:field",
     "ddpm-density": "genmodels.instruments.score:density",
-    "gan-history": "genmodels.instruments.gan_lab:history",
+    "gan-history": "genmodels.instruments.gan_modes:history",
+    "gan-play": "genmodels.instruments.gan_play:play",
 }
 """What can be asked: a name, and where its generator function is ("module:function"). Its arguments are JSON."""
 

@@ -8,7 +8,7 @@ import torch
 
 from genmodels import runs
 from genmodels.errors import BadInput
-from genmodels.instruments import gan, gan_lab
+from genmodels.instruments import gan, gan_lab, gan_modes
 from genmodels.metrics.distances import wasserstein1
 from genmodels.models.bigan import BiGAN
 from genmodels.models.gan import GAN, generator_loss
@@ -45,21 +45,21 @@ def test_history_is_the_coverage_of_each_snapshot(plane):
         pass
     recording.close()
     steps = run.snapshots()
-    progress, found = finish(gan_lab.history(run.id, steps, 100))
+    progress, found = finish(gan_modes.history(run.id, steps, 100))
     assert progress == sorted(progress)
     assert len(progress) == len(steps) > 2
     assert found["step"].tolist() == steps
     last = gan.coverage(run.model(steps[-1]), plane, 100)
     assert found["w1"][-1] == pytest.approx(last.w1)
     assert found["floor"][0] == pytest.approx(last.w1_floor, abs=6 * found["floor"][1])
-    assert gan_lab.floor(plane, 100, pairs=1) == pytest.approx((last.w1_floor, 0))
+    assert gan.floor(plane, 100, pairs=1) == pytest.approx((last.w1_floor, 0))
     assert found["estimate"][-1] == pytest.approx(last.estimate)
     assert found["counts"].shape == (len(steps), 8)
     assert (found["counts"].sum(1) == np.rint(100 * found["close"])).all()
     own = gan.modes_covered(plane.test.x, plane.plane.modes, plane.plane.sigma).close
     assert found["best"] == pytest.approx(own, abs=0.01)
     module, name = TASKS["gan-history"].split(":")
-    assert (module, name) == (gan_lab.__name__, gan_lab.history.__name__)
+    assert (module, name) == (gan_modes.__name__, gan_modes.history.__name__)
 
 
 def test_the_best_plan_has_the_exact_distance_and_is_a_permutation(plane):
@@ -189,6 +189,6 @@ def test_data_of_the_plane_without_modes_have_no_counts():
     for _ in recording.steps():
         pass
     recording.close()
-    _, found = finish(gan_lab.history(run.id, run.snapshots(), 50))
+    _, found = finish(gan_modes.history(run.id, run.snapshots(), 50))
     assert "covered" not in found
     assert np.isnan(found["estimate"]).all()

@@ -4,24 +4,27 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from genmodels import jobs, runs
-from genmodels.instruments import gan_lab as lab
+from genmodels.instruments import gan_modes, gan_play
 from genmodels.recording import Recording
 from genmodels.runs import Run
 from pages._ui.moment import Moment
-from pages._ui.views import gan_distance, gan_lab
+from pages._ui.views import gan_beside, gan_distance
+from pages._ui.views import gan_modes as gan_modes_view
+from pages._ui.views import gan_play as gan_play_view
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
-SHARED = {"gan": ("plane", "latent", "modes", "critics", "distances", "theory")}
+SHARED = ("plane", "game", "latent", "modes", "distances", "theory")
 VIEWS = {
-    "gan": SHARED["gan"],
-    "wgan": SHARED["gan"],
-    "bigan": ("there_and_back", "drawn", "plane", "latent", "modes", "distances", "theory"),
+    "gan": (*SHARED, "critics"),
+    "wgan": (*SHARED, "critics"),
+    "bigan": (*SHARED, "there_and_back", "drawn"),
 }
 WHERE = {
     "plane": "gan",
     "latent": "gan",
-    "modes": "gan_distance",
+    "game": "gan_play",
+    "modes": "gan_modes",
     "distances": "gan_distance",
     "critics": "gan_lab",
     "there_and_back": "bigan",
@@ -57,15 +60,22 @@ from pages._ui.views import {module}
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tasks are done here and now, and no worker is started."""
 
-    def history(moment: Moment):
-        steps = lab.history(moment.id, moment.run.snapshots(), 50)
+    def answer_of(steps):
         while True:
             try:
                 next(steps)
             except StopIteration as end:
                 return end.value
 
-    monkeypatch.setattr(gan_distance, "_history", history)
+    def history(moment: Moment):
+        return answer_of(gan_modes.history(moment.id, moment.run.snapshots(), 50))
+
+    def play(name, *, run, step, moves, **_):
+        return answer_of(gan_play.play(run, step, moves))
+
+    for view in (gan_distance, gan_modes_view):
+        monkeypatch.setattr(view, "history", history)
+    monkeypatch.setattr(gan_play_view, "answer", play)
     monkeypatch.setattr(jobs, "pool", lambda: None)
 
 
@@ -89,12 +99,12 @@ def test_every_instrument_draws_or_says_why_not(model: str, data: str, arguments
         test = drawn(run, view)
         assert not test.exception, (view, test.exception)
         refused = bool(test.info)
-        if view in ("plane", "distances"):
+        if view in ("plane", "distances", "game"):
             assert refused == is_image, view
         elif view == "latent":
             assert refused != is_image
         elif view == "modes":
-            assert refused == (data not in ("eight-gaussians", "gaussian-grid"))
+            assert refused == (data not in ("eight-gaussians", "gaussian-grid", "digits"))
         elif view == "theory":
             assert len(test.code) >= 4
         charts = len(test.get("plotly_chart"))
@@ -105,7 +115,7 @@ def test_five_critics_start_at_a_press_and_stand_side_by_side(monkeypatch: pytes
     run = trained("gan", "eight-gaussians")
     submitted = []
     monkeypatch.setattr(jobs, "submit", submitted.append)
-    monkeypatch.setattr(gan_lab.st, "page_link", lambda *_, **__: None)  # no page has been announced here
+    monkeypatch.setattr(gan_beside.st, "page_link", lambda *_, **__: None)  # no page has been announced here
     test = drawn(run, "critics")
     test.button(key="five").click().run()
     assert not test.exception
@@ -123,3 +133,40 @@ def test_five_critics_start_at_a_press_and_stand_side_by_side(monkeypatch: pytes
     gone = drawn(run, "critics", five=link)
     assert not gone.exception
     assert "Not there any more: log loss, least squares." in [caption.value for caption in gone.caption]
+
+
+@pytest.mark.parametrize(("model", "data"), [("gan", "eight-gaussians"), ("wgan", "digits")])
+def test_collapse_and_each_remedy_start_at_a_press_and_are_counted_beside_each_other(
+    monkeypatch: pytest.MonkeyPatch, model: str, data: str
+) -> None:
+    run, submitted = trained(model, data), []
+    monkeypatch.setattr(jobs, "submit", submitted.append)
+    monkeypatch.setattr(gan_beside.st, "page_link", lambda *_, **__: None)
+    test = drawn(run, "modes")
+    for i in range(len(gan_modes.REMEDIES)):
+        test.button(key=f"mend-{i}").click().run()
+        assert not test.exception
+    assert [one.plan["model"] for one in submitted] == ["gan", "gan", "gan", "wgan"]
+    assert {one.plan["data"] for one in submitted} == {data}
+    assert submitted[0].plan["arguments"]["objective"] == "minimax"
+    link = ",".join(one.id for one in submitted)
+    assert test.query_params["mend"] in (link, [link])
+    submitted[0].delete()
+    shown = drawn(run, "modes", mend=f"{submitted[0].id},{run.id}")
+    assert not shown.exception
+    assert "Some of these runs are not there any more." in [caption.value for caption in shown.caption]
+    assert "Covered over the training" in str([chart.proto.spec for chart in shown.get("plotly_chart")])
+
+
+def test_the_players_move_at_a_press_and_the_link_remembers_it() -> None:
+    run = trained("wgan", "eight-gaussians")
+    test = drawn(run, "game")
+    test.button(key="play-d").click().run()
+    test.button(key="play-b").click().run()
+    assert not test.exception
+    assert test.query_params["moves"] in ("d5b5", ["d5b5"])
+    assert "After turn 15" in str([chart.proto.spec for chart in test.get("plotly_chart")])
+    test.button(key="play-again").click().run()
+    assert "Before the first turn" in str([chart.proto.spec for chart in test.get("plotly_chart")])
+    wrong = drawn(run, "game", moves="x9")
+    assert "no list of moves" in wrong.warning[0].value

@@ -27,6 +27,7 @@ __all__ = [
     "arrows",
     "best_discriminator",
     "coverage",
+    "floor",
     "kde",
     "linear",
     "numbers",
@@ -246,6 +247,16 @@ def coverage(model: Adversarial, data: Data, n: int = 500, *, seed: int = 0) -> 
         estimate = float(model.critic(real, y).mean() - model.critic(fake, y).mean())
     sliced = sliced_wasserstein1(fake, real, rng=random.generator(0))
     return Coverage(modes, wasserstein1(fake, real), wasserstein1(other, real), sliced, estimate, n)
+
+
+def floor(data: Data, n: int = 400, *, pairs: int = 6) -> tuple[float, float]:
+    """The exact W₁ of ``n`` test points to ``n`` others: mean and standard deviation over disjoint pairs of sets.
+
+    It is what a perfect model would get, and how much that depends on the draw.
+    """
+    sets = data.test.x[: 2 * pairs * n].split(min(n, len(data.test) // 2))
+    found = [wasserstein1(a, b) for a, b in zip(sets[::2], sets[1::2], strict=False) if len(a) == len(b)]
+    return float(np.mean(found)), float(np.std(found))
 
 
 # Noise ----------------------------------------------------------------------------------------------------------------

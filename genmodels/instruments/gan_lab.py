@@ -1,7 +1,6 @@
 """The critic's laboratory: estimate against exact distance, slopes, five critics side by side, and the way back."""
 
 import math
-from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,12 +8,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from genmodels import random, runs
+from genmodels import random
 from genmodels.data import Data
 from genmodels.distributions import assignment
 from genmodels.errors import BadInput
-from genmodels.instruments.gan import Surface, coverage, slopes
-from genmodels.metrics.distances import sliced_wasserstein1, wasserstein1
+from genmodels.instruments.gan import Surface, coverage, floor, slopes
+from genmodels.metrics.distances import sliced_wasserstein1
 from genmodels.models.adversarial import Adversarial
 from genmodels.models.bigan import BiGAN
 from genmodels.models.gan import generator_slope
@@ -27,8 +26,6 @@ __all__ = [
     "Verdict",
     "apart",
     "back",
-    "floor",
-    "history",
     "normal",
     "read",
     "rivals",
@@ -39,7 +36,6 @@ __all__ = [
 ]
 
 Array = npt.NDArray[Any]
-Table = dict[str, Array]
 
 
 def _plane(model: Adversarial) -> None:
@@ -48,44 +44,6 @@ def _plane(model: Adversarial) -> None:
 
 
 # Estimate and exact ---------------------------------------------------------------------------------------------------
-
-
-def history(run: str, steps: list[int], n: int = 400) -> Generator[float, None, Table]:
-    """What the samples miss at each snapshot of ``steps``, from the same noise against the same test points. A task.
-
-    Returns:
-        "step", "w1" (exact), "sliced", "estimate" of a WGAN's critic (NaN without one), (T,) each; "floor", mean and
-        standard deviation of the exact distance of data to data; where the data have modes "covered" and "close",
-        (T,), "counts" of samples by mode (T, K) and "best", the share of the data themselves that is close to a mode.
-
-    Raises:
-        BadInput: If the model makes images.
-    """
-    source = runs.find(run)
-    data, found = source.data(), []
-    for i, step in enumerate(steps):
-        yield i / len(steps)
-        model = source.model(step)
-        assert isinstance(model, Adversarial)
-        found.append(coverage(model, data, n))
-    table: Table = {"step": np.array(steps), "floor": np.array(floor(data, n))}
-    table |= {"w1": np.array([c.w1 for c in found]), "sliced": np.array([c.sliced for c in found])}
-    table["estimate"] = np.array([math.nan if c.estimate is None else c.estimate for c in found])
-    modes = [c.modes for c in found if c.modes is not None]
-    if modes:
-        table |= {"covered": np.array([m.covered for m in modes]), "close": np.array([m.close for m in modes])}
-        table |= {"counts": np.array([m.counts for m in modes]), "best": np.array(1 - math.exp(-(3.0**2) / 2))}
-    return table
-
-
-def floor(data: Data, n: int = 400, *, pairs: int = 6) -> tuple[float, float]:
-    """The exact W₁ of ``n`` test points to ``n`` others: mean and standard deviation over disjoint pairs of sets.
-
-    It is what a perfect model would get, and how much that depends on the draw.
-    """
-    sets = data.test.x[: 2 * pairs * n].split(min(n, len(data.test) // 2))
-    found = [wasserstein1(a, b) for a, b in zip(sets[::2], sets[1::2], strict=False) if len(a) == len(b)]
-    return float(np.mean(found)), float(np.std(found))
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import streamlit as st
 
 from genmodels.models import MODELS
 from pages._ui.page import page
-from pages._ui.views import bigan, gan, gan_distance, gan_theory
+from pages._ui.views import bigan, gan, gan_distance, gan_modes, gan_play, gan_theory
 
 st.title(MODELS["bigan"].title)
 st.write(
@@ -28,8 +28,9 @@ page(
         "There and back": bigan.there_and_back,
         "Draw a digit": bigan.drawn,
         "On the plane": gan.plane,
+        "Turn by turn": gan_play.game,
         "Latent": gan.latent,
-        "Mode collapse": gan_distance.modes,
+        "Mode collapse": gan_modes.modes,
         "Exact distance": gan_distance.distances,
     },
     theory=gan_theory.bigan,

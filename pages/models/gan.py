@@ -4,7 +4,7 @@ import streamlit as st
 
 from genmodels.models import MODELS
 from pages._ui.page import page
-from pages._ui.views import gan, gan_distance, gan_lab, gan_theory
+from pages._ui.views import gan, gan_distance, gan_lab, gan_modes, gan_play, gan_theory
 
 st.title(MODELS["gan"].title)
 st.write(
@@ -19,8 +19,9 @@ page(
     panels=("discriminator_loss", "generator_loss", "D(real)", "D(fake)"),
     explore={
         "On the plane": gan.plane,
+        "Turn by turn": gan_play.game,
         "Latent": gan.latent,
-        "Mode collapse": gan_distance.modes,
+        "Mode collapse": gan_modes.modes,
         "Critic lab": gan_lab.critics,
         "Exact distance": gan_distance.distances,
     },

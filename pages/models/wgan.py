@@ -4,7 +4,7 @@ import streamlit as st
 
 from genmodels.models import MODELS
 from pages._ui.page import page
-from pages._ui.views import gan, gan_distance, gan_lab, gan_theory
+from pages._ui.views import gan, gan_distance, gan_lab, gan_modes, gan_play, gan_theory
 
 st.title(MODELS["wgan"].title)
 st.write(
@@ -19,9 +19,10 @@ page(
     panels=("wasserstein", "critic_loss", "generator_loss", "gradient norm"),
     explore={
         "On the plane": gan.plane,
+        "Turn by turn": gan_play.game,
         "Estimate and exact": gan_distance.distances,
         "Critic lab": gan_lab.critics,
-        "Mode collapse": gan_distance.modes,
+        "Mode collapse": gan_modes.modes,
         "Latent": gan.latent,
     },
     theory=gan_theory.wgan,

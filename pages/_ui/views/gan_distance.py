@@ -1,4 +1,4 @@
-"""How far the samples are, exactly, and what they miss: at every snapshot of a run."""
+"""How far the samples are, exactly, at every snapshot of a run."""
 
 import numpy as np
 import streamlit as st
@@ -9,7 +9,7 @@ from pages._ui.moment import Moment
 from pages._ui.tasks import answer
 from pages._ui.views.gan import half_of, legend_above, only_planes, said, square
 
-__all__ = ["distances", "modes"]
+__all__ = ["distances", "history"]
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
@@ -17,7 +17,8 @@ def _transport(moment: Moment) -> lab.Transport:
     return lab.transport(moment.model, moment.data)
 
 
-def _history(moment: Moment) -> dict[str, np.ndarray] | None:
+def history(moment: Moment) -> dict[str, np.ndarray] | None:
+    """What the samples of every snapshot miss; None while it is being computed."""
     return answer("gan-history", key="history", run=moment.id, steps=moment.run.snapshots())
 
 
@@ -27,7 +28,7 @@ def distances(moment: Moment) -> None:
         return
     left, right = st.columns([3, 2], gap="medium")
     with left:
-        found = _history(moment)
+        found = history(moment)
         if found is not None:
             _distance_curves(moment, found)
         else:
@@ -82,49 +83,3 @@ def _plan(moment: Moment) -> None:
             f"Along these ways the best critic climbs with slope 1 (Gulrajani et al. 2017, proposition 1); this one "
             f"with {said(middle)} in the middle, from {said(low)} to {said(high)} for four in five."
         )
-
-
-# Mode collapse ---
-
-
-def modes(moment: Moment) -> None:
-    """Modes covered and the share of samples that is close to one, over the training."""
-    if not only_planes(moment):
-        return
-    if moment.data.plane is None or moment.data.plane.modes is None:
-        st.info("Modes can be counted on *eight-gaussians* and *gaussian-grid*; these data have none of their own.")
-        return
-    st.caption(
-        "To make it happen: let the generator chase whatever fools the critic now. On *eight-gaussians*, with hidden "
-        "64, latent dim 2, batch size 128, lr 0.002 and beta1 0.9, *minimax* ended after 500 steps on 1 of 8 modes. To "
-        "mend it: d steps 3 and nothing else covered 8 of 8; a WGAN with gradient penalty on the same data does too."
-    )
-    found = _history(moment)
-    if found is None:
-        return
-    steps, of = found["step"], found["counts"].shape[1]
-    left, middle, right = st.columns(3)
-    covered = [
-        figures.Curve("covered", steps, found["covered"], figures.SAMPLES),
-        figures.Curve("there are", steps, np.full(len(steps), of), figures.DATA, dashed=True),
-    ]
-    close = [
-        figures.Curve("samples", steps, 100 * found["close"], figures.SAMPLES),
-        figures.Curve("data", steps, np.full(len(steps), 100 * found["best"]), figures.DATA, dashed=True),
-    ]
-    figure = figures.curves(covered, y_title="modes", title="Modes covered", x_title="step", marker=moment.step)
-    left.plotly_chart(legend_above(figure).update_yaxes(range=[0, 1.08 * of]), width="stretch", key="covered")
-    figure = figures.curves(
-        close, y_title="% of the samples", title="Within 3σ of a mode", x_title="step", marker=moment.step
-    )
-    middle.plotly_chart(legend_above(figure).update_yaxes(range=[0, 105]), width="stretch", key="close")
-    at = int(np.abs(steps - (steps[-1] if moment.step is None else moment.step)).argmin())
-    shares = {str(i + 1): float(count) for i, count in enumerate(found["counts"][at])}
-    figure = figures.bars(
-        shares,
-        title=f"Samples of each mode at step {steps[at]:,}",
-        x_title="mode",
-        y_title="samples of 400",
-        floor=("even", 400 * float(found["best"]) / of),
-    )
-    right.plotly_chart(figure, width="stretch", key="counts")

@@ -1,24 +1,18 @@
 """The critic's laboratory: how steep this critic is, and five critics trained beside each other."""
 
-import contextlib
-from typing import Any
-
 import numpy as np
 import streamlit as st
 
-from genmodels import figures, jobs, pictures, runs
-from genmodels.errors import BadInput
+from genmodels import figures
 from genmodels.instruments import gan as instruments
 from genmodels.instruments import gan_lab as lab
 from genmodels.runs import Run
-from pages._ui.components.image_grid import image_grid
-from pages._ui.film import GOING
 from pages._ui.moment import Moment
-from pages._ui.views.gan import belief, half_of, label_of, legend_above, real_points, square, zoom
+from pages._ui.views.gan import half_of, label_of, legend_above, real_points, square
+from pages._ui.views.gan_beside import EVERY, are_going, column, linked, start
 
 __all__ = ["critics"]
 
-EVERY = 2.0  # seconds between two looks at the five
 COLORS = dict(zip(("data", "samples", "between"), (figures.DATA, figures.SAMPLES, figures.NEUTRAL), strict=True))
 
 KEPT = {
@@ -38,11 +32,6 @@ def _slopes(moment: Moment) -> instruments.Slopes:
 @st.cache_data(max_entries=64, show_spinner=False)
 def _steepness(moment: Moment, half: float, label: int) -> instruments.Surface:
     return lab.steepness(moment.model, half, label=label)
-
-
-@st.cache_data(max_entries=64, show_spinner=False)
-def _surface(moment: Moment, half: float) -> instruments.Surface:
-    return instruments.surface(moment.model, half, side=60)
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
@@ -106,81 +95,32 @@ def _five(moment: Moment) -> None:
         steps = st.select_slider("steps", [200, 500, 1000, 2000, 5000], 1000, key="five_steps", width=220)
         pressed = st.button("Train all five", type="primary", key="five")
     if pressed:
-        _start(moment, int(steps))
+        start("five", lab.rivals(moment.run.plan, int(steps)).values())
     found = _chosen()
     if found:
-        going = any(run.state()["state"] in GOING for run in found.values())
-        st.fragment(_side_by_side, run_every=EVERY if going else None)(going)
-
-
-def _start(moment: Moment, steps: int) -> None:
-    try:
-        jobs.pool()
-        made = [runs.create(**arguments) for arguments in lab.rivals(moment.run.plan, steps).values()]
-        for run in made:
-            jobs.submit(run)
-    except BadInput as error:
-        st.error(str(error))
-        return
-    st.query_params["five"] = ",".join(run.id for run in made)
-    st.rerun()
+        st.fragment(_side_by_side, run_every=EVERY if are_going(found.values()) else None)(are_going(found.values()))
 
 
 def _chosen() -> dict[str, Run]:
     """The five of the link, by the name of their critic; those that are there no more are left out."""
-    names = st.query_params.get("five", "").split(",")
-    found = {}
-    for critic, name in zip(lab.RIVALS, names, strict=False):
-        with contextlib.suppress(BadInput):
-            found[critic] = runs.find(name)
-    return found
+    found = zip(lab.RIVALS, linked("five"), strict=False)
+    return {critic: run for critic, run in found if run is not None}
 
 
 def _side_by_side(going: bool) -> None:
     """A column a critic; their numbers when all are done."""
     found = _chosen()
     states = {critic: run.state() for critic, run in found.items()}
-    if any(state["state"] in GOING for state in states.values()) != going:
+    if are_going(found.values()) != going:
         st.rerun(scope="app")
     if lost := [critic for critic in lab.RIVALS if critic not in found]:
         st.caption(f"Not there any more: {', '.join(lost)}.")
     places = st.columns(len(found), gap="small")
     for i, (place, (critic, run)) in enumerate(zip(places, found.items(), strict=True)):
         with place:
-            _one(critic, run, states[critic], i)
+            column(critic, run, states[critic], f"five-{i}")
     if not going:
         _numbers({critic: Moment.of(run) for critic, run in found.items() if run.snapshots()})
-
-
-def _one(critic: str, run: Run, state: dict[str, Any], i: int) -> None:
-    st.page_link(f"pages/models/{run.plan['model']}.py", label=f"**{critic}**", query_params={"run": run.id})
-    total = state.get("total", 0)
-    st.progress(min(1.0, state["step"] / total) if total else 0.0, f"{state['state']} · step {state['step']:,}")
-    if state["state"] == "failed":
-        st.warning(state["message"])
-    x = run.samples() if run.snapshots() else None
-    if x is None:
-        st.caption("Samples come with the first snapshot.")
-        return
-    if x.ndim == 4:
-        image_grid(
-            pictures.png(pictures.tile(x[:16])),
-            key=f"five-{i}",
-            alt=f"Samples of the run with {critic}.",
-            scale=zoom(x.shape, 52),
-            download=f"{run.id}.png",
-        )
-        return
-    moment = Moment.of(run)
-    half, fake = half_of(moment), figures.Points("samples", x[:300], figures.SAMPLES, size=3)
-    clouds = (real_points(moment), fake)
-    if state["state"] in GOING or moment.model.classes:
-        figure = figures.points(clouds, extent=square(half))
-    else:
-        figure = belief(_surface(moment, half), title="", over=clouds)
-        figure.update_traces(showscale=False, selector={"type": "heatmap"})
-    figure.update_layout(height=225, showlegend=False, margin={"l": 30, "r": 4, "t": 8, "b": 30})
-    st.plotly_chart(figure, width="stretch", key=f"five-{i}", config={"displayModeBar": False})
 
 
 def _numbers(moments: dict[str, Moment]) -> None:

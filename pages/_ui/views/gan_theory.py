@@ -34,7 +34,7 @@ def _best(moment: Moment) -> instruments.Best:
 @st.cache_data(max_entries=64, show_spinner=False)
 def _exact(moment: Moment) -> dict[str, float]:
     w1 = instruments.coverage(moment.model, moment.data, 400).w1
-    return {"W(p, q)": w1, r"W(\text{data}, \text{data})": lab.floor(moment.data, 400)[0]}
+    return {"W(p, q)": w1, r"W(\text{data}, \text{data})": instruments.floor(moment.data, 400)[0]}
 
 
 def _nats(value: float) -> str:

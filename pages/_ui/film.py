@@ -15,7 +15,7 @@ from genmodels.runs import Run
 from pages._ui.components.scrubber import point_film, scrubber
 from pages._ui.shared import newest_of
 
-__all__ = ["GOING", "film", "pick", "standing_at"]
+__all__ = ["GOING", "film", "keep_up", "open_at_linked", "pick", "standing_at"]
 
 GOING = ("queued", "running", "paused")
 POINTS = 400  # of a plane's samples
@@ -26,6 +26,26 @@ ALT = "samples of the model, from the same noise throughout"
 def standing_at(run: Run) -> int | None:
     """The snapshot at which the reader has stopped the time machine; None: the newest, whichever that is."""
     return st.session_state.get(f"at/{run.id}")
+
+
+def open_at_linked(run: Run) -> None:
+    """Once a visitor and run: the time machine stands where the link says; after that the link says where it stands."""
+    key, steps = f"opened/{run.id}", run.snapshots()
+    if key not in st.session_state:
+        text = st.query_params.get("step")
+        st.session_state[key] = int(text) if text is not None and text.isdecimal() and int(text) in steps else None
+        if text is not None and st.session_state[key] is None:
+            known = ", ".join(f"{step}" for step in steps) or "none yet"
+            st.session_state["wrong_step"] = f"The link says step = {text[:20]!r}, of which there is no snapshot here:"
+            st.session_state["wrong_step"] += f" there are {known}. The newest is shown."
+        st.session_state[f"at/{run.id}"] = st.session_state[key]
+    at = standing_at(run)
+    if at is None:
+        st.query_params.pop("step", None)
+    elif st.query_params.get("step") != str(at):
+        st.query_params["step"] = str(at)
+    if wrong := st.session_state.get("wrong_step"):
+        st.warning(wrong)
 
 
 def film(run: Run, state: dict[str, Any]) -> int | None:
@@ -41,22 +61,33 @@ def film(run: Run, state: dict[str, Any]) -> int | None:
         return None
     newest = state["state"] in GOING and state["step"] not in steps
     show = _pictures if info(run.plan["data"]).kind == "images" else _points
-    at = show(run, steps, newest, f"step {state['step']:,}, now")
+    opened = st.session_state.get(f"opened/{run.id}")
+    start = steps.index(opened) if opened in steps else None
+    at = show(run, steps, newest, f"step {state['step']:,}, now", start)
     _go_to(run, steps, at)
-    return standing_at(run) or state["step"]
+    return state["step"] if standing_at(run) is None else standing_at(run)
 
 
-def _pictures(run: Run, steps: Sequence[int], newest: bool, now: str) -> int:
+def _pictures(run: Run, steps: Sequence[int], newest: bool, now: str, start: int | None) -> int:
     last = (picture, now) if newest and (picture := newest_of(run, _tiled)) else None
     sheet = _sprite(str(run.path), tuple(steps))
     captions = [f"step {step:,}" for step in steps]
     scale = 380 / sheet.size[0]
     return scrubber(
-        sheet, key=_key(run), alt=ALT, captions=captions, now=last, scale=scale, fps=4, follow=True, report=True
+        sheet,
+        key=_key(run),
+        alt=ALT,
+        captions=captions,
+        now=last,
+        scale=scale,
+        fps=4,
+        start=start,
+        follow=True,
+        report=True,
     )
 
 
-def _points(run: Run, steps: Sequence[int], newest: bool, now: str) -> int:
+def _points(run: Run, steps: Sequence[int], newest: bool, now: str, start: int | None) -> int:
     last = (cloud[:POINTS], now) if newest and (cloud := newest_of(run, np.asarray)) is not None else None
     points = np.stack([_samples(str(run.path), step)[:POINTS] for step in steps])
     truth, extent = _truth(str(run.path))
@@ -69,6 +100,7 @@ def _points(run: Run, steps: Sequence[int], newest: bool, now: str) -> int:
         data=truth,
         captions=captions,
         now=last,
+        start=start,
         follow=True,
         report=True,
     )
@@ -83,13 +115,19 @@ def pick(run: Run, steps: Sequence[int]) -> int:
 
 
 def _go_to(run: Run, steps: Sequence[int], at: int) -> None:
-    """The page follows the time machine: at once to the snapshot chosen, and now and then to the newest."""
+    """The page follows the time machine to the snapshot chosen, at once."""
     chosen = steps[at] if at < len(steps) - 1 else None
-    before = standing_at(run)
-    st.session_state[f"at/{run.id}"] = chosen
+    if chosen != standing_at(run):
+        st.session_state[f"at/{run.id}"] = chosen
+        st.session_state.pop("wrong_step", None)
+        st.rerun(scope="app")
+
+
+def keep_up(run: Run) -> None:
+    """The page follows the training, for whoever looks at the newest: now and then, not at every snapshot."""
     shown, since = st.session_state.get(f"panels/{run.id}", (None, 0.0))
-    is_late = chosen is None and shown != steps[-1] and time.monotonic() - since > PATIENCE
-    if chosen != before or is_late:
+    steps = run.snapshots()
+    if steps and standing_at(run) is None and shown != steps[-1] and time.monotonic() - since > PATIENCE:
         st.rerun(scope="app")
 
 

@@ -13,8 +13,9 @@ from genmodels.hyperparameters import Between, Hyperparameter, Numbers, Only, de
 from genmodels.models.base import GenerativeModel, Preset
 from genmodels.train import Settings
 from pages._ui.components.drawing_pad import drawing_pad
+from pages._ui.lesson import is_shown
 
-__all__ = ["Chosen", "choose", "fields_of", "hyperparameters", "strokes"]
+__all__ = ["Chosen", "choose", "fields_of", "hyperparameters", "read_url", "strokes"]
 
 COMMON = ("epochs", "batch_size", "lr", "seed")  # settings that are always in sight
 OWN = "own settings"
@@ -31,7 +32,9 @@ class Chosen:
     settings: dict[str, Any]
 
 
-def choose(cls: type[GenerativeModel], *, first: Sequence[str] | None = None, data: str = "digits") -> Chosen:
+def choose(
+    cls: type[GenerativeModel], *, first: Sequence[str] | None = None, data: str = "digits", drawn: bool = True
+) -> Chosen:
     """The whole form of a model: preset, data, the model's hyperparameters, the training's.
 
     It opens on the model's first preset, which is known to work.
@@ -40,16 +43,23 @@ def choose(cls: type[GenerativeModel], *, first: Sequence[str] | None = None, da
         cls: The model.
         first: The hyperparameters that are always in sight; the first four otherwise. The rest is one click away.
         data: The data set at first, where the model has no preset.
+        drawn: Whether there are widgets; without them it is as the URL says.
     """
     opening = cls.presets[0] if cls.presets else Preset("", data)
     data, own = opening.data, opening.model
     usual = asdict(Settings.of({**cls.defaults, **opening.training}))
     names = list(declared(cls))
-    first = names[:4] if first is None else first
-    _presets(cls, opening)
     key = Hyperparameter("data", str, data, Only(tuple(DATASETS), "what the model learns"))
+    if not drawn:
+        chosen = fields_of({"data": key}, drawn=False)["data"]
+        model = hyperparameters(cls, defaults=own, drawn=False)
+        return Chosen(chosen, {}, model, hyperparameters(Settings, defaults=usual, drawn=False))
+    first = names[:4] if first is None else first
+    if is_shown("preset"):
+        _presets(cls, opening)
     chosen = fields_of({"data": key}, width="stretch")["data"]
-    st.caption(DATASETS[chosen].about)
+    if is_shown("data"):
+        st.caption(DATASETS[chosen].about)
     arguments = strokes() if chosen == "drawing" else {}
     model = hyperparameters(cls, defaults=own, names=first)
     model |= _more("model", cls, own, [name for name in names if name not in first])
@@ -60,8 +70,8 @@ def choose(cls: type[GenerativeModel], *, first: Sequence[str] | None = None, da
 
 def _more(what: str, function: Callable[..., Any], defaults: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
     """The hyperparameters that are one click away."""
-    if not names:
-        return {}
+    if not any(is_shown(name) for name in names):
+        return hyperparameters(function, defaults=defaults, names=names)
     with st.popover(f"more about the {what}", width="stretch"):
         return hyperparameters(function, defaults=defaults, names=names)
 
@@ -73,6 +83,7 @@ def hyperparameters(
     names: Sequence[str] | None = None,
     prefix: str = "",
     in_url: bool = True,
+    drawn: bool = True,
 ) -> dict[str, Any]:
     """One widget for each hyperparameter that ``function`` (or a class) declares.
 
@@ -84,6 +95,7 @@ def hyperparameters(
         names: Which of them; all of them otherwise.
         prefix: Put before each name in the URL and in the widget's key, where two forms of a page share a name.
         in_url: Whether the values are in the URL.
+        drawn: Whether there are widgets at all; without them the values are the URL's.
 
     Returns:
         The values by name.
@@ -91,20 +103,27 @@ def hyperparameters(
     known = declared(function)
     wanted = [known[name] for name in (known if names is None else names)]
     fields = {prefix + one.name: replace(one, default=(defaults or {}).get(one.name, one.default)) for one in wanted}
-    values = fields_of(fields, in_url=in_url)
+    values = fields_of(fields, in_url=in_url, drawn=drawn)
     return {one.name: values[prefix + one.name] for one in wanted}
 
 
 # From a declaration to a widget ---------------------------------------------------------------------------------------
 
 
-def fields_of(fields: Mapping[str, Hyperparameter], *, in_url: bool = True, width: int | str = FIELD) -> dict[str, Any]:
-    """Draw the widgets of ``fields``, by key, and return their values."""
+def fields_of(
+    fields: Mapping[str, Hyperparameter], *, in_url: bool = True, width: int | str = FIELD, drawn: bool = True
+) -> dict[str, Any]:
+    """Draw the widgets of ``fields``, by key, and return their values; a lesson's link may leave some out."""
     if in_url:
-        _read_url(fields)
-        _say_what_was_wrong(fields)
-    with st.container(horizontal=True, gap="xsmall"):
-        return {key: _field(key, one, "query-params" if in_url else None, width) for key, one in fields.items()}
+        read_url(fields)
+    left_out = [key for key in fields if not drawn or (in_url and not is_shown(key))]
+    values = {key: fields[key].check(_current(key, fields[key])) for key in left_out}
+    if len(left_out) < len(fields):
+        with st.container(horizontal=True, gap="xsmall"):
+            for key, one in fields.items():
+                if key not in values:
+                    values[key] = _field(key, one, "query-params" if in_url else None, width)
+    return values
 
 
 def _field(key: str, one: Hyperparameter, bind: Any, width: int | str) -> Any:
@@ -182,8 +201,11 @@ def _text(value: Any) -> str:
 # The URL --------------------------------------------------------------------------------------------------------------
 
 
-def _read_url(fields: Mapping[str, Hyperparameter]) -> None:
-    """Before the widgets first read the URL: put other spellings of a value right, and take out what is not allowed."""
+def read_url(fields: Mapping[str, Hyperparameter]) -> None:
+    """Before the widgets first read the URL: put other spellings of a value right, and take out what is not allowed.
+
+    What was not is named, until the reader chooses another value.
+    """
     said = {key: st.query_params[key] for key in fields if key in st.query_params and key not in st.session_state}
     wrong, right = {}, {}
     for key, text in said.items():
@@ -199,6 +221,7 @@ def _read_url(fields: Mapping[str, Hyperparameter]) -> None:
         st.query_params.update(respelt)
     if wrong or respelt:
         st.rerun()
+    _say_what_was_wrong(fields)
 
 
 def _current(key: str, one: Hyperparameter) -> Any:
@@ -208,7 +231,6 @@ def _current(key: str, one: Hyperparameter) -> Any:
 
 
 def _say_what_was_wrong(fields: Mapping[str, Hyperparameter]) -> None:
-    """Name what the URL had wrong, until the reader chooses another value."""
     wrong = st.session_state.get("wrong_in_url", {})
     for key, one in fields.items():
         if key in wrong and _text(st.session_state.get(key, one.default)) == _text(one.default):

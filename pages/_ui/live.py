@@ -14,8 +14,9 @@ from genmodels.runs import Run
 from genmodels.train import Settings
 from pages._ui.components.live_chart import Line
 from pages._ui.curves import curves
-from pages._ui.film import GOING, film, pick, standing_at
+from pages._ui.film import GOING, film, keep_up, open_at_linked, pick, standing_at
 from pages._ui.forms import Chosen, hyperparameters
+from pages._ui.lesson import is_shown
 from pages._ui.moment import Moment
 from pages._ui.shared import is_begun, metrics
 
@@ -47,10 +48,12 @@ def live(
         Where the time machine stands, or None while there is nothing to look at.
     """
     run = _current(model)
-    _start(model, chosen, run)
+    if is_shown("train"):
+        _start(model, chosen, run)
     if run is None:
         st.caption("Nothing is trained yet. Press Train: the curves, the samples and the time machine come here.")
         return None
+    open_at_linked(run)
     every = _pace(run, run.state()["state"])
     st.fragment(_panel, run_every=every)(run, every, units or {}, lines or {}, first)
     if steps := run.snapshots():
@@ -160,12 +163,18 @@ def _panel(
     if not run.is_bundled:
         run.seen()
         _say(run, state)
-        _buttons(run, state["state"])
-    left, right = st.columns([3, 5])
-    with left:
-        step = film(run, state)
-    with right:
-        curves(run, marker=step, units=units, lines=lines, first=first)
+        if is_shown("train"):
+            _buttons(run, state["state"])
+    both = is_shown("film") and is_shown("curves")
+    left, right = st.columns([3, 5]) if both else (st.container(), st.container())
+    step = state["step"] if standing_at(run) is None else standing_at(run)
+    if is_shown("film"):
+        with left:
+            step = film(run, state)
+    if is_shown("curves"):
+        with right:
+            curves(run, marker=step, units=units, lines=lines, first=first)
+    keep_up(run)
 
 
 def _say(run: Run, state: dict[str, Any]) -> None:

@@ -1,19 +1,23 @@
 """The page of a model, the same for all families: settings, train, explore, sample, theory."""
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import streamlit as st
 
 from genmodels.errors import BadInput
+from genmodels.hyperparameters import Hyperparameter, Only, declared
 from genmodels.models import model_class
-from pages._ui.forms import choose
+from genmodels.train import Settings
+from pages._ui.forms import choose, read_url
+from pages._ui.lesson import is_shown, link_menu, say_what_is_unknown
 from pages._ui.live import live
 from pages._ui.moment import Moment
 from pages._ui.sampling import sampling
 
 __all__ = ["page"]
 
-TABS = ("Train", "Explore", "Sample", "Theory")
+TABS = ("Explore", "Sample", "Theory")
 
 
 def page(
@@ -35,42 +39,55 @@ def page(
         explore: The family's instruments by name.
         theory: The theory panel.
     """
-    form, work = st.columns([1, 3], gap="large")
+    cls = model_class(model)
+    settings = ["preset", "data", *declared(cls), *declared(Settings)]
+    say_what_is_unknown(settings)
+    form, work = st.columns([1, 3], gap="large") if is_shown("form") else (st.container(), st.container())
     with form:
-        chosen = choose(model_class(model), first=first)
+        chosen = choose(cls, first=first, drawn=is_shown("form"))
     with work:
         moment = live(model, chosen, units=units, first=panels)
     if moment is not None:
-        st.fragment(_panels)(moment, explore, theory)
+        st.fragment(_panels)(model, settings, moment, explore, theory)
 
 
-def _panels(moment: Moment, explore: Mapping[str, Callable[[Moment], None]], theory: Callable[[Moment], None]) -> None:
+def _panels(
+    model: str,
+    settings: Sequence[str],
+    moment: Moment,
+    explore: Mapping[str, Callable[[Moment], None]],
+    theory: Callable[[Moment], None],
+) -> None:
     """What is a function of the moment; a choice in it draws it alone again."""
-    tab = st.segmented_control(
-        "view", TABS[1:], default=TABS[1], key="view", bind="query-params", required=True, label_visibility="collapsed"
-    )
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+        tabs = [tab for tab in TABS if is_shown(tab.lower())]
+        tab = _one_of("view", tabs) if tabs else None
+        place = st.container(width="content")
     try:
         _panel_of(tab, moment, explore, theory)
     except BadInput as error:  # of a model without its data, say
         st.info(str(error))
+    with place:  # last, for it tells what the rest has chosen
+        link_menu(model, settings, run=moment.id)
 
 
 def _panel_of(
-    tab: str, moment: Moment, explore: Mapping[str, Callable[[Moment], None]], theory: Callable[[Moment], None]
+    tab: str | None,
+    moment: Moment,
+    explore: Mapping[str, Callable[[Moment], None]],
+    theory: Callable[[Moment], None],
 ) -> None:
     match tab:
         case "Sample":
             sampling(moment)
         case "Theory":
             theory(moment)
-        case _:
-            name = st.segmented_control(
-                "instrument",
-                list(explore),
-                default=next(iter(explore)),
-                key="instrument",
-                bind="query-params",
-                required=True,
-                label_visibility="collapsed",
-            )
-            explore[name](moment)
+        case "Explore":
+            explore[_one_of("instrument", list(explore))](moment)
+
+
+def _one_of(key: str, names: Sequence[str]) -> str:
+    """A choice that is in the URL, the first at first."""
+    read_url({key: Hyperparameter(key, str, names[0], Only(tuple(names), "what is shown"))})
+    options: dict[str, Any] = {"bind": "query-params", "required": True, "label_visibility": "collapsed"}
+    return st.segmented_control(key, names, default=names[0], key=key, **options)

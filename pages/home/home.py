@@ -16,8 +16,21 @@ COLUMNS = 3
 WIDTH = 460  # of a film, CSS pixels, where there is room
 
 
+def lead_on() -> None:
+    """``?page=vae`` leads to that page: in the frame of a Space a link can name it in no other way."""
+    state = st.query_params.to_dict()
+    name = state.pop("page", None)
+    if name is None:
+        return
+    found = {path.stem: path for part in ("models", "lab") for path in sorted((PAGES / part).glob("[a-z]*.py"))}
+    if name in found:
+        st.switch_page(found[name], query_params=state)
+    st.warning(f"The link says page = {name[:40]!r}, which is not one of {', '.join(found)}. This is the first page.")
+
+
 def main() -> None:
     """A sentence, the models, the lab."""
+    lead_on()
     st.title("A laboratory of deep generative models")
     st.write(
         "Choose a model and press Train: it learns before your eyes, on real digits or on a density whose truth is "

@@ -32,7 +32,7 @@ class View {
   }
 
   build(data) {
-    [this.frame, this.follow] = [data.start ?? 0, data.follow];
+    [this.frame, this.follow] = [data.start ?? 0, data.follow && !data.held];
     this.canvas = element("canvas", { tabindex: "0", role: "img" });
     this.caption = element("span", { class: "caption faint" });
     this.slider = element("input", { type: "range", min: 0, step: 1, "aria-label": "frame" });

@@ -124,13 +124,16 @@ def _show(
 ) -> int:
     last = film["frames"] - (now is None)
     first = start if start is not None else (last if follow else 0)
-    data = {"film": film, "now": now, "alt": alt, "start": first, "follow": follow and start is None, "report": report}
+    data = {"film": film, "now": now, "alt": alt, "start": first, "follow": follow, "report": report}
+    data["held"] = start is not None
     with st.container(gap=None):
         if now is not None:
             _mount(key=f"{key}-shelf", data={"shelf": key, "film": film})
             data["film"] = key
         told = _mount(key=key, data=data | options, on_at_change=_nothing).get("at")
-    if told is None or told["newest"]:
+    if told is None:
+        return first
+    if told["newest"]:
         return last if follow else first
     return min(int(told["frame"]), last)
 

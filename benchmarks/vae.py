@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from benchmarks.side_by_side import matmul_peak, side_by_side, table
+from genmodels import allocator
 from genmodels import data as datasets
 from genmodels.models.vae import VAE
 from genmodels.train import Settings, Training, precision
@@ -152,4 +153,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    allocator.restart()
     sys.exit(main())

@@ -2,7 +2,10 @@
 
 import sys
 
+from genmodels import allocator
 from genmodels.cli import main
 
 if __name__ == "__main__":
+    if {"train", "resume"} & set(sys.argv[1:2]):
+        allocator.restart()
     sys.exit(main())

@@ -62,8 +62,7 @@ def kl_to_standard_normal(mu: Tensor, logvar: Tensor) -> Tensor:
 
 def bernoulli_log_prob(x: Tensor, logits: Tensor) -> Tensor:
     """log p(x) of x in {0, 1}, with p(x = 1) = sigmoid(logits), elementwise."""
-    x, logits = torch.broadcast_tensors(x, logits)
-    return -F.binary_cross_entropy_with_logits(logits, x, reduction="none")
+    return x * logits - F.softplus(logits)
 
 
 def continuous_bernoulli_log_prob(x: Tensor, logits: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ import sys
 import threading
 from pathlib import Path
 
-from genmodels import limits, room, runs, visitors
+from genmodels import allocator, limits, room, runs, visitors
 from genmodels.errors import BadInput
 from genmodels.files import inside, write
 from genmodels.limits import limit
@@ -146,7 +146,7 @@ class Pool:
 
     def _start(self, i: int) -> subprocess.Popen[bytes]:
         most = max(1, -(-int(limit("MAX_RUNS")) // self.size))
-        environment = os.environ | {"OMP_NUM_THREADS": f"{limit('THREADS'):.0f}"}
+        environment = allocator.ENVIRONMENT | os.environ | {"OMP_NUM_THREADS": f"{limit('THREADS'):.0f}"}
         if (device := devices()[i % len(devices())]) is not None:
             environment["CUDA_VISIBLE_DEVICES"] = device
         command = [sys.executable, "-m", "genmodels.worker", "--most", str(most)]

@@ -160,7 +160,7 @@ class Training:
         for group in optimizer.param_groups:
             group["lr"] = lr
         index = self.batches(k).chunk(self.world)[self.rank]
-        x, y = self.data.train.x[index], self.data.train.y[index]
+        x, y = self.data.train.x.index_select(0, index), self.data.train.y.index_select(0, index)
         x = self.data.prepare(x, self.model.inputs, self.rng)
         with only(self.model, player) if len(self.optimizers) > 1 else nullcontext():
             with self._autocast():

@@ -17,7 +17,7 @@ def unit(x: Tensor, levels: int, rng: torch.Generator | None = None) -> Tensor:
 
 def threshold(x: Tensor, levels: int, rng: torch.Generator | None = None) -> Tensor:
     """Black or white: 1 where the grey is over ½."""
-    return (2 * x.short() > levels - 1).float()
+    return (x > (levels - 1) // 2).float()
 
 
 def stochastic(x: Tensor, levels: int, rng: torch.Generator | None = None) -> Tensor:

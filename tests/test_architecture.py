@@ -61,7 +61,7 @@ LAYERS = (  # a module imports from its own layer and from those above it in thi
     ("room", "tasks", "jobs"),
     ("worker", "rehearsal"),
     ("conduct", "evaluation"),
-    ("commands", "hub_commands", "cli", "__main__"),
+    ("commands", "hub_commands", "remote_commands", "cli", "__main__"),
 )
 LAYER = {name: i for i, names in enumerate(LAYERS) for name in names}
 

@@ -56,7 +56,7 @@ class VAE(GenerativeModel):
         Preset(
             "Posterior collapse (see it happen)",
             "digits",
-            {"latent_dim": 16, "hidden": 256, "decoder": "gaussian", "sigma": 0.5},
+            {"latent_dim": 16, "hidden": 128, "depth": 5, "decoder": "gaussian", "sigma": 0.5},
             {"epochs": 200},
         ),
         Preset("Plane: see p(x) learned", "two-moons", {"hidden": 128, "depth": 3}, {"epochs": 50}),

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
-from genmodels import commands, hub_commands
+from genmodels import commands, hub_commands, remote_commands
 from genmodels.errors import BadInput, TrainingFailed
 from genmodels.hyperparameters import Switch, declared
 from genmodels.models import MODELS
@@ -122,6 +122,18 @@ def add_train(parser: Parser) -> None:
     parser.add_argument("--out", metavar="DIR", help="the run's folder (default: a new one where the app looks)")
     add_device(parser, "auto")
     add_changes(parser)
+    rented = parser.add_argument_group("on a rented computer")
+    rented.add_argument("--on", choices=("here", "hf-jobs"), default="here", help="where (default here)")
+    rented.add_argument("--flavor", metavar="NAME", help="which computer of Hugging Face Jobs (default a10g-small)")
+    rented.add_argument("--to", metavar="HF", help="where its run goes (default: $GENMODELS_HUB_REPO, or your own)")
+    rented.add_argument("--timeout", default="2h", metavar="TIME", help="when the Hub ends it (default 2h)")
+    rented.add_argument("--image", default="python:3.12", metavar="NAME", help="Docker image (default python:3.12)")
+    rented.add_argument("--private", action="store_true", help="a repository that must be made is private")
+
+
+def add_follow(parser: Parser) -> None:
+    """For ``follow``."""
+    parser.add_argument("job", metavar="OWNER/JOB", help="as `train --on hf-jobs` said")
 
 
 def add_resume(parser: Parser) -> None:
@@ -210,7 +222,8 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], int | None], Callable[[
     "models": (commands.models, add_model),
     "datasets": (commands.datasets, add_json),
     "runs": (commands.runs, add_json),
-    "train": (commands.train, add_train),
+    "train": (remote_commands.train, add_train),
+    "follow": (remote_commands.follow, add_follow),
     "resume": (commands.resume, add_resume),
     "fork": (commands.fork, add_fork),
     "sample": (commands.sample, add_sample),

@@ -59,6 +59,8 @@ def _said(error: BaseException, status: int, place: object) -> BadInput:
             return BadInput(f"{place} can be written only by who is logged in: set HF_TOKEN or run `hf auth login`.")
     if status in (401, 403):
         return BadInput(f"The Hub does not let this token do that with {place}: {private}.")
+    if status == 402:
+        return BadInput(f"{place} costs money, and this account has no credit left: see its billing page on the Hub.")
     if status == 429:
         return BadInput(f"The Hub was asked too often (429) for {place}: try again in a few minutes.")
     if status >= 500:

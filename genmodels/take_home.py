@@ -56,7 +56,7 @@ def notebook(run: Run) -> str:
     for i, one in enumerate(cells(run)):
         lines = one.text.splitlines(keepends=True)
         common = {"id": f"cell-{i}", "metadata": {}, "source": lines}
-        code = {"cell_type": "code", "execution_count": None, "outputs": []}
+        code: dict[str, Any] = {"cell_type": "code", "execution_count": None, "outputs": []}
         found.append(common | (code if one.is_code else {"cell_type": "markdown"}))
     kernel = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
     what = {"nbformat": 4, "nbformat_minor": 5, "metadata": kernel, "cells": found}

@@ -36,6 +36,10 @@ class FakeHub:
         self.private = ""  # the token that everything needs
         self.large: dict[str, bytes] = {}
         self.url = ""
+        self.jobs: dict[str, dict[str, Any]] = {}  # what was asked for, by id
+        self.stages: list[str] = []  # of a job, one each time it is asked about; the last one stays
+        self.lines: list[str] = []  # of a job's log
+        self.users = {"hf_secret_of_a_test": "ada"}
 
     def put(self, repo: str, files: dict[str, bytes], branch: str = "main") -> str:
         """A commit that holds ``files`` and nothing else."""
@@ -107,7 +111,9 @@ class Handler(BaseHTTPRequestHandler):
                 self.half = True
         if self.hub.private and self.headers.get("Authorization") != f"Bearer {self.hub.private}":
             return self.answer(b"no", 401, {"X-Error-Code": "RepoNotFound"})
-        if self.command in ("GET", "HEAD"):
+        if path == "/api/whoami-v2" or path.startswith("/api/jobs/"):
+            self.work(path)
+        elif self.command in ("GET", "HEAD"):
             self.read(path)
         else:
             self.change(path)
@@ -122,6 +128,39 @@ class Handler(BaseHTTPRequestHandler):
 
     def json(self, value: Any) -> None:
         self.answer(json.dumps(value).encode(), headers={"Content-Type": "application/json"})
+
+    def work(self, path: str) -> None:
+        """Who is there, and what runs on rented computers."""
+        user = self.hub.users.get((self.headers.get("Authorization") or "").removeprefix("Bearer "))
+        if user is None:
+            return self.answer(b"no", 401)
+        if path == "/api/whoami-v2":
+            return self.json({"type": "user", "name": user, "auth": {}, "orgs": []})
+        if path == "/api/jobs/hardware":
+            common = {"cpu": "4 vCPU", "ram": "15 GB", "accelerator": None, "unitLabel": "minute"}
+            prices = {"cpu-basic": 0.0002, "a10g-small": 0.0167}
+            return self.json(
+                [
+                    {"name": n, "prettyName": n, "unitCostMicroUSD": round(p * 1e6), "unitCostUSD": p, **common}
+                    for n, p in prices.items()
+                ]
+            )
+        if self.command == "POST":
+            number = f"{len(self.hub.jobs) + 1:024x}"
+            self.hub.jobs[number] = json.loads(self.body)
+        else:
+            number = path.split("/")[4]
+        if number not in self.hub.jobs:
+            return self.answer(b"no", 404)
+        if path.endswith("/logs"):
+            rows = [{"timestamp": f"2026-11-20T12:00:{i:02}.000Z", "data": x} for i, x in enumerate(self.hub.lines)]
+            return self.answer("".join(f"data: {json.dumps(row)}\n\n" for row in rows).encode())
+        spec = self.hub.jobs[number]
+        stage = self.hub.stages.pop(0) if len(self.hub.stages) > 1 else (self.hub.stages or ["RUNNING"])[0]
+        kept = {name: spec.get(name) for name in ("dockerImage", "command", "environment", "flavor")}
+        who = {"id": "1", "name": user, "type": "user"}
+        status = {"stage": stage, "message": "exit code 1" if stage == "ERROR" else None}
+        self.json({"id": number, "createdAt": "2026-11-20T12:00:00.000Z", "owner": who, "status": status, **kept})
 
     def read(self, path: str) -> None:
         if found := re.fullmatch(r"/api/models/([^/]+/[^/]+)(?:/revision/(.+))?", path):

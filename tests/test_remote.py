@@ -1,0 +1,269 @@
+"""Trainings on Hugging Face Jobs, by the real client, against a small Hub on loopback."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+import tarfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from huggingface_hub import constants
+
+from genmodels import hub_errors, remote, runs
+from genmodels.cli import main
+from genmodels.errors import BadInput
+from genmodels.hub import Place
+from tests.fake_hub import FakeHub, Fault, serving
+
+TOKEN = "hf_secret_of_a_test"
+TRAIN = ["train", "vae", "--set", "latent_dim=2", "--steps", "3", "--seed", "5", "--on", "hf-jobs"]
+Captured = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(scope="module")
+def served() -> Iterator[FakeHub]:
+    with serving() as one:
+        yield one
+
+
+@pytest.fixture
+def there(served: FakeHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeHub:
+    """An empty Hub, a client that knows it and nothing else, and somebody who is logged in."""
+    url = served.url
+    served.__init__()  # type: ignore[misc]
+    served.url = url
+    home = tmp_path / "hf"
+    for name, value in {
+        "ENDPOINT": url,
+        "HUGGINGFACE_CO_URL_TEMPLATE": url + "/{repo_id}/resolve/{revision}/{filename}",
+        "HF_HOME": str(home),
+        "HF_HUB_CACHE": str(home / "hub"),
+        "HF_TOKEN_PATH": str(home / "token"),
+        "HF_HUB_DISABLE_XET": True,
+        "HF_HUB_OFFLINE": False,
+    }.items():
+        monkeypatch.setattr(constants, name, value)
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    monkeypatch.setenv("GENMODELS_RUNS", str(tmp_path / "runs"))
+    for name in ("HUGGING_FACE_HUB_TOKEN", "GENMODELS_HUB_REPO"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(hub_errors, "WAITS", (0.0, 0.0))
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
+    return served
+
+
+def pushed(there: FakeHub, subfolder: str) -> None:
+    """What the job leaves on the Hub: here one of the checkpoints that ship."""
+    run = runs.Run(runs.CHECKPOINTS / "vae-digits-2d")
+    names = ("config.json", "model.safetensors", "run.json", "state.json", "metrics.jsonl", "measures.json")
+    there.put("ada/lab", {f"{subfolder}/{name}": (run.path / name).read_bytes() for name in names})
+
+
+# What is asked for ----------------------------------------------------------------------------------------------------
+
+
+def test_the_request(there: FakeHub) -> None:
+    words = ["vae", "--data", "digits", "--set=latent_dim=2"]
+    job = remote.submit(words, Place("ada/lab", subfolder="mine"), flavor="a10g-small", timeout="90m")
+    (asked,) = there.jobs.values()
+    assert (asked["flavor"], asked["dockerImage"], asked["timeoutSeconds"]) == ("a10g-small", "python:3.12", 5400)
+    assert asked["secrets"] == {"HF_TOKEN": TOKEN}
+    assert asked["environment"] == {"GENMODELS_PLACE": "hf://ada/lab/mine"}
+    python, dash_c, program, client, repo, commit, source, place, *rest = asked["command"]
+    assert (python, dash_c, program, repo, place) == ("python", "-c", remote.PROGRAM, "ada/lab", "hf://ada/lab/mine")
+    assert client.startswith("huggingface-hub==")
+    assert rest == words
+    assert there.repos["ada/lab"][commit][source] == remote.archive()
+    assert TOKEN not in json.dumps({name: value for name, value in asked.items() if name != "secrets"})
+    assert job.name == "ada/" + next(iter(there.jobs))
+    assert job.place == Place("ada/lab", subfolder="mine")
+
+
+def test_the_same_source_is_sent_once(there: FakeHub) -> None:
+    for _ in range(2):
+        remote.submit(["vae"], Place("ada/lab", subfolder="mine"), flavor="cpu-basic")
+    assert there.asked_for("POST /api/models/ada/lab/commit/") == 1
+    first, second = (job["command"][5:7] for job in there.jobs.values())
+    assert first == second
+
+
+def test_the_source_is_the_library_and_nothing_else() -> None:
+    content = remote.archive()
+    assert content == remote.archive()
+    with tarfile.open(fileobj=io.BytesIO(content)) as files:
+        names = files.getnames()
+        needed = files.extractfile("requirements.txt")
+        assert needed is not None
+        lines = needed.read().decode()
+    assert {"genmodels/cli.py", "genmodels/models/vae.py", "checkpoints/features-digits/config.json"} <= set(names)
+    kinds = ("requirements.txt", "genmodels/", "checkpoints/features-")
+    assert all(name.startswith(kinds) and "__pycache__" not in name for name in names)
+    assert "torch==" in lines
+    assert "streamlit==" not in lines
+    assert len(content) < 4e6
+
+
+def test_where_a_run_goes(there: FakeHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert remote.place_for("hf://ada/lab/x/mine", "vae", "digits") == Place("ada/lab", subfolder="x/mine")
+    assert remote.place_for("hf://ada/lab", "vae", "digits").subfolder.startswith("vae-digits-")
+    own = remote.place_for(None, "vae", "digits")
+    assert own.repo == "ada/genmodels"
+    monkeypatch.setenv("GENMODELS_HUB_REPO", "school/lab/2026")
+    assert str(remote.place_for(None, "vae", "digits")).startswith("hf://school/lab/2026/vae-digits-")
+    with pytest.raises(BadInput, match="main branch"):
+        remote.place_for("hf://ada/lab@v2", "vae", "digits")
+
+
+# The command ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_training_there_comes_back_as_a_run(there: FakeHub, capsys: Captured) -> None:
+    there.lines = ["===== Job started =====", "step 1", f"a token {TOKEN}\x1b[31m", "25%\r50%\rdone"]
+    there.stages = ["SCHEDULING", "RUNNING", "RUNNING", "COMPLETED"]
+    pushed(there, "mine")
+    assert main([*TRAIN, "--flavor", "a10g-small", "--to", "hf://ada/lab/mine", "--title", "a b"]) == 0
+    (asked,) = there.jobs.values()
+    assert asked["command"][8:] == [
+        "vae",
+        "--data",
+        "digits",
+        "--title=a b",
+        "--set=latent_dim=2",
+        "--steps=3",
+        "--seed=5",
+    ]
+    said = capsys.readouterr()
+    assert "$1.00 an hour" in said.err
+    assert "step 1\n" in said.err
+    assert "done\n" in said.err
+    assert TOKEN not in said.err + said.out
+    assert "\x1b" not in said.err
+    run = runs.find(json.loads(said.out.splitlines()[-1])["run"])
+    assert run.state()["state"] == "finished"
+    assert TOKEN not in "".join(path.read_text() for path in run.path.glob("*.json*"))
+
+
+def test_a_job_that_fails(there: FakeHub, capsys: Captured) -> None:
+    there.lines, there.stages = ["Traceback"], ["RUNNING", "ERROR"]
+    assert main([*TRAIN, "--to", "hf://ada/lab/mine"]) == 1
+    said = capsys.readouterr().err
+    assert "ended as ERROR (exit code 1)" in said
+    assert f"{there.url}/jobs/ada/" in said
+    assert not list(runs.root().glob("*/run.json"))
+
+
+def test_ctrl_c_leaves_it_running_and_one_can_come_back(
+    there: FakeHub, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(job: remote.Job) -> Iterator[str]:
+        yield "step 1"
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(remote, "follow", interrupted)
+        assert main([*TRAIN, "--to", "hf://ada/lab/mine"]) == 130
+    said = capsys.readouterr().err
+    name = said.split("genmodels follow ")[1].split("`")[0]
+    assert there.asked_for("cancel") == 0
+    there.lines, there.stages = ["step 2"], ["COMPLETED"]
+    pushed(there, "mine")
+    assert main(["follow", name]) == 0
+    said_now = capsys.readouterr()
+    assert "step 2" in said_now.err
+    assert runs.find(json.loads(said_now.out.splitlines()[-1])["run"]).plan["origin"]["name"] == "hf://ada/lab/mine"
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--flavor", "abacus"], "There is no flavor 'abacus': it may be cpu-basic, a10g-small."),
+        (["--set", "latent_dims=2"], "did you mean latent_dim?"),
+        (["--lr", "-1"], "lr = '-1' is not"),
+        (["--data", "imagenet"], "There is no data set"),
+        (["--timeout", "forever"], "write it as in 45m"),
+        (["--out", "here"], "--out is for trainings on this computer"),
+    ],
+)
+def test_what_is_wrong_is_said_before_it_costs(
+    there: FakeHub, words: list[str], sentence: str, capsys: Captured
+) -> None:
+    assert main([*TRAIN, "--to", "hf://ada/lab/mine", *words]) == 2
+    assert sentence in capsys.readouterr().err
+    assert not there.jobs
+
+
+def test_nobody_is_logged_in(there: FakeHub, capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HF_TOKEN")
+    assert main([*TRAIN, "--to", "hf://ada/lab/mine"]) == 2
+    assert "set HF_TOKEN or run `hf auth login`" in capsys.readouterr().err
+    assert not there.log
+
+
+@pytest.mark.parametrize(
+    ("status", "sentence"),
+    [(402, "no credit left"), (401, "does not let this token"), (403, "does not let this token"), (429, "too often")],
+)
+def test_the_hub_says_no(there: FakeHub, status: int, sentence: str, capsys: Captured) -> None:
+    there.faults = [Fault("POST /api/jobs/ada", status)]
+    assert main([*TRAIN, "--to", "hf://ada/lab/mine"]) == 2
+    said = capsys.readouterr().err
+    assert sentence in said
+    assert said.count("\n") == 1
+    assert TOKEN not in said
+
+
+def test_a_hub_in_trouble_is_asked_again(there: FakeHub) -> None:
+    there.faults = [Fault("POST /api/jobs/ada", 503, times=2)]
+    remote.submit(["vae"], Place("ada/lab", subfolder="mine"), flavor="cpu-basic")
+    assert len(there.jobs) == 1
+
+
+def test_flavor_is_for_jobs(capsys: Captured) -> None:
+    assert main(["train", "vae", "--flavor", "a10g-small"]) == 2
+    assert "--on hf-jobs" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["ada", "ada/../x", "/1", "ada/", "ada/00000000000000000000beef"])
+def test_jobs_that_are_not_there(there: FakeHub, name: str) -> None:
+    with pytest.raises(BadInput, match=r"is no job|refused|is not on the Hub"):
+        remote.find(name)
+
+
+# What the job does ----------------------------------------------------------------------------------------------------
+
+
+def test_the_job_itself_trains_and_pushes(there: FakeHub, tmp_path: Path, capsys: Captured) -> None:
+    """Its very command, in a process of its own, with nothing but the archive; what is installed is there already."""
+    place = Place("ada/lab", subfolder="mine")
+    words = ["vae", "--data", "digits", "--set=latent_dim=2", "--steps=3", "--set=hidden=16"]
+    remote.submit(words, place, flavor="cpu-basic")
+    (asked,) = there.jobs.values()
+    stub = tmp_path / "stub"
+    (stub / "pip").mkdir(parents=True)
+    (stub / "pip/__init__.py").touch()
+    (stub / "pip/__main__.py").write_text("import sys; print('pip', *sys.argv[1:])")
+    for module in ("streamlit", "plotly"):  # they are not installed there
+        (stub / f"{module}.py").write_text("raise ImportError('not there')")
+    work = tmp_path / "work"
+    work.mkdir()
+    kept = {name: os.environ[name] for name in ("PATH", "OMP_NUM_THREADS") if name in os.environ}
+    surroundings = kept | {
+        **asked["environment"], **asked["secrets"], "HF_ENDPOINT": there.url, "HF_HOME": str(tmp_path / "job-hf"),
+        "HF_HUB_DISABLE_XET": "1", "PYTHONPATH": str(stub), "HOME": str(work),
+    }  # fmt: skip
+    command = [sys.executable, *asked["command"][1:]]
+    done = subprocess.run(command, cwd=work, env=surroundings, capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "pip install" in done.stdout
+    assert TOKEN not in done.stdout + done.stderr
+    assert {"mine/model.safetensors", "mine/run.json", "mine/README.md", "README.md"} <= set(there.files("ada/lab"))
+    assert not any(TOKEN.encode() in content for content in there.files("ada/lab").values())
+    there.stages = ["COMPLETED"]
+    assert main(["follow", f"ada/{next(iter(there.jobs))}"]) == 0
+    run = runs.find(json.loads(capsys.readouterr().out.splitlines()[-1])["run"])
+    assert run.state()["total"] == 3
+    assert run.model().config["latent_dim"] == 2

@@ -29,6 +29,8 @@ Arrays = dict[str, npt.NDArray[Any]]
 
 TASKS: dict[str, str] = {
     "samples": "genmodels.instruments.sampling:samples",
+    "vae-density": "genmodels.instruments.vae_plane:density",
+    "vae-posterior": "genmodels.instruments.vae_plane:posterior",
     "vae-gap": "genmodels.instruments.vae_latent:gap",
     "vae-geodesic": "genmodels.instruments.vae_latent:geodesic",
     "vae-ladder": "genmodels.instruments.vae:ladder",

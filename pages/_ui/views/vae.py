@@ -10,7 +10,7 @@ from pages._ui.components.latent_pad import Encoded, latent_pad
 from pages._ui.components.scrubber import scrubber
 from pages._ui.moment import Moment
 from pages._ui.tasks import answer
-from pages._ui.views import vae_collapse, vae_latent, vae_read
+from pages._ui.views import vae_collapse, vae_latent, vae_plane, vae_read
 
 __all__ = ["VIEWS"]
 
@@ -210,6 +210,8 @@ VIEWS = {
     "Path": path,
     "Dimensions": dimensions,
     "The bound": bound,
+    "p(x)": vae_plane.density,
+    "True posterior": vae_plane.true_posterior,
     "Collapse": vae_collapse.collapse,
     "Close the gap": vae_latent.close_the_gap,
     "Shapes": vae_latent.shapes,

@@ -31,7 +31,8 @@ def theory(moment: Moment) -> None:
         r" \end{aligned}",
         VAE.elbo,
         values={r"\text{ELBO}": nats["elbo"]},
-        about="The gap is the KL to the true posterior, which is never negative. Eqs. 1–3.",
+        about="The gap is the KL to the true posterior, which is never negative. Eqs. 1–3. "
+        "*Explore → True posterior* draws both where latent space has one or two dimensions.",
     )
     equation(
         "z, so that gradients pass through it",

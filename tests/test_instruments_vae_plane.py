@@ -1,0 +1,127 @@
+"""The gap of the bound is KL(q ‖ p(z | x)), and the density that a model of the plane has learned is one."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from genmodels import runs
+from genmodels.data import DATASETS
+from genmodels.errors import BadInput
+from genmodels.instruments import vae_plane as instruments
+from genmodels.metrics import likelihood
+from genmodels.models.vae import VAE
+from genmodels.recording import Recording
+from genmodels.runs import Run
+from genmodels.tasks import TASKS
+
+SIGMA = 0.5
+
+
+def linear(latent_dim: int) -> VAE:
+    """p(x | z) = N(Wz + b, σ²I), whose posterior is a Gaussian that is known; and an encoder that misses it."""
+    torch.manual_seed(0)
+    model = VAE((2,), latent_dim=latent_dim, hidden=16, sigma=SIGMA).double()
+    model.decoder, model.encoder = nn.Linear(latent_dim, 2).double(), nn.Linear(2, 2 * latent_dim).double()
+    return model.eval()
+
+
+def finish(steps):
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value
+
+
+def trained(data: str, **arguments: object) -> Run:
+    run = runs.create("vae", data, arguments={"hidden": 32, "depth": 2} | arguments, settings={"steps": 300})
+    recording = Recording(run)
+    for _ in recording.steps():
+        pass
+    recording.close()
+    return run
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("latent_dim", [1, 2])
+def test_the_gap_is_the_kl_to_the_true_posterior_in_closed_form(latent_dim: int) -> None:
+    model = linear(latent_dim)
+    w, b = model.decoder.weight, model.decoder.bias
+    x = torch.tensor([[0.8, -1.1]], dtype=torch.float64)
+    precision = torch.eye(latent_dim, dtype=torch.float64) + w.T @ w / SIGMA**2
+    covariance = torch.linalg.inv(precision)
+    true = torch.distributions.MultivariateNormal(((x - b) @ w / SIGMA**2 @ covariance)[0], covariance)
+    mu, logvar = (t[0] for t in model.encode(x))
+    q = torch.distributions.MultivariateNormal(mu, torch.diag(logvar.exp()))
+    kl = torch.distributions.kl_divergence(q, true)
+    log_prob = likelihood.quadrature(model, x).log_prob[0]
+    assert kl > 0.1  # the encoder misses it
+    assert (instruments.gap(model, x, mu, logvar) + log_prob).item() == pytest.approx(kl.item(), abs=1e-5)
+
+
+@pytest.mark.parametrize(("data", "latent_dim"), [("two-moons", 2), ("two-moons", 1), ("digits", 2)])
+def test_elbo_and_kl_add_up_to_log_p_x_each_computed_by_itself(data: str, latent_dim: int) -> None:
+    run = trained(data, latent_dim=latent_dim)
+    for example in (0, 5):
+        found = finish(instruments.posterior(run.id, example))
+        elbo, error = found["elbo"]
+        assert found["kl"] > 0
+        assert elbo + found["kl"] == pytest.approx(found["log_prob"][0], abs=4.5 * error + 5e-3)
+        low, high = found["extent"][0::2], found["extent"][1::2]
+        cell = np.prod((high - low) / 121)
+        assert found["p"].shape == (121,) * latent_dim
+        assert found["p"].sum() * cell == pytest.approx(1, abs=1e-6)
+        assert (found["mu"] - 3 * found["sigma"] > low).all()
+        assert (found["mu"] + 3 * found["sigma"] < high).all()
+
+
+def test_the_true_posterior_is_bayes_rule() -> None:
+    """p(z | x) at a point of its grid is p(x | z) p(z) / p(x), of the row and column that it says."""
+    run = trained("two-moons")
+    found = finish(instruments.posterior(run.id, 2, side=61))
+    model = run.model()
+    (left, right), (bottom, top) = found["extent"].reshape(2, 2)
+    row, column = np.unravel_index(found["p"].argmax(), found["p"].shape)
+    row, column = row + 1, column - 2  # not the peak, where a mistaken transposition might not show
+    z = torch.tensor([[left + (column + 0.5) / 61 * (right - left), bottom + (row + 0.5) / 61 * (top - bottom)]])
+    x = torch.as_tensor(found["x"])[None]
+    with torch.no_grad():
+        expected = model.log_joint(x, z[None].float()).item() - found["log_prob"][0]
+    assert math.log(found["p"][row, column]) == pytest.approx(expected, abs=0.02)
+
+
+def test_the_learned_density_is_one_and_comes_near_the_truth() -> None:
+    run = trained("two-moons")
+    found = finish(instruments.density(run.id, side=40, n=300))
+    half = DATASETS["two-moons"].extent
+    assert found["extent"].tolist() == [-half, half, -half, half]
+    cell = (2 * half / 40) ** 2
+    assert found["true"].sum() * cell == pytest.approx(1, abs=0.05)
+    assert found["learned"].sum() * cell == pytest.approx(1, abs=0.1)  # some of it may lie beyond the square
+    kl, error = found["kl"]
+    assert -3 * error < kl < 3
+    at = torch.tensor([[half * (2 * 25.5 / 40 - 1), half * (2 * 10.5 / 40 - 1)]])
+    log_p = likelihood.quadrature(run.model(), at).log_prob.item()
+    assert math.log(found["learned"][10, 25]) == pytest.approx(log_p, abs=0.05)
+
+
+def test_what_cannot_be_integrated_or_held_is_said_in_one_sentence() -> None:
+    wide, digits = trained("two-moons", latent_dim=3), trained("digits")
+    for steps in (instruments.density(wide.id), instruments.posterior(wide.id, 0)):
+        with pytest.raises(BadInput, match="one or two latent"):
+            next(steps)
+    with pytest.raises(BadInput, match="on the plane"):
+        next(instruments.density(digits.id))
+    plane = trained("two-moons")
+    with pytest.raises(BadInput, match="side = 100000 is not a whole number from 2 to 400"):
+        next(instruments.density(plane.id, side=100_000))
+    with pytest.raises(BadInput, match="side = 100000 is not a whole number from 2 to 1,000"):
+        next(instruments.posterior(plane.id, 0, side=100_000))
+
+
+def test_both_are_tasks() -> None:
+    for name in ("density", "posterior"):
+        assert TASKS[f"vae-{name}"] == f"genmodels.instruments.vae_plane:{name}"

@@ -54,11 +54,12 @@ def live(
         st.caption("Nothing is trained yet. Press Train: the curves, the samples and the time machine come here.")
         return None
     open_at_linked(run)
+    steps = run.snapshots()
+    shown = pick(run, steps) if steps else None
     every = _pace(run, run.state()["state"])
     st.fragment(_panel, run_every=every)(run, every, units or {}, lines or {}, first)
-    if steps := run.snapshots():
-        return Moment.of(run, pick(run, steps))
-    return Moment.of(run) if (run.path / "model.safetensors").exists() else None
+    has_weights = shown is not None or (run.path / "model.safetensors").exists()
+    return Moment.of(run, shown) if has_weights else None
 
 
 # Which run ------------------------------------------------------------------------------------------------------------

@@ -1,0 +1,43 @@
+# The app as a Docker Space of the Hugging Face Hub, or on any host with Docker; docs/deploy.md says how.
+#   docker build --build-arg TORCH_INDEX=<PyTorch's own index for CPUs> -t genmodels .     for CPUs, some 2 GB
+#   docker build -t genmodels-gpu .                                                        with CUDA, some 8 GB
+#   docker run -p 8501:8501 -v runs:/home/user/runs genmodels
+FROM python:3.11-slim-bookworm
+
+# The index for CPUs that pytorch.org/get-started names; empty for GPU hardware. A Space's variable of this name sets it.
+ARG TORCH_INDEX=""
+
+# /app and /opt/venv belong to root: the app, which runs as user 1000, cannot change its own code.
+ENV APP=/app \
+    VENV=/opt/venv \
+    HOME=/home/user \
+    PIP_NO_CACHE_DIR=1 \
+    PYTHONUNBUFFERED=1
+
+RUN useradd --create-home --uid 1000 user && install --directory --owner=user "$HOME/runs"
+WORKDIR $APP
+
+COPY requirements.txt docker/install.sh $APP/docker/
+RUN python -m venv "$VENV" && sh "$APP/docker/install.sh" "$VENV/bin/python" "$APP/docker/requirements.txt"
+
+COPY . $APP/
+RUN "$VENV/bin/python" -m compileall -q "$APP/app.py" "$APP/genmodels" "$APP/pages"
+
+USER user
+
+# What is written lies in the home of the user; many visitors share the host; glibc keeps less of what threads freed.
+# In the iframe of a Space no cookie of Streamlit's own arrives, without which uploads fail under XSRF protection.
+ENV PATH=$VENV/bin:$PATH \
+    GENMODELS_SHARED=1 \
+    GENMODELS_RUNS=$HOME/runs \
+    GENMODELS_DATA=$HOME/data \
+    HF_HOME=$HOME/huggingface \
+    MALLOC_ARENA_MAX=2 \
+    STREAMLIT_SERVER_ADDRESS=0.0.0.0 \
+    STREAMLIT_SERVER_PORT=8501 \
+    STREAMLIT_SERVER_HEADLESS=true \
+    STREAMLIT_SERVER_ENABLE_XSRF_PROTECTION=false
+
+EXPOSE 8501
+HEALTHCHECK --start-period=60s CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8501/healthz')"]
+CMD ["python", "-m", "streamlit", "run", "app.py"]

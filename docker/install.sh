@@ -1,0 +1,31 @@
+#!/bin/sh
+# install.sh PYTHON REQUIREMENTS: what the app needs, into the environment of PYTHON. Shared by Makefile, Dockerfile, CI.
+# TORCH_INDEX: PyTorch's own index for CPUs (pytorch.org/get-started names it), a tenth of the download. It is taken
+# where no driver of NVIDIA's is found and it answers; else come the usual packages, with CUDA.
+set -eu
+python=$1
+requirements=$2
+
+say() { echo "$*" >&2; }
+pip() { "$python" -m pip install --quiet --disable-pip-version-check "$@"; }
+has_driver() { [ -e /proc/driver/nvidia/version ] || [ -e /dev/nvidiactl ] || command -v nvidia-smi >/dev/null 2>&1; }
+answers() {
+  "$python" -c 'import sys, urllib.request as r; r.urlopen(sys.argv[1].rstrip("/") + "/torch/", timeout=10)' "$1" 2>/dev/null
+}
+
+if "$python" -c 'import torch, torchvision' 2>/dev/null; then
+  : # an update of something else
+elif has_driver; then
+  say "A driver of NVIDIA's is here: PyTorch with CUDA."
+elif [ -z "${TORCH_INDEX:-}" ]; then
+  say "No driver of NVIDIA's is here: PyTorch for CPUs is a tenth of the download. To take it, set TORCH_INDEX to the"
+  say "index for CPUs that pytorch.org/get-started names (make app TORCH_INDEX=…)."
+elif answers "$TORCH_INDEX"; then
+  say "No driver of NVIDIA's is here: PyTorch for CPUs, from $TORCH_INDEX"
+  wanted=$(grep -Eo '^torch(vision)?==[^ ]+' "$requirements")
+  # shellcheck disable=SC2086  # two words
+  pip --index-url "$TORCH_INDEX" $wanted
+else
+  say "$TORCH_INDEX does not answer: the usual packages of PyTorch, with CUDA."
+fi
+pip -r "$requirements"

@@ -2,16 +2,22 @@
 # make test   runs every test         make test ARGS="-k vae tests/test_train.py"
 # make lint   formatting, lint, types
 # make bench  the speed of each loop against its peers
+# make space  the folder to push to a Space of the Hugging Face Hub; make space-check does what its Dockerfile says
+#
+# On a computer without an NVIDIA GPU, PyTorch for CPUs is a tenth of the download: make app TORCH_INDEX=<its index>,
+# the one for CPUs that pytorch.org/get-started names; where that does not answer, the usual packages come.
 # Needed: Python 3.11 or newer with venv, and make.
 
 PYTHON ?= python3
 PROCESSES ?= 2
 ARGS ?=
+TORCH_INDEX ?=
+export TORCH_INDEX
 VENV := .venv
 PY := $(VENV)/bin/python
 CHROMIUM := $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 
-.PHONY: app test lint format bench chromium clean
+.PHONY: app test lint format bench space space-check chromium clean
 .DEFAULT_GOAL := app
 
 app: $(VENV)/app.stamp
@@ -32,15 +38,22 @@ format: $(VENV)/dev.stamp
 bench: $(VENV)/bench.stamp
 	$(PY) -m benchmarks $(ARGS)
 
+space:
+	$(PYTHON) docker/space.py dist/space
+
+space-check: $(VENV)/dev.stamp space
+	OMP_NUM_THREADS=1 $(PY) docker/check.py dist/space
+
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache test-results
+	rm -rf dist $(VENV) .pytest_cache .mypy_cache .ruff_cache test-results
 
 # The stamps are newer than the requirements as long as nothing must be installed.
 $(VENV)/app.stamp: requirements.txt | $(PY)
-	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	sh docker/install.sh $(PY) requirements.txt
 	@touch $@
 
 $(VENV)/dev.stamp: requirements.txt requirements-dev.txt | $(PY)
+	sh docker/install.sh $(PY) requirements.txt
 	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@ $(VENV)/app.stamp
 

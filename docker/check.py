@@ -1,4 +1,4 @@
-"""Do what the Dockerfile says where there is no Docker engine: ``python docker/check.py dist/space`` (``make space-check``).
+"""Do what the Dockerfile says where there is no Docker engine: ``make space-check``.
 
 Its RUN and COPY steps are done in temporary folders instead of / and, where this is root, by user 1000; then the app is
 started as the Dockerfile starts it, its code and its environment read-only, and must answer ``/healthz`` and its first
@@ -7,6 +7,7 @@ Not exercised: the base image, ``useradd``, the download of PyTorch.
 """
 
 import argparse
+import functools
 import json
 import os
 import shlex
@@ -41,10 +42,26 @@ def expand(text: str, values: dict[str, str]) -> str:
     return text
 
 
+@functools.cache
+def python() -> tuple[str, tuple[str, ...]]:
+    """A Python of this version that the user can run, and what makes a command the user's.
+
+    Where root keeps its Python to itself, the user is root without any of its capabilities: bound by permissions too.
+    """
+    if os.getuid() != 0:
+        return sys.executable, ()
+    free = ("setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups")
+    name = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    for one in (sys.executable, f"/usr/local/bin/{name}", f"/usr/bin/{name}"):
+        test = [*free, "sh", "-c", f"{one} -c 'import ensurepip, venv'"]
+        if subprocess.run(test, stderr=subprocess.DEVNULL, check=False).returncode == 0:
+            return one, free
+    return sys.executable, ("setpriv", "--bounding-set=-all", "--inh-caps=-all")
+
+
 def as_user(command: list[str]) -> list[str]:
     """``command`` without any privilege."""
-    free = ["setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups"]
-    return [*free, *command] if os.getuid() == 0 else command
+    return [*python()[1], *command]
 
 
 def own(folder: Path, *, read_only: bool) -> None:
@@ -52,7 +69,7 @@ def own(folder: Path, *, read_only: bool) -> None:
     for path in [folder, *folder.rglob("*")]:
         if path.is_symlink():
             continue
-        if os.getuid() == 0:
+        if f"--reuid={USER}" in python()[1]:
             os.chown(path, 0 if read_only else USER, 0 if read_only else USER)
         path.chmod(path.stat().st_mode & ~0o222 if read_only else path.stat().st_mode | 0o200)
 
@@ -104,7 +121,7 @@ def build(space: Path, work: Path) -> tuple[dict[str, str], list[str]]:
                 copy(space / source, Path(target))
             own(Path(target), read_only=False)
         elif name == "RUN" and not any(word in rest for word in SKIPPED):
-            run(expand(rest.replace("python -m venv", f"{sys.executable} -m venv"), values), values, work)
+            run(expand(rest.replace("python -m venv", f"{python()[0]} -m venv"), values), values, work)
         elif name == "USER":
             for place in ("APP", "VENV"):
                 own(places[place], read_only=True)
@@ -149,7 +166,9 @@ def start(values: dict[str, str], command: list[str]) -> None:
         assert b"<html" in urllib.request.urlopen(url, timeout=30).read(), "there is no first page"
         client = str(Path(__file__).with_name("first_page.py"))
         subprocess.run([sys.executable, "-W", "ignore", client, url], check=True, timeout=240)
-        print(f"/healthz: {answer(f'{url}/healthz', process)}", flush=True)
+        while json.loads(said := answer(f"{url}/healthz", process))["workers"] == 0:
+            time.sleep(0.5)  # PyTorch is imported and the workers start while the first page is read
+        print(f"/healthz: {said}", flush=True)
     finally:
         process.terminate()
         process.wait(60)
@@ -178,7 +197,8 @@ def main() -> None:
         work.chmod(0o755)
         values, command = build(space, work)
         start(values, command)
-    print("The Dockerfile's steps work, and the app starts with them.")
+    who = "a user without privileges" if os.getuid() != 0 else "user 1000" if len(python()[1]) > 3 else "a bound root"
+    print(f"The Dockerfile's steps work for {who}, and the app starts with them.")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Ask a server for its first page as a browser does: ``python docker/first_page.py URL``; fails where the page fails."""
+"""Ask a server for its first page as a browser does: ``python docker/first_page.py URL``; fails where that fails."""
 
 import sys
 import time

@@ -13,8 +13,12 @@ answers() {
   "$python" -c 'import sys, urllib.request as r; r.urlopen(sys.argv[1].rstrip("/") + "/torch/", timeout=10)' "$1" 2>/dev/null
 }
 
-if "$python" -c 'import torch, torchvision' 2>/dev/null; then
-  : # an update of something else
+wanted=$(grep -Eo '^torch(vision)?==[^ ]+' "$requirements")
+# shellcheck disable=SC2086  # two words
+if "$python" -c 'import sys, importlib.metadata as m
+for name, _, version in (one.partition("==") for one in sys.argv[1:]): assert m.version(name).split("+")[0] == version
+' $wanted 2>/dev/null; then
+  : # PyTorch is there already
 elif has_driver; then
   say "A driver of NVIDIA's is here: PyTorch with CUDA."
 elif [ -z "${TORCH_INDEX:-}" ]; then
@@ -22,8 +26,7 @@ elif [ -z "${TORCH_INDEX:-}" ]; then
   say "index for CPUs that pytorch.org/get-started names (make app TORCH_INDEX=…)."
 elif answers "$TORCH_INDEX"; then
   say "No driver of NVIDIA's is here: PyTorch for CPUs, from $TORCH_INDEX"
-  wanted=$(grep -Eo '^torch(vision)?==[^ ]+' "$requirements")
-  # shellcheck disable=SC2086  # two words
+  # shellcheck disable=SC2086
   pip --index-url "$TORCH_INDEX" $wanted
 else
   say "$TORCH_INDEX does not answer: the usual packages of PyTorch, with CUDA."

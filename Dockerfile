@@ -1,6 +1,6 @@
 # The app as a Docker Space of the Hugging Face Hub, or on any host with Docker; docs/deploy.md says how.
-#   docker build --build-arg TORCH_INDEX=<PyTorch's own index for CPUs> -t genmodels .     for CPUs, some 2 GB
-#   docker build -t genmodels-gpu .                                                        with CUDA, some 8 GB
+#   docker build --build-arg TORCH_INDEX=<PyTorch's own index for CPUs> -t genmodels .     for CPUs
+#   docker build -t genmodels-gpu .                                                        with CUDA, 5 GB more
 #   docker run -p 8501:8501 -v runs:/home/user/runs genmodels
 FROM python:3.11-slim-bookworm
 
@@ -25,14 +25,13 @@ RUN "$VENV/bin/python" -m compileall -q "$APP/app.py" "$APP/genmodels" "$APP/pag
 
 USER user
 
-# What is written lies in the home of the user; many visitors share the host; glibc keeps less of what threads freed.
+# What is written lies in the home of the user; many visitors share the host.
 # In the iframe of a Space no cookie of Streamlit's own arrives, without which uploads fail under XSRF protection.
 ENV PATH=$VENV/bin:$PATH \
     GENMODELS_SHARED=1 \
     GENMODELS_RUNS=$HOME/runs \
     GENMODELS_DATA=$HOME/data \
     HF_HOME=$HOME/huggingface \
-    MALLOC_ARENA_MAX=2 \
     STREAMLIT_SERVER_ADDRESS=0.0.0.0 \
     STREAMLIT_SERVER_PORT=8501 \
     STREAMLIT_SERVER_HEADLESS=true \

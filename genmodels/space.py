@@ -4,6 +4,7 @@ A Space of the Hugging Face Hub says in its environment what it has (``SPACE_ID`
 ``MEMORY``). Its own disk is empty again whenever it wakes; a volume mounted over the folder of the runs is kept.
 """
 
+import contextlib
 import os
 import re
 import time
@@ -12,7 +13,7 @@ from typing import Any
 
 from genmodels import __version__, limits
 from genmodels.errors import BadInput
-from genmodels.files import root, write
+from genmodels.files import held, root, write
 from genmodels.limits import is_space
 
 __all__ = ["hardware", "health", "is_kept", "keeping"]
@@ -88,12 +89,14 @@ def health(workers: int | None) -> tuple[bool, dict[str, Any]]:
     try:
         limits.check()
         write(folder / ".health", b"", durable=False)
+        with contextlib.suppress(BlockingIOError), held(folder):  # a run renames over files, and locks
+            pass
         says["runs"] = sum(1 for _ in folder.glob("*/run.json"))
     except BadInput as error:
         says["status"] = str(error)
     except OSError as error:
         says["status"] = (
-            f"The folder of the runs cannot be written ({error.strerror}): set GENMODELS_RUNS to one that can."
+            f"The folder of the runs cannot be used ({error.strerror}): set GENMODELS_RUNS to one that can."
         )
     if workers == 0:
         says["status"] = "No worker process is alive: look at the log of the server."

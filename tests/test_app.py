@@ -5,17 +5,19 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import parse_qsl
 
 import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from genmodels import jobs, runs
 from genmodels.distributions import kl_to_standard_normal
 from genmodels.gallery import CHECKPOINTS, pieces
 from genmodels.hyperparameters import Between, Numbers, Only, Switch
 from genmodels.models import MODELS
 from genmodels.models.vae import VAE
-from pages._ui import preload, theory
+from pages._ui import lesson, preload, theory
 from pages._ui.forms import hyperparameters
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -27,6 +29,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.fixture(autouse=True)
 def no_preload(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(preload, "start", lambda: None)
+    monkeypatch.setattr(jobs, "pool", lambda: None)
 
 
 def app() -> AppTest:
@@ -177,6 +180,99 @@ def test_every_kind_of_hyperparameter_has_its_widget() -> None:
     assert "p_knots" not in test.json[0].value
     assert "knots = '1, 2, 3, 4, 5' is not a row of 2 to 4 numbers from -9 to 9" in test.warning[0].value
     assert hyperparameters.__doc__
+
+
+# Lessons --------------------------------------------------------------------------------------------------------------
+
+
+def opened(page: str = "vae", **link: str) -> AppTest:
+    """The app on a link: the page in the query, as in the frame of a Space."""
+    test = AppTest.from_file(APP, default_timeout=60)
+    for name, value in ({"page": page} | link).items():
+        test.query_params[name] = value
+    test.run()
+    assert not test.exception
+    return test
+
+
+def shared(test: AppTest) -> dict[str, str]:
+    """What the link says that the page offers."""
+    text = next(code.value for code in test.code if "?" in code.value)
+    where, _, query = text.partition("?")
+    assert where.endswith("/vae")
+    return dict(parse_qsl(query))
+
+
+LESSON = {"latent_dim": "5", "lr": "0.002", "seed": "9", "data": "two-moons", "run": "vae-digits-2d", "step": "3"}
+
+
+def test_a_page_can_be_named_in_the_query() -> None:
+    assert opened("wgan").title[0].value == MODELS["wgan"].title
+    lost = opened("wagon")
+    assert lost.title[0].value.startswith("A laboratory")
+    assert "page = 'wagon'" in lost.warning[0].value
+
+
+def test_a_link_carries_the_whole_state_and_back() -> None:
+    state = LESSON | {"view": "Explore", "instrument": "Reconstructions"}
+    test = opened(**state)
+    assert not test.warning
+    assert test.slider(key="latent_dim").value == 5
+    given = shared(test)
+    usual = {"view"}  # what a page shows anyway need not be said
+    assert {name: value for name, value in state.items() if name not in usual}.items() <= given.items()
+    again = opened(**given)
+    assert shared(again) == given
+
+
+def test_what_a_link_is_to_leave_out_is_chosen_on_the_page() -> None:
+    test = opened(**LESSON)
+    assert "hide" not in shared(test)
+    test.checkbox(key="hide-form").check()
+    test.multiselect(key="hide-settings").set_value(["lr"])
+    test.run()
+    assert shared(test)["hide"] == "form,lr"
+
+
+def test_what_a_lesson_leaves_out_is_not_there_and_counts_all_the_same() -> None:
+    test = opened(**LESSON, hide="form,film,curves,theory,menu")
+    assert not test.warning
+    assert "latent_dim" not in {slider.key for slider in test.slider}
+    assert "Train" in {button.label for button in test.button}
+    assert test.segmented_control(key="view").options == ["Explore", "Sample"]
+    test.button(key="train").click().run()
+    assert not test.exception
+    plan = runs.every()[0].plan
+    assert (plan["data"], plan["arguments"]["latent_dim"]) == ("two-moons", 5)
+    assert (plan["settings"]["lr"], plan["settings"]["seed"]) == (0.002, 9)
+
+
+def test_a_lesson_may_leave_out_single_settings_and_training() -> None:
+    test = opened(hide="lr,preset,train,link,explore,sample,theory")
+    assert {"Train", "Fork and train"}.isdisjoint({button.label for button in test.button})
+    assert "seed" in {number.key for number in test.number_input}
+    assert "lr" not in {slider.key for slider in test.select_slider}
+    assert "preset" not in {box.key for box in test.selectbox}
+    assert not test.code
+
+
+def test_what_a_lesson_has_wrong_is_named() -> None:
+    test = opened(hide="forms", step="77", view="Explain", run="vae-digits-2d", lr="9")
+    said = " ".join(warning.value for warning in test.warning)
+    for part in (
+        "hides 'forms': what can be hidden is menu, form, train",
+        "step = '77', of which there is no snapshot here: there are 0, 3, 5, ",
+        "view = 'Explain' is not one of Explore, Sample, Theory",
+        "lr = '9' is not a number from",
+    ):
+        assert part in said
+    assert {"step", "view", "lr"}.isdisjoint(shared(test))
+
+
+def test_on_a_space_the_link_names_the_page_in_the_query(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPACE_ID", "ada/engines")
+    link = lesson.link("vae", {"beta": "2", "page": "gan", "hide": "lr"}, ["form", "lr"])
+    assert link == "https://huggingface.co/spaces/ada/engines?page=vae&beta=2&hide=form,lr"
 
 
 # Theory and gallery ---------------------------------------------------------------------------------------------------

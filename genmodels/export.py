@@ -1,6 +1,7 @@
 """A finished run made small enough to ship: weights in half precision, its curve, its card; not its exact state."""
 
 import json
+import shlex
 import shutil
 import zipfile
 from dataclasses import asdict
@@ -8,6 +9,7 @@ from io import BytesIO
 from pathlib import Path
 
 from genmodels.cards import card
+from genmodels.data import ELSEWHERE
 from genmodels.errors import BadInput
 from genmodels.files import write, write_json
 from genmodels.hyperparameters import declared
@@ -43,7 +45,8 @@ def export(run: Run, folder: Path, measures: dict[str, float], *, snapshots: int
     for i in range(snapshots):
         step = steps[round(i * (len(steps) - 1) / max(1, snapshots - 1))]
         shutil.copytree(run.folder(step), folder / "snapshots" / str(step), dirs_exist_ok=True)
-    shutil.copyfile(run.path / "samples.npy", folder / "samples.npy")
+    if (run.path / "samples.npy").exists():
+        shutil.copyfile(run.path / "samples.npy", folder / "samples.npy")
     rows = run.metrics()
     write(folder / "metrics.jsonl", "".join(json.dumps(row) + "\n" for row in rows).encode())
     write_json(folder / "state.json", {k: state[k] for k in ("state", "step", "total", "seconds", "message")})
@@ -68,6 +71,8 @@ def zipped(run: Run) -> bytes:
 def command(run: Run) -> str:
     """The command line that makes this run again."""
     plan = run.plan
+    if plan["data"] == ELSEWHERE:
+        return f"python -m genmodels pull {shlex.quote(plan.get('origin', {}).get('name', run.id))}"
     cls = model_class(plan["model"])
     usual, known = asdict(Settings.of(cls.defaults)), declared(cls)
     words = []

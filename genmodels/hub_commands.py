@@ -133,9 +133,12 @@ def measuring(arguments: Arguments) -> "Callable[[Run], dict[str, Any]]":
     """What measures a run on the test set, as ``evaluate`` does."""
 
     def measure(run: "Run") -> dict[str, Any]:
+        from genmodels.data import ELSEWHERE
         from genmodels.distributed import device, settle_threads
         from genmodels.evaluation import measures
 
+        if run.plan["data"] == ELSEWHERE:
+            return {}  # there is nothing to measure it by
         settle_threads(many=True)
         place, progress = device(arguments.device), Progress()
         loaded = run.data(place, progress=progress.of)

@@ -9,17 +9,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from huggingface_hub import ModelCard, constants
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 from streamlit.testing.v1 import AppTest
 
-from genmodels import checkpoints, errands, hub, hub_errors, runs, vetting
+from genmodels import errands, hub, hub_errors, pipelines, runs, vetting
 from genmodels.checkpoints import available, pull, pulled, resolve
 from genmodels.cli import main
 from genmodels.errors import BadInput
 from genmodels.hub import Place
 from genmodels.models.base import GenerativeModel, load
+from genmodels.models.ddpm import DDPM
 from genmodels.models.vae import VAE
 from genmodels.publishing import push
 from tests.fake_hub import FakeHub, Fault, serving
@@ -622,6 +624,115 @@ def test_visitors_of_a_space_pull_only_what_its_owner_offers(there: FakeHub, mon
     page = AppTest.from_file(PAGE, default_timeout=60).run()
     assert not page.exception
     assert not page.text_input
+
+
+VAE_PAGE = str(Path(__file__).resolve().parents[1] / "pages/models/vae.py")
+
+
+@markup
+def test_a_link_to_the_hub_opens_on_the_model_s_page(there: FakeHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(errands, "_known", {})
+    there.put(REPO, under(BUNDLED, shipped(1)))
+    page = AppTest.from_file(VAE_PAGE, default_timeout=60)
+    page.query_params["run"] = str(PLACE)
+    page.run()
+    assert not page.exception
+    assert not there.log  # nothing is asked for while a page is drawn
+    page.button(key="pull-linked").click().run()
+    settled(page)
+    run = pulled(PLACE)
+    assert run is not None
+    assert page.query_params["run"] in (str(PLACE), [str(PLACE)])  # a link that others can open
+    assert not [one for one in page.button if one.key == "pull-linked"]
+    assert run.title in texts(page)
+
+
+@markup
+@pytest.mark.parametrize(
+    ("name", "words"), [("hf://ada", "names nothing on the Hub"), ("hf://../../etc/passwd", "names nothing on the Hub")]
+)
+def test_a_link_to_nothing_is_said(there: FakeHub, name: str, words: str) -> None:
+    page = AppTest.from_file(VAE_PAGE, default_timeout=60)
+    page.query_params["run"] = name
+    page.run()
+    assert not page.exception
+    assert words in texts(page)
+    assert not there.log
+
+
+@markup
+def test_a_link_on_a_shared_host_reaches_its_own_repository_only(
+    there: FakeHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SPACE_ID", "ada/lab")
+    monkeypatch.setenv("GENMODELS_HUB_REPO", REPO)
+    for repo, may in (("eve/huge", False), (REPO, True)):
+        page = AppTest.from_file(VAE_PAGE, default_timeout=60)
+        page.query_params["run"] = f"hf://{repo}/{BUNDLED}"
+        page.run()
+        assert not page.exception
+        assert bool([one for one in page.button if one.key == "pull-linked"]) == may
+        assert ("this host pulls from ada/engines only" in texts(page)) != may
+
+
+# Pipelines of diffusers -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Files:
+    """The files of one, with random weights."""
+    folder = tmp_path_factory.mktemp("pipeline") / "out"
+    torch.manual_seed(0)
+    pipelines.export(DDPM((3, 8, 8), network="unet2d", widths=(8, 16), depth=1, T=20), folder)
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_pipeline_on_the_hub_becomes_a_run(there: FakeHub, pipeline: Files) -> None:
+    there.put(REPO, {**under("butterflies", pipeline), **under(BUNDLED, shipped(1))})
+    place = Place(REPO, subfolder="butterflies")
+    _, cards = available(Place(REPO))
+    assert [(card.place, card.model, card.problem) for card in cards] == [(place, "ddpm", ""), (PLACE, "vae", "")]
+    assert there.asked_for("safetensors") == 0
+    run = pull(place)
+    assert run.model().sample(2, steps=2).shape == (2, 3, 8, 8)
+    assert run.plan["origin"] == {"name": str(place), "commit": there.heads[REPO, "main"]}
+    asked = len(there.log)
+    assert resolve(str(place)) == run.path
+    assert len(there.log) == asked
+
+
+@pushing
+def test_a_pipeline_that_went_through_the_hub_as_a_run(there: FakeHub, pipeline: Files) -> None:
+    there.put("ada/theirs", pipeline)
+    run = pull(Place("ada/theirs"))
+    there.put(REPO, {})
+    push([run], Place(REPO, subfolder="again"), lambda run: {})
+    again = pull(Place(REPO, subfolder="again"))
+    assert again.plan["data"] == "elsewhere"
+    a, b = run.model().state_dict(), again.model().state_dict()
+    assert all(np.allclose(a[key], b[key], atol=1e-3) for key in a)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"unet/diffusion_pytorch_model.safetensors": None, "unet/diffusion_pytorch_model.bin": b"x"}, "safetensors"),
+        ({"unet/diffusion_pytorch_model.safetensors": b"x" * 10}, "not what its config.json says"),
+        ({"unet/config.json": b"[]"}, "not a JSON object"),
+        ({"unet/config.json": b"{" * 2000}, "is not JSON"),
+        ({"unet/config.json": b" " * (2 << 20)}, "MB are allowed"),
+        ({"model_index.json": b'{"_class_name": "StableDiffusionPipeline"}'}, "StableDiffusionPipeline"),
+    ],
+    ids=["pickle", "size", "array", "broken", "large", "latent"],
+)
+def test_pipelines_that_cannot_be_used(
+    there: FakeHub, pipeline: Files, change: dict[str, bytes | None], words: str
+) -> None:
+    files = {name: content for name, content in {**pipeline, **change}.items() if content is not None}
+    there.put(REPO, files)
+    refused(words, Place(REPO))
+    assert words in available(Place(REPO))[1][0].problem
+    assert there.asked_for("diffusion_pytorch_model") == 0
 
 
 # Errands --------------------------------------------------------------------------------------------------------------

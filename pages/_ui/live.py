@@ -18,6 +18,7 @@ from pages._ui.film import GOING, film, keep_up, open_at_linked, pick, standing_
 from pages._ui.forms import Chosen, hyperparameters
 from pages._ui.lesson import is_shown
 from pages._ui.moment import Moment
+from pages._ui.pulling import on_the_hub
 from pages._ui.shared import is_begun, metrics
 
 __all__ = ["live"]
@@ -71,21 +72,25 @@ def _current(model: str) -> Run | None:
     if name is None:
         return next((run for run in runs.bundled() if run.plan["model"] == model), None)
     try:
-        run = runs.find(name)
+        run = on_the_hub(name) if name.startswith("hf://") else runs.find(name)
+        if run is None:
+            return None
         if run.plan["model"] != model:
             raise BadInput(f"Run {name} is one of {run.plan['model']}, not of {model}.")
     except BadInput as error:
         st.warning(str(error))
         st.session_state.pop(f"run/{model}", None)
         return None
-    _show(model, run)
+    _show(model, run, name)
     return run
 
 
-def _show(model: str, run: Run) -> None:
-    st.session_state[f"run/{model}"] = run.id
-    if st.query_params.get("run") != run.id:
-        st.query_params["run"] = run.id
+def _show(model: str, run: Run, name: str = "") -> None:
+    """Say in the URL which run is shown; by ``name`` where that is one that others know it by (hf://…)."""
+    said = name if name.startswith("hf://") else run.id
+    st.session_state[f"run/{model}"] = said
+    if st.query_params.get("run") != said:
+        st.query_params["run"] = said
 
 
 def _start(model: str, chosen: Chosen, run: Run | None) -> None:

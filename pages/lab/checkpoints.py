@@ -1,22 +1,19 @@
 """Trained models to look into at once: those that ship with the app, and those on the Hugging Face Hub."""
 
-import os
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
 from genmodels import cards, errands, hub, runs
-from genmodels.checkpoints import Card, available, pull, pulled
+from genmodels.checkpoints import Card, available, pulled
 from genmodels.errands import Errand
 from genmodels.errors import BadInput
 from genmodels.files import read_json
 from genmodels.hub import Listing, Place
-from genmodels.runs import Run
+from pages._ui.pulling import may_be_anywhere, open_button, pull_button, wait
 
 FRESH = 300.0  # seconds that a list stays good
-MODEL_PAGES = Path(__file__).resolve().parents[1] / "models"
 
 
 def main() -> None:
@@ -42,7 +39,7 @@ def main() -> None:
                 )
             else:
                 on_the_hub(place)
-        if "SPACE_ID" not in os.environ:  # elsewhere the visitor is the owner of the disk
+        if may_be_anywhere():
             named()
 
 
@@ -133,38 +130,6 @@ def named() -> None:
     if run := pulled(place):
         open_button(run, "open-named")
     pull_button(place, "Pull", "pull-named")
-
-
-def pull_button(place: Place, label: str, key: str) -> None:
-    """Pulls in the background; shows how far it is, or why it came to nothing."""
-    name = f"pull {place}"
-    errand = errands.look(name)
-    if errand is not None and not errand.done.is_set():
-        wait(name, f"Pulling {place}")
-        return
-    if errand is not None and errand.problem:
-        st.error(errand.problem)
-    if st.button(label, key=key, type="primary", icon=":material/download:"):
-        errands.send(name, lambda errand: pull(place, errand.tell))
-        st.rerun()
-
-
-@st.fragment(run_every=0.5)
-def wait(name: str, text: str) -> None:
-    """How far an errand is; the page is drawn again when it is done."""
-    errand = errands.look(name)
-    if errand is None or errand.done.is_set():
-        st.rerun()
-    st.progress(errand.fraction, f"{text} {errand.text}")
-
-
-def open_button(run: Run, key: str) -> None:
-    """To the model's page, with this run on it."""
-    page = MODEL_PAGES / f"{run.plan['model']}.py"
-    if not page.exists():
-        st.caption(f"It is run `{run.id}`; its model has no page yet.")
-    elif st.button(f"Open {run.title}", key=key, type="primary", icon=":material/open_in_new:"):
-        st.switch_page(page, query_params={"run": run.id})
 
 
 def row(title: str, model: str, data: str, measure: str, size: int, created: float) -> dict[str, Any]:

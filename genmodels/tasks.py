@@ -30,6 +30,7 @@ Arrays = dict[str, npt.NDArray[Any]]
 TASKS: dict[str, str] = {
     "samples": "genmodels.instruments.sampling:samples",
     "vae-density": "genmodels.instruments.vae_plane:density",
+    "vae-aggregate": "genmodels.instruments.vae:aggregate",
     "vae-posterior": "genmodels.instruments.vae_plane:posterior",
     "vae-gap": "genmodels.instruments.vae_latent:gap",
     "vae-geodesic": "genmodels.instruments.vae_latent:geodesic",

@@ -15,18 +15,20 @@ from genmodels.data import Data
 from genmodels.errors import BadInput
 from genmodels.metrics import likelihood
 from genmodels.models.vae import VAE
-from genmodels.priors import StandardNormal
+from genmodels.priors import FlowPrior, StandardNormal
 
 __all__ = [
     "Densities",
     "Encoded",
     "Manifold",
     "Reconstructions",
+    "aggregate",
     "densities",
     "encoded",
     "examples",
     "ladder",
     "manifold",
+    "map_of_z",
     "numbers",
     "path",
     "reconstructions",
@@ -130,6 +132,31 @@ def densities(model: VAE, data: Data, *, side: int = 100, n: int = 10_000) -> De
     return Densities((-half, half, -half, half), p, q, kl)
 
 
+def map_of_z(model: VAE, data: Data, *, side: int = 80, n: int = 2000) -> dict[str, Array]:
+    """Prior and aggregate posterior over what was encoded: :func:`densities` and :func:`encoded` in one.
+
+    Returns:
+        "prior" and "posterior", (side, side); "extent"; "kl", KL(q(z) ‖ p(z)) in nats; and of at most 2,000 of the
+        ``n`` test examples "mu", (·, 2), and "labels", (·,).
+    """
+    maps, points = densities(model, data, side=side, n=n), encoded(model, data, min(n, 2000))
+    found = {"prior": maps.prior, "posterior": maps.posterior, "extent": np.array(maps.extent)}
+    return found | {"kl": np.array(maps.kl_nats), "mu": points.mu, "labels": points.labels}
+
+
+def aggregate(
+    run: str, step: int | None = None, side: int = 100, n: int = 10_000
+) -> Generator[float, None, dict[str, Array]]:
+    """:func:`map_of_z` of a run, whose data may have to be downloaded first. A task."""
+    yield 0.0
+    source = runs.find(run)
+    model, data = source.model(step), source.data()
+    if not isinstance(model, VAE):
+        raise BadInput(f"Run {run} is no VAE.")
+    yield 0.3
+    return map_of_z(model, data, side=side, n=n)
+
+
 @torch.no_grad()
 def path(model: VAE, data: Data, first: int, second: int, *, frames: int = 24, spherical: bool = False) -> Array:
     """A film from one test example to another through latent space, (frames, C, H, W): straight, or on a great arc."""
@@ -209,16 +236,21 @@ LADDER = (1, 10, 100, 1000)
 def ladder(run: str, step: int | None = None, n: int = 200) -> Generator[float, None, dict[str, Array]]:
     """The ladder of bounds on ``n`` test examples: ELBO ≤ IWAE_k ≤ log p(x), that one exact for up to 2 latents.
 
-    A task. Returns "k", "iwae" (means over the examples, nats), "iwae_se", "elbo", "kl" per dimension, "active" (the
-    variance of the posterior means), and "exact" with the grid's "points" where it can be had.
+    A task. Returns "k", "iwae" (means over the examples, nats), "iwae_se", "elbo", "kl" per dimension (of a flow prior
+    the total), "active" (the variance of the posterior means), and "exact" with the grid's "points" where it can be
+    had.
     """
     source = runs.find(run)
     model, data = source.model(step), source.data()
     assert isinstance(model, VAE)
     x, _ = examples(model, data, n)
     rng = random.generator(0, model.device)
-    found: dict[str, Array] = {"k": np.array(LADDER), "elbo": likelihood.elbo(model, x, rng=rng).elbo.numpy()}
-    found["kl"] = likelihood.kl_per_dimension(model, x, rng=rng).numpy()
+    bound = likelihood.elbo(model, x, rng=rng)
+    found: dict[str, Array] = {"k": np.array(LADDER), "elbo": bound.elbo.numpy()}
+    if isinstance(model.prior, FlowPrior) and model.latent_dim > 1:
+        found["kl"] = bound.kl.mean().reshape(1).numpy()  # its dimensions cannot be told apart
+    else:
+        found["kl"] = likelihood.kl_per_dimension(model, x, rng=rng).numpy()
     found["active"] = likelihood.activity(model, x).numpy()
     yield 0.05
     bounds = []

@@ -10,7 +10,7 @@ from pages._ui.components.latent_pad import Encoded, latent_pad
 from pages._ui.components.scrubber import scrubber
 from pages._ui.moment import Moment
 from pages._ui.tasks import answer
-from pages._ui.views import vae_collapse, vae_latent, vae_plane, vae_read
+from pages._ui.views import vae_collapse, vae_latent, vae_plane, vae_priors, vae_read
 
 __all__ = ["VIEWS"]
 
@@ -34,9 +34,6 @@ def _manifold(moment: Moment) -> tuple[pictures.Sprite, tuple[list[float], list[
 _encoded = st.cache_data(max_entries=64, show_spinner=False)(
     lambda moment: instruments.encoded(moment.model, moment.data)
 )
-_densities = st.cache_data(max_entries=64, show_spinner=False)(
-    lambda moment: instruments.densities(moment.model, moment.data)
-)
 _reconstructions = st.cache_data(max_entries=64, show_spinner=False)(
     lambda moment: instruments.reconstructions(moment.model, moment.data)
 )
@@ -57,6 +54,9 @@ def manifold(moment: Moment) -> None:
             f"Latent space has {moment.model.latent_dim} dimensions here, so it is no map. *Dimensions* shows them."
         )
         return
+    if not moment.model.is_image:
+        _warped(moment)
+        return
     atlas, axes = _manifold(moment)
     found = _encoded(moment)
     st.caption(
@@ -67,31 +67,46 @@ def manifold(moment: Moment) -> None:
     latent_pad(atlas, axes, key=f"manifold-{moment.id}", alt="a digit", points=points)
 
 
+def _warped(moment: Moment) -> None:
+    """Of the plane: where the decoder puts a grid of z."""
+    images = instruments.manifold(moment.model, 30).images
+    cloud = figures.Points("test points", moment.data.test.x[:1000].numpy(), figures.DATA, size=3, opacity=0.35)
+    title = "E[x | z] of a grid of z"
+    st.plotly_chart(figures.mesh(images, title=title, over=(cloud,)), width="stretch", key="warped")
+    st.caption(
+        "Latent space, bent over the data: each line is a row or a column of a grid of 30 × 30 codes, under a normal "
+        "prior even in probability. Around it the decoder adds its noise."
+    )
+
+
 def prior_and_posterior(moment: Moment) -> None:
     """The prior, the aggregate posterior and their difference, on one scale."""
     if moment.model.latent_dim != 2:
         st.info(f"This map needs two latent dimensions; this model has {moment.model.latent_dim}.")
         return
-    found, points = _densities(moment), _encoded(moment)
+    found = answer("vae-aggregate", key="aggregate", at_once=True, run=moment.id, step=moment.step)
+    if found is None:
+        return
     st.caption(
         f"Samples are decoded from the prior; the decoder has learned from the aggregate posterior. "
-        f"Where they differ, it is asked what it never saw: KL(q(z) ‖ p(z)) = {found.kl_nats:.3f} nats. "
+        f"Where they differ, it is asked what it never saw: KL(q(z) ‖ p(z)) = {float(found['kl']):.3f} nats. "
         "Dots: where the encoder puts test examples, in the colours of their labels."
     )
     clouds = [
-        figures.Points(name, points.mu[points.labels == i], figures.CLASSES[i % 10], size=3)
+        figures.Points(name, found["mu"][found["labels"] == i], figures.CLASSES[i % 10], size=3)
         for i, name in enumerate(moment.data.classes)
     ]
-    top = float(max(found.prior.max(), found.posterior.max()))
+    extent = tuple(found["extent"].tolist())
+    top = float(max(found["prior"].max(), found["posterior"].max()))
     left, middle, right = st.columns(3)
     prior = vae_latent.density_of_z(
-        found.prior, found.extent, title="Prior p(z) and encoded test set", color=figures.LATENT, over=clouds
+        found["prior"], extent, title="Prior p(z) and encoded test set", color=figures.LATENT, over=clouds
     )
     posterior = vae_latent.density_of_z(
-        found.posterior, found.extent, title="Aggregate posterior q(z)", color=figures.POSTERIOR
+        found["posterior"], extent, title="Aggregate posterior q(z)", color=figures.POSTERIOR
     )
     gap = figures.signed(
-        found.posterior - found.prior, found.extent, title="q(z) − p(z)", unit="density", x_title="z₁", y_title="z₂"
+        found["posterior"] - found["prior"], extent, title="q(z) − p(z)", unit="density", x_title="z₁", y_title="z₂"
     )
     for place, figure, key in ((left, prior, "prior"), (middle, posterior, "posterior"), (right, gap, "gap")):
         if key != "gap":
@@ -195,9 +210,12 @@ def bound(moment: Moment) -> None:
     low, high = min(rungs.values()), max(rungs.values())
     figure.update_yaxes(range=[low - 0.3 * (high - low) - 0.1, high + 0.15 * (high - low) + 0.1])
     left.plotly_chart(figure, width="stretch", key="rungs")
-    kl = {f"z{i + 1}": float(v) for i, v in enumerate(found["kl"])}
+    whole = len(found["kl"]) < len(found["active"])
+    kl = {"all together" if whole else f"z{i + 1}": float(v) for i, v in enumerate(found["kl"])}
     active = int((found["active"] > 0.01).sum())
-    right.caption(f"{active} of {len(kl)} dimensions are active: their posterior means move by more than 0.1.")
+    right.caption(
+        f"{active} of {len(found['active'])} dimensions are active: their posterior means move by more than 0.1."
+    )
     figure = figures.bars(kl, title="KL of each latent dimension", y_title="nats", color=figures.LATENT)
     right.plotly_chart(figure, width="stretch", key="kl")
 
@@ -215,6 +233,6 @@ VIEWS = {
     "Collapse": vae_collapse.collapse,
     "Close the gap": vae_latent.close_the_gap,
     "Shapes": vae_latent.shapes,
-    "Four priors": vae_latent.four_priors,
+    "Four priors": vae_priors.four_priors,
 }
 """The instruments by the name of their tab."""

@@ -1,4 +1,4 @@
-"""The geometry of a VAE's latent space, the four priors beside each other, and the gap of the bound."""
+"""The geometry of a VAE's latent space, and the gap of the bound closed by gradient steps."""
 
 from functools import partial
 
@@ -6,25 +6,19 @@ import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
 
-from genmodels import figures, jobs, runs
-from genmodels.errors import BadInput
+from genmodels import figures
 from genmodels.instruments import vae as instruments
 from genmodels.instruments import vae_latent as geometry
-from genmodels.runs import Run
 from pages._ui.moment import Moment
 from pages._ui.tasks import answer
 
-__all__ = ["close_the_gap", "four_priors", "shapes"]
+__all__ = ["close_the_gap", "density_of_z", "shapes"]
 
 density_of_z = partial(figures.density, x_title="z₁", y_title="z₂")
-PRIORS = ("normal", "mixture", "vamp", "flow")
 
 _stretch = st.cache_data(max_entries=64, show_spinner=False)(lambda moment: geometry.stretch(moment.model))
 _encoded = st.cache_data(max_entries=64, show_spinner=False)(
     lambda moment: instruments.encoded(moment.model, moment.data, 400)
-)
-_densities = st.cache_data(max_entries=64, show_spinner=False)(
-    lambda moment: instruments.densities(moment.model, moment.data, side=80, n=2000)
 )
 
 
@@ -82,71 +76,3 @@ def close_the_gap(moment: Moment) -> None:
     if "exact" in found:
         left = found["exact"][0] - found["elbo"][-1]
         c.metric("log p(x)", f"{found['exact'][0]:.2f} nats", f"{left:.2f} still apart", delta_color="off")
-
-
-# The four priors ---
-
-
-def four_priors(moment: Moment) -> None:
-    """The same model trained under each prior; the prior and what is encoded, beside each other as they learn."""
-    st.caption("The same data, networks, settings and seed; only p(z) differs. They train beside each other, live.")
-    if st.button("Train the four priors with this run's settings", key="four"):
-        try:
-            _train(moment.run)
-        except BadInput as error:
-            st.error(str(error))
-    st.fragment(_show, run_every=3.0)(moment.run)
-
-
-def _title(run: Run, prior: str) -> str:
-    return f"{run.id[-6:]} prior {prior}"
-
-
-def _siblings(run: Run) -> dict[str, Run]:
-    """The newest run of each prior that was made from this one."""
-    known = {one.title: one for one in reversed(runs.every())}
-    return {prior: known[_title(run, prior)] for prior in PRIORS if _title(run, prior) in known}
-
-
-def _train(run: Run) -> None:
-    plan = run.plan
-    jobs.pool()
-    for prior in PRIORS:
-        made = runs.create(
-            plan["model"],
-            plan["data"],
-            arguments=plan["arguments"] | {"prior": prior, "latent_dim": 2},
-            settings=plan["settings"],
-            data_arguments=plan["data_arguments"],
-            title=_title(run, prior),
-        )
-        jobs.submit(made)
-
-
-def _show(run: Run) -> None:
-    found = _siblings(run)
-    if not found:
-        return
-    for prior, place in zip(found, st.columns(len(found)), strict=True):
-        one = found[prior]
-        state = one.state()
-        with place:
-            rows = one.metrics()
-            elbo = f"{rows[-1]['elbo']:.2f} nats" if rows else "–"
-            st.metric(f"{prior} prior: ELBO", elbo, f"{state['state']}, step {state['step']:,}", delta_color="off")
-            steps = one.snapshots()
-            if steps:
-                one.seen()
-                _density(Moment.of(one, steps[-1]), prior)
-
-
-def _density(moment: Moment, prior: str) -> None:
-    densities, encoded = _densities(moment), _encoded(moment)
-    clouds = [
-        figures.Points(name, encoded.mu[encoded.labels == i], figures.CLASSES[i % 10], size=3)
-        for i, name in enumerate(moment.data.classes)
-    ]
-    title = f"KL(q(z) ‖ p(z)) = {densities.kl_nats:.3f} nats"
-    figure = density_of_z(densities.prior, densities.extent, title=title, color=figures.LATENT, over=clouds)
-    figure.update_traces(showscale=False, selector={"type": "heatmap"})
-    st.plotly_chart(figure.update_layout(showlegend=False, height=300), width="stretch", key=f"four-{prior}")

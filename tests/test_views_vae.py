@@ -1,0 +1,180 @@
+"""Every instrument and the theory of a VAE draw what fits the run, or say what does not."""
+
+import importlib
+from typing import Any
+
+import numpy as np
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from genmodels import jobs, runs
+from genmodels.errors import BadInput
+from genmodels.instruments import vae_collapse
+from genmodels.recording import Recording
+from genmodels.runs import Run
+from genmodels.tasks import TASKS
+from pages._ui.components.drawing_pad import Drawing
+from pages._ui.views import vae, vae_latent, vae_plane, vae_priors, vae_read
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+
+TWO = {"Manifold", "Prior and posterior", "Shapes"}  # need two latents
+PICTURES = {"Draw a digit", "Path", "Dimensions"}  # need pictures
+
+
+def trained(data: str, **arguments: object) -> Run:
+    arguments = {"hidden": 16, "depth": 1} | arguments
+    run = runs.create("vae", data, arguments=arguments, settings={"steps": 20, "batch_size": 32})
+    recording = Recording(run)
+    for _ in recording.steps():
+        pass
+    recording.close()
+    return run
+
+
+def drawn(run: Run, view: str, **link: str) -> AppTest:
+    """The view, drawn as a page would."""
+    call = f"vae.VIEWS[{view!r}]" if view in vae.VIEWS else "vae_theory.theory"
+    script = f"""
+from genmodels import runs
+from pages._ui.moment import Moment
+from pages._ui.views import vae, vae_theory
+{call}(Moment.of(runs.find({run.id!r})))
+"""
+    test = AppTest.from_string(script, default_timeout=60)
+    test.query_params.update(link)
+    return test.run()
+
+
+def now(name: str, *, key: str, at_once: bool = False, **arguments: Any) -> dict[str, Any] | None:
+    """A task, done here."""
+    module, function = TASKS[name].split(":")
+    steps = getattr(importlib.import_module(module), function)(**arguments)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return {one: np.asarray(array) for one, array in end.value.items()}
+        except BadInput as error:  # no MNIST, and no network
+            st.warning(str(error))
+            return None
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tasks are done here and now, and no worker is started."""
+    for module in (vae, vae_latent, vae_plane, vae_priors):
+        monkeypatch.setattr(module, "answer", now)
+    monkeypatch.setattr(jobs, "pool", lambda: None)
+    monkeypatch.setattr(st, "page_link", lambda *_, **__: None)  # there are no pages here
+
+
+@pytest.mark.parametrize("view", [*(name for name in vae.VIEWS if name != "Four priors"), "theory"])
+@pytest.mark.parametrize(
+    ("data", "arguments"),
+    [
+        ("digits", {"prior": "mixture"}),
+        ("digits", {"latent_dim": 3, "prior": "flow", "decoder": "continuous-bernoulli"}),
+        ("two-moons", {}),
+        ("pinwheel", {"latent_dim": 1}),
+    ],
+    ids=str,
+)
+def test_every_view_draws_or_says_why_not(view: str, data: str, arguments: dict[str, Any]) -> None:
+    test = drawn(trained(data, **arguments), view)
+    assert not test.exception
+    latent_dim = arguments.get("latent_dim", 2)
+    impossible = (
+        (view in TWO and latent_dim != 2)
+        or (view in PICTURES and data != "digits")
+        or (view == "p(x)" and data == "digits")
+        or (view == "True posterior" and latent_dim > 2)
+    )
+    asks = view == "Draw a digit"  # nothing is drawn yet
+    assert bool(test.info) == (impossible or (asks and data == "digits")), [one.value for one in test.info]
+
+
+# The visitor's own ----------------------------------------------------------------------------------------------------
+
+
+def pad(monkeypatch: pytest.MonkeyPatch, pixels: np.ndarray) -> None:
+    monkeypatch.setattr(vae_read, "drawing_pad", lambda **_: Drawing((), pixels))
+
+
+def test_a_drawing_is_answered_with_its_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    sheet = np.zeros((112, 112), np.uint8)
+    sheet[20:90, 50:60] = 255
+    pad(monkeypatch, sheet)
+    test = drawn(trained("digits"), "Draw a digit")
+    assert not test.exception
+    said = {metric.label: float(metric.value.removesuffix(" nats")) for metric in test.metric}
+    assert said["ELBO"] <= said["IWAE, k = 500"] + 0.1 <= said["log p(x), exact"] + 0.3
+
+
+def test_an_empty_drawing_and_a_broken_upload_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = trained("digits")
+    faint = np.zeros((112, 112), np.uint8)
+    faint[3, 3] = 20
+    pad(monkeypatch, faint)
+    test = drawn(run, "Draw a digit")
+    assert "is empty" in test.warning[0].value
+    test.file_uploader(key="picture").upload("digit.png", b"no picture", "image/png").run()
+    assert not test.exception
+    assert "must be a PNG or a JPEG" in test.warning[0].value
+
+
+# Trainings ------------------------------------------------------------------------------------------------------------
+
+
+def test_four_priors_are_those_that_ship_until_own_ones_are_trained() -> None:
+    run = trained("digits")
+    test = drawn(run, "Four priors")
+    assert not test.exception
+    test.button(key="four").click().run()
+    assert not test.exception
+    made = [one for one in runs.every() if one.id != run.id]
+    assert {one.plan["arguments"]["prior"] for one in made} == {"normal", "mixture", "vamp", "flow"}
+    for one in made:
+        assert one.plan["settings"] == run.plan["settings"]
+        recording = Recording(one)
+        for _ in recording.steps():
+            pass
+        recording.close()
+    test.run()
+    assert not test.exception
+    first, *_, last = made[0].snapshots()
+    test.select_slider(key=f"four-at-{run.id}").set_value(first).run()
+    assert not test.exception
+    assert first < last
+
+
+def test_a_cure_is_a_click_away_and_its_run_is_in_the_link() -> None:
+    run = trained("digits", latent_dim=4, beta=3.0)
+    test = drawn(run, "Collapse")
+    test.button(key="cure-annealing").click().run()
+    assert not test.exception
+    (made,) = (one for one in runs.every() if one.id != run.id)
+    assert made.plan["arguments"]["anneal"] == vae_collapse.CURES["annealing"][0]["anneal"]
+    assert made.plan["arguments"]["latent_dim"] == 4
+    assert test.query_params["cures"] == f",{made.id},,"
+    recording = Recording(made)
+    for _ in recording.steps():
+        pass
+    recording.close()
+    test.run()
+    assert not test.exception
+    assert sum(metric.label == "active dimensions" for metric in test.metric) == 2
+    test.button(key="cure-all").click().run()
+    assert len(runs.every()) == 6
+    assert all(test.query_params["cures"].split(","))
+    assert not drawn(run, "Collapse", cures="no-such-run,,,").exception
+
+
+def test_collapse_is_made_to_happen_at_the_press_of_a_button() -> None:
+    test = drawn(trained("digits"), "Collapse")
+    test.button(key="make-collapse").click().run()
+    assert not test.exception
+    made = runs.find(test.query_params["run"])
+    assert made.title == "Posterior collapse (see it happen)"
+    assert made.state()["state"] == "queued"

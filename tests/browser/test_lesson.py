@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import BrowserContext, Locator, Page, expect
 
 APP = "app.py"
 FIRST = 60_000  # the first model's page waits for torch
@@ -12,6 +12,10 @@ LESSON = "page=vae&run=vae-digits-2d&step=26&latent_dim=3&instrument=Reconstruct
 
 def film(page: Page) -> Locator:
     return page.locator("[class*='st-key-film-vae-digits-2d']").last
+
+
+def settled(page: Page) -> None:
+    page.locator("[data-testid='stApp'][data-test-script-state='notRunning']").wait_for()
 
 
 def link(page: Page) -> Locator:
@@ -30,7 +34,10 @@ def test_a_lesson_opens_on_the_view_prepared(page: Page, serve: Callable[[str], 
         expect(page).to_have_url(re.compile(re.escape(part).replace(",", "(,|%2C)")))
 
 
-def test_what_a_visitor_changes_is_in_the_url_and_in_the_link(page: Page, serve: Callable[[str], str]) -> None:
+def test_what_a_visitor_changes_is_in_the_url_and_in_the_link(
+    context: BrowserContext, serve: Callable[[str], str]
+) -> None:
+    page = context.new_page()  # of a deep link Streamlit first asks in vain for the server beneath the page
     page.goto(f"{serve(APP)}/vae?run=vae-digits-2d&step=26")
     expect(film(page).locator(".caption")).to_have_text("step 26", timeout=FIRST)
     film(page).locator("canvas").focus()
@@ -43,6 +50,7 @@ def test_what_a_visitor_changes_is_in_the_url_and_in_the_link(page: Page, serve:
     page.locator(".st-key-link button").first.click()
     expect(link(page)).to_contain_text("latent_dim=3")
     expect(link(page)).to_contain_text("step=44")
+    settled(page)
     page.get_by_test_id("stPopoverBody").get_by_text("the curves").click()
     expect(link(page)).to_contain_text("hide=curves")
     given = link(page).inner_text().strip()

@@ -132,6 +132,9 @@ def stop(run: Run) -> None:
 # The pool -------------------------------------------------------------------------------------------------------------
 
 
+SECRETS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HUGGINGFACEHUB_API_TOKEN")  # no worker needs them
+
+
 class Pool:
     """The worker processes of a server; one that dies is replaced, and its runs go on in the new one."""
 
@@ -146,7 +149,8 @@ class Pool:
 
     def _start(self, i: int) -> subprocess.Popen[bytes]:
         most = max(1, -(-int(limit("MAX_RUNS")) // self.size))
-        environment = allocator.ENVIRONMENT | os.environ | {"OMP_NUM_THREADS": f"{limit('THREADS'):.0f}"}
+        known = {name: value for name, value in os.environ.items() if name not in SECRETS}
+        environment = allocator.ENVIRONMENT | known | {"OMP_NUM_THREADS": f"{limit('THREADS'):.0f}"}
         if (device := devices()[i % len(devices())]) is not None:
             environment["CUDA_VISIBLE_DEVICES"] = device
         command = [sys.executable, "-m", "genmodels.worker", "--most", str(most)]

@@ -190,7 +190,7 @@ def add_export(parser: Parser) -> None:
     """For ``export``."""
     parser.add_argument("run", metavar="RUN", help="a run: its id, or its folder")
     parser.add_argument("folder", metavar="FOLDER", help="a new folder")
-    kinds = ("checkpoint", "diffusers", "script", "notebook")
+    kinds = ("checkpoint", "diffusers", "script", "notebook", "figures")
     parser.add_argument("--to", choices=kinds, default="checkpoint", help="what to make of it (default checkpoint)")
     add_measuring(parser)
 

@@ -4,6 +4,7 @@ import json
 import shlex
 import shutil
 import zipfile
+from collections.abc import Mapping
 from dataclasses import asdict
 from io import BytesIO
 from pathlib import Path
@@ -57,14 +58,16 @@ def export(run: Run, folder: Path, measures: dict[str, float], *, snapshots: int
     return ship
 
 
-def zipped(run: Run) -> bytes:
-    """The run as one zip to take home: everything but its exact state, which only the worker needs."""
+def zipped(run: Run, extra: Mapping[str, bytes] | None = None) -> bytes:
+    """The run as one zip to take home, and ``extra`` files: all but its exact state, which only the worker needs."""
     buffer = BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as file:
         for path in sorted(run.path.rglob("*")):
             name = path.relative_to(run.path)
             if path.is_file() and path.name != "trainer.safetensors" and not any(p[0] == "." for p in name.parts):
                 file.write(path, Path(run.id) / name)
+        for extra_name, content in (extra or {}).items():
+            file.writestr(f"{run.id}/{extra_name}", content)
     return buffer.getvalue()
 
 

@@ -98,8 +98,8 @@ def push(arguments: Arguments) -> None:
 
 
 def export(arguments: Arguments) -> None:
-    """Take a run along: as a checkpoint small enough to ship, a pipeline of diffusers, a script or a notebook."""
-    from genmodels import pipelines, take_home
+    """Take a run along: a checkpoint small enough to ship, a pipeline of diffusers, a script, a notebook, figures."""
+    from genmodels import keepsakes, pipelines, take_home
     from genmodels.files import write
 
     run, folder = run_of(arguments.run), Path(arguments.folder)
@@ -112,8 +112,11 @@ def export(arguments: Arguments) -> None:
             pipelines.export(run.model(), folder)
         case "script":
             write(folder / f"{run.id}.py", take_home.script(run).encode())
-        case _:
+        case "notebook":
             write(folder / f"{run.id}.ipynb", take_home.notebook(run).encode())
+        case _:
+            for name, content in keepsakes.pictures_of(run).items():
+                write(folder / name, content)
     files = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
     print(json.dumps({"run": run.id, "folder": str(folder), "files": files}))
 

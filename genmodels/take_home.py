@@ -18,7 +18,7 @@ from genmodels.models import MODELS, model_class
 from genmodels.runs import Run
 from genmodels.train import Settings
 
-__all__ = ["Cell", "cells", "notebook", "script"]
+__all__ = ["Cell", "cells", "hindrance", "notebook", "script"]
 
 WIDTH = 100  # of the text, characters
 
@@ -80,6 +80,15 @@ def cells(run: Run) -> list[Cell]:
     found += [Cell(_words("Samples", "Drawn from always the same noise."), False), Cell(SAMPLES.format(id=run.id))]
     found += [Cell(_words("Measures", "On the test set, each with its unit; _se is a standard error."), False)]
     return [*found, Cell(MEASURES)]
+
+
+def hindrance(run: Run) -> str:
+    """Why nothing can train the run again, a sentence; "" otherwise."""
+    try:
+        _line_of(run)
+    except BadInput as error:
+        return str(error)
+    return ""
 
 
 def _line_of(run: Run) -> list[Run]:

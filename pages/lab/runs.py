@@ -11,6 +11,7 @@ from genmodels.figures import RUNS
 from genmodels.models import MODELS
 from genmodels.runs import Run
 from pages._ui.components.live_chart import Panel, Series, live_chart
+from pages._ui.taking import taking
 
 MOST_CURVES = 8
 
@@ -126,7 +127,8 @@ def buttons(run: Run, state: str) -> None:
             act(jobs.resume, run)
         if mine and state in ("running", "paused", "queued") and st.button("Stop", key="stop"):
             act(jobs.stop, run)
-        st.download_button("Download", lambda: export.zipped(run), f"{run.id}.zip", "application/zip", key="download")
+        with st.popover("Take home", icon=":material/download:"):
+            taking(run)
 
 
 def fork(run: Run) -> None:

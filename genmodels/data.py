@@ -22,7 +22,7 @@ from genmodels import idx, planes, random
 from genmodels.errors import BadInput
 from genmodels.transforms import TRANSFORMS
 
-__all__ = ["DATASETS", "ELSEWHERE", "TRANSFORMS", "Data", "Info", "Split", "checked", "drawing", "info", "load"]
+__all__ = ["DATASETS", "ELSEWHERE", "TRANSFORMS", "Data", "Info", "Split", "checked", "drawing", "home", "info", "load"]
 
 
 @dataclass(frozen=True)
@@ -237,7 +237,7 @@ def load(
             data = _digits()
     else:
         info = DATASETS[name]
-        raw = idx.fetch(info.title, info.folder, Path(root or _root()).expanduser().resolve(), progress)
+        raw = idx.fetch(info.title, info.folder, Path(root or home()).expanduser().resolve(), progress)
         with _lock:
             data = _images(name, raw)
     return data.to(device)
@@ -263,9 +263,10 @@ def drawing(strokes: Sequence[Sequence[Sequence[float]]], width: float = 0.02) -
     return load("drawing", {"strokes": strokes, "width": width})
 
 
-def _root() -> Path:
+def home() -> Path:
+    """The folder of what was downloaded."""
     cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(os.environ.get("GENMODELS_DATA") or Path(cache) / "genmodels")
+    return Path(os.environ.get("GENMODELS_DATA") or Path(cache) / "genmodels").expanduser().resolve()
 
 
 @functools.lru_cache(maxsize=32)

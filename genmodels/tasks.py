@@ -28,6 +28,7 @@ __all__ = ["TASKS", "Task", "TaskJob", "ask", "look", "queue"]
 Arrays = dict[str, npt.NDArray[Any]]
 
 TASKS: dict[str, str] = {
+    "pace": "genmodels.pace:timed",
     "samples": "genmodels.instruments.sampling:samples",
     "vae-density": "genmodels.instruments.vae_plane:density",
     "vae-aggregate": "genmodels.instruments.vae:aggregate",

@@ -471,12 +471,12 @@ def test_without_a_network_one_sentence_says_what_to_do(
 
 def test_the_folder_of_the_files_is_the_one_asked_for_else_the_users_cache(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GENMODELS_DATA", "/somewhere")
-    assert data._root() == Path("/somewhere")
+    assert data.home() == Path("/somewhere")
     monkeypatch.delenv("GENMODELS_DATA")
     monkeypatch.setenv("XDG_CACHE_HOME", "/cache")
-    assert data._root() == Path("/cache/genmodels")
+    assert data.home() == Path("/cache/genmodels")
     monkeypatch.delenv("XDG_CACHE_HOME")
-    assert data._root() == Path("~/.cache/genmodels")
+    assert data.home() == Path("~/.cache/genmodels").expanduser()
 
 
 def test_every_plane_is_a_data_set() -> None:

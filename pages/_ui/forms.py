@@ -12,6 +12,7 @@ from genmodels.errors import BadInput
 from genmodels.hyperparameters import Between, Hyperparameter, Numbers, Only, declared
 from genmodels.models.base import GenerativeModel, Preset
 from genmodels.train import Settings
+from pages._ui import preset_time
 from pages._ui.components.drawing_pad import drawing_pad
 from pages._ui.lesson import is_shown
 
@@ -257,7 +258,9 @@ def _presets(cls: type[GenerativeModel], opening: Preset) -> None:
         values = meant.get(st.session_state["preset"], {})
         st.session_state.update({key: _text(v) if isinstance(v, tuple | list) else v for key, v in values.items()})
 
-    st.selectbox("preset", [*meant, OWN], key="preset", on_change=apply, help="Settings known to work.")
+    label, words = preset_time.labels(cls), "Settings known to work, and how long they take here."
+    st.selectbox("preset", [*meant, OWN], format_func=label, key="preset", on_change=apply, help=words)
+    preset_time.note(cls, st.session_state["preset"])
 
 
 def _flat(preset: Preset) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from typing import Any, Self
 from genmodels.errors import BadInput
 from genmodels.files import read_json, write_json
 from genmodels.hub_errors import Offline, asked
+from genmodels.wording import quoted
 
 __all__ = ["File", "Listing", "Offline", "Place", "check_size", "fetch", "file", "json_of", "look", "repository"]
 
@@ -68,7 +69,7 @@ class Place:
         found = _PLACE.fullmatch(name)
         whole = found and cls(found[1], found[2] or revision or "", found[3].strip("/") or subfolder.strip("/"))
         if not whole or not _PLACE.fullmatch(str(whole)):
-            raise BadInput(f"{name[:120]!r} names nothing on the Hub: write hf://owner/repo[@revision][/subfolder].")
+            raise BadInput(f"{quoted(name)} names nothing on the Hub: write hf://owner/repo[@revision][/subfolder].")
         return whole
 
     def __str__(self) -> str:

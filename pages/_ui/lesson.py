@@ -9,6 +9,8 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
+from genmodels.wording import quoted
+
 __all__ = ["PARTS", "is_shown", "link", "link_menu", "say_what_is_unknown"]
 
 PARTS = {
@@ -38,7 +40,7 @@ def say_what_is_unknown(settings: Iterable[str]) -> None:
     known = [*PARTS, *settings]
     wrong = [name for name in _hidden() if name not in known]
     if wrong:
-        st.warning(f"The link hides {', '.join(map(repr, wrong))}: what can be hidden is {', '.join(known)}.")
+        st.warning(f"The link hides {', '.join(map(quoted, wrong))}: what can be hidden is {', '.join(known)}.")
 
 
 def link(page: str, state: dict[str, str], hide: Iterable[str] = ()) -> str:

@@ -9,6 +9,7 @@ import streamlit as st
 
 from genmodels.gallery import Piece, pieces
 from genmodels.models import MODELS
+from genmodels.wording import quoted
 from pages._ui.components.scrubber import point_film, scrubber
 
 PAGES = Path(__file__).resolve().parents[1]
@@ -25,7 +26,7 @@ def lead_on() -> None:
     found = {path.stem: path for part in ("models", "lab") for path in sorted((PAGES / part).glob("[a-z]*.py"))}
     if name in found:
         st.switch_page(found[name], query_params=state)
-    st.warning(f"The link says page = {name[:40]!r}, which is not one of {', '.join(found)}. This is the first page.")
+    st.warning(f"The link says page = {quoted(name)}, which is not one of {', '.join(found)}. This is the first page.")
 
 
 def main() -> None:

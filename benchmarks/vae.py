@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 import torch.nn.functional as F
@@ -36,16 +36,15 @@ class PlainVAE(nn.Module):
         return (nll - 0.5 * torch.sum(1 + logvar - mu**2 - logvar.exp())) / len(x)
 
 
-def tutorial_images() -> torch.utils.data.Dataset[tuple[Tensor, int]]:
-    """MNIST as the tutorials have it: torchvision's own data set, an image at a time, ToTensor, threshold."""
+def mnist(change: Callable[[Tensor], Tensor]) -> torch.utils.data.Dataset[tuple[Tensor, int]]:
+    """MNIST as the tutorials have it: torchvision's own data set, an image at a time, ToTensor, then ``change``."""
     import os
 
     from torchvision import transforms
     from torchvision.datasets import MNIST
 
     root = os.path.expanduser(os.environ.get("GENMODELS_DATA") or "~/.cache/genmodels")
-    steps = [transforms.ToTensor(), transforms.Lambda(lambda x: (x > 0.5).float().flatten())]
-    return MNIST(root, train=True, transform=transforms.Compose(steps))
+    return MNIST(root, train=True, transform=transforms.Compose([transforms.ToTensor(), transforms.Lambda(change)]))
 
 
 def ours(data: datasets.Data, device: str, **settings: object) -> Iterator[int]:
@@ -62,7 +61,8 @@ def plain(data: datasets.Data, device: str) -> Iterator[int]:
     """DataLoader and Adam in float32."""
     model = PlainVAE().to(device)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
-    loader = torch.utils.data.DataLoader(tutorial_images(), batch_size=BATCH, shuffle=True, drop_last=True)
+    images = mnist(lambda x: (x > 0.5).float().flatten())
+    loader = torch.utils.data.DataLoader(images, batch_size=BATCH, shuffle=True, drop_last=True)
     while True:
         for x, _ in loader:
             loss = model(x.to(device))

@@ -253,7 +253,7 @@ class DDPM(GenerativeModel):
         rng: torch.Generator | None = None,
         x_T: Tensor | None = None,
         sampler: Annotated[str, Only(SAMPLERS, "how x_t becomes x_s")] = "dpm-solver",
-        steps: Annotated[int, Between(1, 4000, "steps from noise to data; never more than T", log=True)] = 25,
+        steps: Annotated[int, Between(1, 4000, "steps from noise to data; never more than T", log=True)] = 20,
         spacing: Annotated[str, Only(SPACINGS, "of the times that are visited")] = "log-snr",
         eta: Annotated[float, Between(0, 1, "noise of ddim: 0 none, 1 as much as ancestral")] = 0.0,
         guidance: Annotated[float, Between(0, 20, "towards the label: 0 deaf to it, 1 plain, more exaggerates")] = 1.0,

@@ -1,0 +1,227 @@
+"""The U-Net of MNIST's DDPM against a plain loop, diffusers and lucidrains: ``python -m benchmarks.ddpm``.
+
+First images a second of training, side by side. Then the time of 64 samples. Last, with ``--judge``, each learns
+scikit-learn's digits for the same processor time, and the same sampler and the same judge say what came of it.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from benchmarks.side_by_side import side_by_side, table
+from benchmarks.vae import mnist
+from genmodels import allocator, random, samplers, unet
+from genmodels import data as datasets
+from genmodels.metrics.features import floor, judge, quality
+from genmodels.models.base import Preset
+from genmodels.models.ddpm import DDPM
+from genmodels.train import Settings, Training, precision
+
+SAMPLES = 1000
+PLAIN, DIFFUSERS, LUCIDRAINS = "DataLoader + Adam, float32", "diffusers' UNet2DModel", "lucidrains' Unet"
+
+Network = Callable[[Tensor, Tensor], Tensor]
+"""The noise in x_t at the times t = 1 … 1000."""
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A network of somebody else, and one step of the loop that its documentation shows: images → loss."""
+
+    network: nn.Module
+    loss: Callable[[Tensor], Tensor]
+    eps: Network
+    batch: int
+
+
+class Attention(unet.Attention):
+    """The same layers around torch's own fused attention."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Shape (B, C, H, W) in and out."""
+        q, k, v = self.qkv(self.norm(x).flatten(2).transpose(1, 2)).chunk(3, dim=2)
+        return x + self.out(F.scaled_dot_product_attention(q, k, v)).transpose(1, 2).view_as(x)
+
+
+class Contiguous(nn.Module):
+    """Channels first, as images come."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``x``, its memory in the order of its dimensions."""
+        return x.contiguous()
+
+
+def preset(data: str) -> Preset:
+    """The model's own for these data."""
+    return next(one for one in DDPM.presets if one.data == data)
+
+
+def plain(shape: tuple[int, ...]) -> Peer:
+    """Our architecture as a tutorial writes it: channels first, torch's own group norm and attention, float32."""
+    model = DDPM(shape, **preset("mnist").model)
+    for module in model.modules():
+        if isinstance(module, unet.GroupNorm):
+            module.__class__ = nn.GroupNorm
+        elif isinstance(module, unet.Attention):
+            module.__class__ = Attention
+    model.network.stem = nn.Sequential(Contiguous(), model.network.stem)
+    return Peer(model, lambda x: model.loss(x)["loss"], model.eps_hat, 128)
+
+
+def diffusers(shape: tuple[int, ...]) -> Peer:
+    """UNet2DModel of about our size, trained as in the library's tutorial on unconditional image generation."""
+    from diffusers import DDPMScheduler, UNet2DModel
+
+    small = shape[1] < 16
+    network = UNet2DModel(
+        sample_size=shape[1],
+        in_channels=shape[0],
+        out_channels=shape[0],
+        layers_per_block=2,
+        block_out_channels=(32, 64) if small else (32, 64, 64),
+        down_block_types=("DownBlock2D",) * (1 if small else 2) + ("AttnDownBlock2D",),
+        up_block_types=("AttnUpBlock2D",) + ("UpBlock2D",) * (1 if small else 2),
+    )
+    noise = DDPMScheduler(num_train_timesteps=1000)
+
+    def loss(x: Tensor) -> Tensor:
+        eps, t = torch.randn_like(x), torch.randint(0, 1000, (len(x),))
+        return F.mse_loss(network(noise.add_noise(x, eps, t), t).sample, eps)
+
+    return Peer(network, loss, lambda x_t, t: network(x_t, t - 1).sample, 16)
+
+
+def lucidrains(shape: tuple[int, ...]) -> Peer:
+    """Unet and GaussianDiffusion of denoising-diffusion-pytorch, as its README trains them, with a linear schedule."""
+    from denoising_diffusion_pytorch import GaussianDiffusion, Unet
+
+    network = Unet(dim=32, dim_mults=(1, 2) if shape[1] < 16 else (1, 2, 4), channels=shape[0], flash_attn=False)
+    diffusion = GaussianDiffusion(
+        network, image_size=shape[1], timesteps=1000, beta_schedule="linear", objective="pred_noise"
+    )
+    return Peer(network, lambda x: diffusion((x + 1) / 2), lambda x_t, t: network(x_t, t - 1), 16)
+
+
+def steps(peer: Peer, images: torch.utils.data.Dataset[Any], lr: float = 1e-3) -> Iterator[int]:
+    """The loop that all three documentations share; yields the images of each step."""
+    loader = torch.utils.data.DataLoader(images, batch_size=peer.batch, shuffle=True, drop_last=True)
+    optimizer = torch.optim.Adam(peer.network.parameters(), lr=lr)
+    while True:
+        for x, _ in loader:
+            loss = peer.loss(x)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            yield len(x)
+
+
+def ours(data: datasets.Data, **settings: object) -> Iterator[int]:
+    """Our loop, as every run uses it, with the preset of the data."""
+    training = trained(data, **{"epochs": 1000, "batch_size": 128} | settings)
+    while True:
+        training.step()
+        yield training.batches.size
+
+
+def trained(data: datasets.Data, **settings: object) -> Training:
+    """A training of the data's preset."""
+    torch.manual_seed(0)
+    one = preset(data.name)
+    model = DDPM(data.shape, **one.model)
+    return Training(model, data, Settings.of(DDPM.defaults | one.training | settings))
+
+
+def speed(rounds: int) -> list[str]:
+    """Images a second of training on MNIST; what does not hold."""
+    data, pictures = datasets.load("mnist"), mnist(lambda x: 2 * x - 1)
+    candidates: dict[str, Callable[[], Iterator[int]]] = {
+        PLAIN: lambda: steps(plain(data.shape), pictures),
+        DIFFUSERS: lambda: steps(diffusers(data.shape), pictures),
+        LUCIDRAINS: lambda: steps(lucidrains(data.shape), pictures),
+        "genmodels, float32": lambda: ours(data, precision="float32"),
+        "genmodels, bfloat16": lambda: ours(data, precision="bfloat16"),
+    }
+    results = side_by_side(candidates, rounds=rounds, slice_s=1.0)
+    print(table(results, PLAIN))
+    wide = precision("auto", torch.device("cpu"), data.shape) == torch.bfloat16
+    best = results["genmodels, bfloat16" if wide else "genmodels, float32"]
+    bounds = {PLAIN: 2.0, DIFFUSERS: 1.0, LUCIDRAINS: 1.0}
+    return [
+        f"only {best.over(results[n]):.2f} × {n}, not {b} ×" for n, b in bounds.items() if best.over(results[n]) < b
+    ]
+
+
+def sampling(threads: int = 2, most: float = 3.0) -> list[str]:
+    """Seconds of 64 pictures of MNIST's size by the sampler that every page uses; what does not hold."""
+    torch.set_num_threads(threads)
+    model = DDPM((1, 28, 28), **preset("mnist").model).eval()
+    model.sample(64)
+    start = time.perf_counter()
+    model.sample(64)
+    taken = time.perf_counter() - start
+    torch.set_num_threads(1)
+    print(f"64 samples, {threads} threads: {taken:.2f} s")
+    return [f"64 samples took {taken:.2f} s, not {most} s"] if taken > most else []
+
+
+def judged() -> list[str]:
+    """FID on the digits after the same processor time, by one sampler and one judge; what does not hold."""
+    data = datasets.load("digits")
+    training = trained(data)
+    start = time.process_time()
+    for _ in range(training.total):
+        training.step()
+    budget = time.process_time() - start
+    model = training.model.eval()
+    assert isinstance(model, DDPM)
+    model.load_state_dict(training.weights())
+    fids = {"genmodels": fid(data, model.eps_hat, model)}
+    pictures = torch.utils.data.TensorDataset(data.prepare(data.train.x, "signed", None), data.train.y)
+    for name, make in {DIFFUSERS: diffusers, LUCIDRAINS: lucidrains}.items():
+        torch.manual_seed(0)
+        peer, end = make(data.shape), time.process_time() + budget
+        for _ in steps(peer, pictures):
+            if time.process_time() > end:
+                break
+        peer.network.eval()
+        fids[name] = fid(data, peer.eps, DDPM(data.shape))
+    least = floor(data, n=len(data.test)).fid
+    print(f"\nthe digits after {budget:.0f} s of one core each; FID of real against real {least:.2f}")
+    print("\n".join(f"{name:38s} FID {value:8.2f}" for name, value in fids.items()))
+    return [f"{name} is better after the same time" for name in fids if fids[name] < fids["genmodels"]]
+
+
+@torch.no_grad()
+def fid(data: datasets.Data, eps: Network, model: DDPM) -> float:
+    """FID of samples that DDIM draws in 50 steps on the schedule of ``model`` with the noise that ``eps`` sees."""
+    rng = random.generator(0, "cpu")
+    x = random.randn(SAMPLES, *data.shape, rng=rng)
+    visited = samplers.timesteps(model.schedule, 50)
+    *_, last = samplers.ddim(lambda x_t, t: eps(x_t.float(), t), model.schedule, x, visited, rng=rng)
+    one = judge(data.name)
+    fake = one.see(model.to_data(last.x_t.float()))
+    return quality(one.see(data.prepare(data.test.x, "unit", None)), fake).fid
+
+
+def main() -> int:
+    """Print the tables; 1 where a bound does not hold."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=6)
+    parser.add_argument("--judge", action="store_true", help="also the digits: some five minutes")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    failed = speed(options.rounds) + sampling() + (judged() if options.judge else [])
+    print("\n".join(failed) or "all bounds hold")
+    return bool(failed)
+
+
+if __name__ == "__main__":
+    allocator.restart()
+    sys.exit(main())

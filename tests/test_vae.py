@@ -336,3 +336,14 @@ def test_a_short_training_improves_the_bound(arguments: dict[str, Any]) -> None:
     terms = [step.terms for step in fit(Training(model, datasets.load("digits"), Settings(steps=150))) if step.terms]
     assert terms[0]["held-out elbo"] < -40
     assert terms[-1]["held-out elbo"] > -28
+
+
+@pytest.mark.parametrize("prior", ["mixture", "flow"])
+def test_more_draws_for_the_kl_alone_vary_less_and_leave_the_reconstruction(prior: str) -> None:
+    one, many = (make(prior=prior, kl_samples=n) for n in (1, 64))
+    kls = [torch.stack([loss(model, seed=seed)["kl"].detach() for seed in range(60)]) for model in (one, many)]
+    assert kls[1].std() < kls[0].std() / 4
+    assert abs(kls[1].mean() - kls[0].mean()) < 4.5 * kls[0].std() / math.sqrt(60)
+    assert loss(one)["reconstruction"] == loss(many)["reconstruction"]
+    normal = loss(make(kl_samples=64))
+    assert all(torch.equal(value, normal[name]) for name, value in loss(make()).items())  # nothing to draw

@@ -81,6 +81,7 @@ class VAE(GenerativeModel):
             str, Only(("analytic", "sampled"), "of the KL: SGVB B, or A; iwae always samples")
         ] = "analytic",
         samples: Annotated[int, Between(1, 100, "draws of z for each x; the k of iwae")] = 1,
+        kl_samples: Annotated[int, Between(1, 256, "draws of z for a KL that has no closed form")] = 1,
         objective: Annotated[str, Only(("elbo", "iwae"), "the bound that is maximized")] = "elbo",
         binarize: Annotated[str, Only(("threshold", "stochastic"), "pixels of a bernoulli decoder")] = "threshold",
     ) -> None:
@@ -96,6 +97,7 @@ class VAE(GenerativeModel):
         self.latent_dim, self.likelihood, self.sigma, self.binarize = latent_dim, decoder, sigma, binarize
         self.beta, self.anneal, self.free_bits = beta, anneal, free_bits
         self.estimator, self.samples, self.objective = estimator, samples, objective
+        self.kl_samples = 1 if estimator == "analytic" and prior == "normal" else kl_samples
         self.encoder = networks.encoder(network, shape, 2 * latent_dim, hidden=hidden, depth=depth)
         self.decoder = networks.decoder(network, latent_dim, shape, hidden=hidden, depth=depth)
         if decoder == "gaussian" and not sigma:
@@ -256,6 +258,8 @@ class VAE(GenerativeModel):
             bound = torch.logsumexp(log_px - beta * kl, 1).mean() - math.log(self.samples)
             terms = {"loss": -bound, "kl": kl.mean()}
         else:
+            if self.kl_samples > self.samples:  # only the prior is asked about these: they are cheap
+                z = self.draw_z(mu, logvar, self.kl_samples, rng)
             kl = self.kl(mu, logvar, z, estimator=self.estimator).mean(0)  # (L,) or (1,)
             floor = self.free_bits * self.latent_dim / len(kl)
             paid = kl.clamp_min(floor) if self.free_bits else kl

@@ -17,6 +17,8 @@ __all__ = ["Visitor"]
 
 WIDGET = "$$ID-"  # how Streamlit's names of widgets begin; their key is what comes after the second dash
 
+KEPT = 200  # long messages that the server need not send again
+
 
 @dataclass
 class Visitor:
@@ -47,6 +49,7 @@ class Visitor:
     _states: dict[str, WidgetState] = field(default_factory=dict)
     _timers: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     _asked: dict[str, float] = field(default_factory=dict)  # fragment: when
+    _kept: dict[str, None] = field(default_factory=dict)  # hashes of long messages, the oldest first
     _hash: str = ""
     _news: asyncio.Condition = field(default_factory=asyncio.Condition)
     _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
@@ -106,6 +109,7 @@ class Visitor:
         ask.query_string, ask.page_script_hash, ask.fragment_id = self.query, self._hash, fragment
         ask.page_name = "" if self._hash else self.page
         ask.is_auto_rerun = bool(fragment)
+        ask.cached_message_hashes.extend(self._kept)
         kept = {state.id: state for state in self._states.values()}
         if extra is not None:
             kept[extra.id] = extra
@@ -135,7 +139,11 @@ class Visitor:
         self.errors.append("the server closed the connection")
 
     def _take(self, message: ForwardMsg) -> None:
-        """Keep what matters of a message."""
+        """Keep what matters of a message; what was sent before comes as its hash."""
+        if message.metadata.cacheable:
+            self._kept[message.hash] = None
+            while len(self._kept) > KEPT:
+                del self._kept[next(iter(self._kept))]
         match message.WhichOneof("type"):
             case "navigation":  # which page it is: what new_session says is the router
                 self._hash = message.navigation.page_script_hash

@@ -44,6 +44,7 @@ LIMITS: dict[str, Limit] = {
     "MIN_FREE_MB": Limit(200, 1000, "what stays free on the disk: no new run where there is less"),
     "IDLE_SECONDS": Limit(NONE, 900, "a run that no page shows for so long is paused, and after twice as long stopped"),
     "KEEP_HOURS": Limit(NONE, 48, "an ended run that no page shows for so long makes room for new ones on a full disk"),
+    "WALL_HOURS": Limit(12, 6, "hours that a wall of a class stands"),
 }
 """By name; the variable is ``GENMODELS_<name>``, ``inf`` for no limit."""
 

@@ -10,9 +10,11 @@ from PIL import Image
 
 from genmodels.errors import BadInput
 
-__all__ = ["Sprite", "gif", "jpeg", "png", "sprite", "tile"]
+__all__ = ["Sprite", "dots", "gif", "jpeg", "png", "sprite", "tile"]
 
 Bytes = npt.NDArray[np.uint8]
+
+SAMPLES = (0xD5, 0x5E, 0x00)
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,18 @@ def tile(images: npt.ArrayLike, columns: int | None = None, gap: int = 1) -> Byt
         top, left = (k // columns) * (h + gap), (k % columns) * (w + gap)
         canvas[top : top + h, left : left + w, :3] = image if channels == 3 else np.repeat(image, 3, axis=2)
         canvas[top : top + h, left : left + w, 3] = 255
+    return canvas
+
+
+def dots(points: npt.ArrayLike, extent: float, side: int = 112) -> Bytes:
+    """Points of the square [-extent, extent]², (N, 2), in the colour of samples on nothing: (side, side, 4), uint8."""
+    xy = np.asarray(points, np.float64)
+    xy = xy[np.isfinite(xy).all(1)]
+    at = np.floor((xy / extent + 1) / 2 * (side - 1)).astype(int)
+    at = at[((at >= 0) & (at < side - 1)).all(1)]
+    canvas = np.zeros((side, side, 4), np.uint8)
+    for right, up in ((0, 0), (0, 1), (1, 0), (1, 1)):
+        canvas[side - 1 - (at[:, 1] + up), at[:, 0] + right] = (*SAMPLES, 255)
     return canvas
 
 

@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from genmodels import jobs, runs
+from genmodels import jobs, runs, walls
 from genmodels.distributions import kl_to_standard_normal
 from genmodels.gallery import CHECKPOINTS, pieces
 from genmodels.hyperparameters import Between, Numbers, Only, Switch
 from genmodels.models import MODELS
 from genmodels.models.vae import VAE
-from pages._ui import lesson, preload, theory
+from pages._ui import lesson, mosaic, preload, theory
+from pages._ui import shared as shared_files
 from pages._ui.forms import hyperparameters
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -273,6 +274,67 @@ def test_on_a_space_the_link_names_the_page_in_the_query(monkeypatch: pytest.Mon
     monkeypatch.setenv("SPACE_ID", "ada/engines")
     link = lesson.link("vae", {"beta": "2", "page": "gan", "hide": "lr"}, ["form", "lr"])
     assert link == "https://huggingface.co/spaces/ada/engines?page=vae&beta=2&hide=form,lr"
+
+
+# The wall -------------------------------------------------------------------------------------------------------------
+
+
+def at_wall(**link: str) -> AppTest:
+    return opened("wall", **link)
+
+
+def test_whoever_joins_a_wall_trains_on_it() -> None:
+    test = at_wall()
+    test.text_input(key="who").input("<b onclick=x()>Ada</b>")
+    test.button(key="build").click().run()
+    assert not test.exception
+    code = test.metric[0].value
+    test.switch_page("pages/models/vae.py")
+    test.run()
+    test.button(key="train").click().run()
+    assert not test.exception
+    [(run, entry)] = walls.find(code).entries()
+    assert (run.id, entry.who) == (runs.every()[0].id, "<b onclick=x()>Ada</b>")
+    wall = at_wall(room=code.lower())
+    shown = " ".join(block.proto.body for block in wall.get("html"))
+    assert "&lt;b onclick=x()&gt;Ada&lt;/b&gt;" in shown
+    assert "<b onclick" not in shown
+    assert "queued, step 0" in shown
+
+
+def test_a_wall_for_the_projector_has_no_controls() -> None:
+    wall = walls.build()
+    test = at_wall(room=wall.code, projector="1", hide="menu")
+    assert not test.exception
+    assert not test.button
+    assert not test.text_input
+    assert f"<b>{wall.code}</b>" in " ".join(block.proto.body for block in test.get("html"))
+
+
+def test_a_wrong_code_is_named_and_the_door_stays_open() -> None:
+    test = at_wall(room="../x")
+    assert "'../x' is no code of a wall" in test.warning[0].value
+    assert "room" not in test.query_params
+    test.text_input(key="code").input("abcde")
+    test.button(key="join").click().run()
+    assert "There is no wall ABCDE" in test.warning[0].value
+
+
+def test_curves_of_one_plan_are_one_band() -> None:
+    made = [runs.create("vae", "digits", settings={"seed": seed, "steps": 9}) for seed in range(3)]
+    made.append(runs.create("vae", "digits", arguments={"beta": 4.0}, settings={"steps": 9}))
+    for k, run in enumerate(made):
+        lines = [json.dumps({"step": s, "epoch": 0.0, "loss": float(s * (k + 1))}) for s in (1, 2, 4)]
+        (run.path / "metrics.jsonl").write_text("\n".join(lines) + "\n")
+    stamps = tuple(shared_files.stamp(run.path / "metrics.jsonl") for run in made)
+    [panel] = mosaic._panels(stamps, tuple(walls.differences([run.plan for run in made])))
+    assert [one.faint for one in panel.series] == [True, True, True, False, False]
+    band, other = panel.series[3:]
+    assert band.name == "vae on digits, beta 1.0, 3 seeds"
+    np.testing.assert_array_equal(band.y, [2, 4, 8])
+    np.testing.assert_array_equal(band.low, [1, 2, 4])
+    np.testing.assert_array_equal(band.high, [3, 6, 12])
+    assert (other.name, other.low) == ("vae on digits, beta 4.0", None)
 
 
 # Theory and gallery ---------------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from genmodels.hyperparameters import declared
 from genmodels.models import model_class
 from genmodels.runs import Run
 from genmodels.train import Settings
+from pages._ui import joined
 from pages._ui.components.live_chart import Line
 from pages._ui.curves import curves
 from pages._ui.film import GOING, film, keep_up, open_at_linked, pick, standing_at
@@ -51,6 +52,7 @@ def live(
     run = _current(model)
     if is_shown("train"):
         _start(model, chosen, run)
+        joined.say()
     if run is None:
         st.caption("Nothing is trained yet. Press Train: the curves, the samples and the time machine come here.")
         return None
@@ -139,6 +141,7 @@ def _attempt(model: str, make: Callable[[], Run], patience: float = 0.0) -> None
         jobs.pool()
         run = make()
         jobs.submit(run)
+        joined.enter(run)
     except BadInput as error:
         st.error(str(error))
         return

@@ -27,7 +27,8 @@ class View {
     this.logX ??= data.log_x;
     for (const panel of data.panels)
       for (const series of panel.series)
-        [series.xs, series.ys] = [floats(series.x, Float64Array), floats(series.y, Float32Array)];
+        [series.xs, series.ys, series.lows, series.highs] =
+          [floats(series.x, Float64Array), ...[series.y, series.low ?? "", series.high ?? ""].map((text) => floats(text, Float32Array))];
     const titles = data.panels.map((panel) => panel.title);
     for (const [title, panel] of this.panels) if (!titles.includes(title)) panel.figure.remove(), this.panels.delete(title);
     for (const spec of data.panels) this.panelOf(spec).spec = spec;
@@ -110,8 +111,9 @@ class View {
   rangeY(panel, [left, right]) {
     if (this.zoomY.has(panel.spec.title)) return this.zoomY.get(panel.spec.title);
     const values = [];
-    for (const { xs, ys } of this.shownSeries(panel))
-      for (let i = 0; i < xs.length; i++) if (xs[i] >= left && xs[i] <= right && Number.isFinite(ys[i])) values.push(ys[i]);
+    for (const { xs, ys, lows, highs } of this.shownSeries(panel))
+      for (let i = 0; i < xs.length; i++)
+        if (xs[i] >= left && xs[i] <= right) values.push(...[ys[i], lows[i], highs[i]].filter(Number.isFinite));
     const rules = panel.spec.lines.map((line) => line.value);
     if (!values.length) values.push(...(rules.length ? rules : [0, 1]));
     values.sort((a, b) => a - b);
@@ -208,9 +210,22 @@ class View {
     c.fillText(`${line.label} ${shown(line.value)}`, at.inner.right - 2, y);
   }
 
-  drawSeries(c, at, { xs, ys, dashed }, color) {
+  drawBand(c, at, { xs, lows, highs }, color) {
+    const drawable = [...xs.keys()].filter((i) => Number.isFinite(lows[i] + highs[i]) && (!this.logX || xs[i] > 0));
+    const edge = [...drawable.map((i) => [xs[i], highs[i]]), ...drawable.reverse().map((i) => [xs[i], lows[i]])];
+    c.fillStyle = color;
+    c.globalAlpha = 0.18;
+    c.beginPath();
+    edge.forEach(([x, y], i) => (i ? c.lineTo(at.x(x), at.y(y)) : c.moveTo(at.x(x), at.y(y))));
+    c.fill();
+    c.globalAlpha = 1;
+  }
+
+  drawSeries(c, at, series, color) {
+    const { xs, ys, dashed, faint, lows } = series;
+    if (lows.length) this.drawBand(c, at, series, color);
     c.strokeStyle = c.fillStyle = color;
-    c.lineWidth = dashed ? 1.6 : 1.8;
+    c.lineWidth = faint ? 0.8 : dashed ? 1.6 : 1.8;
     c.lineJoin = "round";
     c.setLineDash(dashed ? DASH : []);
     c.beginPath();
@@ -241,7 +256,7 @@ class View {
   }
 
   drawReadout(panel, c, at, colors) {
-    const values = this.shownSeries(panel).map((series) => {
+    const values = this.shownSeries(panel).filter((one) => !one.faint).map((series) => {
       const i = this.cursor == null ? lastFinite(series.ys) : nearest(series.xs, this.cursor);
       const near = this.cursor != null && series.xs[i] >= at.x0 && series.xs[i] <= at.x1;
       if (near && Number.isFinite(series.ys[i])) (c.fillStyle = series.color), dot(c, at.x(series.xs[i]), at.y(series.ys[i]), 3);

@@ -21,6 +21,9 @@ _mount = component("live_chart")
 class Series:
     """One curve: ``name`` is its entry in the legend, shared by all panels; held-out curves are dashed.
 
+    ``low`` and ``high``, where given, are the edges of a band about it; a ``faint`` curve is one of many: thin, and
+    without a value of its own above the panel.
+
     A curve that is drawn for many viewers is best made once: it is put into the browser's form once.
     """
 
@@ -29,18 +32,27 @@ class Series:
     y: npt.ArrayLike
     color: str
     held_out: bool = False
+    low: npt.ArrayLike | None = None
+    high: npt.ArrayLike | None = None
+    faint: bool = False
 
     @functools.cached_property
     def encoded(self) -> dict[str, Any]:
         """What the browser is sent."""
         x, y = thin(self.x, self.y)
-        return {
+        shown = {
             "name": self.name,
             "color": self.color,
             "dashed": self.held_out,
+            "faint": self.faint,
             "x": base64.b64encode(x.astype("<f8").tobytes()).decode(),
-            "y": base64.b64encode(np.asarray(y, "<f4").tobytes()).decode(),
+            "y": _floats(y),
         }
+        if self.low is not None and self.high is not None:
+            at = np.asarray(self.x, float)
+            for edge, values in (("low", self.low), ("high", self.high)):
+                shown[edge] = _floats(np.interp(x, at, np.asarray(values, float)))
+        return shown
 
 
 @dataclass(frozen=True)
@@ -100,3 +112,7 @@ def live_chart(
 def _panel(panel: Panel) -> dict[str, Any]:
     lines = [{"value": line.value, "label": line.label, "color": line.color} for line in panel.lines]
     return {"title": panel.title, "unit": panel.unit, "series": [one.encoded for one in panel.series], "lines": lines}
+
+
+def _floats(values: npt.ArrayLike) -> str:
+    return base64.b64encode(np.asarray(values, "<f4").tobytes()).decode()

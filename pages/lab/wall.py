@@ -1,0 +1,80 @@
+"""A wall for a class: those who know its code see each other's runs, live, side by side and over each other."""
+
+import streamlit as st
+
+from genmodels import walls
+from genmodels.errors import BadInput
+from genmodels.walls import Wall
+from pages._ui import joined
+from pages._ui.mosaic import curves, mosaic
+
+EVERY = 2.0  # seconds between two looks
+
+
+def main() -> None:
+    """A door, or what hangs on the wall; ``?projector=1`` shows that alone, large."""
+    large = st.query_params.get("projector") == "1"
+    if not large:
+        st.title("Wall")
+        st.caption("A class trains together: every run of those who have joined hangs here, and its curve beside it.")
+    wall = joined.wall()
+    if wall is None:
+        door()
+    else:
+        if not large:
+            controls(wall)
+        hanging(wall, large)
+
+
+def door() -> None:
+    """Build a wall, or join one."""
+    with st.form("door", width=420):
+        who = st.text_input("your nickname", max_chars=walls.MOST_NAME, key="who", help="It is all that others see.")
+        code = st.text_input("code of the wall", max_chars=20, key="code", placeholder="five letters")
+        with st.container(horizontal=True):
+            join = st.form_submit_button("Join", type="primary", key="join")
+            build = st.form_submit_button("Build a new wall", key="build")
+    if not (join or build):
+        return
+    try:
+        joined.join(walls.find(code) if join else walls.build(), who)
+    except BadInput as error:
+        st.warning(str(error))
+        return
+    st.rerun()
+
+
+def controls(wall: Wall) -> None:
+    """Who one is here, the teacher's view, and the way out."""
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        st.metric("code", wall.code, width="content")
+        who = st.text_input("your nickname", st.session_state.get("nickname", ""), max_chars=walls.MOST_NAME, width=220)
+        st.session_state["nickname"] = who
+        if st.button("Projector", icon=":material/cast:", help="Large, without controls; the browser's Back returns."):
+            st.query_params.update({"projector": "1", "hide": "menu"})
+            st.rerun()
+        if st.button("Leave"):
+            joined.leave()
+            st.rerun()
+    st.caption(f"What you train on any page from now on hangs here. It comes down in {wall.left() / 3600:.0f} hours.")
+
+
+@st.fragment(run_every=EVERY)
+def hanging(wall: Wall, large: bool) -> None:
+    """The curves of all runs and what each of them draws now."""
+    try:
+        hung = wall.entries()
+    except BadInput as error:
+        st.warning(str(error))
+        return
+    if large:
+        st.html(f'<div class="banner"><b>{wall.code}</b><span>join at <i>Lab, Wall</i> · {len(hung)} runs</span></div>')
+    if not hung:
+        st.info("Nothing hangs here yet: choose a model on the left and press Train.")
+        return
+    what = walls.differences([run.plan for run, _ in hung])
+    curves([run for run, _ in hung], what, large=large)
+    mosaic(hung, what, large=large)
+
+
+main()

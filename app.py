@@ -13,6 +13,7 @@ from streamlit.runtime.pages_manager import PagesManager
 from genmodels import visitors
 from genmodels.models import MODELS
 from pages._ui import health, preload, visitor
+from pages._ui.components.figure_files import figure_files
 from pages._ui.lesson import is_shown
 
 PAGES = Path(__file__).resolve().parent / "pages"
@@ -36,6 +37,7 @@ def route() -> None:
     st.set_page_config(layout="wide", initial_sidebar_state="auto")
     st.html(PAGES / "_ui" / "style.css")
     st.navigation(sections(), position="sidebar" if is_shown("menu") else "hidden", expanded=True).run()
+    figure_files()
     preload.start()
 
 

@@ -1,0 +1,48 @@
+// Plotly's mode bar offers one format; beside its camera (a PNG at three times the size) this puts a second button: SVG.
+class View {
+  constructor() {
+    this.observer = new MutationObserver(() => (this.due ??= requestAnimationFrame(() => this.look())));
+  }
+
+  update() {
+    this.observer.observe(document.body, { childList: true, subtree: true });
+    this.look();
+  }
+
+  destroy() {
+    this.observer.disconnect();
+    cancelAnimationFrame(this.due);
+  }
+
+  look() {
+    this.due = null;
+    for (const camera of document.querySelectorAll(".js-plotly-plot .modebar-btn[data-title^='Download plot']")) {
+      if (camera.nextElementSibling?.classList.contains("as-svg")) continue;
+      camera.addEventListener("click", () => this.choose(camera, this.asked ?? "png"), { capture: true });
+      camera.after(this.button(camera));
+    }
+  }
+
+  // The camera asks the figure for its format at the moment of the click.
+  choose(camera, format) {
+    const figure = camera.closest(".js-plotly-plot");
+    const options = { ...figure._context.toImageButtonOptions, format, scale: format === "png" ? 3 : 1 };
+    figure._context.toImageButtonOptions = options;
+  }
+
+  button(camera) {
+    const button = camera.cloneNode(false);
+    button.classList.add("as-svg");
+    button.dataset.title = "Download plot as an SVG";
+    button.setAttribute("aria-label", button.dataset.title);
+    const fill = getComputedStyle(camera.querySelector("path")).fill;
+    const style = `font: 700 10px sans-serif; fill: ${fill}`;
+    button.innerHTML = `<svg viewBox="0 0 26 16" class="icon" width="1.7em" height="1em"><text y="12" style="${style}">SVG</text></svg>`;
+    button.addEventListener("click", () => {
+      this.asked = "svg";
+      camera.click();
+      this.asked = null;
+    });
+    return button;
+  }
+}

@@ -40,6 +40,13 @@ def test_the_manifold_is_the_decoder_on_a_grid_of_equal_probability():
         instruments.manifold(model(latent_dim=3))
 
 
+def test_a_grid_beyond_memory_is_said_in_one_sentence(data):
+    with pytest.raises(BadInput, match="A grid of 100,000 points a side is not possible: from 2 to 200 are"):
+        instruments.manifold(model(), 100_000)
+    with pytest.raises(BadInput, match="A grid of 100,000 points a side is not possible: from 2 to 1,000 are"):
+        instruments.densities(model(), data, side=100_000)
+
+
 @pytest.mark.parametrize("prior", ["normal", "mixture", "vamp", "flow"])
 def test_both_densities_integrate_to_one(prior, data):
     found = instruments.densities(model(prior=prior), data, side=160, n=300)

@@ -347,3 +347,17 @@ def test_more_draws_for_the_kl_alone_vary_less_and_leave_the_reconstruction(prio
     assert loss(one)["reconstruction"] == loss(many)["reconstruction"]
     normal = loss(make(kl_samples=64))
     assert all(torch.equal(value, normal[name]) for name, value in loss(make()).items())  # nothing to draw
+
+
+def test_more_codes_than_memory_are_refused_before_any_is_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = make()
+
+    def never(*_: object) -> None:
+        raise AssertionError("it was decoded")
+
+    monkeypatch.setattr(model.decoder, "forward", never)
+    x = pixels(model, 1)
+    with pytest.raises(BadInput, match=r"20,000,000 codes make 1.3 billion numbers at once, and 1.1 billion"):
+        model.iwae(x, 20_000_000)
+    with pytest.raises(BadInput, match="coarser grid"):
+        model.decode(torch.zeros(1, 1).expand(5000, 5000).unsqueeze(-1).expand(5000, 5000, 3))

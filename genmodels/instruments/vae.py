@@ -44,6 +44,11 @@ def _plane(model: VAE) -> None:
         raise BadInput(f"This picture needs latent_dim = 2, and this model has {model.latent_dim}.")
 
 
+def _sided(side: int, most: int) -> None:
+    if not 2 <= side <= most:
+        raise BadInput(f"A grid of {side:,} points a side is not possible: from 2 to {most:,} are.")
+
+
 def examples(model: VAE, data: Data, n: int | None) -> tuple[Tensor, Tensor]:
     """The first ``n`` test examples as the model's loss expects them, and their labels."""
     x, y = data.test.x[:n], data.test.y[:n]
@@ -69,9 +74,10 @@ def manifold(model: VAE, n: int = 20) -> Manifold:
     which have no such quantiles, evenly in z over the box of the prior's own samples.
 
     Raises:
-        BadInput: If latent space is not a plane.
+        BadInput: If latent space is not a plane, or the grid is beyond memory.
     """
     _plane(model)
+    _sided(n, 200)
     if isinstance(model.prior, StandardNormal):
         axis = torch.special.ndtri(torch.linspace(TAIL, 1 - TAIL, n, dtype=torch.float64)).numpy()
         axes = axis, axis
@@ -115,9 +121,10 @@ def densities(model: VAE, data: Data, *, side: int = 100, n: int = 10_000) -> De
     r"""p(z) and q(z) = (1/N) Σ q(z | x_n), and how far apart they are, KL(q(z) ‖ p(z)), summed over the grid.
 
     Raises:
-        BadInput: If latent space is not a plane.
+        BadInput: If latent space is not a plane, or the grid is beyond memory.
     """
     _plane(model)
+    _sided(side, 1000)
     x, _ = examples(model, data, n)
     mu = likelihood.posterior(model, x)[0]
     z = torch.cat([model.prior.sample(4000, random.generator(0, model.device)), mu])

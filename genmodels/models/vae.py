@@ -35,6 +35,7 @@ from genmodels.priors import FlowPrior, MixtureOfGaussians, StandardNormal, Vamp
 
 __all__ = ["VAE"]
 
+MOST = 2**30  # numbers that a decoder may make at once: 4 GiB, and several times that on the way
 DECODERS = ("auto", "bernoulli", "continuous-bernoulli", "gaussian")
 
 
@@ -132,7 +133,16 @@ class VAE(GenerativeModel):
         return mu, 2 * log_sigma
 
     def x_params(self, z: Tensor) -> Tensor:
-        r"""The parameter of p(x | z), shape (..., \*shape): logits, or the mean of a Gaussian (on images in [0, 1])."""
+        r"""The parameter of p(x | z), shape (..., \*shape): logits, or the mean of a Gaussian (on images in [0, 1]).
+
+        Raises:
+            BadInput: If there are more z than memory has room for.
+        """
+        if (numbers := z[..., 0].numel() * math.prod(self.shape)) > MOST:
+            raise BadInput(
+                f"{z[..., 0].numel():,} codes make {numbers / 1e9:.1f} billion numbers at once, and {MOST / 1e9:.1f} "
+                "billion are allowed: take fewer draws, fewer examples or a coarser grid."
+            )
         h = self.decoder(z.flatten(0, -2)).to(z.dtype).unflatten(0, z.shape[:-1])
         return h.sigmoid() if self.likelihood == "gaussian" and self.is_image else h
 

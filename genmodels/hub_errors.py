@@ -14,7 +14,7 @@ WAITS = 1.0, 3.0  # seconds before the Hub is asked again, where it is busy or i
 
 
 class Offline(BadInput):
-    """The Hub cannot be reached."""
+    """The Hub cannot be reached, or does not answer in time."""
 
 
 def asked(act: Callable[[], T], place: object) -> T:
@@ -68,7 +68,7 @@ def _said(error: BaseException, status: int, place: object) -> BadInput:
     if status:
         return BadInput(f"The Hub refused {place} ({status}).")
     if type(error).__name__ in ("RemoteProtocolError", "ReadError", "ReadTimeout"):
-        return BadInput(f"{place} broke off on its way: try again, and what came already is kept.")
+        return Offline(f"{place} broke off on its way: try again, and what came already is kept.")
     if isinstance(error, ValueError | TypeError | KeyError | AttributeError):
         return BadInput(f"The Hub's answer about {place} cannot be read.")
     if "Consistency check failed" in str(error):

@@ -15,12 +15,13 @@ from urllib.parse import unquote, urlsplit
 
 @dataclass
 class Fault:
-    """What happens to the next ``times`` requests whose "METHOD path" holds ``match``: an error, or half a body."""
+    """What happens to the next ``times`` requests whose "METHOD path" holds ``match``: error, half a body, wait."""
 
     match: str
     status: int = 0
     code: str = ""
     times: int = 1_000
+    seconds: float = 0.0
 
 
 class FakeHub:
@@ -65,6 +66,7 @@ def serving() -> Iterator[FakeHub]:
     handler = type("Bound", (Handler,), {"hub": hub})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
+    server.handle_error = lambda *_: None  # type: ignore[method-assign]  # of clients that have gone
     hub.url = f"http://127.0.0.1:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
@@ -106,6 +108,9 @@ class Handler(BaseHTTPRequestHandler):
         for fault in self.hub.faults:
             if fault.match in line and fault.times > 0:
                 fault.times -= 1
+                if fault.seconds:
+                    threading.Event().wait(fault.seconds)  # tests have taken time.sleep away
+                    continue
                 if fault.status:
                     return self.answer(b"no", fault.status, {"X-Error-Code": fault.code} if fault.code else {})
                 self.half = True

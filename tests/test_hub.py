@@ -286,6 +286,17 @@ def test_a_broken_download_is_taken_up_again_or_refused(there: FakeHub) -> None:
     assert load(pull(PLACE).path).name == "vae"
 
 
+def test_a_slow_hub_is_waited_for_but_not_for_ever(there: FakeHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    there.put(REPO, under(BUNDLED, shipped(1)))
+    there.faults.append(Fault("", seconds=0.05, times=4))
+    run = pull(PLACE)
+    monkeypatch.setattr(hub, "TIMEOUT", 0.2)
+    there.faults[:] = [Fault("GET /api", seconds=1.0)]
+    assert not hub.look(Place(REPO)).live  # as last seen
+    assert pull(PLACE).path == run.path
+    refused("broke off on its way", Place("ada/other"))
+
+
 def test_a_private_repository_needs_the_token_which_goes_nowhere_else(
     there: FakeHub, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -180,12 +180,12 @@ def seeds(plans: Sequence[dict[str, Any]]) -> list[list[int]]:
 def differences(plans: Sequence[dict[str, Any]]) -> list[str]:
     """What tells each plan from the others, in a few words: model and data, and the hyperparameters that vary."""
     flat = [plan["arguments"] | {k: v for k, v in plan["settings"].items() if k != "seed"} for plan in plans]
-    names = list(dict.fromkeys(name for one in flat for name in one))
-    varied = [name for name in names if len({json.dumps(one[name]) for one in flat if name in one}) > 1]
+    kinds = [f"{plan['model']} on {plan['data']}" for plan in plans]
     found = []
-    for plan, one in zip(plans, flat, strict=True):
-        own = [f"{name} {one[name]}" for name in varied if name in one]
-        found.append(", ".join([f"{plan['model']} on {plan['data']}", *own[:4]]))
+    for kind, one in zip(kinds, flat, strict=True):
+        alike = [other for its, other in zip(kinds, flat, strict=True) if its == kind]
+        varied = [name for name in one if len({json.dumps(other.get(name)) for other in alike}) > 1]
+        found.append(", ".join([kind, *(f"{name} {one[name]}" for name in varied[:4])]))
     return found
 
 

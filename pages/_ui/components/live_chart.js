@@ -1,4 +1,4 @@
-const MARGIN = { left: 52, right: 12, top: 8, bottom: 24 };
+const MARGIN = { left: 52, right: 12, top: 8, bottom: 24 }; // for letters 12 pixels high
 const DASH = [5, 3];
 
 class View {
@@ -33,6 +33,7 @@ class View {
     for (const [title, panel] of this.panels) if (!titles.includes(title)) panel.figure.remove(), this.panels.delete(title);
     for (const spec of data.panels) this.panelOf(spec).spec = spec;
     this.grid.style.setProperty("--columns", data.columns);
+    this.root.querySelector(".root").style.setProperty("--text", `${data.text}px`);
     this.drawLegend();
     this.redraw();
   }
@@ -136,7 +137,8 @@ class View {
     const f = this.logX ? Math.log10 : (v) => v;
     const back = this.logX ? (v) => 10 ** v : (v) => v;
     const [a, b] = [f(x0), f(x1)];
-    const inner = { left: MARGIN.left, right: width - MARGIN.right, top: MARGIN.top, bottom: height - MARGIN.bottom };
+    const unit = this.data.text / 12;
+    const inner = { left: MARGIN.left * unit, right: width - MARGIN.right * unit, top: MARGIN.top * unit, bottom: height - MARGIN.bottom * unit };
     const across = inner.right - inner.left;
     const down = inner.bottom - inner.top;
     return {
@@ -156,7 +158,7 @@ class View {
     if (at.width < 80) return;
     const c = crisp(panel.canvas, at.width, at.height);
     panel.canvas.style.height = `${at.height}px`;
-    c.font = `12px ${colors.font}`;
+    c.font = `${this.data.text}px ${colors.font}`;
     this.drawAxes(c, at, colors);
     c.save();
     c.beginPath();
@@ -177,23 +179,23 @@ class View {
     c.strokeStyle = colors.grid;
     c.textBaseline = "middle";
     c.textAlign = "right";
-    for (const v of ticks(at.y0, at.y1, at.height / 34)) {
+    for (const v of ticks(at.y0, at.y1, at.height / (2.8 * this.data.text))) {
       const y = Math.round(at.y(v)) + 0.5;
       stroke(c, [[at.inner.left, y], [at.inner.right, y]]);
       c.fillText(shown(v, 4), at.inner.left - 6, y);
     }
     c.textAlign = "center";
     c.textBaseline = "alphabetic";
-    const wanted = (at.inner.right - at.inner.left) / 70;
+    const wanted = (at.inner.right - at.inner.left) / (5.8 * this.data.text);
     const title = c.measureText(this.data.x_title).width + 8;
     for (const v of this.logX ? logTicks(at.x0, at.x1, wanted) : ticks(at.x0, at.x1, wanted)) {
       const x = at.x(v);
       stroke(c, [[Math.round(x) + 0.5, at.inner.bottom], [Math.round(x) + 0.5, at.inner.bottom + 4]]);
       const label = shown(v, 4);
-      if (x + c.measureText(label).width / 2 < at.inner.right - title) c.fillText(label, x, at.height - 7);
+      if (x + c.measureText(label).width / 2 < at.inner.right - title) c.fillText(label, x, at.height - 0.58 * this.data.text);
     }
     c.textAlign = "right";
-    c.fillText(this.data.x_title, at.inner.right, at.height - 7);
+    c.fillText(this.data.x_title, at.inner.right, at.height - 0.58 * this.data.text);
     c.strokeStyle = colors.faint;
     stroke(c, [[at.inner.left, at.inner.bottom + 0.5], [at.inner.right, at.inner.bottom + 0.5]]);
   }

@@ -83,6 +83,7 @@ def live_chart(
     log_x: bool = False,
     height: int = 180,
     columns: int = 3,
+    text: int = 12,
 ) -> None:
     """Draw curves over a shared horizontal axis, one panel a quantity.
 
@@ -97,6 +98,7 @@ def live_chart(
         log_x: Whether the horizontal axis starts out logarithmic; the reader can switch.
         height: Of one panel, CSS pixels.
         columns: Panels beside each other, at most; fewer where the screen is narrow.
+        text: Height of the letters on the axes, CSS pixels; the others keep their proportion to it.
     """
     data = {
         "panels": [_panel(panel) for panel in panels],
@@ -105,6 +107,7 @@ def live_chart(
         "log_x": log_x,
         "height": height,
         "columns": columns,
+        "text": text,
     }
     _mount(key=key, data=data)
 

@@ -88,6 +88,18 @@ def megabytes(pid: int, what: str = "Pss") -> float:
     return int(re.search(rf"^{what}:\s+(\d+)", text, re.M)[1]) / 1024  # type: ignore[index]
 
 
+def cpu_seconds(pid: int) -> float:
+    """The processor time that a process has had, in seconds."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def children(pid: int) -> list[int]:
+    """The processes that a process has started: a server's workers."""
+    tasks = Path(f"/proc/{pid}/task").glob("*/children")
+    return [int(child) for task in tasks for child in task.read_text().split()]
+
+
 def measure(browser: Any, folder: Path) -> dict[str, tuple[float, float, str]]:
     """Everything, by name: (what was measured, its bound, the unit)."""
     found: dict[str, tuple[float, float, str]] = {}

@@ -1,0 +1,140 @@
+"""A class of thirty on this machine: all watch a live run, ten press Train at once, one drags the latent."""
+
+import argparse
+import asyncio
+import os
+import random
+import re
+import shutil
+import statistics
+import sys
+import tempfile
+import time
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+from benchmarks.interaction import DRAG, FLAGS, children, cpu_seconds, healthy, megabytes, opened, served
+from benchmarks.visitors import Visitor
+
+CLASS, TRAINERS = 30, 10
+WATCH = 25.0  # seconds
+Found = dict[str, tuple[float, float, str]]
+
+
+async def attend(url: str, server: int, folder: Path) -> Found:
+    """Everything, by name: (what was measured, its bound, the unit)."""
+    found: Found = {}
+    async with AsyncExitStack() as stack:
+        teacher = await stack.enter_async_context(Visitor(url, "vae", "epochs=1000"))
+        assert await teacher.until(lambda v: v.finished and v.has("train"), 120), "no page"
+        assert await asyncio.to_thread(ready, server), "the workers do not start"
+        await teacher.press("train")
+        assert await teacher.until(lambda v: any("running" in text for text in v.texts), 60), "no run"
+        pupils = [await stack.enter_async_context(Visitor(url, "vae", teacher.query)) for _ in range(CLASS - 1)]
+        everybody = [teacher, *pupils]
+        opening = [one.until(lambda v: v.finished and v.has("seed"), 120) for one in everybody]
+        assert all(await asyncio.gather(*opening)), "somebody is not let in"
+        with_drag = asyncio.create_task(asyncio.to_thread(drag, url, teacher.query))
+        await watch(everybody, found, server)
+        await train(pupils[:TRAINERS], found, folder)
+        drags = sorted(await with_drag)
+        found["drag of the latent to its picture, 95 %"] = drags[int(0.95 * len(drags))], 50.0, "ms"
+        answers = sorted(one for visitor in everybody for one in visitor.answers)
+        found[f"a widget's round trip, 95 % of {len(answers)}"] = answers[int(0.95 * len(answers))], 1.0, "s"
+        lost = [error for visitor in everybody for error in visitor.errors]
+        print("\n".join(sorted(set(lost))), end="\n" if lost else "")
+        found["sessions lost, or shown an error"] = sum(bool(one.errors) for one in everybody), 0.0, ""
+        found["memory of the server, thirty sessions"] = megabytes(server), 1500.0, "MB"
+    return found
+
+
+async def watch(everybody: list[Visitor], found: Found, server: int) -> None:
+    """All look at one run, and each uses a widget now and then."""
+    for one in everybody:
+        one.fragments.clear()
+    start, spent, before = time.perf_counter(), cpu_seconds(server), [len(one.texts) for one in everybody]
+    await asyncio.gather(*(fiddle(one, start + WATCH, seed) for seed, one in enumerate(everybody)))
+    seconds, spent = time.perf_counter() - start, cpu_seconds(server) - spent
+    runs = sorted(one for visitor in everybody for one in visitor.fragments)
+    found["a fragment's run, asked for to shown, p50"] = 1000 * statistics.median(runs), 100.0, "ms"
+    found["the server's processor time a run of a fragment"] = 1000 * spent / len(runs), 20.0, "ms"
+    seen = min(len(set(one.texts[n:])) for one, n in zip(everybody, before, strict=True))
+    found["seconds between two looks, the slowest visitor"] = seconds / max(seen, 1), 2.0, "s"
+
+
+async def fiddle(visitor: Visitor, end: float, seed: int) -> None:
+    """A student: every few seconds a number in the form, or another instrument."""
+    rng = random.Random(seed)
+    while (left := end - time.perf_counter()) > 0:
+        await asyncio.sleep(min(left, rng.uniform(4, 8)))
+        await visitor.set("seed", int_value=rng.randrange(1000))
+
+
+async def train(pupils: list[Visitor], found: Found, folder: Path) -> None:
+    """Ten press Train in the same moment; after a while all ten must have come equally far."""
+    for one in pupils:
+        one.texts.clear()
+    start = time.perf_counter()
+    await asyncio.gather(*(one.press("train") for one in pupils))
+    assert all(await asyncio.gather(*(one.until(moves, 60) for one in pupils))), "a run does not move"
+    found["Train pressed by ten at once: the last one's first point"] = time.perf_counter() - start, 5.0, "s"
+    told = sum(any(re.search(r"queued, \d+ before it|running", text) for text in one.texts) for one in pupils)
+    found["of the ten, not told their place"] = len(pupils) - told, 0.0, ""
+    await asyncio.sleep(15)
+    seconds = []
+    for one in pupils:
+        name = re.search(r"run=([\w.-]+)", one.query)
+        assert name
+        lines = (folder / "runs" / name[1] / "metrics.jsonl").read_text().splitlines()
+        seconds.append(float(re.search(r'"step": (\d+)', lines[-1])[1]))  # type: ignore[index]
+    found["the queue's fairness: most steps to fewest, of ten alike"] = max(seconds) / max(min(seconds), 1), 2.5, "x"
+
+
+def moves(visitor: Visitor) -> bool:
+    """Whether it has seen a step of its run."""
+    return any(re.search(r"running.*examples/s", text) for text in visitor.texts)
+
+
+def ready(server: int, seconds: float = 60.0) -> bool:
+    """Whether the workers have done what they do before the first click: then they are idle."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        before = {pid: cpu_seconds(pid) for pid in children(server)}
+        time.sleep(1)
+        if len(before) >= min(2, os.cpu_count() or 1) and all(cpu_seconds(p) - t < 0.15 for p, t in before.items()):
+            return True
+    return False
+
+
+def drag(url: str, query: str) -> list[float]:
+    """A browser among them drags the latent of the checkpoint that ships, for as long as sixty moves take."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
+        page: Any = browser.new_page()
+        opened(page, f"{url}/vae?run=vae-digits-2d")
+        pad = page.locator("[class*='st-key-manifold']").first
+        pad.wait_for(timeout=60_000)
+        time.sleep(2)
+        times = pad.evaluate(DRAG)
+        browser.close()
+    return times
+
+
+def main() -> int:
+    """Print the table; 1 where a bound does not hold."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        with served(folder) as (url, process):
+            healthy(url)
+            found = asyncio.run(attend(url, process.pid, folder))
+    for what, (value, bound, unit) in found.items():
+        print(f"{what:60s} {value:9.2f} {unit:3s} (at most {bound:g}){'' if value <= bound else '   TOO MUCH'}")
+    return any(value > bound for value, bound, _ in found.values())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

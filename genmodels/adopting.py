@@ -18,9 +18,17 @@ from genmodels.models.base import weigh
 from genmodels.runs import Run, root
 from genmodels.vetting import plan_of
 
-__all__ = ["adopt", "date_of", "fetched", "is_pipeline", "size_of"]
+__all__ = ["adopt", "date_of", "fetched", "is_folder", "is_pipeline", "size_of"]
 
 CONFIGS = ("index", "unet", "scheduler")
+
+
+def is_folder(name: str) -> bool:
+    """Whether ``name`` is a folder of this computer with a pipeline in it."""
+    try:
+        return (Path(name) / pipelines.INDEX).is_file()
+    except (OSError, ValueError):  # no name of a file
+        return False
 
 
 def adopt(folder: Path) -> Run:

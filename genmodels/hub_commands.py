@@ -59,9 +59,9 @@ def day(seconds: float) -> str:
 
 def pull(arguments: Arguments) -> None:
     """Fetch a checkpoint from the Hub, or a pipeline of diffusers: a run like any other, which the app shows too."""
-    from genmodels import adopting, checkpoints, pipelines
+    from genmodels import adopting, checkpoints
 
-    if (Path(arguments.name) / pipelines.INDEX).is_file():
+    if adopting.is_folder(arguments.name):
         run = adopting.adopt(Path(arguments.name))
     else:
         run = checkpoints.pull(place_of(arguments.name), Progress().of)

@@ -1,21 +1,25 @@
 """What is taken home of a run beside its files: its curves, its samples and films of its training, as pictures."""
 
 import html
+import io
 import math
+import tempfile
+import zipfile
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw
 
-from genmodels import export, pictures, take_home
+from genmodels import export, pictures, pipelines, take_home
 from genmodels.data import info
 from genmodels.errors import BadInput
 from genmodels.instruments import vae as instruments
 from genmodels.models.vae import VAE
 from genmodels.runs import Run
 
-__all__ = ["curves", "film", "manifold", "pictures_of", "zipped"]
+__all__ = ["curves", "film", "manifold", "pictures_of", "pipeline", "zipped"]
 
 SIDE = 360  # pixels of a plane
 POINTS = 1000
@@ -32,6 +36,20 @@ def zipped(run: Run) -> bytes:
     if not take_home.hindrance(run):
         extra |= {"train.py": take_home.script(run).encode(), "train.ipynb": take_home.notebook(run).encode()}
     return export.zipped(run, extra)
+
+
+def pipeline(run: Run) -> bytes:
+    """A DDPM with diffusers' network as a pipeline of diffusers, in a zip.
+
+    Raises:
+        BadInput: If it is none.
+    """
+    buffer = io.BytesIO()
+    with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as file:
+        pipelines.export(run.model(), Path(folder))
+        for path in sorted(Path(folder).rglob("*.*")):
+            file.write(path, Path(run.id) / path.relative_to(folder))
+    return buffer.getvalue()
 
 
 def pictures_of(run: Run) -> dict[str, bytes]:

@@ -1,7 +1,9 @@
 """Our DDPM and diffusers' pipelines, both ways, against diffusers itself."""
 
+import io
 import json
 import warnings
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,22 +11,25 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from streamlit.testing.v1 import AppTest
 from torch import Tensor, nn
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # what it says on import is not about us
     from diffusers import DDPMPipeline, DDPMScheduler, UNet2DModel
 
-from genmodels import adopting, pipelines
+from genmodels import adopting, errands, keepsakes, pipelines
 from genmodels.checkpoints import resolve
 from genmodels.cli import main
 from genmodels.errors import BadInput
+from genmodels.instruments.ddpm import denoised
 from genmodels.models.base import build
 from genmodels.models.ddpm import DDPM
 from genmodels.runs import Run
 from genmodels.samplers import timesteps
 from genmodels.unet2d import UNet2D
 
+PAGES = Path(__file__).resolve().parents[1] / "pages"
 CONFIGS: dict[str, dict[str, Any]] = {
     "grey, one attends": {"shape": (1, 16, 16), "widths": (16, 32), "attends": (0, 1)},
     "colour, three grids, odd at the coarsest": {"shape": (3, 12, 20), "widths": (8, 16, 24), "attends": (0, 1, 0)},
@@ -103,6 +108,17 @@ def test_it_answers_0_before_training_and_learns() -> None:
         optimizer.step()
         losses.append(loss.item())
     assert sum(losses[-4:]) < 0.8 * sum(losses[:4])
+
+
+def test_in_half_precision_it_says_nearly_the_same() -> None:
+    model, x, t = ours(std=0.05), noise(4, 1, 8, 8), torch.tensor([1, 7, 19, 20])
+    with torch.no_grad():
+        exact = model.output(x, t)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            said = model.output(x, t)
+    assert said.dtype == torch.float32
+    assert not torch.equal(said, exact)
+    torch.testing.assert_close(said, exact, atol=0.02 * exact.abs().max().item(), rtol=0.05)
 
 
 @pytest.mark.parametrize(
@@ -191,6 +207,34 @@ def test_every_schedule_of_theirs_is_one_of_ours(what: dict[str, Any]) -> None:
     assert (config["schedule"] == "drawn") == (what.get("num_train_timesteps", 1000) not in (90, 1000))
 
 
+def test_the_network_of_ho_et_al_has_its_size() -> None:
+    """Of CIFAR-10, google/ddpm-cifar10-32 on the Hub: 35.7 million weights, as their appendix B says."""
+    down, up = (
+        ["DownBlock2D", "AttnDownBlock2D", *["DownBlock2D"] * 2],
+        [*["UpBlock2D"] * 2, "AttnUpBlock2D", "UpBlock2D"],
+    )
+    unet = {
+        "_class_name": "UNet2DModel", "act_fn": "silu", "attention_head_dim": None, "center_input_sample": False,
+        "block_out_channels": [128, 256, 256, 256], "down_block_types": down, "up_block_types": up, "in_channels": 3,
+        "out_channels": 3, "downsample_padding": 0, "flip_sin_to_cos": False, "freq_shift": 1, "layers_per_block": 2,
+        "mid_block_scale_factor": 1, "norm_eps": 1e-6, "norm_num_groups": 32, "sample_size": 32,
+        "time_embedding_type": "positional",
+    }  # fmt: skip
+    noise = {
+        "beta_start": 1e-4,
+        "beta_end": 0.02,
+        "beta_schedule": "linear",
+        "trained_betas": None,
+        "clip_sample": True,
+    }
+    scheduler = {"_class_name": "DDPMScheduler", "variance_type": "fixed_large", "num_train_timesteps": 1000, **noise}
+    config = pipelines.config_of({"_class_name": "DDPMPipeline"}, unet, scheduler)
+    with torch.device("meta"):
+        model = build(config)
+    assert sum(p.numel() for p in model.parameters()) == 35_746_307
+    assert (config["schedule"], config["variance"], config["network"]) == ("linear", "beta", "unet2d-ddpm")
+
+
 # A pipeline becomes a run ---------------------------------------------------------------------------------------------
 
 
@@ -254,7 +298,7 @@ def change(folder: Path, part: str, **what: Any) -> None:
     path.write_text(json.dumps(json.loads(path.read_text()) | what))
 
 
-UNET, SCHEDULER = "unet/config.json", "scheduler/scheduler_config.json"
+INDEX, UNET, SCHEDULER = "model_index.json", "unet/config.json", "scheduler/scheduler_config.json"
 
 
 @pytest.mark.parametrize(
@@ -315,9 +359,48 @@ def test_from_the_command_line(theirs: Path, tmp_path: Path, capsys: pytest.Capt
     assert a.keys() == b.keys()
     assert all(torch.equal(a[key], b[key]) for key in a)
     UNet2DModel.from_pretrained(tmp_path / "again", subfolder="unet")
+    with zipfile.ZipFile(io.BytesIO(keepsakes.pipeline(Run(resolve(name))))) as file:
+        assert {f"{name}/{INDEX}", f"{name}/{UNET}", f"{name}/{SCHEDULER}"} < set(file.namelist())
     capsys.readouterr()
     assert main(["evaluate", name]) == 2
     assert "without its data" in capsys.readouterr().err
     assert main(["export", "ddpm-digits", str(tmp_path / "no"), "--to", "diffusers"]) == 2
     assert "--set network=unet2d" in capsys.readouterr().err
     assert not (tmp_path / "no").exists()
+
+
+# The page -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_on_the_pages(theirs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(errands, "_known", {})
+    page = AppTest.from_file(str(PAGES / "lab/checkpoints.py"), default_timeout=60).run()
+    page.text_input(key="name").set_value(str(theirs)).run()
+    page.button(key="adopt-named").click().run()
+    for errand in list(errands._known.values()):
+        assert errand.done.wait(60)
+    page.run()
+    assert not page.exception
+    assert page.button(key="open-adopt-named").label == "Open my pipeline"
+    run = Run(resolve(str(theirs)))
+    page = AppTest.from_file(str(PAGES / "models/ddpm.py"), default_timeout=60)
+    page.query_params["run"] = run.id
+    page.run()
+    assert not page.exception
+    assert "without its data" in " ".join(one.value for one in page.info)  # of noising, which needs an example
+    (chooser,) = (one for one in page.button_group if one.key == "instrument")
+    chooser.set_value("Denoise").run()
+    assert not page.exception
+    assert "without its data" not in " ".join(one.value for one in page.info)
+
+
+def test_the_denoising_of_their_model_step_by_step(theirs: Path) -> None:
+    run = Run(resolve(str(theirs)))
+    task = denoised(run.id, n=2, seed=0, how={"steps": 5})
+    with pytest.raises(StopIteration) as end:
+        while True:
+            next(task)
+    found = end.value.value
+    assert found["x_t"].shape[1:] == (2, 3, 8, 8)
+    assert len(found["t"]) == len(found["x_t"]) == len(found["x_0"])

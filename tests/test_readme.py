@@ -15,7 +15,8 @@ from genmodels.cli import parsed
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"^ *```python\n(.*?)```", README, re.S | re.M)
-COMMANDS = re.findall(r"^    (?:python -m genmodels|torchrun .*?-m genmodels) (.*)$", README, re.M)
+HUB = (ROOT / "docs/hub.md").read_text()
+COMMANDS = re.findall(r"^    (?:python -m genmodels|torchrun .*?-m genmodels) (.*?)(?: +#.*)?$", README + HUB, re.M)
 
 IMPORTS = """
 import math

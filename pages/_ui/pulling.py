@@ -1,16 +1,18 @@
 """Checkpoints of the Hub on a page: pulled in the background, by a button, never while a page is drawn."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import streamlit as st
 
 from genmodels import errands, hub, limits
 from genmodels.checkpoints import pull, pulled
+from genmodels.errands import Errand
 from genmodels.errors import BadInput
 from genmodels.hub import Place
 from genmodels.runs import Run
 
-__all__ = ["may_be_anywhere", "on_the_hub", "open_button", "pull_button", "wait"]
+__all__ = ["act_button", "may_be_anywhere", "on_the_hub", "open_button", "pull_button", "wait"]
 
 MODEL_PAGES = Path(__file__).resolve().parents[1] / "models"
 
@@ -39,15 +41,21 @@ def on_the_hub(name: str) -> Run | None:
 
 def pull_button(place: Place, label: str, key: str) -> None:
     """Pulls in the background; shows how far it is, or why it came to nothing."""
-    name = f"pull {place}"
+    act_button(f"pull {place}", label, key, lambda errand: pull(place, errand.tell), f"Pulling {place}")
+
+
+def act_button(name: str, label: str, key: str, act: Callable[[Errand], Run], text: str = "Working") -> None:
+    """Does what makes a run in the background, and then offers to open it; or says why it came to nothing."""
     errand = errands.look(name)
     if errand is not None and not errand.done.is_set():
-        wait(name, f"Pulling {place}")
+        wait(name, text)
         return
     if errand is not None and errand.problem:
         st.error(errand.problem)
+    elif errand is not None and not name.startswith("pull ") and errand.result.path.exists():
+        open_button(errand.result, f"open-{key}")
     if st.button(label, key=key, type="primary", icon=":material/download:"):
-        errands.send(name, lambda errand: pull(place, errand.tell))
+        errands.send(name, act)
         st.rerun()
 
 

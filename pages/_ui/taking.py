@@ -25,6 +25,9 @@ def taking(run: Run) -> None:
         _button("Samples, as a GIF", run, "gif", lambda: keepsakes.film(run))
     if plan["model"] == "vae" and plan["arguments"].get("latent_dim") == 2 and _is_of_images(run):
         _button("Latent manifold, as a GIF", run, "manifold.gif", lambda: keepsakes.manifold(run))
+    if plan["arguments"].get("network", "").startswith("unet2d"):
+        st.caption("For diffusers' DDPMPipeline.from_pretrained, once it is unpacked:")
+        _button("Pipeline, as a zip", run, "pipeline.zip", lambda: keepsakes.pipeline(run))
 
 
 def _is_of_images(run: Run) -> bool:

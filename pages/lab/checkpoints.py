@@ -1,17 +1,18 @@
 """Trained models to look into at once: those that ship with the app, and those on the Hugging Face Hub."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
-from genmodels import cards, errands, hub, runs
+from genmodels import adopting, cards, errands, hub, runs
 from genmodels.checkpoints import Card, available, pulled
 from genmodels.errands import Errand
 from genmodels.errors import BadInput
 from genmodels.files import read_json
 from genmodels.hub import Listing, Place
-from pages._ui.pulling import may_be_anywhere, open_button, pull_button, wait
+from pages._ui.pulling import act_button, may_be_anywhere, open_button, pull_button, wait
 
 FRESH = 300.0  # seconds that a list stays good
 
@@ -119,10 +120,14 @@ def chosen_one(card: Card, listing: Listing) -> None:
 
 def named() -> None:
     """Any other, by its name."""
-    name = st.text_input("Another one", key="name", placeholder="hf://owner/repo/subfolder", max_chars=300)
+    how = "A checkpoint of the Hub, or a pipeline of diffusers: on the Hub, or a folder of this computer."
+    name = st.text_input("Another one", key="name", placeholder="hf://owner/repo/subfolder", max_chars=300, help=how)
     if not name:
         return
     try:
+        if adopting.is_folder(name):
+            act_button(f"adopt {name}", "Open this folder", "adopt-named", lambda _: adopting.adopt(Path(name)))
+            return
         place = Place.parse(name)
     except BadInput as error:
         st.warning(str(error))

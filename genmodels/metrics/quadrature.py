@@ -22,6 +22,7 @@ __all__ = ["Quadrature", "log_likelihood_table", "quadrature"]
 BLOCK = 1024  # rows and columns of a table of log p(x | z) that are held at once
 CELLS = 4  # a side of a tile of the first grid
 COARSE = 2**18  # points of the first grid, about, that are not exceeded
+FEW, SPARSE = 64, 2**12  # the same for so few examples: decoding the grid is then most of the work
 KEPT = 25.0  # nats: a share of e^-25 of an example's posterior may be left out
 GROWTHS = 8  # of the box, at most
 SPLIT = 2**21  # pairs of an example and a tile, up to which tiles are split rather than filled with finer cells
@@ -91,7 +92,8 @@ def quadrature(
     low, high = torch.minimum(prior[10], mu.amin(0)), torch.maximum(prior[-10], mu.amax(0))
     narrow = min(0.02, sd.flatten().sort().values[sd.numel() // 100].item() / 2)
     volume = (high - low).prod().item()
-    width = CELLS * max(8 * narrow, (volume / COARSE) ** (1 / model.latent_dim))  # of a tile
+    points = SPARSE if len(x) <= FEW else COARSE
+    width = CELLS * max(8 * narrow, (volume / points) ** (1 / model.latent_dim))  # of a tile
     sweep, outside = _box(model, x, low / width, high / width, width, progress)
     low, high = sweep.tiles.amin(0) * width, (sweep.tiles.amax(0) + 1) * width
     cells, change, mean = CELLS, math.inf, math.nan

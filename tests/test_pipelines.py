@@ -4,7 +4,7 @@ import io
 import json
 import warnings
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -395,12 +395,17 @@ def test_on_the_pages(theirs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "without its data" not in " ".join(one.value for one in page.info)
 
 
+def ended(task: Generator[float, None, dict[str, Any]]) -> dict[str, Any]:
+    """What a task brings."""
+    while True:
+        try:
+            next(task)
+        except StopIteration as end:
+            return end.value
+
+
 def test_the_denoising_of_their_model_step_by_step(theirs: Path) -> None:
     run = Run(resolve(str(theirs)))
-    task = denoised(run.id, n=2, seed=0, how={"steps": 5})
-    with pytest.raises(StopIteration) as end:
-        while True:
-            next(task)
-    found = end.value.value
+    found = ended(denoised(run.id, n=2, seed=0, how={"steps": 5}))
     assert found["x_t"].shape[1:] == (2, 3, 8, 8)
     assert len(found["t"]) == len(found["x_t"]) == len(found["x_0"])

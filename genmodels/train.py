@@ -277,7 +277,7 @@ class Training:
             tensors |= {f"pending/{k}": torch.stack([terms[k] for terms in self._pending]) for k in self._pending[0]}
         tensors |= {"rng": self.rng.get_state(), "rng/global": self._global}
         numbers = {"step": self.step_, "seconds": self.seconds, "lr": self.lr}
-        return {k: v.detach().cpu().clone() for k, v in tensors.items()}, numbers
+        return {k: v.detach().cpu().clone(memory_format=torch.contiguous_format) for k, v in tensors.items()}, numbers
 
     def restore(self, tensors: dict[str, Tensor], numbers: dict[str, Any]) -> None:
         """Go back to a :meth:`state`."""

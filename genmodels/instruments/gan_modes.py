@@ -118,8 +118,8 @@ REMEDIES: dict[str, tuple[str, dict[str, Any]]] = {
 """A recipe that collapses, and what mends it: the model and its hyperparameters."""
 
 SHARED: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
-    "planes": ({"hidden": 64, "latent_dim": 2}, {"steps": 1500, "batch_size": 128, "lr": 2e-3}),
-    "images": ({"hidden": 64, "latent_dim": 16}, {"steps": 1500, "batch_size": 128, "lr": 2e-3}),
+    "planes": ({"hidden": 64, "latent_dim": 2}, {"steps": 500, "batch_size": 128, "lr": 2e-3}),
+    "images": ({"hidden": 64, "latent_dim": 16}, {"steps": 1000, "batch_size": 128, "lr": 2e-3}),
 }
 """What all of them share, by the kind of data: networks, batches, learning rate, steps."""
 

@@ -33,6 +33,14 @@ class Adversarial(GenerativeModel):
     generator_loss: Callable[[Tensor], Tensor]
     latent_dim: int
     classes: int
+    betas: tuple[float, float] = (0.5, 0.999)
+
+    def optimizer(self, player: str, lr: float) -> torch.optim.Optimizer:
+        """Adam with the momenta ``betas``."""
+        parameters = self.players()[player].parameters()
+        optimizer = torch.optim.Adam(parameters, lr=lr, betas=self.betas, fused=True)
+        optimizer.register_load_state_dict_post_hook(_lay_out)
+        return optimizer
 
     @property
     def inputs(self) -> str:
@@ -92,3 +100,11 @@ def checked(y: Tensor, n: int, classes: int) -> Tensor:
     if y.shape != (n,) or y.is_floating_point() or (n and not 0 <= int(y.min()) <= int(y.max()) < classes):
         raise BadInput(f"The labels y must be {n} whole numbers from 0 to {classes - 1}.")
     return y
+
+
+def _lay_out(optimizer: torch.optim.Optimizer) -> None:
+    """Put a loaded state into memory as the weights lie, some with their channels last: a fused step needs it so."""
+    for weight, slots in optimizer.state.items():
+        for name, value in slots.items():
+            if value.shape == weight.shape:
+                slots[name] = torch.empty_like(weight).copy_(value)

@@ -35,6 +35,18 @@ class BiGAN(Adversarial):
             {"latent_dim": 2, "d_steps": 3},
             {"steps": 3000, "batch_size": 128, "lr": 2e-3, "decay": "cosine", "ema": 0.99},
         ),
+        Preset(
+            "Digits and the way back",
+            "digits",
+            {"latent_dim": 8, "d_steps": 2, "beta1": 0.0},
+            {"steps": 2500, "batch_size": 128, "lr": 1e-3, "decay": "cosine", "ema": 0.99},
+        ),
+        Preset(
+            "MNIST and the way back (convolutions)",
+            "mnist",
+            {"network": "conv", "hidden": 32, "latent_dim": 16, "d_steps": 3},
+            {"steps": 3500, "batch_size": 64, "lr": 1e-3, "decay": "cosine", "ema": 0.999},
+        ),
     )
     defaults: ClassVar = {"lr": 2e-4}
 
@@ -53,7 +65,7 @@ class BiGAN(Adversarial):
     ) -> None:
         super().__init__(shape)
         self.latent_dim, self.stochastic, self.classes = latent_dim, stochastic, classes
-        self.d_steps, self.beta1 = d_steps, beta1
+        self.d_steps, self.betas = d_steps, (beta1, 0.999)
         self.generator = generator(network, latent_dim + classes, shape, hidden)
         outputs = 2 * latent_dim if stochastic else latent_dim
         self.encoder = encoder(network, shape, outputs, hidden=4 * hidden if self.is_image else hidden, depth=2)
@@ -66,10 +78,6 @@ class BiGAN(Adversarial):
     def turns(self) -> tuple[str, ...]:
         """The discriminator ``d_steps`` times, then the others."""
         return ("discriminator",) * self.d_steps + ("generator",)
-
-    def optimizer(self, player: str, lr: float) -> torch.optim.Optimizer:
-        """Adam with the momentum ``beta1``."""
-        return torch.optim.Adam(self.players()[player].parameters(), lr=lr, betas=(self.beta1, 0.999), fused=True)
 
     def loss(
         self, x: Tensor, y: Tensor | None = None, *, player: str = "model", rng: torch.Generator | None = None

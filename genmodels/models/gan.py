@@ -78,10 +78,46 @@ class GAN(Adversarial):
 
     presets: ClassVar = (
         Preset(
-            "Eight modes in ten seconds",
+            "Eight modes",
             "eight-gaussians",
             {"latent_dim": 2},
             {"steps": 1500, "batch_size": 256, "lr": 1e-3, "decay": "cosine", "ema": 0.99},
+        ),
+        Preset(
+            "Mode collapse: 1 of 8",
+            "eight-gaussians",
+            {"objective": "minimax", "latent_dim": 2, "hidden": 64, "beta1": 0.9},
+            {"steps": 500, "batch_size": 128, "lr": 2e-3},
+        ),
+        Preset(
+            "Mode collapse, mended by 3 critic steps",
+            "eight-gaussians",
+            {"objective": "minimax", "latent_dim": 2, "hidden": 64, "beta1": 0.9, "d_steps": 3},
+            {"steps": 500, "batch_size": 128, "lr": 2e-3},
+        ),
+        Preset(
+            "Least squares",
+            "eight-gaussians",
+            {"objective": "least-squares", "latent_dim": 2},
+            {"steps": 1500, "batch_size": 256, "lr": 1e-3, "decay": "cosine", "ema": 0.99},
+        ),
+        Preset(
+            "Digits",
+            "digits",
+            {"hidden": 64, "latent_dim": 16},
+            {"steps": 4000, "batch_size": 64, "lr": 1e-3, "decay": "cosine", "ema": 0.99},
+        ),
+        Preset(
+            "MNIST (convolutions)",
+            "mnist",
+            {"network": "conv", "hidden": 32, "latent_dim": 32},
+            {"steps": 7000, "batch_size": 64, "lr": 5e-4, "decay": "cosine", "ema": 0.999},
+        ),
+        Preset(
+            "MNIST as in the report (perceptrons)",
+            "mnist",
+            {"network": "mlp", "latent_dim": 100},
+            {"epochs": 20, "batch_size": 128, "lr": 5e-4},
         ),
     )
     defaults: ClassVar = {"lr": 5e-4}
@@ -101,7 +137,7 @@ class GAN(Adversarial):
     ) -> None:
         super().__init__(shape)
         self.objective, self.latent_dim, self.classes = objective, latent_dim, classes
-        self.d_steps, self.beta1 = d_steps, beta1
+        self.d_steps, self.betas = d_steps, (beta1, 0.999)
         self.generator = generator(network, latent_dim + classes, shape, hidden)
         features, width = critic_features(network, shape, hidden, dropout=0.3)
         self.discriminator = Critic(features, width, classes, spectral=spectral)
@@ -113,10 +149,6 @@ class GAN(Adversarial):
     def turns(self) -> tuple[str, ...]:
         """The discriminator ``d_steps`` times, then the generator."""
         return ("discriminator",) * self.d_steps + ("generator",)
-
-    def optimizer(self, player: str, lr: float) -> torch.optim.Optimizer:
-        """Adam with the momentum ``beta1``."""
-        return torch.optim.Adam(self.players()[player].parameters(), lr=lr, betas=(self.beta1, 0.999), fused=True)
 
     def loss(
         self, x: Tensor, y: Tensor | None = None, *, player: str = "model", rng: torch.Generator | None = None

@@ -53,12 +53,43 @@ class WGAN(Adversarial):
     """
 
     critic: Critic
+    betas = (0.0, 0.9)
     presets: ClassVar = (
         Preset(
-            "Eight modes in ten seconds",
+            "Eight modes",
             "eight-gaussians",
             {"latent_dim": 2, "hidden": 64, "n_critic": 2, "penalty_weight": 1.0},
             {"steps": 1500, "batch_size": 128, "lr": 3e-3, "decay": "cosine", "ema": 0.99},
+        ),
+        Preset(
+            "All 25 of a grid",
+            "gaussian-grid",
+            {"latent_dim": 2, "hidden": 128, "n_critic": 2, "penalty_weight": 1.0},
+            {"steps": 3000, "batch_size": 256, "lr": 2e-3, "decay": "cosine", "ema": 0.99},
+        ),
+        Preset(
+            "Clipped weights, as in the report",
+            "eight-gaussians",
+            {"penalty": "clip", "clip": 0.01, "n_critic": 5, "latent_dim": 2},
+            {"steps": 3000, "batch_size": 128, "lr": 5e-5},
+        ),
+        Preset(
+            "Digits",
+            "digits",
+            {"hidden": 64, "latent_dim": 16, "n_critic": 2, "penalty_weight": 1.0},
+            {"steps": 3000, "batch_size": 64, "lr": 2e-3, "decay": "cosine", "ema": 0.99},
+        ),
+        Preset(
+            "MNIST, gradient penalty (convolutions)",
+            "mnist",
+            {"network": "conv", "hidden": 32, "latent_dim": 32, "n_critic": 1},
+            {"steps": 14_000, "batch_size": 64, "lr": 1e-3, "decay": "cosine", "ema": 0.999},
+        ),
+        Preset(
+            "MNIST, clipped weights, as in the report",
+            "mnist",
+            {"penalty": "clip"},
+            {"steps": 3000, "batch_size": 64, "lr": 1e-4, "ema": 0.99},
         ),
     )
     defaults: ClassVar = {"lr": 2e-4, "batch_size": 64}
@@ -93,10 +124,9 @@ class WGAN(Adversarial):
 
     def optimizer(self, player: str, lr: float) -> torch.optim.Optimizer:
         """RMSProp for clipped weights (Arjovsky et al., Algorithm 1), else Adam without momentum (Gulrajani et al.)."""
-        parameters = self.players()[player].parameters()
         if self.penalty == "clip":
-            return torch.optim.RMSprop(parameters, lr=lr)
-        return torch.optim.Adam(parameters, lr=lr, betas=(0.0, 0.9), fused=True)
+            return torch.optim.RMSprop(self.players()[player].parameters(), lr=lr)
+        return super().optimizer(player, lr)
 
     def loss(
         self, x: Tensor, y: Tensor | None = None, *, player: str = "model", rng: torch.Generator | None = None

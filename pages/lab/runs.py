@@ -53,7 +53,7 @@ def row(run: Run) -> dict[str, object]:
     """One line of the table."""
     plan, state = run.plan, run.state()
     total = state.get("total") or 0
-    yours = {"yours": visitors.owns(run.path)} if visitors.is_visiting() else {}
+    yours = {"by": "you" if visitors.owns(run.path) else ""} if visitors.is_visiting() else {}
     return yours | {
         "name": plan["title"],
         "model": MODELS[plan["model"]].title if plan["model"] in MODELS else plan["model"],

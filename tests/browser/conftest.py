@@ -42,15 +42,15 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], str]]:
-    """Start a server for a script of this repository; the same script is served once."""
-    running: dict[str, tuple[subprocess.Popen[bytes], str]] = {}
+def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., str]]:
+    """Start a server for a script of this repository; the same script in the same environment is served once."""
+    running: dict[tuple[str, ...], tuple[subprocess.Popen[bytes], str]] = {}
 
-    def start(script: str) -> str:
-        if script not in running:
-            folder = tmp_path_factory.mktemp("server")
-            running[script] = _start(script, folder)
-        return running[script][1]
+    def start(script: str, **environment: str) -> str:
+        which = script, *sorted(f"{name}={value}" for name, value in environment.items())
+        if which not in running:
+            running[which] = _start(script, tmp_path_factory.mktemp("server"), environment)
+        return running[which][1]
 
     yield start
     for process, _ in running.values():
@@ -58,14 +58,14 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], 
         process.wait(30)
 
 
-def _start(script: str, folder: Path) -> tuple[subprocess.Popen[bytes], str]:
+def _start(script: str, folder: Path, more: dict[str, str]) -> tuple[subprocess.Popen[bytes], str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     log = folder / "log"
     command = [sys.executable, "-m", "streamlit", "run", script, f"--server.port={port}", *SERVER]
     ours = {"GENMODELS_RUNS": str(folder / "runs"), "GENMODELS_WORKERS": "1", "OMP_NUM_THREADS": "1"}
-    environment = os.environ | ours | {"PYTHONPATH": str(ROOT)}
+    environment = os.environ | ours | {"PYTHONPATH": str(ROOT)} | more
     with log.open("wb") as file:
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=file, stderr=file)
     url = f"http://127.0.0.1:{port}"

@@ -1,0 +1,55 @@
+"""A host that many share, in two browsers: each drives its own runs and looks on at the other's."""
+
+import json
+import re
+import urllib.request
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, expect
+
+FIRST = 60_000  # the first model's page waits for torch
+
+
+@pytest.fixture
+def url(serve: Callable[..., str]) -> str:
+    return serve("app.py", GENMODELS_SHARED="1")
+
+
+def test_a_run_obeys_the_browser_that_made_it_and_no_other(chromium: Browser, url: str) -> None:
+    ada, eve = chromium.new_context(), chromium.new_context()
+    mine, theirs = ada.new_page(), eve.new_page()
+    mine.goto(f"{url}/vae?steps=100000")
+    stop = mine.get_by_role("button", name="Stop", exact=True)
+    mine.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for(timeout=FIRST)
+    mine.get_by_role("button", name="Train", exact=True).click(timeout=FIRST)
+    expect(stop).to_be_visible(timeout=FIRST)
+    assert "genmodels" not in mine.evaluate("document.cookie")  # no script of the page can read the token
+    (token,) = (one["value"] for one in ada.cookies() if one["name"] == "genmodels_visitor")
+    assert len(token) > 32
+
+    theirs.goto(mine.url)
+    expect(theirs.get_by_text("made in another browser")).to_be_visible(timeout=FIRST)
+    expect(theirs.get_by_text("examples/s")).to_be_visible(timeout=FIRST)  # they look on
+    for name in ("stop", "pause", "adjust"):
+        expect(theirs.locator(f".st-key-{name}")).to_have_count(0)
+
+    mine.reload()
+    expect(stop).to_be_visible(timeout=FIRST)
+    stop.click()
+    expect(mine.get_by_text(re.compile("^stopped"))).to_be_visible(timeout=FIRST)
+    assert_healthy(url)
+    ada.close()
+    eve.close()
+
+
+def assert_healthy(url: str) -> None:
+    with urllib.request.urlopen(f"{url}/healthz", timeout=30) as answer:
+        says = json.load(answer)
+    assert says == {"status": "ok", "version": says["version"], "runs": 1, "workers": 1}
+
+
+def test_the_host_says_what_it_has(context: BrowserContext, url: str) -> None:
+    page = context.new_page()
+    page.goto(f"{url}/runs")
+    expect(page.get_by_text(re.compile(r"This host has \d+ CPU cores, \d+ GB of memory"))).to_be_visible(timeout=FIRST)

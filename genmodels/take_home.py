@@ -136,7 +136,7 @@ def trained(settings, *, start=None, step=0, until=None, **arguments):
     return model.eval()'''
 
 SAMPLES = """\
-folder = Path("{id}")
+folder = Path({id!r})
 model.save(folder)  # config.json and model.safetensors; genmodels.models.base.load(folder) reads them back
 x = model.sample(64, rng=random.generator(0, device)).cpu().numpy()
 if model.is_image:
@@ -195,7 +195,7 @@ def _about_training(line: Sequence[Run]) -> str:
 def _stage(plan: Mapping[str, Any], cls: type, *, until: int | None) -> str:
     """One training: of the run, or of one that it is a fork of."""
     usual, known = asdict(Settings()), declared(cls)
-    settings = {name: value for name, value in plan["settings"].items() if value != usual[name]}
+    settings = {k: v for k, v in asdict(Settings.of(plan["settings"])).items() if v != usual[k]}
     values = {name: known[name].check(value) for name, value in plan["arguments"].items()}
     arguments = {name: value for name, value in values.items() if value != known[name].default}
     parent = plan.get("parent")

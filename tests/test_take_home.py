@@ -117,6 +117,21 @@ def test_the_strokes_of_a_drawing_go_along() -> None:
     assert ast.literal_eval(arguments.value.args[1]) == run.plan["data_arguments"]
 
 
+@pytest.mark.parametrize(
+    "title", ["a\nimport evil", "a\r\nimport evil", "a\x0cimport evil", '"""; import evil', "a\u2028import evil"]
+)
+def test_a_title_is_never_code(title: str) -> None:
+    run = runs.create("vae", "digits", settings={"steps": 2})
+    write_json(
+        run.path / "run.json", run.plan | {"title": title, "versions": dict.fromkeys(run.plan["versions"], title)}
+    )
+    for line in take_home.script(run).split("\n"):
+        assert "evil" not in line or line.startswith("#")
+    tree = ast.parse(take_home.script(run))
+    imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    assert imported == {"numpy", "torch"}
+
+
 def test_a_learning_rate_changed_by_hand_is_told() -> None:
     run = trained("vae", "--steps", "2")
     assert "changed by hand" not in take_home.script(run)

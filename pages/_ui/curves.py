@@ -12,7 +12,7 @@ from genmodels.runs import Run
 from pages._ui.components.live_chart import Line, Panel, Series, live_chart
 from pages._ui.shared import Stamp, metrics, others, stamp
 
-__all__ = ["curves"]
+__all__ = ["beside", "curves"]
 
 BOOKS = ("step", "epoch", "seconds", "images")  # what a line of the metrics holds beside the terms
 HELD_OUT = "held-out "
@@ -22,36 +22,32 @@ Table = list[dict[str, float]]
 
 
 def curves(
-    run: Run,
+    together: Sequence[Run],
     *,
     marker: float | None,
     units: Mapping[str, str],
     lines: Mapping[str, Sequence[Line]],
     first: Sequence[str],
 ) -> None:
-    """Draw the terms of ``run``, and of the runs that the reader puts beside it.
+    """Draw the terms of a run, and of others beside it.
 
     Args:
-        run: The run.
+        together: The run, and the others.
         marker: The step at which the time machine stands.
         units: The unit of each term whose name does not say it.
         lines: Exact values and floors across a term's panel.
         first: Terms whose panels come first.
     """
-    chart, below = st.container(), st.container()
-    with below:
-        together = [run, *_beside(run)]
-    tables = [metrics(one) for one in together]
-    terms = list(dict.fromkeys(term for table in tables for term in _terms(table)))
-    terms.sort(key=lambda term: first.index(term) if term in first else len(first))
-    if not terms:
-        chart.caption("The first point is on its way.")
-        return
     names = ["train" if len(together) == 1 else f"{i}. {one.plan['title']}" for i, one in enumerate(together, 1)]
     drawn = [
         _series(stamp(one.path / "metrics.jsonl"), name, RUNS[i % len(RUNS)])
         for i, (one, name) in enumerate(zip(together, names, strict=True))
     ]
+    terms = list(dict.fromkeys(term for series in drawn for term in series))
+    terms.sort(key=lambda term: first.index(term) if term in first else len(first))
+    if not terms:
+        st.caption("The first point is on its way.")
+        return
     panels = [
         Panel(
             term.replace("_", " "),
@@ -61,11 +57,10 @@ def curves(
         )
         for term in terms
     ]
-    with chart:
-        live_chart(panels, key=f"curves-{run.id}", marker=marker, columns=2, height=170)
+    live_chart(panels, key=f"curves-{together[0].id}", marker=marker, columns=2, height=170)
 
 
-def _beside(run: Run) -> list[Run]:
+def beside(run: Run) -> list[Run]:
     """Other runs of the same model, as the reader chooses; at first the run that this one was forked from."""
     offered = others(run)
     if not offered:

@@ -13,13 +13,13 @@ from genmodels.data import info
 from genmodels.pictures import Sprite, png, sprite, tile
 from genmodels.runs import Run
 from pages._ui.components.scrubber import point_film, scrubber
-from pages._ui.shared import newest_of
+from pages._ui.shared import newest_of, snapshots
 
 __all__ = ["GOING", "film", "keep_up", "open_at_linked", "pick", "standing_at"]
 
 GOING = ("queued", "running", "paused")
 POINTS = 400  # of a plane's samples
-PATIENCE = 4.0  # seconds for which the panels show a snapshot before a newer one takes its place
+PATIENCE = 5.0  # seconds for which the panels show a snapshot before a newer one takes its place
 ALT = "samples of the model, from the same noise throughout"
 
 
@@ -54,7 +54,7 @@ def film(run: Run, state: dict[str, Any]) -> int | None:
     Returns:
         The step that is shown, or None while there is nothing to see.
     """
-    steps = [step for step in run.snapshots() if _samples(str(run.path), step) is not None]
+    steps = [step for step in snapshots(run) if _samples(str(run.path), step) is not None]
     if not steps:
         going = state["state"] in GOING
         st.caption("Samples come with the first snapshot." if going else "It came without snapshots: sample it below.")
@@ -126,7 +126,7 @@ def _go_to(run: Run, steps: Sequence[int], at: int) -> None:
 def keep_up(run: Run) -> None:
     """The page follows the training, for whoever looks at the newest: now and then, not at every snapshot."""
     shown, since = st.session_state.get(f"panels/{run.id}", (None, 0.0))
-    steps = run.snapshots()
+    steps = snapshots(run)
     if steps and standing_at(run) is None and shown != steps[-1] and time.monotonic() - since > PATIENCE:
         st.rerun(scope="app")
 

@@ -14,7 +14,7 @@ from genmodels.runs import Run
 from genmodels.train import Settings
 from pages._ui import joined
 from pages._ui.components.live_chart import Line
-from pages._ui.curves import curves
+from pages._ui.curves import beside, curves
 from pages._ui.film import GOING, film, keep_up, open_at_linked, pick, standing_at
 from pages._ui.forms import Chosen, hyperparameters
 from pages._ui.lesson import is_shown
@@ -60,7 +60,10 @@ def live(
     steps = run.snapshots()
     shown = pick(run, steps) if steps else None
     every = _pace(run, run.state()["state"])
-    st.fragment(_panel, run_every=every)(run, every, units or {}, lines or {}, first)
+    panel = st.container()
+    together = [run, *beside(run)] if is_shown("curves") else [run]
+    with panel:
+        st.fragment(_panel, run_every=every)(together, every, units or {}, lines or {}, first)
     has_weights = shown is not None or (run.path / "model.safetensors").exists()
     return Moment.of(run, shown) if has_weights else None
 
@@ -100,10 +103,11 @@ def _start(model: str, chosen: Chosen, run: Run | None) -> None:
     with st.container(horizontal=True, gap="xsmall", key="start"):
         pressed = st.button("Train", type="primary", key="train", help="A new run with the settings of the form.")
         if run is not None and run.snapshots():
-            with st.popover(
-                "Fork", key=f"fork-menu-{run.id}", help="Go on from where the time machine stands, changed."
-            ):
-                _fork(model, run)
+            about = "Go on from where the time machine stands, changed."
+            menu = st.popover("Fork", key=f"fork-menu-{run.id}", help=about, on_change="rerun")
+            if menu.open:  # two dozen widgets, which every run of the page would draw for nothing
+                with menu:
+                    _fork(model, run)
     if pressed:
         _attempt(model, lambda: _new(model, chosen), patience=0.4)
 
@@ -163,9 +167,14 @@ def _pace(run: Run, state: str) -> float | None:
 
 
 def _panel(
-    run: Run, every: float | None, units: Mapping[str, str], lines: Mapping[str, Sequence[Line]], first: Sequence[str]
+    together: Sequence[Run],
+    every: float | None,
+    units: Mapping[str, str],
+    lines: Mapping[str, Sequence[Line]],
+    first: Sequence[str],
 ) -> None:
-    """All that changes while the run goes on; it reruns by itself."""
+    """All that changes while the run, the first of ``together``, goes on; it reruns by itself."""
+    run = together[0]
     state = run.state()
     if _pace(run, state["state"]) != every:
         st.rerun(scope="app")  # only the page can say how often it is looked at
@@ -182,7 +191,7 @@ def _panel(
             step = film(run, state)
     if is_shown("curves"):
         with right:
-            curves(run, marker=step, units=units, lines=lines, first=first)
+            curves(together, marker=step, units=units, lines=lines, first=first)
     keep_up(run)
 
 
@@ -224,8 +233,10 @@ def _buttons(run: Run, state: str) -> None:
                 st.button("Resume", on_click=_resume, args=(run,), key="resume")
         if state in GOING:
             st.button("Stop", on_click=jobs.stop, args=(run,), key="stop", help="End it here and keep it.")
-            with st.popover("Adjust", key="adjust", help="Learning rate and pace, while it runs."):
-                _adjust(run)
+            menu = st.popover("Adjust", key="adjust", help="Learning rate and pace, while it runs.", on_change="rerun")
+            if menu.open:
+                with menu:
+                    _adjust(run)
         st.caption(run.plan["title"])
 
 
@@ -236,11 +247,20 @@ def _resume(run: Run) -> None:
 
 def _adjust(run: Run) -> None:
     """What may change while it runs."""
-    wishes, planned = run.control(), run.plan["settings"]["lr"]
-    prefix = f"now-{run.id}-"
-    lr = hyperparameters(Settings, defaults={"lr": planned}, names=["lr"], prefix=prefix, in_url=False)["lr"]
-    if lr != wishes.get("lr", planned):
+    wishes, prefix = run.control(), f"now-{run.id}-"
+    now = {"lr": wishes.get("lr", run.plan["settings"]["lr"])}
+    lr = hyperparameters(Settings, defaults=now, names=["lr"], prefix=prefix, in_url=False)["lr"]
+    if _has_changed(f"{prefix}lr-before", lr):
         jobs.set_lr(run, lr)
-    pace = st.select_slider("pace", list(PACES), key=f"{prefix}pace", width=220)
-    if PACES[pace] != wishes.get("delay", 0.0):
+    delay = wishes.get("delay", 0.0)
+    usual = next((name for name, seconds in PACES.items() if seconds == delay), next(iter(PACES)))
+    pace = st.select_slider("pace", list(PACES), usual, key=f"{prefix}pace", width=220)
+    if _has_changed(f"{prefix}pace-before", pace):
         jobs.slow(run, PACES[pace])
+
+
+def _has_changed(key: str, value: Any) -> bool:
+    """Whether this visitor has changed it: what another does to the same run is not undone by those who look on."""
+    before = st.session_state.get(key, value)
+    st.session_state[key] = value
+    return before != value

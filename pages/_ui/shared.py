@@ -10,7 +10,7 @@ from typing import Any
 from genmodels import runs
 from genmodels.runs import Run
 
-__all__ = ["Stamp", "is_begun", "metrics", "newest_of", "others", "stamp"]
+__all__ = ["Stamp", "is_begun", "metrics", "newest_of", "others", "snapshots", "stamp"]
 
 Stamp = tuple[str, int, int]
 OFFERED = 40  # runs that may be drawn beside one, the newest
@@ -36,6 +36,11 @@ def metrics(run: Run) -> list[dict[str, float]]:
     return _metrics(stamp(run.path / "metrics.jsonl"))
 
 
+def snapshots(run: Run) -> tuple[int, ...]:
+    """:meth:`Run.snapshots`, as they were at most half a second ago."""
+    return _snapshots(str(run.path), time.monotonic() // 0.5)
+
+
 def newest_of(run: Run, draw: Callable[[Any], Any]) -> Any:
     """``draw`` (a function of a module) of what the run drew last, or None before it drew anything."""
     found = stamp(run.path / "samples.npy")
@@ -52,6 +57,11 @@ def others(run: Run) -> dict[str, tuple[Run, str]]:
 @functools.lru_cache(maxsize=256)
 def _metrics(found: Stamp) -> list[dict[str, float]]:
     return Run(Path(found[0]).parent).metrics()
+
+
+@functools.lru_cache(maxsize=256)
+def _snapshots(path: str, now: float) -> tuple[int, ...]:
+    return tuple(Run(Path(path)).snapshots())
 
 
 @functools.lru_cache(maxsize=64)

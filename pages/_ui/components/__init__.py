@@ -5,6 +5,7 @@ it in place. Listeners are bound once; :file:`base.js` calls ``update`` at every
 """
 
 import base64
+import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ def component(name: str) -> Callable[..., Any]:
     return st.components.v2.component(f"genmodels.{name}", js=source["js"], css=source["css"])
 
 
+@functools.lru_cache(maxsize=64)
 def data_url(content: bytes) -> str:
     """PNG or JPEG bytes as a URL that a browser draws without asking the server."""
     kind = "png" if content.startswith(b"\x89PNG") else "jpeg"

@@ -44,7 +44,7 @@ class BiGAN(Adversarial):
         Preset(
             "MNIST and the way back (convolutions)",
             "mnist",
-            {"network": "conv", "hidden": 32, "latent_dim": 16, "d_steps": 3},
+            {"network": "conv", "hidden": 32, "latent_dim": 16, "d_steps": 2, "beta1": 0.0},
             {"steps": 3500, "batch_size": 64, "lr": 1e-3, "decay": "cosine", "ema": 0.999},
         ),
     )

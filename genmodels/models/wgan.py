@@ -88,7 +88,7 @@ class WGAN(Adversarial):
         Preset(
             "MNIST, clipped weights, as in the report",
             "mnist",
-            {"penalty": "clip"},
+            {"penalty": "clip", "hidden": 64},
             {"steps": 3000, "batch_size": 64, "lr": 1e-4, "ema": 0.99},
         ),
     )

@@ -12,6 +12,7 @@ import json
 import os
 import shlex
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -160,7 +161,8 @@ def start(values: dict[str, str], command: list[str]) -> None:
     ours = {"STREAMLIT_SERVER_PORT": str(port), "STREAMLIT_SERVER_ADDRESS": "127.0.0.1", "OMP_NUM_THREADS": "1"}
     url = f"http://127.0.0.1:{port}"
     program = str(Path(values["VENV"]) / "bin" / command[0])
-    process = subprocess.Popen(as_user([program, *command[1:]]), cwd=values["APP"], env=values | ours)
+    whole = as_user([program, *command[1:]])
+    process = subprocess.Popen(whole, cwd=values["APP"], env=values | ours, start_new_session=True)
     try:
         print(f"/healthz: {answer(f'{url}/healthz', process)}", flush=True)
         assert b"<html" in urllib.request.urlopen(url, timeout=30).read(), "there is no first page"
@@ -172,6 +174,20 @@ def start(values: dict[str, str], command: list[str]) -> None:
     finally:
         process.terminate()
         process.wait(60)
+        gone(process.pid)
+
+
+def gone(group: int, seconds: float = 60) -> None:
+    """Wait until the workers, too, have ended: they save what they hold, and need their environment for that."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        try:
+            os.killpg(group, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.1)
+    os.killpg(group, signal.SIGKILL)
+    raise AssertionError(f"workers outlived their server by {seconds:.0f} s")
 
 
 def answer(url: str, process: subprocess.Popen[bytes], seconds: float = 120) -> str:

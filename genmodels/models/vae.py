@@ -82,7 +82,7 @@ class VAE(GenerativeModel):
             str, Only(("analytic", "sampled"), "of the KL: SGVB B, or A; iwae always samples")
         ] = "analytic",
         samples: Annotated[int, Between(1, 100, "draws of z for each x; the k of iwae")] = 1,
-        kl_samples: Annotated[int, Between(1, 256, "draws of z for a KL that has no closed form")] = 1,
+        kl_samples: Annotated[int, Between(1, 256, "draws of z for a KL that has no closed form")] = 16,
         objective: Annotated[str, Only(("elbo", "iwae"), "the bound that is maximized")] = "elbo",
         binarize: Annotated[str, Only(("threshold", "stochastic"), "pixels of a bernoulli decoder")] = "threshold",
     ) -> None:

@@ -61,7 +61,7 @@ def _bars(found: instruments.Usage, title: str = "KL(q(zⱼ | x) ‖ p(zⱼ))", 
 def _words(found: instruments.Usage) -> None:
     a, b = st.columns(2)
     a.metric("active dimensions", f"{found.active} of {found.latent_dim}")
-    b.metric("ELBO", f"{found.elbo_nats:.2f} nats", f"± {found.elbo_nats_se:.2f}", delta_color="off")
+    b.metric("ELBO", f"{found.elbo_nats:.2f} nats", f"± {found.elbo_nats_se:.2f}", delta_color="off", delta_arrow="off")
     st.caption(
         "A dimension has collapsed where q(zⱼ | x) is the prior whatever x is: its KL is 0, its posterior mean stands "
         "still (variance under 0.01), and the decoder ignores it. It happens early: while the decoder does not listen, "
@@ -155,6 +155,12 @@ def _one(cure: str, run: Run, state: dict[str, Any]) -> None:
         run.seen()
     found = _usage(Moment.of(run, steps[-1]))
     st.metric("active dimensions", f"{found.active} of {found.latent_dim}")
-    st.metric("ELBO, β = 1", f"{found.elbo_nats:.2f} nats", f"± {found.elbo_nats_se:.2f}", delta_color="off")
+    st.metric(
+        "ELBO, β = 1",
+        f"{found.elbo_nats:.2f} nats",
+        f"± {found.elbo_nats_se:.2f}",
+        delta_color="off",
+        delta_arrow="off",
+    )
     st.plotly_chart(_bars(found, "", 190), width="stretch", key=f"cure-kl-{cure}", config={"displayModeBar": False})
     st.caption(instruments.CURES[cure][1])

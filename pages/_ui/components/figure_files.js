@@ -17,7 +17,7 @@ class View {
   look() {
     this.due = null;
     for (const camera of document.querySelectorAll(".js-plotly-plot .modebar-btn[data-title^='Download plot']")) {
-      if (camera.nextElementSibling?.classList.contains("as-svg")) continue;
+      if (camera.nextElementSibling?.classList.contains("as-svg") || !camera.querySelector("path")) continue;
       camera.addEventListener("click", () => this.choose(camera, this.asked ?? "png"), { capture: true });
       camera.after(this.button(camera));
     }

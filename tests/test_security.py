@@ -224,9 +224,12 @@ def test_no_page_lets_html_through() -> None:
                 if ast.unparse(node.func) == "st.html" and path.name != "app.py":
                     assert isinstance(node.args[0], ast.JoinedStr), f"{path}: where does this HTML come from?"
     assert "who = run.state(), escape(entry.who)" in (ROOT / "pages/_ui/mosaic.py").read_text()
-    written = re.compile(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function")
+    written = re.compile(r"outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function")
     for path in (ROOT / "pages").rglob("*.js"):
         assert not written.search(path.read_text()), path
+        for line in re.findall(r"innerHTML.*", path.read_text()):
+            assert re.match(r"innerHTML = (`[^`]*`|\"[^\"]*\"|'[^']*');$", line), f"{path}: {line}"
+            assert set(re.findall(r"\$\{([^}]*)\}", line)) <= {"style"}, f"{path}: {line}"  # a colour, as computed
 
 
 # Other people's runs --------------------------------------------------------------------------------------------------

@@ -114,6 +114,14 @@ def test_a_link_to_no_run_is_named_and_harmless(name: str) -> None:
     assert "<img" not in text
 
 
+def test_a_run_that_a_space_has_forgotten_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPACE_ID", "ada/lab")
+    monkeypatch.setattr("genmodels.space.is_kept", lambda folder: False)
+    text = everything(page("pages/models/vae.py", run="vae-digits-20260101-000000-abcdef"))
+    assert "There is no run" in text
+    assert "began with an empty disk" in text
+
+
 # Sizes ----------------------------------------------------------------------------------------------------------------
 
 

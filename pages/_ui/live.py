@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from genmodels import jobs, runs, visitors
+from genmodels import jobs, runs, space, visitors
 from genmodels.errors import BadInput
 from genmodels.hyperparameters import declared
 from genmodels.models import model_class
@@ -83,7 +83,7 @@ def _current(model: str) -> Run | None:
         if run.plan["model"] != model:
             raise BadInput(f"Run {name} is one of {run.plan['model']}, not of {model}.")
     except BadInput as error:
-        st.warning(str(error))
+        st.warning(f"{error} {space.keeping()}")  # on a Space it may have been lost
         st.session_state.pop(f"run/{model}", None)
         return None
     _show(model, run, name)

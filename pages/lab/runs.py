@@ -102,11 +102,12 @@ def actions(run: Run) -> None:
     with left.popover("Fork", width="stretch"):
         fork(run)
     fixed = run.is_bundled or not visitors.may(run.path)
-    with middle.popover("Rename", width="stretch", disabled=fixed):
+    why = "Only the browser that made this run may do that." if fixed and not run.is_bundled else None
+    with middle.popover("Rename", width="stretch", disabled=fixed, help=why):
         title = st.text_input("name", plan["title"], key=f"title-{run.id}", max_chars=80)
         if st.button("Rename", key="rename"):
             act(run.rename, title)
-    with right.popover("Delete", width="stretch", disabled=fixed):
+    with right.popover("Delete", width="stretch", disabled=fixed, help=why):
         st.write("The run and all its snapshots are removed for good.")
         if st.button("Delete it", key="delete"):
             act(run.delete)

@@ -139,6 +139,7 @@ def plane(moment: Moment) -> None:
     longest = float(np.linalg.norm(push.push, axis=1).max())
     length = 0.2 * half / max(longest, 1e-12)
     figures.arrows(figure, push.x, push.push, name="push", color=figures.NEUTRAL, length=length)
+    figure.update_traces(showlegend=False, selector={"name": "push"})  # the caption says what an arrow is
     with places[0]:
         st.plotly_chart(legend_above(figure, height), width="stretch", key="surface")
         st.caption(

@@ -116,7 +116,7 @@ def drag(url: str, query: str) -> list[float]:
         page: Any = browser.new_page()
         opened(page, f"{url}/vae?run=vae-digits-2d")
         pad = page.locator("[class*='st-key-manifold']").first
-        pad.wait_for(timeout=60_000)
+        pad.locator("canvas").nth(1).wait_for(timeout=60_000)
         time.sleep(2)
         times = pad.evaluate(DRAG)
         browser.close()

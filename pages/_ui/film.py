@@ -19,7 +19,7 @@ __all__ = ["GOING", "film", "keep_up", "open_at_linked", "pick", "standing_at"]
 
 GOING = ("queued", "running", "paused")
 POINTS = 400  # of a plane's samples
-PATIENCE = 5.0  # seconds for which the panels show a snapshot before a newer one takes its place
+PATIENCE = 5.0  # seconds for which the panels show a snapshot before a newer one takes its place; on a busy host more
 ALT = "samples of the model, from the same noise throughout"
 
 
@@ -124,10 +124,14 @@ def _go_to(run: Run, steps: Sequence[int], at: int) -> None:
 
 
 def keep_up(run: Run) -> None:
-    """The page follows the training, for whoever looks at the newest: now and then, not at every snapshot."""
+    """The page follows the training, for whoever looks at the newest: now and then, not at every snapshot.
+
+    A page that took long to draw is drawn less often, so that many who look cannot keep the host busy with that alone.
+    """
     shown, since = st.session_state.get(f"panels/{run.id}", (None, 0.0))
+    patience = max(PATIENCE, 20 * st.session_state.get("page seconds", 0.0))
     steps = snapshots(run)
-    if steps and standing_at(run) is None and shown != steps[-1] and time.monotonic() - since > PATIENCE:
+    if steps and standing_at(run) is None and shown != steps[-1] and time.monotonic() - since > patience:
         st.rerun(scope="app")
 
 

@@ -1,5 +1,6 @@
 """The page of a model, the same for all families: settings, train, explore, sample, theory."""
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -39,7 +40,7 @@ def page(
         explore: The family's instruments by name.
         theory: The theory panel.
     """
-    cls = model_class(model)
+    start, cls = time.monotonic(), model_class(model)
     settings = ["preset", "data", *declared(cls), *declared(Settings)]
     say_what_is_unknown(settings)
     form, work = st.columns([1, 3], gap="large") if is_shown("form") else (st.container(), st.container())
@@ -49,6 +50,7 @@ def page(
         moment = live(model, chosen, units=units, first=panels)
     if moment is not None:
         st.fragment(_panels)(model, settings, moment, explore, theory)
+    st.session_state["page seconds"] = time.monotonic() - start
 
 
 def _panels(

@@ -17,6 +17,7 @@ from pages._ui.moment import Moment
 
 __all__ = ["collapse"]
 
+SILENT = 0.2  # nats, to which the scale of a KL reaches at least
 EVERY = 2.0  # seconds between two looks at the four
 PRESET = "Posterior collapse (see it happen)"
 KEY = "cures"  # in the URL: the runs' ids in the order of CURES, nothing where there is none
@@ -55,7 +56,8 @@ def _bars(found: instruments.Usage, title: str = "KL(q(zⱼ | x) ‖ p(zⱼ))", 
     names = ["all"] if whole else [str(i + 1) for i in range(len(found.kl))]
     values = dict(zip(names, found.kl.tolist(), strict=True))
     figure = figures.bars(values, title=title, x_title="dimension, sorted", y_title="nats", color=figures.LATENT)
-    return figure.update_layout(height=height)
+    top = max(1.05 * float(found.kl.max()), SILENT)  # what is nearly nothing looks like nothing
+    return figure.update_yaxes(range=[0, top]).update_layout(height=height)
 
 
 def _words(found: instruments.Usage) -> None:

@@ -61,7 +61,10 @@ def drawn(moment: Moment) -> None:
 def _asked(moment: Moment) -> np.ndarray | None:
     """The picture in grey of 0 to 255, of the data's size; None while there is none."""
     _, *shape = moment.data.shape
-    drawing = drawing_pad(key="pad", alt="Draw a digit for the model to read.", pixels=FINE, preview=False)
+    brush = 0.09 if shape[0] > 16 else 0.16  # of few pixels a stroke takes more
+    drawing = drawing_pad(
+        key=f"pad-{shape[0]}", alt="Draw a digit for the model to read.", pixels=FINE, brush=brush, preview=False
+    )
     file = st.file_uploader(
         "or upload a picture of one, PNG or JPEG", type=["png", "jpg", "jpeg"], key="picture", max_upload_size=8
     )

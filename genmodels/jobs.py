@@ -9,6 +9,7 @@ killed takes nothing with it: the lock is freed, and the next worker goes on fro
 
 import contextlib
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -32,15 +33,20 @@ def queue() -> Path:
 
 
 def submit(run: Run) -> None:
-    """Put a run in the queue, new or to be resumed.
+    """Put a run in the queue, new or to be resumed; a visitor's new run that is refused is not kept.
 
     Raises:
         BadInput: If the host's limits do not allow it, or it is somebody else's.
     """
     visitors.check(run.path, "train")
-    _check_budget(run)
-    _check_queue(run)
-    room.make()
+    try:
+        _check_budget(run)
+        _check_queue(run)
+        room.make()
+    except BadInput:
+        if visitors.is_visiting() and not (run.path / "control.json").exists():  # made a moment ago, never begun
+            shutil.rmtree(run.path)
+        raise
     run.want(want="run", until=None)
     if run.id not in waiting():
         run.say(state="queued", message="", deaths=0)

@@ -41,6 +41,7 @@ LIMITS: dict[str, Limit] = {
     "MAX_BATCH": Limit(NONE, 2048, "examples in one batch"),
     "MAX_MEMORY_MB": Limit(NONE, 5000, "memory of a worker on the CPU; the run that asks for more fails, and says so"),
     "MAX_DISK_MB": Limit(NONE, 10_000, "all runs together"),
+    "MAX_KEPT": Limit(NONE, 2000, "runs on the disk, ended ones included"),
     "MIN_FREE_MB": Limit(200, 1000, "what stays free on the disk: no new run where there is less"),
     "IDLE_SECONDS": Limit(NONE, 900, "a run that no page shows for so long is paused, and after twice as long stopped"),
     "KEEP_HOURS": Limit(NONE, 48, "an ended run that no page shows for so long makes room for new ones on a full disk"),

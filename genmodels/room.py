@@ -44,6 +44,8 @@ def _is_full() -> bool:
     free = os.statvfs(runs.root())
     if free.f_bavail * free.f_frsize < limit("MIN_FREE_MB") * 1e6:
         return True
+    if sum(1 for _ in runs.root().glob("*/run.json")) > limit("MAX_KEPT"):
+        return True
     most = limit("MAX_DISK_MB") * 1e6
     return most < NONE and taken(runs.root()) > most
 

@@ -221,12 +221,13 @@ def test_a_visitor_has_so_many_runs_at_once(monkeypatch: pytest.MonkeyPatch) -> 
     jobs.submit(three[1])
     with pytest.raises(BadInput, match="You have 2 runs that wait or run: stop one first, 2 are a visitor's"):
         jobs.submit(three[2])
+    assert not three[2].path.exists()  # else pressing Train would fill the disk
     jobs.resume(three[1])  # it is in the queue already, and is no other
     monkeypatch.setattr(visitors, "_who", lambda: "b" * 40)
     jobs.submit(new(1000))  # somebody else
     monkeypatch.setattr(visitors, "_who", lambda: "a" * 40)
     jobs.stop(three[0])
-    jobs.submit(three[2])
+    jobs.submit(new(1000))
     monkeypatch.setenv("GENMODELS_MAX_WAITING", "3")
     monkeypatch.setattr(visitors, "_who", lambda: "c" * 40)
     with pytest.raises(BadInput, match="3 runs wait or run already"):
@@ -304,11 +305,13 @@ def test_old_runs_make_room_on_a_shared_host_only(monkeypatch: pytest.MonkeyPatc
     assert not older.path.exists()
     assert old.path.exists()
     assert room.taken(runs.root()) < 1.5e6
+    monkeypatch.setenv("GENMODELS_MAX_KEPT", "1")
+    jobs.submit(fresh)
+    assert not old.path.exists()
     monkeypatch.setenv("GENMODELS_MAX_DISK_MB", "0.5")
     with pytest.raises(BadInput, match="delete a run of yours first"):
         jobs.submit(fresh)
-    assert not old.path.exists()
-    assert fresh.path.exists()
+    assert fresh.path.exists()  # too fresh to be forgotten
 
 
 @pytest.mark.usefixtures("visitor")

@@ -310,8 +310,12 @@ def find(name: str) -> Run:
 
 
 def bundled() -> list[Run]:
-    """The checkpoints that ship with the library: finished runs, to be looked at and forked, not to be changed."""
-    return [Run(path.parent) for path in sorted(CHECKPOINTS.glob("*/run.json"))]
+    """The checkpoints that ship with the library: finished runs, to be looked at and forked, not to be changed.
+
+    Those that have a past to be looked at come first, then by name.
+    """
+    folders = [path.parent for path in sorted(CHECKPOINTS.glob("*/run.json"))]
+    return [Run(path) for path in sorted(folders, key=lambda path: not (path / "snapshots").is_dir())]
 
 
 def every() -> list[Run]:

@@ -21,6 +21,7 @@ from pages._ui.lesson import is_shown
 from pages._ui.moment import Moment
 from pages._ui.pulling import on_the_hub
 from pages._ui.shared import is_begun, metrics
+from pages._ui.taking import taking
 
 __all__ = ["live"]
 
@@ -54,7 +55,8 @@ def live(
         _start(model, chosen, run)
         joined.say()
     if run is None:
-        st.caption("Nothing is trained yet. Press Train: the curves, the samples and the time machine come here.")
+        if not st.query_params.get("run", "").startswith("hf://"):
+            st.caption("Nothing is trained yet. Press Train: the curves, the samples and the time machine come here.")
         return None
     open_at_linked(run)
     steps = run.snapshots()
@@ -99,7 +101,7 @@ def _show(model: str, run: Run, name: str = "") -> None:
 
 
 def _start(model: str, chosen: Chosen, run: Run | None) -> None:
-    """Train and Fork: what makes another run."""
+    """Train and Fork, which make another run, and this run as files."""
     with st.container(horizontal=True, gap="xsmall", key="start"):
         pressed = st.button("Train", type="primary", key="train", help="A new run with the settings of the form.")
         if run is not None and run.snapshots():
@@ -108,6 +110,12 @@ def _start(model: str, chosen: Chosen, run: Run | None) -> None:
             if menu.open:  # two dozen widgets, which every run of the page would draw for nothing
                 with menu:
                     _fork(model, run)
+        if run is not None:
+            about = "This run as files: a zip, a script that trains it again, films of its training."
+            menu = st.popover("Take home", key=f"home-menu-{run.id}", help=about, on_change="rerun")
+            if menu.open:
+                with menu:
+                    taking(run)
     if pressed:
         _attempt(model, lambda: _new(model, chosen), patience=0.4)
 

@@ -46,7 +46,8 @@ def curves(
     terms = list(dict.fromkeys(term for series in drawn for term in series))
     terms.sort(key=lambda term: first.index(term) if term in first else len(first))
     if not terms:
-        st.caption("The first point is on its way.")
+        ended = together[0].state()["state"] == "finished"
+        st.caption("It came without curves." if ended else "The first point is on its way.")
         return
     panels = [
         Panel(

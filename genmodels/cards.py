@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from genmodels.data import info
+from genmodels.data import ELSEWHERE, info
 from genmodels.hub import Place
 from genmodels.models import MODELS
 
@@ -55,14 +55,20 @@ def card(
     size = (folder / "model.safetensors").stat().st_size / 1e6
     rows = "\n".join(f"| {name} | {value:.6g} |" for name, value in measures.items())
     made = plan["versions"]
+    how = f"Made by (genmodels {made['genmodels']}, torch {made['torch']}, {plan['device']})"
+    trained = f"Trained for {state['total']:,} steps in {state['seconds']:.0f} s."
+    on = f" on {plan['data']}"
+    if plan["data"] == ELSEWHERE:
+        on = ""
+        how, trained = "Taken over by", "Trained elsewhere: its licence and its data are those of where it came from."
     head = _head([(plan["title"], plan, measures)])
     return f"""{head}
 # {plan["title"]}
 
-{MODELS[plan["model"]].title} on {plan["data"]}, shape {" × ".join(str(n) for n in shape)};
-{size:.1f} MB in half precision. Trained for {state["total"]:,} steps in {state["seconds"]:.0f} s.
+{MODELS[plan["model"]].title}{on}, shape {" × ".join(str(n) for n in shape)};
+{size:.1f} MB in half precision. {trained}
 
-Made by (genmodels {made["genmodels"]}, torch {made["torch"]}, {plan["device"]}):
+{how}:
 
     {command}
 
@@ -129,10 +135,10 @@ def _head(rows: Sequence[tuple[str, Mapping[str, Any], Mapping[str, Any]]]) -> s
     data = ModelCardData(
         model_name=rows[0][0] if len(rows) == 1 else "genmodels",
         library_name="genmodels",
-        license="mit",
+        license="mit" if all(plan["data"] != ELSEWHERE for _, plan, _ in rows) else None,
         pipeline_tag="unconditional-image-generation" if any(_images(plan) for _, plan, _ in rows) else None,
         tags=[*sorted({plan["model"] for _, plan, _ in rows}), "generative-model"],
-        datasets=sorted({ON_THE_HUB.get(plan["data"], plan["data"]) for _, plan, _ in rows}),
+        datasets=sorted({ON_THE_HUB.get(name, name) for _, plan, _ in rows if (name := plan["data"]) != ELSEWHERE}),
         eval_results=results or None,
     )
     return f"---\n{data.to_yaml()}\n---\n"

@@ -718,6 +718,10 @@ def test_a_pipeline_that_went_through_the_hub_as_a_run(there: FakeHub, pipeline:
     run = pull(Place("ada/theirs"))
     there.put(REPO, {})
     push([run], Place(REPO, subfolder="again"), lambda run: {})
+    card = there.files(REPO)["again/README.md"].decode()
+    assert "license" not in card
+    assert "elsewhere" not in card.split("---")[1]
+    assert "pull hf://ada/theirs" in card
     again = pull(Place(REPO, subfolder="again"))
     assert again.plan["data"] == "elsewhere"
     a, b = run.model().state_dict(), again.model().state_dict()

@@ -42,10 +42,10 @@ class BiGAN(Adversarial):
             {"steps": 2500, "batch_size": 128, "lr": 1e-3, "decay": "cosine", "ema": 0.99},
         ),
         Preset(
-            "MNIST and the way back (convolutions)",
+            "MNIST and the way back",
             "mnist",
-            {"network": "conv", "hidden": 32, "latent_dim": 16, "d_steps": 2, "beta1": 0.0},
-            {"steps": 3500, "batch_size": 64, "lr": 1e-3, "decay": "cosine", "ema": 0.999},
+            {"hidden": 64, "latent_dim": 16, "d_steps": 2, "beta1": 0.0},
+            {"steps": 2500, "batch_size": 128, "lr": 1e-3, "decay": "cosine", "ema": 0.999},
         ),
     )
     defaults: ClassVar = {"lr": 2e-4}

@@ -71,7 +71,7 @@ class WGAN(Adversarial):
             "Clipped weights, as in the report",
             "eight-gaussians",
             {"penalty": "clip", "clip": 0.01, "n_critic": 5, "latent_dim": 2},
-            {"steps": 3000, "batch_size": 128, "lr": 5e-5},
+            {"steps": 1000, "batch_size": 128, "lr": 5e-4},
         ),
         Preset(
             "Digits",
@@ -89,7 +89,7 @@ class WGAN(Adversarial):
             "MNIST, clipped weights, as in the report",
             "mnist",
             {"penalty": "clip", "hidden": 64},
-            {"steps": 3000, "batch_size": 64, "lr": 1e-4, "ema": 0.99},
+            {"steps": 2000, "batch_size": 64, "lr": 2e-4, "ema": 0.99},
         ),
     )
     defaults: ClassVar = {"lr": 2e-4, "batch_size": 64}

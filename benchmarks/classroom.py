@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import os
 import random
 import re
 import shutil
@@ -14,7 +13,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
-from benchmarks.interaction import DRAG, FLAGS, children, cpu_seconds, healthy, megabytes, opened, served
+from benchmarks.interaction import DRAG, FLAGS, cpu_seconds, healthy, megabytes, opened, ready, served
 from benchmarks.visitors import Visitor
 
 CLASS, TRAINERS = 30, 10
@@ -96,17 +95,6 @@ def moves(visitor: Visitor) -> bool:
     return any(re.search(r"running.*examples/s", text) for text in visitor.texts)
 
 
-def ready(server: int, seconds: float = 60.0) -> bool:
-    """Whether the workers have done what they do before the first click: then they are idle."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        before = {pid: cpu_seconds(pid) for pid in children(server)}
-        time.sleep(1)
-        if len(before) >= min(2, os.cpu_count() or 1) and all(cpu_seconds(p) - t < 0.15 for p, t in before.items()):
-            return True
-    return False
-
-
 def drag(url: str, query: str) -> list[float]:
     """A browser among them drags the latent of the checkpoint that ships, for as long as sixty moves take."""
     from playwright.sync_api import sync_playwright
@@ -114,6 +102,7 @@ def drag(url: str, query: str) -> list[float]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
         page: Any = browser.new_page()
+        page.set_default_timeout(90_000)
         opened(page, f"{url}/vae?run=vae-digits-2d")
         pad = page.locator("[class*='st-key-manifold']").first
         pad.locator("canvas").nth(1).wait_for(timeout=60_000)

@@ -31,7 +31,7 @@ def _seen(moment: Moment) -> dict[str, Any]:
 def four_priors(moment: Moment) -> None:
     """The same model under each prior."""
     st.caption(
-        "The same data, networks, settings and seed; only p(z) differs. Green: the prior. Dots: where the encoder puts "
+        "The same data, networks, settings and seed; only p(z) differs. Green: the prior, stronger with the cube root of its density. Dots: where the encoder puts "
         "test examples, in the colours of their labels. A prior that fits covers the dots and nothing else."
     )
     if st.button("Train the four priors with this run's settings", key="four", type="primary"):
@@ -133,7 +133,10 @@ def _map(found: dict[str, Any], title: str, key: str) -> None:
         for i in np.unique(labels)
     ]
     left, right, bottom, top = (float(edge) for edge in found["extent"])
-    figure = density_of_z(found["prior"], (left, right, bottom, top), title=title, color=figures.LATENT, over=clouds)
+    values = np.cbrt(found["prior"])  # a prior of sharp peaks has faint ones too
+    figure = density_of_z(
+        values, (left, right, bottom, top), unit="∛ density", title=title, color=figures.LATENT, over=clouds
+    )
     figure.update_traces(showscale=False, selector={"type": "heatmap"})
     st.plotly_chart(figure.update_layout(showlegend=False, height=380), width="stretch", key=key)
     st.caption(f"KL(q(z) ‖ p(z)) = {float(found['kl']):.3f} nats between all that is encoded and the prior.")

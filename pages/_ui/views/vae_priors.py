@@ -31,8 +31,8 @@ def _seen(moment: Moment) -> dict[str, Any]:
 def four_priors(moment: Moment) -> None:
     """The same model under each prior."""
     st.caption(
-        "The same data, networks, settings and seed; only p(z) differs. Green: the prior, stronger with the cube root of "
-        "its density. Dots: where the encoder puts test examples, in the colours of their labels. A prior that fits "
+        "The same data, networks, settings and seed; only p(z) differs. Green: the prior, stronger with the cube root "
+        "of its density. Dots: where the encoder puts test examples, in the colours of their labels. A prior that fits "
         "covers the dots and nothing else."
     )
     if st.button("Train the four priors with this run's settings", key="four", type="primary"):

@@ -19,7 +19,8 @@ def rehearse(is_wanted: Callable[[], object] = lambda: False) -> None:
         is_wanted: Whether there is something better to do; asked between the parts.
     """
     imports = [partial(importlib.import_module, entry.path.partition(":")[0]) for entry in MODELS.values()]
-    for part in (partial(data.load, "digits"), _step, *imports):
+    parts: list[Callable[[], object]] = [partial(data.load, "digits"), _step, *imports]
+    for part in parts:
         if is_wanted():
             return
         part()

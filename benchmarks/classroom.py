@@ -8,6 +8,7 @@ import shutil
 import statistics
 import sys
 import tempfile
+import threading
 import time
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -24,6 +25,9 @@ Found = dict[str, tuple[float, float, str]]
 async def attend(url: str, server: int, folder: Path) -> Found:
     """Everything, by name: (what was measured, its bound, the unit)."""
     found: Found = {}
+    seated, go = threading.Event(), threading.Event()
+    with_drag = asyncio.create_task(asyncio.to_thread(drag, url, seated, go))
+    assert await asyncio.to_thread(seated.wait, 90), "the browser does not find the latent"
     async with AsyncExitStack() as stack:
         teacher = await stack.enter_async_context(Visitor(url, "vae", "epochs=1000"))
         assert await teacher.until(lambda v: v.finished and v.has("train"), 120), "no page"
@@ -34,7 +38,7 @@ async def attend(url: str, server: int, folder: Path) -> Found:
         everybody = [teacher, *pupils]
         opening = [one.until(lambda v: v.finished and v.has("seed"), 120) for one in everybody]
         assert all(await asyncio.gather(*opening)), "somebody is not let in"
-        with_drag = asyncio.create_task(asyncio.to_thread(drag, url, teacher.query))
+        go.set()
         await watch(everybody, found, server)
         await train(pupils[:TRAINERS], found, folder)
         drags = sorted(await with_drag)
@@ -95,18 +99,19 @@ def moves(visitor: Visitor) -> bool:
     return any(re.search(r"running.*examples/s", text) for text in visitor.texts)
 
 
-def drag(url: str, query: str) -> list[float]:
-    """A browser among them drags the latent of the checkpoint that ships, for as long as sixty moves take."""
+def drag(url: str, seated: threading.Event, go: threading.Event) -> list[float]:
+    """A browser, there before the others, drags the latent of the checkpoint that ships, once they are there too."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
         page: Any = browser.new_page()
         page.set_default_timeout(90_000)
-        opened(page, f"{url}/vae?run=vae-digits-2d")
+        opened(page, f"{url}/vae?run=vae-digits-2d&instrument=Manifold")
         pad = page.locator("[class*='st-key-manifold']").first
-        pad.locator("canvas").nth(1).wait_for(timeout=60_000)
-        time.sleep(2)
+        pad.locator("canvas").nth(1).wait_for()
+        seated.set()
+        go.wait(120)
         times = pad.evaluate(DRAG)
         browser.close()
     return times

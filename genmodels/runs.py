@@ -265,13 +265,12 @@ def fork(
     Raises:
         BadInput: If there is no such snapshot, the change needs other weights than the parent has, or no step is left.
     """
-    weights, plan, changed = parent.folder(step), parent.plan, settings or {}
+    old, plan, changed = load(parent.folder(step)), parent.plan, settings or {}
     arguments = plan["arguments"] | (arguments or {})
     settings = plan["settings"] | changed
     if "steps" not in changed:
         total = parent.training().total
         settings["steps"] = 0 if "epochs" in changed else total if step < total else step + total
-    old = load(weights)
     config = {"model": plan["model"], "shape": list(old.shape), **arguments}
     check_size(config)
     new = build(config)
@@ -310,10 +309,7 @@ def find(name: str) -> Run:
 
 
 def bundled() -> list[Run]:
-    """The checkpoints that ship with the library: finished runs, to be looked at and forked, not to be changed.
-
-    Those that have a past to be looked at come first, then by name.
-    """
+    """The finished runs that ship with the library, to look at and to fork; those with a past to be seen come first."""
     folders = [path.parent for path in sorted(CHECKPOINTS.glob("*/run.json"))]
     return [Run(path) for path in sorted(folders, key=lambda path: not (path / "snapshots").is_dir())]
 

@@ -172,7 +172,9 @@ def test_the_ladder_of_bounds_rises_to_the_exact_value(trained: tuple[VAE, Tenso
 def test_iwae_with_many_samples_meets_the_quadrature() -> None:
     model, exact = linear()
     model.encoder.weight.data *= 0.2
-    model.encoder.bias.data = torch.tensor([0.0, 0.0, 0.15, 0.15], dtype=torch.float64)  # wide enough for every posterior
+    model.encoder.bias.data = torch.tensor(
+        [0.0, 0.0, 0.15, 0.15], dtype=torch.float64
+    )  # wide enough for every posterior
     x = exact.sample((20,))
     estimates = torch.stack([likelihood.iwae(model, x, 5000, rng=random.generator(seed)) for seed in range(4)])
     torch.testing.assert_close(estimates.mean(0), likelihood.quadrature(model, x).log_prob, atol=0.05, rtol=0)

@@ -45,14 +45,19 @@ class VAE(GenerativeModel):
     presets: ClassVar[tuple[Preset, ...]] = (
         Preset("30 seconds on digits", "digits", {"hidden": 256}, {"epochs": 300}),
         Preset("MNIST 2-D as in the report", "mnist", {}, {"epochs": 20, "batch_size": 128, "lr": 1e-3}),
-        Preset("MNIST 2-D, tuned", "mnist", {"depth": 3, "prior": "vamp"}, {"epochs": 60, "decay": "cosine"}),
+        Preset("MNIST 2-D, tuned", "mnist", {"depth": 3, "prior": "vamp"}, {"epochs": 32, "decay": "cosine"}),
         Preset(
             "Grey MNIST with a flow prior, as in the report",
             "mnist",
             {"decoder": "continuous-bernoulli", "prior": "flow"},
             {"epochs": 20},
         ),
-        Preset("20-D", "mnist", {"latent_dim": 20}, {"epochs": 40, "decay": "cosine"}),
+        Preset(
+            "20-D",
+            "mnist",
+            {"latent_dim": 20, "prior": "vamp", "components": 64, "kl_samples": 1},
+            {"epochs": 30, "decay": "cosine", "precision": "float32"},
+        ),
         Preset("β = 4", "mnist", {"latent_dim": 10, "beta": 4.0}, {"epochs": 20}),
         Preset(
             "Posterior collapse (see it happen)",

@@ -137,6 +137,7 @@ def asked() -> tuple[int, dict[str, object]]:
 
 
 def test_health_counts_what_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "_pool", None)
     new()
     assert asked() == (200, {"status": "ok", "version": "0.1.0", "runs": 1, "workers": 0})
     monkeypatch.setattr(jobs, "alive", lambda: 2)
@@ -160,6 +161,7 @@ def test_health_says_what_is_wrong(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
 
 
 def test_the_pool_says_how_many_workers_live(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "_pool", None)
     assert jobs.alive() is None
     lives, ended = subprocess.Popen(["sleep", "60"]), subprocess.Popen(["true"])
     ended.wait()

@@ -100,13 +100,19 @@ def test_the_notebook_is_one_and_holds_the_same_cells() -> None:
     assert "## Measures" in words
 
 
-@pytest.mark.parametrize("run", [run.id for run in runs.bundled()])
+@pytest.mark.parametrize("run", [run.id for run in runs.bundled() if run.plan["parent"] is None])
 def test_every_checkpoint_has_its_script(run: str) -> None:
     text = take_home.script(runs.find(run))
     tree = ast.parse(text)
     assert max(map(len, text.splitlines())) <= 160
     names = {node.func.id for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
     assert {"trained", "Settings", "measures"} <= names
+
+
+@pytest.mark.parametrize("run", [run.id for run in runs.bundled() if run.plan["parent"] is not None])
+def test_a_checkpoint_that_is_a_fork_says_why_it_has_none(run: str) -> None:
+    with pytest.raises(BadInput, match=f"is a fork of {runs.find(run).plan['parent']['run']}, which is gone"):
+        take_home.script(runs.find(run))
 
 
 def test_the_strokes_of_a_drawing_go_along() -> None:

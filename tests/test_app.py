@@ -262,7 +262,7 @@ def test_what_a_lesson_has_wrong_is_named() -> None:
     said = " ".join(warning.value for warning in test.warning)
     for part in (
         "hides 'forms': what can be hidden is menu, form, train",
-        "step = '77', of which there is no snapshot here: there are 0, 3, 5, ",
+        "step = '77', of which there is no snapshot here: there are 0, 3, 26, ",
         "view = 'Explain' is not one of Explore, Sample, Theory",
         "lr = '9' is not a number from",
     ):

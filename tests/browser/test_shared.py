@@ -20,7 +20,7 @@ def test_a_run_obeys_the_browser_that_made_it_and_no_other(chromium: Browser, ur
     ada, eve = chromium.new_context(), chromium.new_context()
     mine, theirs = ada.new_page(), eve.new_page()
     mine.goto(f"{url}/vae?steps=100000")
-    stop = mine.get_by_role("button", name="Stop", exact=True)
+    stop = mine.get_by_test_id("stMainBlockContainer").get_by_role("button", name="Stop", exact=True)
     mine.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for(timeout=FIRST)
     mine.get_by_role("button", name="Train", exact=True).click(timeout=FIRST)
     expect(stop).to_be_visible(timeout=FIRST)

@@ -22,7 +22,8 @@ from genmodels import data as datasets
 from genmodels.metrics.features import floor, judge, quality
 from genmodels.models.base import Preset
 from genmodels.models.ddpm import DDPM
-from genmodels.train import Settings, Training, precision
+from genmodels.settings import Settings, precision
+from genmodels.train import Training
 
 SAMPLES = 1000
 PLAIN, DIFFUSERS, LUCIDRAINS = "DataLoader + Adam, float32", "diffusers' UNet2DModel", "lucidrains' Unet"

@@ -20,7 +20,8 @@ from genmodels.models.gan import GAN
 from genmodels.models.wgan import WGAN
 from genmodels.recording import Recording
 from genmodels.runs import Run, create
-from genmodels.train import Settings, Training
+from genmodels.settings import Settings
+from genmodels.train import Training
 
 WGAN_GP: dict[str, Any] = {"network": "conv", "hidden": 32, "latent_dim": 32, "n_critic": 1}
 SOURCES_MLP: dict[str, Any] = {"network": "mlp", "latent_dim": 100}
@@ -56,7 +57,7 @@ def adams(a: nn.Module, b: nn.Module, betas: tuple[float, float]) -> tuple[torch
 
 def plain_wgan(batch: int, device: str) -> Iterator[int]:
     """Algorithm 1 of Gulrajani et al. (2017) as a tutorial writes it, float32."""
-    model = WGAN((1, 28, 28), **WGAN_GP).to(device)
+    model = WGAN((1, 28, 28), **WGAN_GP).to(device, memory_format=torch.contiguous_format)  # torch's own
     critic, generator = model.critic, model.generator
     of_critic, of_generator = adams(critic, generator, (0.0, 0.9))
     real, n_critic = loader(batch), WGAN_GP["n_critic"]

@@ -14,7 +14,8 @@ from genmodels.instruments.gan_modes import reached
 from genmodels.metrics.distances import wasserstein1
 from genmodels.models.base import Preset, build
 from genmodels.models.wgan import WGAN
-from genmodels.train import Settings, Training, fit
+from genmodels.settings import Settings
+from genmodels.train import Training, fit
 
 SAMPLES = 4000
 POINTS = 1000  # of an exact distance

@@ -12,7 +12,8 @@ from benchmarks.side_by_side import matmul_peak, side_by_side, table
 from genmodels import allocator
 from genmodels import data as datasets
 from genmodels.models.vae import VAE
-from genmodels.train import Settings, Training, precision
+from genmodels.settings import Settings, precision
+from genmodels.train import Training
 
 BATCH = 128
 FLOPS = 3 * 2 * (784 * 512 + 512 * 512 + 512 * 4 + 2 * 512 + 512 * 512 + 512 * 784)  # an image, forward and backward
@@ -124,6 +125,7 @@ def main() -> int:
     """Print the table; 1 where a bound does not hold."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=8)
+    parser.add_argument("--warm", type=float, default=3.0, help="epochs that each trains before it is timed")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     options = parser.parse_args()
@@ -137,7 +139,7 @@ def main() -> int:
     }
     if device != "cpu":
         candidates["genmodels, compiled"] = lambda: ours(data, device, compile=True)
-    results = side_by_side(candidates, rounds=options.rounds)
+    results = side_by_side(candidates, rounds=options.rounds, warm=round(options.warm * len(data.train)))
     print(table(results, "DataLoader + Adam, float32"))
     wide = precision("auto", torch.device(device), data.shape) == torch.bfloat16
     best = results["genmodels, bfloat16" if wide else "genmodels, float32"]

@@ -21,7 +21,8 @@ from genmodels.instruments.vae import examples
 from genmodels.instruments.vae_read import Reader
 from genmodels.metrics import likelihood
 from genmodels.models.vae import VAE
-from genmodels.train import Settings, Training
+from genmodels.settings import Settings
+from genmodels.train import Training
 
 __all__ = ["main"]
 

@@ -99,7 +99,7 @@ def add_device(parser: Parser, default: str | None = None) -> None:
 
 def add_changes(parser: Parser) -> None:
     """What a new run may change: the model's hyperparameters, and each setting of a training by its own option."""
-    from genmodels.train import Settings
+    from genmodels.settings import Settings
 
     parser.add_argument("--title", default="", help="its name for people")
     parser.add_argument(

@@ -174,7 +174,7 @@ def pairs(words: Sequence[str]) -> dict[str, str]:
 
 def given(arguments: Arguments) -> dict[str, Any]:
     """The settings of a training that were given, checked."""
-    from genmodels.train import Settings
+    from genmodels.settings import Settings
 
     known = declared(Settings)
     return {name: known[name].check(value) for name, value in vars(arguments).items() if name in known}

@@ -17,7 +17,7 @@ from genmodels.hyperparameters import declared
 from genmodels.models import model_class
 from genmodels.models.base import half
 from genmodels.runs import Run
-from genmodels.train import Settings
+from genmodels.settings import Settings
 
 __all__ = ["command", "export", "zipped"]
 

@@ -120,7 +120,7 @@ def slow(run: Run, delay: float) -> None:
 def set_lr(run: Run, lr: float) -> None:
     """Change the learning rate while it runs."""
     from genmodels.hyperparameters import declared
-    from genmodels.train import Settings
+    from genmodels.settings import Settings
 
     visitors.check(run.path, "adjust")
     run.want(lr=declared(Settings)["lr"].check(lr))

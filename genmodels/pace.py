@@ -19,7 +19,8 @@ import numpy.typing as npt
 from genmodels import data as datasets
 from genmodels import idx
 from genmodels.models.base import Preset, build
-from genmodels.train import Settings, Training
+from genmodels.settings import Settings
+from genmodels.train import Training
 
 __all__ = ["device", "is_here", "question", "timed", "worded"]
 

@@ -131,8 +131,8 @@ def critic_features(network: str, shape: tuple[int, ...], hidden: int, *, dropou
         layers += [nn.Conv2d(n_in, n_out, 4, stride=2, padding=1), nn.LeakyReLU(SLOPE)]
     height, width = (size >> (len(channels) - 1) for size in shape[1:])  # a kernel of 4 halves and rounds down
     dense = _dense([hidden * height * width, 4 * hidden], dropout)
-    # channels last: a turn of a critic with gradient penalty takes a seventh less on the processor
-    return nn.Sequential(*layers, nn.Flatten(), *dense).to(memory_format=torch.channels_last), 4 * hidden
+    # channels last: a turn of a critic with gradient penalty takes a fifth less on the processor
+    return nn.Sequential(*layers, FlattenMaps(), *dense).to(memory_format=torch.channels_last), 4 * hidden
 
 
 def _dense(sizes: list[int], dropout: float) -> list[nn.Module]:
@@ -142,13 +142,21 @@ def _dense(sizes: list[int], dropout: float) -> list[nn.Module]:
     return layers
 
 
+class FlattenMaps(nn.Module):
+    """(B, C, H, W) → (B, H·W·C), in the order in which channels-last maps lie: nothing is copied, forward or back."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The maps of each example as one row."""
+        return x.permute(0, 2, 3, 1).flatten(1)
+
+
 class ConvGenerator(nn.Module):
     """(B, inputs) → (B, C, H, W) in [−1, 1]: transposed convolutions that double the size and halve the channels."""
 
     def __init__(self, inputs: int, shape: tuple[int, ...], hidden: int) -> None:
         super().__init__()
         channels, self.sizes = _stages(shape, hidden)
-        self.first = (channels[-1], *self.sizes[-1])
+        self.first = (*self.sizes[-1], channels[-1])
         self.dense = nn.Sequential(
             *(nn.Linear(inputs, 4 * hidden), nn.BatchNorm1d(4 * hidden), nn.ReLU()),
             nn.Linear(4 * hidden, math.prod(self.first)),
@@ -159,10 +167,11 @@ class ConvGenerator(nn.Module):
         self.ups = nn.ModuleList(
             nn.ConvTranspose2d(n_in, n_out, 4, stride=2, padding=1) for n_in, n_out in zip(widths, outs, strict=True)
         )
+        self.to(memory_format=torch.channels_last)
 
     def forward(self, z: Tensor) -> Tensor:
         """Images of ``z``, shape (B, C, H, W)."""
-        h = self.dense(z).unflatten(1, self.first)
+        h = self.dense(z).unflatten(1, self.first).permute(0, 3, 1, 2)
         for norm, up, (height, width) in zip(self.norms, self.ups, reversed(self.sizes[:-1]), strict=True):
             h = up(torch.relu(norm(h)))[..., :height, :width]
         return torch.tanh(h)

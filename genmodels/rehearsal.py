@@ -7,7 +7,8 @@ from functools import partial
 from genmodels import data
 from genmodels.models import MODELS
 from genmodels.models.base import build
-from genmodels.train import Settings, Training, fit
+from genmodels.settings import Settings
+from genmodels.train import Training, fit
 
 __all__ = ["rehearse"]
 

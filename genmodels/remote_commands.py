@@ -68,7 +68,7 @@ def words_of(arguments: Arguments) -> tuple[list[str], str]:
 
     from genmodels import data as datasets
     from genmodels.models.base import build
-    from genmodels.train import Settings
+    from genmodels.settings import Settings
 
     cls = model_class(arguments.model)
     preset, settings = commands.preset_of(cls, arguments.preset), commands.given(arguments)

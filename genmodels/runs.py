@@ -37,7 +37,8 @@ from genmodels.errors import BadInput
 from genmodels.files import inside, is_held, read_json, root, write_json
 from genmodels.idx import Progress
 from genmodels.models.base import GenerativeModel, build, check_size, half, load
-from genmodels.train import Settings, Training
+from genmodels.settings import Settings
+from genmodels.train import Training
 from genmodels.wording import titled
 
 __all__ = ["CHECKPOINTS", "Run", "bundled", "create", "every", "find", "fork", "root"]
@@ -116,8 +117,7 @@ class Run:
 
     def snapshots(self) -> list[int]:
         """The steps that can be gone back to, rising."""
-        folder = self.path / "snapshots"
-        return sorted(int(p.name) for p in folder.glob("[0-9]*") if (p / "model.safetensors").exists())
+        return sorted(int(p.parent.name) for p in (self.path / "snapshots").glob("[0-9]*/model.safetensors"))
 
     def folder(self, step: int | None = None) -> Path:
         """Where the weights at ``step`` are (None: the newest).

@@ -16,7 +16,7 @@ from genmodels.errors import BadInput
 from genmodels.hyperparameters import declared
 from genmodels.models import MODELS, model_class
 from genmodels.runs import Run
-from genmodels.train import Settings
+from genmodels.settings import Settings
 
 __all__ = ["Cell", "cells", "hindrance", "notebook", "script"]
 
@@ -177,7 +177,8 @@ from genmodels import pictures, random
 from genmodels.evaluation import measures
 from {cls.__module__} import {cls.__name__}
 from genmodels.models.base import half
-from genmodels.train import Settings, Training, fit"""
+from genmodels.settings import Settings
+from genmodels.train import Training, fit"""
 
 
 def _data(plan: Mapping[str, Any]) -> str:

@@ -14,7 +14,7 @@ from genmodels.errors import BadInput
 from genmodels.files import read_json
 from genmodels.hub import CONFIG, WEIGHTS, Place
 from genmodels.models.base import GenerativeModel, build, load
-from genmodels.train import Settings
+from genmodels.settings import Settings
 
 __all__ = ["measures_of", "plan_of", "state_of", "text"]
 

@@ -39,7 +39,7 @@ LAYERS = (  # a module imports from its own layer and from those above it in thi
     ),
     ("distributions",),
     ("priors", "schedules", "bound", "samplers", "nn", "unet", "unet2d", "players"),
-    ("models", "data", "editing"),
+    ("models", "data", "editing", "settings"),
     ("train", "distributed", "terminal"),
     ("metrics",),
     (

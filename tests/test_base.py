@@ -18,7 +18,8 @@ from genmodels.errors import BadInput
 from genmodels.hyperparameters import Between, Hyperparameter, Numbers, Only, Switch, check, declared
 from genmodels.models import MODELS, model_class
 from genmodels.models.base import GenerativeModel, build, load, only
-from genmodels.train import Settings, Training, fit
+from genmodels.settings import Settings
+from genmodels.train import Training, fit
 
 DATA = ("digits", "eight-gaussians")
 QUICK: dict[str, dict[str, Any]] = {}  # arguments for a model whose default is large only to be good

@@ -7,7 +7,8 @@ from genmodels import random
 from genmodels.data import Data, Split
 from genmodels.models.base import load, only
 from genmodels.models.bigan import BiGAN
-from genmodels.train import Settings, Training, fit
+from genmodels.settings import Settings
+from genmodels.train import Training, fit
 
 CONFIGURATIONS = [
     ((2,), {"hidden": 8, "latent_dim": 2}),

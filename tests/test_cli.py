@@ -18,7 +18,7 @@ from genmodels.cli import main
 from genmodels.hyperparameters import declared
 from genmodels.models import MODELS
 from genmodels.runs import Run
-from genmodels.train import Settings
+from genmodels.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[1]
 SMALL = ["--set", "hidden=16", "--set", "depth=1"]

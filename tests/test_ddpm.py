@@ -13,7 +13,8 @@ from genmodels.errors import BadInput
 from genmodels.hyperparameters import declared
 from genmodels.models.base import Preset, load
 from genmodels.models.ddpm import DDPM
-from genmodels.train import Settings, Training, fit
+from genmodels.settings import Settings
+from genmodels.train import Training, fit
 from tests.analytic import Mixture
 
 SMALL = {"width": 8, "depth": 1, "T": 50}

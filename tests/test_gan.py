@@ -10,7 +10,8 @@ from genmodels.data import Data, Split
 from genmodels.errors import BadInput
 from genmodels.models.base import load, only
 from genmodels.models.gan import GAN, OBJECTIVES, discriminator_loss, generator_loss, generator_slope
-from genmodels.train import Settings, Training, fit
+from genmodels.settings import Settings
+from genmodels.train import Training, fit
 
 
 def densities():

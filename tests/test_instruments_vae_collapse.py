@@ -9,7 +9,8 @@ from genmodels.data import Data
 from genmodels.instruments import vae_collapse as instruments
 from genmodels.metrics import likelihood
 from genmodels.models.vae import VAE
-from genmodels.train import Settings, Training, fit
+from genmodels.settings import Settings
+from genmodels.train import Training, fit
 
 PRESET = next(one for one in VAE.presets if "collapse" in one.title)
 

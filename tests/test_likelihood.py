@@ -12,7 +12,8 @@ from genmodels.distributions import kl_to_standard_normal, normal_log_prob
 from genmodels.errors import BadInput
 from genmodels.metrics import likelihood
 from genmodels.models.vae import VAE
-from genmodels.train import Settings, Training, fit
+from genmodels.settings import Settings
+from genmodels.train import Training, fit
 
 SIGMA = 0.5
 

@@ -11,7 +11,8 @@ from genmodels.data import Data
 from genmodels.models.gan import GAN
 from genmodels.models.wgan import WGAN
 from genmodels.players import Dropout, critic_features
-from genmodels.train import Settings, Training
+from genmodels.settings import Settings
+from genmodels.train import Training
 
 
 @pytest.mark.parametrize(("p", "dtype"), [(0.3, torch.float32), (0.5, torch.bfloat16), (0.01, torch.float64)])

@@ -27,7 +27,8 @@ from genmodels import data, random
 from genmodels.distributions import normal_log_prob
 from genmodels.hyperparameters import Between
 from genmodels.models.base import GenerativeModel, Preset
-from genmodels.train import Settings, Training, fit
+from genmodels.settings import Settings
+from genmodels.train import Training, fit
 """
 TRAIN = """
 for name in ("two-moons", "digits"):

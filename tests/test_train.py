@@ -14,7 +14,8 @@ from genmodels.errors import BadInput, TrainingFailed
 from genmodels.hyperparameters import Between
 from genmodels.models import MODELS, Entry
 from genmodels.models.base import GenerativeModel
-from genmodels.train import Batches, Settings, Step, Training, fit, precision
+from genmodels.settings import Settings, precision
+from genmodels.train import Batches, Step, Training, fit
 
 Curve = list[dict[str, float]]
 
@@ -174,6 +175,35 @@ def test_a_turn_moves_its_player_alone(plane: Data) -> None:
     assert all(torch.equal(before[k], after[k]) == k.startswith("generator") for k in before)
     assert all(p.grad is None for p in training.model.generator.parameters())
     assert all(p.requires_grad for p in training.model.parameters())
+
+
+def test_numbers_too_small_for_a_float_are_flushed_whoever_steps(plane: Data) -> None:
+    """Moments of weights that learn no more end there, and would slow every later step."""
+    torch.set_flush_denormal(False)
+    tiny = torch.full((64,), 1e-39)
+    assert (tiny * 0.9).all()
+    Training(Denoiser(plane.shape), plane, Settings()).step()
+    assert not (tiny * 0.9).any()
+
+
+def test_only_parameters_are_asked_for_a_gradient(plane: Data) -> None:
+    """A penalty's points need one within the loss; from the loss it would be work for nothing."""
+    points: list[Tensor] = []
+
+    class Sloped(Denoiser):
+        def loss(
+            self, x: Tensor, y: Tensor | None = None, *, player: str = "model", rng: torch.Generator | None = None
+        ) -> dict[str, Tensor]:
+            with torch.enable_grad():
+                points.append(x.clone().requires_grad_())
+                slope = torch.autograd.grad(self.net(points[-1]).sum(), points[-1], create_graph=True)[0]
+            return {"loss": slope.norm()}
+
+    model = Sloped(plane.shape)
+    before = model.net[0].weight.detach().clone()
+    Training(model, plane, Settings()).step()
+    assert points[0].grad is None
+    assert not torch.equal(model.net[0].weight, before)
 
 
 def test_the_model_is_told_its_progress(plane: Data) -> None:

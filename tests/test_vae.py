@@ -15,7 +15,8 @@ from genmodels.errors import BadInput
 from genmodels.models.base import load
 from genmodels.models.vae import VAE
 from genmodels.priors import VampPrior
-from genmodels.train import Settings, Training, fit
+from genmodels.settings import Settings
+from genmodels.train import Training, fit
 
 PRIORS = ["normal", "mixture", "vamp", "flow"]
 DIGITS = (1, 8, 8)

@@ -12,7 +12,8 @@ from genmodels.errors import BadInput
 from genmodels.metrics.distances import wasserstein1
 from genmodels.models.base import load, only
 from genmodels.models.wgan import PENALTIES, WGAN, between, gradient_norm
-from genmodels.train import Settings, Training, fit
+from genmodels.settings import Settings
+from genmodels.train import Training, fit
 
 
 class Fixed(nn.Module):

@@ -14,7 +14,8 @@ from genmodels.data import DATASETS, Data
 from genmodels.errors import BadInput
 from genmodels.instruments.gan import arrows, numbers, surface
 from genmodels.models.adversarial import Adversarial
-from genmodels.train import Settings, Training
+from genmodels.settings import Settings
+from genmodels.train import Training
 
 __all__ = ["MOST", "play", "shades", "turns_of"]
 

@@ -11,7 +11,7 @@ from genmodels.data import DATASETS
 from genmodels.errors import BadInput
 from genmodels.hyperparameters import Between, Hyperparameter, Numbers, Only, declared
 from genmodels.models.base import GenerativeModel, Preset
-from genmodels.train import Settings
+from genmodels.settings import Settings
 from pages._ui import preset_time
 from pages._ui.components.drawing_pad import drawing_pad
 from pages._ui.lesson import is_shown

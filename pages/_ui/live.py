@@ -11,7 +11,7 @@ from genmodels.errors import BadInput
 from genmodels.hyperparameters import declared
 from genmodels.models import model_class
 from genmodels.runs import Run
-from genmodels.train import Settings
+from genmodels.settings import Settings
 from pages._ui import joined
 from pages._ui.components.live_chart import Line
 from pages._ui.curves import beside, curves

@@ -9,7 +9,7 @@ import streamlit as st
 from genmodels.errors import BadInput
 from genmodels.hyperparameters import Hyperparameter, Only, declared
 from genmodels.models import model_class
-from genmodels.train import Settings
+from genmodels.settings import Settings
 from pages._ui.forms import choose, read_url
 from pages._ui.lesson import is_shown, link_menu, say_what_is_unknown
 from pages._ui.live import live

@@ -69,9 +69,10 @@ async def watch(everybody: list[Visitor], found: Found, server: int) -> None:
 async def fiddle(visitor: Visitor, end: float, seed: int) -> None:
     """A student: every few seconds a number in the form, or another instrument."""
     rng = random.Random(seed)
-    while (left := end - time.perf_counter()) > 0:
-        await asyncio.sleep(min(left, rng.uniform(4, 8)))
+    while (pause := rng.uniform(4, 8)) < end - time.perf_counter():
+        await asyncio.sleep(pause)
         await visitor.set("seed", int_value=rng.randrange(1000))
+    await asyncio.sleep(max(0.0, end - time.perf_counter()))
 
 
 async def train(pupils: list[Visitor], found: Found, folder: Path) -> None:
@@ -85,13 +86,14 @@ async def train(pupils: list[Visitor], found: Found, folder: Path) -> None:
     told = sum(any(re.search(r"queued, \d+ before it|running", text) for text in one.texts) for one in pupils)
     found["of the ten, not told their place"] = len(pupils) - told, 0.0, ""
     await asyncio.sleep(15)
-    seconds = []
+    taken = []
     for one in pupils:
         name = re.search(r"run=([\w.-]+)", one.query)
         assert name
         lines = (folder / "runs" / name[1] / "metrics.jsonl").read_text().splitlines()
-        seconds.append(float(re.search(r'"step": (\d+)', lines[-1])[1]))  # type: ignore[index]
-    found["the queue's fairness: most steps to fewest, of ten alike"] = max(seconds) / max(min(seconds), 1), 2.5, "x"
+        taken.append(int(re.search(r'"step": (\d+)', lines[-1])[1]))  # type: ignore[index]
+    print("steps of the ten:", *sorted(taken))
+    found["the queue's fairness: most steps to fewest, of ten alike"] = max(taken) / max(min(taken), 1), 2.5, "x"
 
 
 def moves(visitor: Visitor) -> bool:

@@ -51,6 +51,7 @@ class Visitor:
     _asked: dict[str, float] = field(default_factory=dict)  # fragment: when
     _kept: dict[str, None] = field(default_factory=dict)  # hashes of long messages, the oldest first
     _hash: str = ""
+    _running: bool = False  # the whole page, begun and not ended
     _news: asyncio.Condition = field(default_factory=asyncio.Condition)
     _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
     _socket: ClientConnection | None = None
@@ -99,7 +100,7 @@ class Visitor:
         start, before = time.perf_counter(), self.finished
         await self._ask(extra=state)
         if not await self.until(lambda v: v.finished > before, seconds):
-            self.errors.append(f"no answer within {seconds} s")
+            self.errors.append(f"no answer to {state.id} within {seconds:g} s")
         self.answers.append(time.perf_counter() - start)
         return self.answers[-1]
 
@@ -147,8 +148,8 @@ class Visitor:
         match message.WhichOneof("type"):
             case "navigation":  # which page it is: what new_session says is the router
                 self._hash = message.navigation.page_script_hash
-            case "new_session" if not message.metadata.run.fragment_ids:
-                self._stop(list(self._timers))
+            case "new_session":
+                self._begin(list(message.metadata.run.fragment_ids))
             case "auto_rerun":
                 fragment, every = message.auto_rerun.fragment_id, message.auto_rerun.interval
                 self._stop([fragment])
@@ -167,7 +168,16 @@ class Visitor:
             if fragment in self._timers:
                 self._timers.pop(fragment).cancel()
 
+    def _begin(self, fragments: list[str]) -> None:
+        """A run begins. Streamlit keeps the end of a run to itself when the thread of the next is there already."""
+        if self._running and fragments:
+            self.finished += 1
+        self._running = not fragments
+        if not fragments:
+            self._stop(list(self._timers))
+
     def _end(self, message: ForwardMsg) -> None:
+        self._running = False
         fragments = message.metadata.run.fragment_ids
         if message.script_finished == ForwardMsg.FINISHED_EARLY_FOR_RERUN:
             return

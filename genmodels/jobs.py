@@ -21,7 +21,7 @@ from genmodels.files import inside, write
 from genmodels.limits import limit
 from genmodels.runs import Run
 
-__all__ = ["Pool", "alive", "pause", "place", "pool", "resume", "set_lr", "slow", "step", "stop", "submit"]
+__all__ = ["Pool", "alive", "pause", "place", "pool", "resume", "set_lr", "slow", "step", "stop", "submit", "waiting"]
 
 
 # What people say ------------------------------------------------------------------------------------------------------
@@ -159,7 +159,7 @@ class Pool:
         environment = allocator.ENVIRONMENT | known | {"OMP_NUM_THREADS": f"{limit('THREADS'):.0f}"}
         if (device := devices()[i % len(devices())]) is not None:
             environment["CUDA_VISIBLE_DEVICES"] = device
-        command = [sys.executable, "-m", "genmodels.worker", "--most", str(most)]
+        command = [sys.executable, "-m", "genmodels.worker", "--most", str(most), "--of", str(self.size)]
         return subprocess.Popen(command, stdin=subprocess.PIPE, env=environment, cwd=Path(__file__).parents[1])
 
     def _keep_alive(self) -> None:

@@ -6,6 +6,7 @@ Train and thirty runs move. A job that fails says why in its run, and harms no o
 
 import argparse
 import contextlib
+import math
 import os
 import signal
 import sys
@@ -30,6 +31,7 @@ from genmodels.tasks import TaskJob
 __all__ = ["Job", "Worker"]
 
 SLICE = 0.05  # seconds a job runs before the others have their turn
+SHARING = 1.0  # seconds between two looks at whether other workers have less to do
 MOST_DEATHS = 3  # workers that a run may take down before it is given up
 
 
@@ -112,6 +114,11 @@ class Job:
         if not self.recording.failed:
             self.recording.fail(error)
 
+    def hand_back(self) -> None:
+        """Let go of it, as it is, for whichever worker has the least to do."""
+        inside(queue(), self.name).touch()  # it waits from now on, and the busy leave it to others
+        self.recording.close("queued")
+
     def close(self, state: str | None = None, message: str = "") -> None:
         """Let go of it, and take it from the queue."""
         inside(queue(), self.name).unlink(missing_ok=True)  # before anybody else can take it
@@ -119,11 +126,17 @@ class Job:
 
 
 class Worker:
-    """Takes turns over the runs and tasks that it holds, until :attr:`closing`."""
+    """Takes turns over the runs and tasks that it holds, until :attr:`closing`.
 
-    def __init__(self, *, most: int = 64) -> None:
+    Args:
+        most: Jobs that it holds at once.
+        of: Workers that there are.
+    """
+
+    def __init__(self, *, most: int = 64, of: int = 1) -> None:
         self.jobs: list[Job | TaskJob] = []
-        self.most, self.closing, self._looked = most, False, 0.0
+        self.most, self.of, self.closing = most, of, False
+        self._looked, self._shared = 0.0, time.monotonic()
 
     def work(self) -> None:
         """Until told to close; then save everything."""
@@ -139,6 +152,9 @@ class Worker:
             self._adopt(queue(), self._run)
             self._adopt(tasks.queue(), self._task)
             self._looked = now
+        if now - self._shared > SHARING:
+            self._share()
+            self._shared = now
         for job in list(self.jobs):
             if (reason := job.over()) is not None:
                 self._end(job, "stopped", reason)
@@ -168,14 +184,22 @@ class Worker:
     def _adopt(self, folder: Path, take: Callable[[Path], Job | TaskJob | None]) -> None:
         """Take what waits and nobody holds, oldest first; the busier, the longer this worker leaves it to others."""
         mine = {job.name for job in self.jobs}
-        busy = sum(job.state == "running" for job in self.jobs)
         for name in waiting(folder):
             marker = inside(folder, name)
+            busy = sum(job.state != "paused" for job in self.jobs)  # those just taken too
             with contextlib.suppress(FileNotFoundError):
-                mature = time.time() - marker.stat().st_mtime >= min(2.0, 0.2 * busy)
+                mature = time.time() - marker.stat().st_mtime >= min(2.0, 0.1 * busy)
                 if mature and name not in mine and len(self.jobs) < self.most and (job := take(marker)):
                     job.used = min((other.used for other in self.jobs), default=0.0)
                     self.jobs.append(job)
+
+    def _share(self) -> None:
+        """Hand a run back where this worker moves more than its share of all that are in the queue."""
+        mine = [job for job in self.jobs if isinstance(job, Job) and job.state == "running"]
+        light = [job for job in mine if not job.heavy]  # of heavy ones the others may have as many as they are allowed
+        if light and len(mine) > math.ceil(len(waiting(queue())) / self.of):
+            self.jobs.remove(light[-1])
+            light[-1].hand_back()
 
     def _run(self, marker: Path) -> Job | None:
         try:
@@ -212,7 +236,9 @@ def main() -> None:
     """A worker: ends when its server does, having saved everything."""
     parser = argparse.ArgumentParser(prog="python -m genmodels.worker", description="A worker of the queue of runs.")
     parser.add_argument("--most", type=int, default=64, help="runs that it holds at once")
-    worker = Worker(most=parser.parse_args().most)
+    parser.add_argument("--of", type=int, default=1, help="workers that there are")
+    options = parser.parse_args()
+    worker = Worker(most=options.most, of=options.of)
 
     def close(*_: object) -> None:
         worker.closing = True

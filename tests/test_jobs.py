@@ -263,6 +263,33 @@ def test_a_run_is_stopped_at_the_hosts_seconds_and_paused_when_nobody_looks(monk
     assert watched.state()["state"] == "interrupted"
 
 
+def test_a_worker_hands_back_what_is_more_than_its_share(monkeypatch):
+    """It took all while the other was not looking; each run goes on from the step at which it was let go."""
+    monkeypatch.setattr("genmodels.worker.SHARING", 0.0)
+    greedy, other = Worker(of=1), Worker(of=2)
+    four = [new() for _ in range(4)]
+    for run in four:
+        jobs.submit(run)
+    while len(greedy.jobs) < 4 or not all(at(run) for run in four):
+        greedy.turn()
+    greedy.of = 2
+    while len(greedy.jobs) > 2:
+        greedy.turn()
+    handed = [run for run in four if run.state()["state"] == "queued"]
+    assert len(handed) == 2
+    steps = [at(run) for run in handed]
+    assert min(steps) > 0
+    while not all(at(run) > step for run, step in zip(handed, steps, strict=True)):
+        other.turn()
+    for _ in range(10):
+        greedy.turn()
+        other.turn()
+    assert len(greedy.jobs) == len(other.jobs) == 2
+    for worker in (greedy, other):
+        worker.closing = True
+        worker.work()
+
+
 def test_heavy_runs_are_limited_in_number(monkeypatch):
     monkeypatch.setenv("GENMODELS_MAX_HEAVY", "1")
     heavy = [new(), new()]

@@ -26,6 +26,7 @@ from pages._ui.taking import taking
 __all__ = ["live"]
 
 EVERY = 1.0  # seconds between two looks at a run
+PATIENCE = 0.4  # seconds that Train waits for the first point before it answers without
 SOON = 0.5  # the same, while its first point has not come
 PACES = {"full speed": 0.0, "10 steps a second": 0.1, "3 steps a second": 0.33, "1 step a second": 1.0}
 
@@ -117,7 +118,7 @@ def _start(model: str, chosen: Chosen, run: Run | None) -> None:
                 with menu:
                     taking(run)
     if pressed:
-        _attempt(model, lambda: _new(model, chosen), patience=0.4)
+        _attempt(model, lambda: _new(model, chosen))
 
 
 def _new(model: str, chosen: Chosen) -> Run:
@@ -147,10 +148,10 @@ def _fork(model: str, run: Run) -> None:
         _attempt(model, lambda: runs.fork(run, step, arguments=arguments, settings=changed))
 
 
-def _attempt(model: str, make: Callable[[], Run], patience: float = 0.0) -> None:
-    """Make a run, put it in the queue and show it, with its first point if that comes at once; or say why not."""
+def _attempt(model: str, make: Callable[[], Run]) -> None:
+    """Make a run, put it in the queue and show it, with its first point if a worker is free for it; or say why not."""
     try:
-        jobs.pool()
+        pool = jobs.pool()
         run = make()
         jobs.submit(run)
         joined.enter(run)
@@ -158,7 +159,7 @@ def _attempt(model: str, make: Callable[[], Run], patience: float = 0.0) -> None
         st.error(str(error))
         return
     _show(model, run)
-    end = time.monotonic() + patience
+    end = time.monotonic() + (PATIENCE if len(jobs.waiting()) <= pool.size else 0.0)
     while not is_begun(run) and time.monotonic() < end:
         time.sleep(0.02)
     st.rerun()

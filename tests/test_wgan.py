@@ -166,6 +166,18 @@ def test_the_estimate_approaches_the_exact_distance():
     assert estimate(x, torn, 50.0) == pytest.approx(wasserstein1(x, torn), rel=0.05)
 
 
+@pytest.mark.parametrize("w", [0.01, 0.5, 3.0])
+@pytest.mark.parametrize("weight", [0.3, 1.0, 10.0])
+def test_the_estimate_of_a_critic_that_can_do_all_is_solved_for_the_distance(w, weight):
+    """The best slope of k W − λ(k − 1)² is found by search, not by the formula."""
+    slopes = torch.linspace(1, 12, 1_100_001, dtype=torch.float64)
+    k = slopes[(slopes * w - weight * (slopes - 1) ** 2).argmax()]
+    model = WGAN((2,), hidden=8, penalty_weight=weight)
+    assert model.at_slope_1(k * w).item() == pytest.approx(w, rel=1e-4)
+    assert model.at_slope_1(torch.tensor(-0.2)).item() == pytest.approx(-0.2)
+    assert WGAN((2,), hidden=8, penalty="clip").at_slope_1(k * w) == k * w
+
+
 def test_held_out_on_the_plane_the_exact_distance_stands_beside_the_estimate():
     model = WGAN((2,), hidden=8).eval()
     x = random.randn(500, 2, rng=random.generator(0))

@@ -214,7 +214,7 @@ class Coverage:
         w1: Exact 1-Wasserstein distance of ``n`` samples to ``n`` data.
         w1_floor: The same of data to data: what a perfect model would get.
         sliced: Sliced 1-Wasserstein distance.
-        estimate: E f(x) − E f(G(z)) of a WGAN's critic on the same points, else None.
+        estimate: E f(x) − E f(G(z)) of a WGAN's critic on the same points, at slope 1; else None.
         n: How many.
     """
 
@@ -244,7 +244,7 @@ def coverage(model: Adversarial, data: Data, n: int = 500, *, seed: int = 0) -> 
         modes = modes_covered(fake, data.plane.modes.to(fake.device), data.plane.sigma, least=max(1, n // 200))
     estimate = None
     if isinstance(model, WGAN):
-        estimate = float(model.critic(real, y).mean() - model.critic(fake, y).mean())
+        estimate = float(model.at_slope_1(model.critic(real, y).mean() - model.critic(fake, y).mean()))
     sliced = sliced_wasserstein1(fake, real, rng=random.generator(0))
     return Coverage(modes, wasserstein1(fake, real), wasserstein1(other, real), sliced, estimate, n)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import streamlit as st
 
-from genmodels.figures import LATENT, RUNS
+from genmodels.figures import LATENT, POSTERIOR, RUNS
 from genmodels.runs import Run
 from pages._ui.components.live_chart import Line, Panel, Series, live_chart
 from pages._ui.shared import Stamp, metrics, others, stamp
@@ -16,7 +16,7 @@ __all__ = ["beside", "curves"]
 
 BOOKS = ("step", "epoch", "seconds", "images")  # what a line of the metrics holds beside the terms
 HELD_OUT = "held-out "
-EXACT = " (exact)"  # a term of this name ends up beside the estimate of it
+BESIDE = {" (exact)": "exact", " (slope 1)": "at slope 1"}  # a term whose name ends so is drawn beside what it is of
 
 Table = list[dict[str, float]]
 
@@ -74,8 +74,8 @@ def beside(run: Run) -> list[Run]:
 
 
 def _terms(table: Table) -> list[str]:
-    names = dict.fromkeys(name.removeprefix(HELD_OUT).removesuffix(EXACT) for row in table for name in row)
-    return [name for name in names if name not in BOOKS]
+    names = dict.fromkeys(name.removeprefix(HELD_OUT) for row in table for name in row)
+    return [name for name in names if name not in BOOKS and not name.endswith(tuple(BESIDE))]
 
 
 def _unit(term: str) -> str:
@@ -92,11 +92,11 @@ def _series(found: Stamp, name: str, color: str) -> dict[str, list[Series]]:
     alone = name == "train"
     curves: dict[str, list[Series]] = {}
     for term in _terms(table):
-        for key, label, own in (
-            (term, name, color),
-            (HELD_OUT + term, "held out" if alone else f"{name}, held out", color),
-            (term + EXACT, "exact" if alone else f"{name}, exact", LATENT if alone else color),
-        ):
+        drawn = [(term, name, color), (HELD_OUT + term, "held out" if alone else f"{name}, held out", color)]
+        for (end, what), own in zip(BESIDE.items(), (LATENT, POSTERIOR), strict=True):
+            key = term + end if any(term + end in row for row in table) else HELD_OUT + term + end
+            drawn.append((key, what if alone else f"{name}, {what}", own if alone else color))
+        for key, label, own in drawn:
             points = [(row["step"], row[key]) for row in table if key in row]
             if points:
                 x, y = np.array(points).T

@@ -151,7 +151,7 @@ def _fork(model: str, run: Run) -> None:
 def _attempt(model: str, make: Callable[[], Run]) -> None:
     """Make a run, put it in the queue and show it, with its first point if a worker is free for it; or say why not."""
     try:
-        pool = jobs.pool()
+        jobs.pool()
         run = make()
         jobs.submit(run)
         joined.enter(run)
@@ -159,7 +159,7 @@ def _attempt(model: str, make: Callable[[], Run]) -> None:
         st.error(str(error))
         return
     _show(model, run)
-    end = time.monotonic() + (PATIENCE if len(jobs.waiting()) <= pool.size else 0.0)
+    end = time.monotonic() + (PATIENCE if len(jobs.waiting()) <= (jobs.alive() or 0) else 0.0)
     while not is_begun(run) and time.monotonic() < end:
         time.sleep(0.02)
     st.rerun()

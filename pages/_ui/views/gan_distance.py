@@ -59,7 +59,8 @@ def _distance_curves(moment: Moment, found: dict[str, np.ndarray]) -> None:
     if has_estimate:
         words += {
             "clip": " Clipped weights bound the slope by an unknown k: the estimate is one of k·W₁.",
-            "gp": " The penalty is soft: a perfect critic has slope 1 + W/2λ, finds W₁ (1 + W/2λ); a lagging one less.",
+            "gp": " The penalty is soft: a perfect critic has slope 1 + W/2λ and finds W₁ (1 + W/2λ), which is here "
+            "solved for W₁; a lagging one finds less.",
             "spectral": " Layers of norm 1 make the critic 1-Lipschitz: a lower bound of W₁, often a loose one.",
             "none": " Nothing keeps this critic Lipschitz: its estimate means nothing.",
         }[moment.model.penalty]

@@ -113,10 +113,8 @@ def _start(model: str, chosen: Chosen, run: Run | None) -> None:
                     _fork(model, run)
         if run is not None:
             about = "This run as files: a zip, a script that trains it again, films of its training."
-            menu = st.popover("Take home", key=f"home-menu-{run.id}", help=about, on_change="rerun")
-            if menu.open:
-                with menu:
-                    taking(run)
+            if st.button("Take home", key=f"home-{run.id}", help=about):
+                taking(run)
     if pressed:
         _attempt(model, lambda: _new(model, chosen))
 

@@ -11,6 +11,7 @@ from genmodels.runs import Run
 __all__ = ["taking"]
 
 
+@st.dialog("Take home")
 def taking(run: Run) -> None:
     """A button for each: all in one zip, a script and a notebook that train it again, films of its training."""
     plan = run.plan

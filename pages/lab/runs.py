@@ -128,7 +128,7 @@ def buttons(run: Run, state: str) -> None:
             act(jobs.resume, run)
         if mine and state in ("running", "paused", "queued") and st.button("Stop", key="stop"):
             act(jobs.stop, run)
-        with st.popover("Take home", icon=":material/download:"):
+        if st.button("Take home", icon=":material/download:", key=f"home-{run.id}"):
             taking(run)
 
 

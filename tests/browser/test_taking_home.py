@@ -62,7 +62,6 @@ def test_a_link_to_the_hub_is_pulled_and_taken_home(page: Page, serve: Callable[
         pull.click()
         expect(page.get_by_text("step 3,300 of 3,300")).to_be_visible()
         assert "run=hf://ada/engines/mine" in page.url
-        page.set_viewport_size({"width": 1280, "height": 1600})  # the whole menu, wherever the page has grown to
         page.goto(f"{url}/runs")
         page.get_by_role("button", name="Take home").click()
         kept = {}

@@ -207,6 +207,26 @@ def shared(test: AppTest) -> dict[str, str]:
 LESSON = {"latent_dim": "5", "lr": "0.002", "seed": "9", "data": "two-moons", "run": "vae-digits-2d", "step": "3"}
 
 
+@pytest.mark.parametrize(
+    ("where", "key", "bad"),
+    [
+        ({"page": "vae", "view": "Explore", "instrument": "Path"}, "path_from", "-3"),
+        ({"page": "vae", "view": "Explore", "instrument": "Path"}, "path_way", "sideways"),
+        ({"page": "vae", "view": "Explore", "instrument": "Draw a digit"}, "framed", "perhaps"),
+        ({"page": "vae", "view": "Theory"}, "theory_example", "1e99"),
+        ({"page": "vae", "view": "Sample"}, "n", "7"),
+        ({"page": "vae", "view": "Dreams"}, "view", "Dreams"),
+        ({"page": "ddpm", "view": "Explore", "instrument": "Denoise"}, "film_n", "17"),
+        ({"page": "ddpm", "view": "Theory"}, "theory_t", "0"),
+        ({"page": "gan", "run": "gan-digits", "view": "Explore", "instrument": "Latent"}, "path_to", "10000"),
+    ],
+)
+def test_what_a_link_says_and_a_view_does_not_allow_is_named(where: dict[str, str], key: str, bad: str) -> None:
+    test = opened(**(where | {key: bad}))
+    assert any(f"{key} = '{bad}' is not" in one.value for one in test.warning), [one.value for one in test.warning]
+    assert test.query_params.get(key) is None
+
+
 def test_a_page_can_be_named_in_the_query() -> None:
     assert opened("wgan").title[0].value == MODELS["wgan"].title
     lost = opened("wagon")

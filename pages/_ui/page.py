@@ -2,15 +2,15 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import streamlit as st
 
 from genmodels.errors import BadInput
-from genmodels.hyperparameters import Hyperparameter, Only, declared
+from genmodels.hyperparameters import declared
 from genmodels.models import model_class
 from genmodels.settings import Settings
-from pages._ui.forms import choose, read_url
+from pages._ui import linked
+from pages._ui.forms import choose
 from pages._ui.lesson import is_shown, link_menu, say_what_is_unknown
 from pages._ui.live import live
 from pages._ui.moment import Moment
@@ -63,7 +63,7 @@ def _panels(
     """What is a function of the moment; a choice in it draws it alone again."""
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         tabs = [tab for tab in TABS if is_shown(tab.lower())]
-        tab = _one_of("view", tabs) if tabs else None
+        tab = linked.choice("view", tabs, tabs[0], key="view", bare=True) if tabs else None
         place = st.container(width="content")
     try:
         _panel_of(tab, moment, explore, theory)
@@ -85,11 +85,6 @@ def _panel_of(
         case "Theory":
             theory(moment)
         case "Explore":
-            explore[_one_of("instrument", list(explore))](moment)
-
-
-def _one_of(key: str, names: Sequence[str]) -> str:
-    """A choice that is in the URL, the first at first."""
-    read_url({key: Hyperparameter(key, str, names[0], Only(tuple(names), "what is shown"))})
-    options: dict[str, Any] = {"bind": "query-params", "required": True, "label_visibility": "collapsed"}
-    return st.segmented_control(key, names, default=names[0], key=key, **options)
+            explore[linked.choice("instrument", list(explore), next(iter(explore)), key="instrument", bare=True)](
+                moment
+            )

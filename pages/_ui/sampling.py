@@ -8,9 +8,10 @@ import numpy.typing as npt
 import streamlit as st
 
 from genmodels import figures, pictures
-from genmodels.hyperparameters import Between, Hyperparameter, Only
+from genmodels.hyperparameters import Hyperparameter, Only
 from genmodels.instruments import data as instruments
 from genmodels.instruments.sampling import options
+from pages._ui import linked
 from pages._ui.components.image_grid import image_grid
 from pages._ui.forms import hyperparameters, read_url
 from pages._ui.moment import Moment
@@ -25,17 +26,11 @@ def sampling(moment: Moment) -> None:
     """The panel: how many, which seed, how; the samples; PNG and NPZ."""
     classes = int(moment.model.config.get("classes", 0))
     names = ["any", *moment.data.classes][: classes + 1]
-    read_url(
-        {
-            "n": Hyperparameter("n", str, "64", Only(tuple(map(str, COUNTS)), "how many")),
-            "sample_seed": Hyperparameter("sample_seed", int, 0, Between(0, 2**31 - 1, "of the noise")),
-            "label": Hyperparameter("label", str, "any", Only(tuple(names), "class")),
-        }
-    )
     with st.container(horizontal=True, gap="small"):
+        read_url({"n": Hyperparameter("n", str, "64", Only(tuple(map(str, COUNTS)), "how many"))})
         n = st.select_slider("samples", COUNTS, 64, key="n", bind="query-params", width=220)
-        seed = st.number_input("seed", 0, 2**31 - 1, 0, key="sample_seed", bind="query-params", width=150)
-        label = st.selectbox("class", names, key="label", bind="query-params", width=150) if classes else "any"
+        seed = linked.number("seed", 0, linked.SEEDS, 0, key="sample_seed")
+        label = linked.choice_of_many("class", names, key="label") if classes else "any"
     how = hyperparameters(options(type(moment.model)), prefix="how_")
     wanted: dict[str, Any] = {"run": moment.id, "n": int(n), "seed": int(seed), "step": moment.step, "how": how}
     if label != "any":

@@ -12,6 +12,7 @@ from genmodels.instruments import ddpm as instruments
 from genmodels.instruments.sampling import options
 from genmodels.models.ddpm import SAMPLERS
 from genmodels.samplers import SPACINGS
+from pages._ui import linked
 from pages._ui.components.image_grid import image_grid
 from pages._ui.components.scrubber import point_film, scrubber
 from pages._ui.forms import hyperparameters
@@ -44,7 +45,7 @@ def forward(moment: Moment) -> None:
     with left:
         most = len(moment.data.test) - 16
         images = moment.model.is_image
-        first = st.number_input("from test example", 0, most, 0, key="noised", bind="query-params") if images else 0
+        first = linked.number("from test example", 0, most, 0, key="noised", width="stretch") if images else 0
         found = _noising(moment, int(first), 16 if images else 1000, 0)
         captions = lines_under(found.t, found.log_snr)
         if images:
@@ -85,12 +86,10 @@ def denoise(moment: Moment) -> None:
     with st.container(horizontal=True, gap="small"):
         n = 600  # points: all of them fit
         if moment.model.is_image:
-            n = st.segmented_control(
-                "samples", [16, 36, 64], default=16, key="film_n", bind="query-params", required=True
-            )
-        seed = st.number_input("seed", 0, 2**31 - 1, 0, key="film_seed", bind="query-params", width=150)
+            n = linked.choice("samples", (16, 36, 64), 16, key="film_n")
+        seed = linked.number("seed", 0, linked.SEEDS, 0, key="film_seed")
         names = ["any", *moment.data.classes][: classes + 1]
-        label = st.selectbox("class", names, key="film_label", bind="query-params", width=150) if classes else "any"
+        label = linked.choice_of_many("class", names, key="film_label") if classes else "any"
     declares = options(type(moment.model))
     known = [name for name in declared(declares) if classes or name != "guidance"]
     how = hyperparameters(declares, names=known, prefix="film_")
@@ -126,10 +125,8 @@ def denoise(moment: Moment) -> None:
 def samplers(moment: Moment) -> None:
     """The same noise through every sampler, in few and in many steps."""
     with st.container(horizontal=True, gap="small"):
-        seed = st.number_input("seed", 0, 2**31 - 1, 0, key="same_seed", bind="query-params", width=150)
-        spacing = st.segmented_control(
-            "spacing of the times", SPACINGS, default=SPACINGS[1], key="spacing", bind="query-params", required=True
-        )
+        seed = linked.number("seed", 0, linked.SEEDS, 0, key="same_seed")
+        spacing = linked.choice("spacing of the times", SPACINGS, SPACINGS[1], key="spacing")
     n = 8 if moment.model.is_image else 600
     wanted: dict[str, Any] = {"n": n, "seed": int(seed), "spacing": spacing}
     found = answer("ddpm-samplers", run=moment.id, step=moment.step, key="samplers", **wanted)
@@ -200,7 +197,7 @@ def _sheet(moment: Moment, found: Mapping[str, Array]) -> None:
 def bound(moment: Moment) -> None:
     """Every term of the variational bound, and their sum."""
     key, counts = ("bound_n", [4, 16, 64]) if moment.model.is_image else ("bound_points", [64, 256, 1000])
-    n = st.segmented_control("test examples", counts, default=counts[0], key=key, bind="query-params", required=True)
+    n = linked.choice("test examples", counts, counts[0], key=key)
     found = answer("ddpm-bound", run=moment.id, step=moment.step, key="bound", n=int(n))
     if found is None:
         return

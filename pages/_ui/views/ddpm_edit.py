@@ -6,6 +6,7 @@ import streamlit as st
 
 from genmodels import pictures
 from genmodels.instruments import ddpm_edit as instruments
+from pages._ui import linked
 from pages._ui.components.image_grid import image_grid
 from pages._ui.moment import Moment
 from pages._ui.tasks import answer
@@ -20,21 +21,13 @@ def edit(moment: Moment) -> None:
         st.info("Edits are made to pictures; this model makes points.")
         return
     ways = {"Noise and denoise": _redraw, "Fill in": _fill, "Interpolate": _interpolate}
-    way = st.segmented_control(
-        "edit",
-        list(ways),
-        default="Noise and denoise",
-        key="edit",
-        bind="query-params",
-        required=True,
-        label_visibility="collapsed",
-    )
+    way = linked.choice("edit", list(ways), "Noise and denoise", key="edit", bare=True)
     ways[way](moment)
 
 
 def _example(moment: Moment, name: str, key: str, first: int = 0) -> int:
     most = len(moment.data.test) - 1
-    return int(st.number_input(name, 0, most, min(first, most), key=key, bind="query-params", width=150))
+    return linked.number(name, 0, most, min(first, most), key=key)
 
 
 def _pair(moment: Moment, found: Mapping[str, Array], names: Mapping[str, str], key: str) -> None:
@@ -59,8 +52,8 @@ def _pair(moment: Moment, found: Mapping[str, Array], names: Mapping[str, str], 
 def _redraw(moment: Moment) -> None:
     with st.container(horizontal=True, gap="small"):
         example = _example(moment, "test example", "edit_example")
-        share = st.slider("noised to t / T, %", 1, 100, 40, key="edit_t", bind="query-params", width=300)
-        seed = st.number_input("seed", 0, 2**31 - 1, 0, key="edit_seed", bind="query-params", width=150)
+        share = linked.slider("noised to t / T, %", 1, 100, 40, key="edit_t", width=300)
+        seed = linked.number("seed", 0, linked.SEEDS, 0, key="edit_seed")
     t = max(1, round(share / 100 * moment.model.T))
     wanted = {"example": example, "t": t, "seed": int(seed), "n": 9}
     found = answer("ddpm-redraw", run=moment.id, step=moment.step, key="redraw", at_once=True, **wanted)
@@ -76,11 +69,9 @@ def _redraw(moment: Moment) -> None:
 def _fill(moment: Moment) -> None:
     with st.container(horizontal=True, gap="small"):
         example = _example(moment, "test example", "edit_example")
-        hidden = st.segmented_control(
-            "hidden", instruments.MASKS, default="right", key="edit_hidden", bind="query-params", required=True
-        )
-        resample = st.slider("repeats of each step", 1, 20, 5, key="resample", bind="query-params", width=200)
-        seed = st.number_input("seed", 0, 2**31 - 1, 0, key="edit_seed", bind="query-params", width=150)
+        hidden = linked.choice("hidden", tuple(instruments.MASKS), "right", key="edit_hidden")
+        resample = linked.slider("repeats of each step", 1, 20, 5, key="resample", width=200)
+        seed = linked.number("seed", 0, linked.SEEDS, 0, key="edit_seed")
     wanted = {"example": example, "hidden": hidden, "seed": int(seed), "n": 9, "resample": int(resample)}
     found = answer("ddpm-inpaint", run=moment.id, step=moment.step, key="fill", at_once=True, **wanted)
     if found is None:

@@ -7,6 +7,7 @@ import streamlit as st
 
 from genmodels import figures, pictures
 from genmodels.instruments import score
+from pages._ui import linked
 from pages._ui.components.scrubber import point_film
 from pages._ui.moment import Moment
 from pages._ui.tasks import answer
@@ -43,7 +44,7 @@ def plane(moment: Moment) -> None:
 
 
 def _arrows(found: Mapping[str, Array], known: bool, half: float) -> None:
-    share = st.slider("t / T, %", 0, 100, 8, key="field_t", bind="query-params")
+    share = linked.slider("t / T, %", 0, 100, 8, key="field_t")
     i = int(np.abs(found["t"] - share / 100 * found["t"][0]).argmin())
     extent = (-half, half, -half, half)
     title = f"−ε̂ at t = {found['t'][i]}: where the score points"

@@ -6,6 +6,7 @@ from genmodels import bound, samplers
 from genmodels.instruments import ddpm_bound as instruments
 from genmodels.models.ddpm import DDPM
 from genmodels.schedules import Schedule
+from pages._ui import linked
 from pages._ui.moment import Moment
 from pages._ui.theory import equation, number
 
@@ -16,8 +17,8 @@ def theory(moment: Moment) -> None:
     """From the forward process to what is trained, and back from noise to data."""
     most, T = len(moment.data.test) - 1, moment.model.T
     with st.container(horizontal=True, gap="small"):
-        example = st.number_input("of test example", 0, most, 0, key="theory_example", bind="query-params", width=180)
-        share = st.slider("at t / T, %", 1, 100, 50, key="theory_t", bind="query-params", width=300)
+        example = linked.number("of test example", 0, most, 0, key="theory_example", width=180)
+        share = linked.slider("at t / T, %", 1, 100, 50, key="theory_t", width=300)
     t = max(2, round(share / 100 * T))
     it = instruments.numbers(moment.model, moment.data, int(example), t)
     st.caption(

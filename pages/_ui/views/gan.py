@@ -7,6 +7,7 @@ import streamlit as st
 from genmodels import figures, pictures
 from genmodels.data import DATASETS
 from genmodels.instruments import gan as instruments
+from pages._ui import linked
 from pages._ui.components.image_grid import image_grid
 from pages._ui.components.latent_pad import latent_pad
 from pages._ui.components.scrubber import scrubber
@@ -47,10 +48,7 @@ def label_of(moment: Moment) -> int:
     if not moment.model.classes:
         return 0
     names = moment.data.classes
-    options = list(range(moment.model.classes))
-    return st.selectbox(
-        "class", options, format_func=lambda i: names[i], key="of_class", bind="query-params", width=150
-    )
+    return names.index(linked.choice_of_many("class", names[: moment.model.classes], key="of_class"))
 
 
 def half_of(moment: Moment) -> float:
@@ -194,11 +192,9 @@ def latent(moment: Moment) -> None:
 def _films(moment: Moment, label: int) -> None:
     st.markdown("##### From one noise to another")
     with st.container(horizontal=True, gap="small"):
-        first = st.number_input("from seed", 0, 9999, 0, key="path_from", bind="query-params", width=130)
-        second = st.number_input("to seed", 0, 9999, 1, key="path_to", bind="query-params", width=130)
-        way = st.segmented_control(
-            "way", ["spherical", "linear"], default="spherical", key="path_way", bind="query-params", required=True
-        )
+        first = linked.number("from seed", 0, 9999, 0, key="path_from", width=130)
+        second = linked.number("to seed", 0, 9999, 1, key="path_to", width=130)
+        way = linked.choice("way", ("spherical", "linear"), "spherical", key="path_way")
     frames = _path(moment, int(first), int(second), way == "spherical", label)
     scrubber(pictures.sprite(frames), key="path", alt="from one sample to another", scale=zoom(moment.data.shape, 200))
     image_grid(

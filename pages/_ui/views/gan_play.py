@@ -9,6 +9,7 @@ from genmodels import figures, pictures
 from genmodels.errors import BadInput
 from genmodels.instruments import gan_play as lab
 from genmodels.instruments.gan import Surface
+from pages._ui import linked
 from pages._ui.components.scrubber import point_film
 from pages._ui.moment import Moment
 from pages._ui.tasks import answer
@@ -47,9 +48,7 @@ def game(moment: Moment) -> None:
 def _moves(judge: str) -> None:
     """The buttons; each press adds to the moves in the link."""
     with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
-        times = st.segmented_control(
-            "turns at a press", [1, 5, 25], default=5, key="play_times", bind="query-params", required=True
-        )
+        times = linked.choice("turns at a press", (1, 5, 25), 5, key="play_times")
         for who, label in (("d", f"The {judge} alone"), ("g", "The generator alone"), ("b", "Both in turn")):
             st.button(label, on_click=_add, args=(f"{who}{times}",), key=f"play-{who}")
         st.button("Start over", on_click=_add, args=("",), key="play-again")

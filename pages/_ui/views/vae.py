@@ -5,6 +5,7 @@ import streamlit as st
 
 from genmodels import figures, pictures
 from genmodels.instruments import vae as instruments
+from pages._ui import linked
 from pages._ui.components.image_grid import image_grid
 from pages._ui.components.latent_pad import Encoded, latent_pad
 from pages._ui.components.scrubber import scrubber
@@ -147,10 +148,12 @@ def path(moment: Moment) -> None:
         return
     left, middle, right = st.columns(3)
     most = len(moment.data.test) - 1
-    first = left.number_input("from test example", 0, most, 0, key="path_from", bind="query-params")
-    second = middle.number_input("to", 0, most, min(1, most), key="path_to", bind="query-params")
-    ways = ["straight", "spherical", "geodesic"]
-    way = right.segmented_control("way", ways, default="straight", key="path_way", bind="query-params", required=True)
+    with left:
+        first = linked.number("from test example", 0, most, 0, key="path_from", width="stretch")
+    with middle:
+        second = linked.number("to", 0, most, min(1, most), key="path_to", width="stretch")
+    with right:
+        way = linked.choice("way", ("straight", "spherical", "geodesic"), "straight", key="path_way")
     if way == "geodesic":
         st.caption(
             "The way along which the picture changes least: the straight line, pulled tight on the decoder's surface."
@@ -179,7 +182,7 @@ def dimensions(moment: Moment) -> None:
     if not moment.model.is_image:
         st.info("Dimensions are shown as pictures; this model makes points.")
         return
-    example = st.number_input("test example", 0, len(moment.data.test) - 1, 0, key="example", bind="query-params")
+    example = linked.number("test example", 0, len(moment.data.test) - 1, 0, key="example", width="stretch")
     found = instruments.sweep(moment.model, moment.data, int(example))
     st.caption("A row a latent dimension, from −2.5 to 2.5; the others stay where the encoder put this example.")
     image_grid(

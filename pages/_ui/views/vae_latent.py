@@ -9,6 +9,7 @@ import streamlit as st
 from genmodels import figures
 from genmodels.instruments import vae as instruments
 from genmodels.instruments import vae_latent as geometry
+from pages._ui import linked
 from pages._ui.moment import Moment
 from pages._ui.tasks import answer
 
@@ -55,7 +56,7 @@ def _posteriors(moment: Moment, labels: np.ndarray, outlines: np.ndarray) -> go.
 def close_the_gap(moment: Moment) -> None:
     """One example's posterior refined by gradient steps, while the ELBO climbs towards log p(x)."""
     most = len(moment.data.test) - 1
-    example = st.number_input("test example", 0, most, 0, key="gap_example", bind="query-params", width=180)
+    example = linked.number("test example", 0, most, 0, key="gap_example", width=180)
     st.caption(
         "The encoder guesses q(z | x) for every x at once. Refined for this x alone, by gradient ascent on μ and σ, "
         "the ELBO climbs: that climb is the amortization gap. What is left to log p(x) is the price of a Gaussian q."

@@ -6,6 +6,7 @@ import streamlit as st
 
 from genmodels import figures, pictures
 from genmodels.instruments import vae_latent as geometry
+from pages._ui import linked
 from pages._ui.components.image_grid import image_grid
 from pages._ui.moment import Moment
 from pages._ui.tasks import answer
@@ -56,7 +57,7 @@ def true_posterior(moment: Moment) -> None:
         st.info(f"The true posterior is known for one or two latents; this model has {moment.model.latent_dim}.")
         return
     most = len(moment.data.test) - 1
-    example = st.number_input("test example", 0, most, 0, key="posterior_example", bind="query-params", width=180)
+    example = linked.number("test example", 0, most, 0, key="posterior_example", width=180)
     st.latex(r"\log p(x) = \text{ELBO} + KL(q(z \mid x) \,\|\, p(z \mid x))")
     found = answer(
         "vae-posterior", key="posterior", at_once=True, run=moment.id, step=moment.step, example=int(example)

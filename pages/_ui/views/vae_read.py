@@ -11,6 +11,7 @@ from genmodels.errors import BadInput
 from genmodels.instruments import vae_latent as geometry
 from genmodels.instruments import vae_read as instruments
 from genmodels.instruments.vae import encoded
+from pages._ui import linked
 from pages._ui.components.drawing_pad import drawing_pad
 from pages._ui.components.image_grid import image_grid
 from pages._ui.moment import Moment
@@ -68,11 +69,10 @@ def _asked(moment: Moment) -> np.ndarray | None:
     file = st.file_uploader(
         "or upload a picture of one, PNG or JPEG", type=["png", "jpg", "jpeg"], key="picture", max_upload_size=8
     )
-    like = st.toggle(
+    like = linked.switch(
         "scale and centre it as the training pictures are",
-        value=True,
+        True,
         key="framed",
-        bind="query-params",
         help="Off: a drawing is read where it stands, and an upload as a whole.",
     )
     try:

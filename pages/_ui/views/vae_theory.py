@@ -1,10 +1,9 @@
 """The ELBO step by step, with one test example's numbers, beside the code that computed them."""
 
-import streamlit as st
-
 from genmodels import distributions, random
 from genmodels.instruments import vae as instruments
 from genmodels.models.vae import VAE
+from pages._ui import linked
 from pages._ui.moment import Moment
 from pages._ui.theory import equation
 
@@ -14,7 +13,7 @@ __all__ = ["theory"]
 def theory(moment: Moment) -> None:
     """From log p(x) to what is computed."""
     most = len(moment.data.test) - 1
-    example = st.number_input("of test example", 0, most, 0, key="theory_example", bind="query-params", width=180)
+    example = linked.number("of test example", 0, most, 0, key="theory_example", width=180)
     it = instruments.numbers(moment.model, moment.data, int(example))
     nats = {name: rf"{value:.3f} \text{{ nats}}" for name, value in it.items()}
     equation(

@@ -69,11 +69,14 @@ class _Mixture(nn.Module):
 
 
 class MixtureOfGaussians(_Mixture):
-    """A mixture of Gaussians with learnable weights, means and diagonal covariances."""
+    """A mixture of Gaussians with learnable weights, means and diagonal covariances.
+
+    The means begin twice as far apart as one component reaches, or all would begin as the same blob and stay near it.
+    """
 
     def __init__(self, latent_dim: int, components: int = 16) -> None:
         super().__init__()
-        self.mu = nn.Parameter(torch.randn(components, latent_dim))
+        self.mu = nn.Parameter(2 * torch.randn(components, latent_dim))
         self.logvar = nn.Parameter(torch.zeros(components, latent_dim))
         self.logits = nn.Parameter(torch.zeros(components))
 

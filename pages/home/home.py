@@ -73,7 +73,8 @@ def model(name: str, piece: Piece | None) -> None:
             )
         else:
             extent = float(abs(piece.samples[-1]).max())
-            point_film(piece.samples[:, :300], key=f"film-{name}", alt=alt, captions=captions, extent=extent, side=200)
+            points, last = piece.samples[:, :300], len(piece.samples) - 1
+            point_film(points, key=f"film-{name}", alt=alt, captions=captions, extent=extent, side=200, start=last)
     st.page_link(PAGES / "models" / f"{name}.py", label=f"**{entry.title}**")
     st.write(entry.idea)
 

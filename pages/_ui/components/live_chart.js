@@ -265,7 +265,7 @@ class View {
       return { series, x: series.xs[i], y: series.ys[i] };
     });
     const items = values.map(({ series, y }) =>
-      element("span", { style: `color: color-mix(in srgb, ${series.color} 80%, var(--st-text-color))`, title: series.name }, shown(y, values.length > 2 ? 3 : 6)));
+      element("span", { style: `color: color-mix(in srgb, ${series.color} 80%, var(--st-text-color))`, title: series.name }, shown(y)));
     panel.readout.replaceChildren(...items);
     if (values.length) this.at.textContent = this.cursor == null ? "" : `${this.data.x_title} ${shown(values[0].x)}`;
     const said = values.map(({ series, x, y }) => `${series.name} ${shown(y)} at ${this.data.x_title} ${shown(x)}`).join(", ");

@@ -32,6 +32,7 @@ __all__ = ["Job", "Worker"]
 
 SLICE = 0.05  # seconds a job runs before the others have their turn
 SHARING = 1.0  # seconds between two looks at whether other workers have less to do
+STAYS = 30.0  # seconds for which a run that came back is not handed back again
 MOST_DEATHS = 3  # workers that a run may take down before it is given up
 
 
@@ -118,6 +119,8 @@ class Job:
         """Let go of it, as it is, for whichever worker has the least to do."""
         inside(queue(), self.name).touch()  # it waits from now on, and the busy leave it to others
         self.recording.close("queued")
+        if self.recording.failed:  # it could not be saved, and has said so: nobody is to take it up
+            inside(queue(), self.name).unlink(missing_ok=True)
 
     def close(self, state: str | None = None, message: str = "") -> None:
         """Let go of it, and take it from the queue."""
@@ -137,6 +140,7 @@ class Worker:
         self.jobs: list[Job | TaskJob] = []
         self.most, self.of, self.closing = most, of, False
         self._looked, self._shared = 0.0, time.monotonic()
+        self._returned: dict[str, float] = {}  # runs handed back, and when
 
     def work(self) -> None:
         """Until told to close; then save everything."""
@@ -196,8 +200,11 @@ class Worker:
     def _share(self) -> None:
         """Hand a run back where this worker moves more than its share of all that are in the queue."""
         mine = [job for job in self.jobs if isinstance(job, Job) and job.state == "running"]
-        light = [job for job in mine if not job.heavy]  # of heavy ones the others may have as many as they are allowed
+        stays = {name for name, when in self._returned.items() if time.monotonic() - when < STAYS}  # nobody took them
+        # of heavy ones the others may have as many as they are allowed
+        light = [job for job in mine if not job.heavy and job.name not in stays]
         if light and len(mine) > math.ceil(len(waiting(queue())) / self.of):
+            self._returned[light[-1].name] = time.monotonic()
             self.jobs.remove(light[-1])
             light[-1].hand_back()
 

@@ -85,6 +85,5 @@ def _panel_of(
         case "Theory":
             theory(moment)
         case "Explore":
-            explore[linked.choice("instrument", list(explore), next(iter(explore)), key="instrument", bare=True)](
-                moment
-            )
+            names = list(explore)
+            explore[linked.choice("instrument", names, names[0], key="instrument", bare=True)](moment)

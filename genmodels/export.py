@@ -19,7 +19,9 @@ from genmodels.models.base import half
 from genmodels.runs import Run
 from genmodels.settings import Settings
 
-__all__ = ["command", "export", "zipped"]
+__all__ = ["command", "export", "thinned", "zipped"]
+
+ROWS = 120  # of a shipped curve, beside those that hold what was measured on held-out examples
 
 
 def export(run: Run, folder: Path, measures: dict[str, float], *, snapshots: int = 0) -> Run:
@@ -29,7 +31,7 @@ def export(run: Run, folder: Path, measures: dict[str, float], *, snapshots: int
         run: A finished run.
         folder: Where to; it must be new or empty.
         measures: What was measured of it, by name with its unit.
-        snapshots: How many of its past moments go along, evenly chosen among those it has.
+        snapshots: How many of its moments can be gone back to, evenly chosen among those it has, the last one included.
 
     Raises:
         BadInput: If the run is not finished, or the folder is not empty.
@@ -42,20 +44,27 @@ def export(run: Run, folder: Path, measures: dict[str, float], *, snapshots: int
     ship = Run(folder)
     model = run.model()
     model.save(folder, weights=half(model.state_dict()))
-    steps = run.snapshots()
-    for i in range(snapshots):
-        step = steps[round(i * (len(steps) - 1) / max(1, snapshots - 1))]
+    steps = run.snapshots()  # the last of them is the run itself
+    for i in range(snapshots - 1):
+        step = steps[round(i * (len(steps) - 1) / (snapshots - 1))]
         shutil.copytree(run.folder(step), folder / "snapshots" / str(step), dirs_exist_ok=True)
     if (run.path / "samples.npy").exists():
         shutil.copyfile(run.path / "samples.npy", folder / "samples.npy")
-    rows = run.metrics()
-    write(folder / "metrics.jsonl", "".join(json.dumps(row) + "\n" for row in rows).encode())
+    rows = "".join(json.dumps(row) + "\n" for row in thinned(run.metrics()))
+    write(folder / "metrics.jsonl", rows.encode())
     write_json(folder / "state.json", {k: state[k] for k in ("state", "step", "total", "seconds", "message")})
     write_json(folder / "measures.json", {"command": command(run), "seed": plan["settings"]["seed"]} | measures)
     write_json(folder / "run.json", plan)
     use = f'load("checkpoints/{folder.name}")'
     write(folder / "README.md", card(plan, ship.state(), folder, command(run), measures, use).encode())
     return ship
+
+
+def thinned(rows: list[dict[str, float]], most: int = ROWS) -> list[dict[str, float]]:
+    """About ``most`` rows, evenly chosen, and all that hold what was measured on held-out examples; in six digits."""
+    even = {round(i * (len(rows) - 1) / (most - 1)) for i in range(most)}
+    kept = (row for i, row in enumerate(rows) if i in even or any(name.startswith("held-out") for name in row))
+    return [{k: float(f"{v:.6g}") if isinstance(v, float) else v for k, v in row.items()} for row in kept]
 
 
 def zipped(run: Run, extra: Mapping[str, bytes] | None = None) -> bytes:

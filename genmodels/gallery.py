@@ -61,6 +61,8 @@ def _piece(path: Path) -> Piece | None:
         return None
     if not files:
         return None
+    if state["state"] == "finished" and (path / "samples.npy").exists():
+        files[state["step"]] = path / "samples.npy"
     steps = tuple(sorted(files))
     samples = np.stack([np.load(files[step]).astype(np.float32) for step in steps])
     return Piece(path.name, plan["model"], plan["data"], state.get("seconds", 0.0), steps, samples)

@@ -8,7 +8,7 @@
       control.json         what people want: run, pause or stop; until which step; how slowly; which learning rate
       metrics.jsonl        one line a logged step: step, epoch, seconds, images, every term
       snapshots/<step>/    config.json, model.safetensors (half precision): any past moment can be asked anything;
-                           samples.npy: what it drew from always the same noise
+                           samples.npy: what it drew from always the same noise; a shipped run lacks its last step's
       config.json, model.safetensors, samples.npy    the newest weights: what the Hub gets
       trainer.safetensors  the exact state, to go on bit for bit
 
@@ -116,8 +116,13 @@ class Run:
         return [json.loads(line) for line in lines]
 
     def snapshots(self) -> list[int]:
-        """The steps that can be gone back to, rising."""
-        return sorted(int(p.parent.name) for p in (self.path / "snapshots").glob("[0-9]*/model.safetensors"))
+        """The steps that can be gone back to, rising; where it finished, its newest weights are the last of them."""
+        steps = {int(p.parent.name) for p in (self.path / "snapshots").glob("[0-9]*/model.safetensors")}
+        if (self.path / "state.json").exists() and (state := read_json(self.path / "state.json"))[
+            "state"
+        ] == "finished":
+            steps.add(state["step"])
+        return sorted(steps)
 
     def folder(self, step: int | None = None) -> Path:
         """Where the weights at ``step`` are (None: the newest).
@@ -129,7 +134,8 @@ class Run:
             return self.path if (self.path / "model.safetensors").exists() else self.folder(0)
         if step not in self.snapshots():
             raise BadInput(f"Run {self.id} has no snapshot of step {step}: it has {self.snapshots() or 'none yet'}.")
-        return self.path / "snapshots" / str(step)
+        past = self.path / "snapshots" / str(step)
+        return past if past.exists() else self.path
 
     def model(self, step: int | None = None, *, device: torch.device | str = "cpu") -> GenerativeModel:
         """The model as it was at ``step`` (None: the newest)."""

@@ -204,7 +204,7 @@ def shared(test: AppTest) -> dict[str, str]:
     return dict(parse_qsl(query))
 
 
-LESSON = {"latent_dim": "5", "lr": "0.002", "seed": "9", "data": "two-moons", "run": "vae-digits-2d", "step": "3"}
+LESSON = {"latent_dim": "5", "lr": "0.002", "seed": "9", "data": "two-moons", "run": "vae-digits-2d", "step": "26"}
 
 
 @pytest.mark.parametrize(
@@ -282,7 +282,7 @@ def test_what_a_lesson_has_wrong_is_named() -> None:
     said = " ".join(warning.value for warning in test.warning)
     for part in (
         "hides 'forms': what can be hidden is menu, form, train",
-        "step = '77', of which there is no snapshot here: there are 0, 3, 26, ",
+        "step = '77', of which there is no snapshot here: there are 26, 380, 3300",
         "view = 'Explain' is not one of Explore, Sample, Theory",
         "lr = '9' is not a number from",
     ):

@@ -135,7 +135,7 @@ def test_a_subfolder_given_apart_is_checked_too() -> None:
 
 
 def test_a_pull_becomes_a_run_like_any_other(there: FakeHub) -> None:
-    commit = there.put(REPO, under(BUNDLED, shipped(2)) | {f"{BUNDLED}/notes.txt": b"not taken"})
+    commit = there.put(REPO, under(BUNDLED, shipped(1)) | {f"{BUNDLED}/notes.txt": b"not taken"})
     told: list[float] = []
     run = pull(PLACE, lambda fraction, text: told.append(fraction))
     assert runs.find(run.id).path == run.path == resolve(str(PLACE))
@@ -144,7 +144,7 @@ def test_a_pull_becomes_a_run_like_any_other(there: FakeHub) -> None:
     original = runs.Run(runs.CHECKPOINTS / BUNDLED)
     assert run.state()["state"] == "finished"
     assert run.metrics() == original.metrics()
-    assert run.snapshots() == original.snapshots()[:2]
+    assert run.snapshots() == [26, 3300]
     assert original.plan["arguments"].items() <= run.plan["arguments"].items()  # newer ones have their defaults
     for name in ("model.safetensors", "samples.npy"):
         assert (run.path / name).read_bytes() == (original.path / name).read_bytes()
@@ -336,7 +336,7 @@ def test_pickles_are_refused_before_anything_is_fetched(there: FakeHub, name: st
         ("run.json", 2 << 20, "at most"),
         ("samples.npy", 1 << 40, "at most"),
         ("model.safetensors", 1 << 30, "not what its config.json says"),
-        ("snapshots/0/model.safetensors", 10, "not what its config.json says"),
+        ("snapshots/26/model.safetensors", 10, "not what its config.json says"),
     ],
 )
 def test_a_size_that_cannot_be_is_refused_before_the_download(there: FakeHub, name: str, size: int, words: str) -> None:
@@ -406,7 +406,7 @@ def other_weights() -> Files:
         (garbled((3, 1, 9, 9)), "no samples of its model"),
         ({"model.safetensors": b"\xff" * 101_960}, "not a whole checkpoint"),
         (other_weights(), "not a whole checkpoint"),
-        ({"snapshots/0/config.json": b'{"model": "vae"}'}, "of another model"),
+        ({"snapshots/26/config.json": b'{"model": "vae"}'}, "of another model"),
     ],
 )
 def test_a_repository_that_is_not_what_it_should_be(there: FakeHub, files: Files, words: str) -> None:
@@ -444,7 +444,7 @@ def test_whatever_a_value_is_it_is_allowed_or_refused(name: str) -> None:
 @pytest.mark.parametrize("step", ["007", "1" * 5000, "٣", "-1"])
 def test_a_snapshot_of_no_step_is_not_taken(there: FakeHub, step: str) -> None:
     there.put(REPO, under(BUNDLED, shipped(1) | {f"snapshots/{step}/model.safetensors": b"x"}))
-    assert pull(PLACE).snapshots() == [0]
+    assert pull(PLACE).snapshots() == [26, 3300]
 
 
 def test_a_title_is_only_words(there: FakeHub) -> None:
@@ -460,7 +460,7 @@ def test_a_run_that_is_worked_on_is_left_alone(there: FakeHub) -> None:
     there.put(REPO, under(BUNDLED, shipped(1)))
     with held(run.path):
         refused("being worked on")
-    assert run.snapshots() == []
+    assert run.snapshots() == [3300]
 
 
 # Lists ----------------------------------------------------------------------------------------------------------------
@@ -569,7 +569,7 @@ def test_the_commands(
     ship = tmp_path / "ship"
     words = ["export", str(PLACE), str(ship), "-n", "20", "-k", "0", "--snapshots", "2", "--device", "cpu"]
     assert main(words) == 0
-    assert runs.Run(ship).snapshots() == [0, 3300]
+    assert runs.Run(ship).snapshots() == [26, 3300]
     assert "elbo_nats" in json.loads((ship / "measures.json").read_text())
     assert main(words) == 2
     assert "a new folder" in capsys.readouterr().err

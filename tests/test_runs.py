@@ -12,7 +12,7 @@ import torch
 
 from genmodels import runs
 from genmodels.errors import BadInput, Busy, TrainingFailed
-from genmodels.export import command, export
+from genmodels.export import command, export, thinned
 from genmodels.models import MODELS, Entry
 from genmodels.models.base import GenerativeModel
 from genmodels.random import generator as seeded
@@ -288,6 +288,16 @@ def test_the_command_says_what_is_not_usual():
     assert command(drawn).endswith("--set schedule=drawn --set knots=5.0,0.0,-5.0")
 
 
+def test_a_shipped_curve_keeps_its_ends_and_all_that_was_held_out():
+    rows = [{"step": i, "elbo": -100 / 3} | ({"held-out elbo": 1.0} if i % 70 == 7 else {}) for i in range(1000)]
+    kept = thinned(rows, 100)
+    assert (kept[0]["step"], kept[-1]["step"]) == (0, 999)
+    assert {row["step"] for row in kept if "held-out elbo" in row} == set(range(7, 1000, 70))
+    assert 100 <= len(kept) <= 115
+    assert kept[0]["elbo"] == -33.3333
+    assert len(thinned(rows[:5], 100)) == 5
+
+
 def test_a_finished_run_becomes_a_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(runs, "CHECKPOINTS", tmp_path / "checkpoints")
     run = new()
@@ -300,9 +310,11 @@ def test_a_finished_run_becomes_a_checkpoint(tmp_path: Path, monkeypatch: pytest
     assert [r.id for r in runs.bundled()] == ["vae-digits-tiny"]
     assert ship.state()["state"] == "finished"
     assert ship.snapshots() == [0, ship.snapshots()[1], 40]
+    assert not (folder / "snapshots" / "40").exists(), "the last moment is there once"
+    assert (ship.samples(40) == ship.samples()).all()
     for name, value in run.model().state_dict().items():
         assert torch.equal(value.half().float(), ship.model().state_dict()[name])
-    assert ship.metrics() == run.metrics()
+    assert ship.metrics() == thinned(run.metrics(), len(run.metrics()))
     text = (folder / "README.md").read_text()
     assert command(run) in text
     assert "elbo_nats | -20.25" in text

@@ -61,7 +61,7 @@ def inpaint(
     With ``resample`` = 1 it is plain replacement; see :func:`repaint`.
     """
     x_T = noise_like(x, rng)
-    eps, visited = model.denoiser(model.asked(y, len(x))), timesteps(model.schedule, steps, "log-snr")
+    eps, visited = model.denoiser(model.asked(y, len(x))), model.times(steps)
     how: dict[str, Any] = {"rng": rng, "resample": resample, "variance": model.variance}
     yield from repaint(eps, model.schedule, x_T, visited, x, mask, **how)
 

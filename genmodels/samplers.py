@@ -9,7 +9,7 @@ comes a guess of the data, and the samplers differ only in how they go from ther
 ===========================  =======================================================================================
  :func:`ancestral`            draw from q(x_s | x_t, x̂_0): a Markov chain (Ho et al. 2020, algorithm 2)
  :func:`ddim`                 keep all of the noise (η = 0) or renew it (η = 1) (Song et al. 2021, eq. 12)
- :func:`dpm_solver`           solve the same equation by a second-order multistep method (Lu et al. 2022)
+ :func:`dpm_solver`           the same, extrapolating x̂_0: a second-order multistep method (Lu et al. 2022)
  :func:`heun`                 the same by a second-order method that asks twice (Karras et al. 2022, algorithm 1)
 ===========================  =======================================================================================
 
@@ -41,6 +41,7 @@ __all__ = [
     "ancestral_move",
     "arrived",
     "ddim",
+    "ddim_move",
     "denoised",
     "dpm_solver",
     "heun",
@@ -75,15 +76,14 @@ def timesteps(schedule: Schedule, steps: int, spacing: str = "uniform", *, start
     n = min(steps, start)
     rank = torch.arange(n, dtype=torch.float64)
     if spacing == "uniform":
-        found = (start * (rank + 1) / n).round()
+        found = start * (rank + 1) / n
     elif n == 1:
         found = torch.tensor([float(start)])
     else:
         low, high = schedule.log_snr[[start, 1]]
-        found = schedule.time(torch.lerp(high, low, rank.to(low) / (n - 1))).cpu().double().round()
-        found = (
-            torch.minimum((found - rank).cummax(0).values, torch.tensor(float(start - n + 1))) + rank
-        )  # all different
+        found = schedule.time(torch.lerp(high, low, rank.to(low) / (n - 1))).cpu().double()
+    apart = (found.round() - rank).clamp(min=1).cummax(0).values  # all different, from 1 to start
+    found = torch.minimum(apart, torch.tensor(float(start - n + 1))) + rank
     return (*map(int, reversed(found.tolist())), 0)
 
 
@@ -135,19 +135,27 @@ def ddim(
     for t, s in pairwise(times):
         step = denoised(eps, schedule, x, t)
         yield step
-        a_t, a_s = schedule.alpha_bar[t], schedule.alpha_bar[s]
-        variance = eta**2 * (1 - a_s) / (1 - a_t) * (1 - a_t / a_s)  # eq. 16
-        x = a_s.sqrt() * step.x_0 + (1 - a_s - variance).sqrt() * step.eps  # eq. 12
-        if eta > 0 and s > 0:
-            x = x + variance.sqrt() * noise_like(x, rng)
+        x = ddim_move(schedule, step, s, rng, eta)
     yield arrived(step, x, times[-1])
 
 
-def dpm_solver(eps: Denoiser, schedule: Schedule, x: Tensor, times: Sequence[int]) -> Iterator[Step]:
-    r"""DPM-Solver++(2M): extrapolate :math:`\hat x_0` linearly in λ, half the log-SNR.
+def dpm_solver(
+    eps: Denoiser,
+    schedule: Schedule,
+    x: Tensor,
+    times: Sequence[int],
+    *,
+    rng: torch.Generator | None = None,
+    eta: float = 0.0,
+) -> Iterator[Step]:
+    r"""DPM-Solver++(2M): :func:`ddim` with :math:`\hat x_0` extrapolated linearly in λ, half the log-SNR.
 
-    Lu, Zhou, Bao, Chen, Li & Zhu (2022), DPM-Solver++, algorithm 2. https://arxiv.org/abs/2211.01095. At t = 0, where λ
-    is infinite, the step is the exact limit of the first-order one: :math:`x_0 = \hat x_0`.
+    .. math:: D = \hat x_0(t) + \frac{\lambda_s - \lambda_t}{2 (\lambda_t - \lambda_r)} (\hat x_0(t) - \hat x_0(r))
+
+    where r is the time before t. With η = 0 it is algorithm 2 of Lu, Zhou, Bao, Chen, Li & Zhu (2022), DPM-Solver++,
+    and solves the probability-flow ODE; with η = 1 it is their SDE-DPM-Solver++(2M), which renews the noise at every
+    step and so forgets the errors of the steps before. https://arxiv.org/abs/2211.01095. At t = 0, where λ is infinite,
+    the step is the exact limit of the first-order one: :math:`x_0 = \hat x_0`.
     """
     lambda_ = schedule.log_snr / 2
     before: tuple[Tensor, Tensor] | None = None  # the last x̂_0 and the last h
@@ -162,8 +170,7 @@ def dpm_solver(eps: Denoiser, schedule: Schedule, x: Tensor, times: Sequence[int
         if before is not None:
             D = D + (D - before[0]) * (h / before[1] / 2)
         before = step.x_0, h
-        a_t, a_s = schedule.alpha_bar[t], schedule.alpha_bar[s]
-        x = ((1 - a_s) / (1 - a_t)).sqrt() * x - a_s.sqrt() * torch.expm1(-h) * D
+        x = ddim_move(schedule, Step(t, x, schedule.to_eps(D, x, t, "x0"), D), s, rng, eta)
     yield arrived(step, x)
 
 
@@ -261,6 +268,14 @@ def ancestral_move(schedule: Schedule, step: Step, s: int, rng: torch.Generator 
     if variance == "beta":
         sigma2 = 1 - schedule.alpha_bar[step.t] / schedule.alpha_bar[s]
     return mean + sigma2.sqrt() * noise_like(mean, rng)
+
+
+def ddim_move(schedule: Schedule, step: Step, s: int, rng: torch.Generator | None, eta: float) -> Tensor:
+    """From t to s with a share η of the noise renewed (Song et al. 2021)."""
+    a_t, a_s = schedule.alpha_bar[step.t], schedule.alpha_bar[s]
+    variance = eta**2 * (1 - a_s) / (1 - a_t) * (1 - a_t / a_s)  # eq. 16
+    x = a_s.sqrt() * step.x_0 + (1 - a_s - variance).sqrt() * step.eps  # eq. 12
+    return x + variance.sqrt() * noise_like(x, rng) if eta > 0 and s > 0 else x
 
 
 def noise_like(x: Tensor, rng: torch.Generator | None) -> Tensor:

@@ -9,6 +9,7 @@ from torch import Tensor
 from genmodels import random
 from genmodels.editing import repaint, slerp
 from genmodels.samplers import (
+    SPACINGS,
     Denoiser,
     Step,
     ancestral,
@@ -28,6 +29,7 @@ SAMPLERS = {
     "ddim ½": lambda *a, rng: ddim(*a, eta=0.5, rng=rng),
     "ddim 1": lambda *a, rng: ddim(*a, eta=1.0, rng=rng),
     "dpm-solver": lambda *a, rng: dpm_solver(*a),
+    "sde-dpm-solver": lambda *a, rng: dpm_solver(*a, eta=1.0, rng=rng),
     "heun": lambda *a, rng: heun(*a),
 }
 FLOWS = {"ddim": ddim, "dpm-solver": dpm_solver, "heun": heun}
@@ -54,7 +56,7 @@ def three(schedule: Schedule) -> Mixture:
 # Times ------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("spacing", ["uniform", "log-snr"])
+@pytest.mark.parametrize("spacing", SPACINGS)
 @pytest.mark.parametrize(
     ("T", "steps", "start"),
     [
@@ -136,11 +138,39 @@ def test_ddim_with_eta_1_is_ancestral_with_the_posteriors_variance(steps: int) -
         torch.testing.assert_close(one[1:], other[1:])
 
 
-def test_dpm_solvers_first_step_is_ddim() -> None:
+@pytest.mark.parametrize("eta", [0.0, 0.5, 1.0])
+def test_dpm_solvers_first_step_is_ddim(eta: float) -> None:
     s, x = Schedule(cosine(40)), randn(6, 2)
+    ends = lambda n: [  # noqa: E731
+        end(f(three(s).eps, s, x, timesteps(s, n), eta=eta, rng=random.generator(0))) for f in (ddim, dpm_solver)
+    ]
     for steps in (1, 2):
-        torch.testing.assert_close(*(end(f(three(s).eps, s, x, timesteps(s, steps))) for f in (ddim, dpm_solver)))
-    assert not torch.allclose(*(end(f(three(s).eps, s, x, timesteps(s, 3))) for f in (ddim, dpm_solver)))
+        torch.testing.assert_close(*ends(steps))
+    assert not torch.allclose(*ends(3))
+
+
+@pytest.mark.parametrize("eta", [0.0, 1.0])
+def test_dpm_solver_line_by_line(eta: float) -> None:
+    """The formulas of the paper in λ and h: of the ODE (algorithm 2), and of the SDE."""
+    s, x, visited = Schedule(cosine(60)), randn(5, 2), (60, 41, 20, 7, 0)
+    mixture, lambda_ = three(s), s.log_snr / 2
+    steps = list(dpm_solver(mixture.eps, s, x, visited, eta=eta, rng=random.generator(4)))
+    rng = random.generator(4)
+    for i, (t, u) in enumerate(itertools.pairwise(visited[:-1])):
+        torch.testing.assert_close(steps[i].x_t, x)
+        h = lambda_[u] - lambda_[t]
+        D = steps[i].x_0
+        if i > 0:
+            r = (lambda_[t] - lambda_[visited[i - 1]]) / h
+            D = (1 + 1 / (2 * r)) * D - 1 / (2 * r) * steps[i - 1].x_0
+        sigma_t, sigma_u, alpha_u = (1 - s.alpha_bar[t]).sqrt(), (1 - s.alpha_bar[u]).sqrt(), s.alpha_bar[u].sqrt()
+        if eta == 0:
+            x = sigma_u / sigma_t * x - alpha_u * torch.expm1(-h) * D
+        else:
+            z = random.randn(5, 2, rng=rng).double()
+            x = sigma_u / sigma_t * torch.exp(-h) * x - alpha_u * torch.expm1(-2 * h) * D
+            x = x + sigma_u * (-torch.expm1(-2 * h)).sqrt() * z
+    torch.testing.assert_close(steps[-2].x_t, x)
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
@@ -165,7 +195,7 @@ def test_every_sampler_recovers_a_mixture(sampler: str) -> None:
     """Weights, means and covariances within five standard errors, beside what so many steps cannot resolve."""
     s = Schedule(drawn(400, (10.0, -10.0)))
     truth, n = three(s), 6000
-    steps = 60 if sampler in ("heun", "dpm-solver") else 400
+    steps = {"heun": 60, "dpm-solver": 60, "sde-dpm-solver": 100}.get(sampler, 400)
     x = end(SAMPLERS[sampler](truth.eps, s, randn(n, 2), timesteps(s, steps, "log-snr"), rng=random.generator(5)))
     nearest = torch.cdist(x, truth.m).argmin(1)
     for k in range(3):

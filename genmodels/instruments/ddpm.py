@@ -18,7 +18,7 @@ from genmodels.data import Data
 from genmodels.errors import BadInput
 from genmodels.hyperparameters import check
 from genmodels.metrics.distances import sliced_wasserstein1
-from genmodels.models.ddpm import DDPM, SAMPLERS
+from genmodels.models.ddpm import DDPM, SAMPLERS, STOCHASTIC
 from genmodels.samplers import SPACINGS, Step, noise_like
 from genmodels.schedules import SCHEDULES, Schedule
 
@@ -214,13 +214,13 @@ REFERENCE = 100  # steps of heun that stand for the solution of the ODE
 def compared(run: str, step: int | None = None, n: int = 8, seed: int = 0, spacing: str = "log-snr") -> Task:
     r"""The same x_T through every sampler in every number of STEPS. A task: "ddpm-samplers".
 
-    Three of the four samplers solve one equation, so they have one answer to come to: "gap" is how far each is from
+    Three of the five samplers solve one equation, so they have one answer to come to: "gap" is how far each is from
     it, the root mean square over samples and dimensions in data space. For points "w1" says how far the samples, as a
     set, are from as many test points: the sliced 1-Wasserstein distance; "floor" is that of as many training points.
 
     Returns:
-        "samples" (samplers, steps, n, \*shape); "steps" (steps,); "evaluations", "gap" (NaN for ancestral), (samplers,
-        steps); for points also "w1" and "floor".
+        "samples" (samplers, steps, n, \*shape); "steps" (steps,); "evaluations", "gap" (NaN for those that draw
+        noise), (samplers, steps); for points also "w1" and "floor".
     """
     model, data = asked_of(run, step)
     if spacing not in SPACINGS:
@@ -246,7 +246,8 @@ def compared(run: str, step: int | None = None, n: int = 8, seed: int = 0, spaci
             made.append((yield from run_to_the_end(sampler, k, spacing)))
     samples = torch.stack(made).unflatten(0, (len(SAMPLERS), len(counts)))
     gap = (samples - exact).square().flatten(2).mean(2).sqrt().cpu().numpy()
-    gap[SAMPLERS.index("ancestral")] = np.nan
+    for sampler in STOCHASTIC:
+        gap[SAMPLERS.index(sampler)] = np.nan
     shown = samples.float().cpu().numpy()
     if model.is_image:
         shown = np.rint(shown * 255).astype(np.uint8)

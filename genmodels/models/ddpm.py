@@ -34,12 +34,13 @@ from genmodels.schedules import PREDICTIONS, SCHEDULES, Schedule
 from genmodels.unet import PointNet, UNet
 from genmodels.unet2d import CONVENTIONS, UNet2D
 
-__all__ = ["DDPM", "SAMPLERS"]
+__all__ = ["DDPM", "SAMPLERS", "STOCHASTIC"]
 
 ROWS = 512  # that the network sees at once where a bound asks it about many
 SMOOTH = {"schedule": "cosine", "predict": "v"}  # learns faster than the paper's own choice, which is the default
 QUICK = {"steps": 3000, "batch_size": 64, "lr": 4e-3, "ema": 0.995}
-SAMPLERS = ("ancestral", "ddim", "dpm-solver", "heun")
+STOCHASTIC = ("ancestral", "sde-dpm-solver")  # these draw fresh noise on the way
+SAMPLERS = (*STOCHASTIC, "ddim", "dpm-solver", "heun")
 
 
 class DDPM(GenerativeModel):
@@ -252,9 +253,14 @@ class DDPM(GenerativeModel):
         y: Tensor | None = None,
         rng: torch.Generator | None = None,
         x_T: Tensor | None = None,
-        sampler: Annotated[str, Only(SAMPLERS, "how x_t becomes x_s")] = "dpm-solver",
+        sampler: Annotated[
+            str,
+            Only(("auto", *SAMPLERS), "how x_t becomes x_s; auto: sde-dpm-solver for images, dpm-solver for points"),
+        ] = "auto",
         steps: Annotated[int, Between(1, 4000, "steps from noise to data; never more than T", log=True)] = 20,
-        spacing: Annotated[str, Only(SPACINGS, "of the times that are visited")] = "log-snr",
+        spacing: Annotated[
+            str, Only(("auto", *SPACINGS), "of the times; auto: uniform for images, log-snr for points")
+        ] = "auto",
         eta: Annotated[float, Between(0, 1, "noise of ddim: 0 none, 1 as much as ancestral")] = 0.0,
         guidance: Annotated[float, Between(0, 20, "towards the label: 0 deaf to it, 1 plain, more exaggerates")] = 1.0,
     ) -> Iterator[Step]:
@@ -265,15 +271,24 @@ class DDPM(GenerativeModel):
             y: Labels, shape (n,), where the model has classes.
             rng: The source of all noise.
             x_T: The noise to start from, shape (n, \*shape), where it is not to be drawn.
-            sampler: One of :data:`SAMPLERS`.
+            sampler: One of :data:`SAMPLERS`, or "auto": fresh noise takes away the errors of few steps in many
+                dimensions; in two the equation is solved well without.
             steps: How many; fewer than T are spread as ``spacing`` says.
-            spacing: One of :data:`genmodels.samplers.SPACINGS`.
+            spacing: One of :data:`genmodels.samplers.SPACINGS`, or "auto".
             eta: Of ddim.
             guidance: See :meth:`output`.
         """
         x = random.randn(n, *self.shape, rng=rng, device=self.device) if x_T is None else x_T
         eps = self.denoiser(self.asked(y, n), guidance=guidance)
-        yield from self.walk(eps, x, timesteps(self.schedule, steps, spacing), rng=rng, sampler=sampler, eta=eta)
+        if sampler == "auto":
+            sampler = "sde-dpm-solver" if self.is_image else "dpm-solver"
+        yield from self.walk(eps, x, self.times(steps, spacing), rng=rng, sampler=sampler, eta=eta)
+
+    def times(self, steps: int, spacing: str = "auto") -> tuple[int, ...]:
+        """The times to visit; "auto": of the last ones an image shows nothing, but points are as fine as they are."""
+        if spacing == "auto":
+            spacing = "uniform" if self.is_image else "log-snr"
+        return timesteps(self.schedule, steps, spacing)
 
     def walk(
         self,
@@ -291,6 +306,8 @@ class DDPM(GenerativeModel):
                 return samplers.ancestral(eps, self.schedule, x, visited, rng=rng, variance=self.variance)
             case "ddim":
                 return samplers.ddim(eps, self.schedule, x, visited, rng=rng, eta=eta)
+            case "sde-dpm-solver":
+                return samplers.dpm_solver(eps, self.schedule, x, visited, rng=rng, eta=1.0)
             case "dpm-solver":
                 return samplers.dpm_solver(eps, self.schedule, x, visited)
             case _:
@@ -316,5 +333,8 @@ class DDPM(GenerativeModel):
         return self.to_data(last.x_t)
 
     def preview(self, n: int, *, rng: torch.Generator | None = None) -> Tensor:
-        """Samples in ten evaluations of the network, so that watching a training stays cheap beside it."""
+        """Samples in ten evaluations of the network, so that watching a training stays cheap beside it.
+
+        Without fresh noise on the way, so that the same noise makes the same digit, better from look to look.
+        """
         return self.sample(n, rng=rng, sampler="dpm-solver", steps=10)

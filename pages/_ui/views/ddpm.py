@@ -10,7 +10,7 @@ from genmodels import figures, pictures
 from genmodels.hyperparameters import declared
 from genmodels.instruments import ddpm as instruments
 from genmodels.instruments.sampling import options
-from genmodels.models.ddpm import SAMPLERS
+from genmodels.models.ddpm import SAMPLERS, STOCHASTIC
 from genmodels.samplers import SPACINGS
 from pages._ui import linked
 from pages._ui.components.image_grid import image_grid
@@ -25,7 +25,7 @@ from pages._ui.views.ddpm_plane import plane
 __all__ = ["VIEWS"]
 
 NOISE = figures.RUNS[4]
-COLORS = dict(zip(SAMPLERS, (figures.RUNS[3], figures.RUNS[0], figures.RUNS[1], figures.RUNS[2]), strict=True))
+COLORS = dict(zip(SAMPLERS, [figures.RUNS[i] for i in (3, 4, 0, 1, 2)], strict=True))
 
 # Forward ---
 
@@ -124,9 +124,10 @@ def denoise(moment: Moment) -> None:
 
 def samplers(moment: Moment) -> None:
     """The same noise through every sampler, in few and in many steps."""
+    usual = SPACINGS[0] if moment.model.is_image else SPACINGS[1]
     with st.container(horizontal=True, gap="small"):
         seed = linked.number("seed", 0, linked.SEEDS, 0, key="same_seed")
-        spacing = linked.choice("spacing of the times", SPACINGS, SPACINGS[1], key="spacing")
+        spacing = linked.choice("spacing of the times", SPACINGS, usual, key="spacing")
     n = 8 if moment.model.is_image else 600
     wanted: dict[str, Any] = {"n": n, "seed": int(seed), "spacing": spacing}
     found = answer("ddpm-samplers", run=moment.id, step=moment.step, key="samplers", **wanted)
@@ -134,11 +135,16 @@ def samplers(moment: Moment) -> None:
         return
     st.caption(
         "ddim, dpm-solver and heun solve one equation, so the same noise leads each of them to the same sample, the "
-        "better the more often they ask the network. ancestral draws fresh noise at every step, so it ends elsewhere."
+        "better the more often they ask the network. ancestral and sde-dpm-solver draw fresh noise at every step, so "
+        "they end elsewhere; the fresh noise also takes the errors of earlier steps away."
     )
     _sheet(moment, found)
     asked = found["evaluations"]
-    lines = [figures.Curve(name, asked[i], found["gap"][i], COLORS[name]) for i, name in enumerate(SAMPLERS) if i > 0]
+    lines = [
+        figures.Curve(name, asked[i], found["gap"][i], COLORS[name])
+        for i, name in enumerate(SAMPLERS)
+        if name not in STOCHASTIC
+    ]
     places = st.columns(1 if moment.model.is_image else 2)
     logs: dict[str, Any] = {"log_x": True, "log_y": True, "x_title": "evaluations of the network"}
     unit = "RMS, share of white" if moment.model.is_image else "RMS"

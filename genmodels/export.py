@@ -5,6 +5,7 @@ import shlex
 import shutil
 import zipfile
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from io import BytesIO
 from pathlib import Path
@@ -12,11 +13,11 @@ from pathlib import Path
 from genmodels.cards import card
 from genmodels.data import ELSEWHERE
 from genmodels.errors import BadInput
-from genmodels.files import write, write_json
+from genmodels.files import read_json, write, write_json
 from genmodels.hyperparameters import declared
 from genmodels.models import model_class
 from genmodels.models.base import half
-from genmodels.runs import Run
+from genmodels.runs import Run, find
 from genmodels.settings import Settings
 
 __all__ = ["command", "export", "thinned", "zipped"]
@@ -81,16 +82,26 @@ def zipped(run: Run, extra: Mapping[str, bytes] | None = None) -> bytes:
 
 
 def command(run: Run) -> str:
-    """The command line that makes this run again."""
+    """The command line that makes this run again; of a fork a line for each of its parents, and then its own."""
     plan = run.plan
     if plan["data"] == ELSEWHERE:
         return f"python -m genmodels pull {shlex.quote(plan.get('origin', {}).get('name', run.id))}"
+    if run.is_bundled and (run.path / "measures.json").exists():
+        return str(read_json(run.path / "measures.json")["command"])  # its parents are not here
     cls = model_class(plan["model"])
     usual, known = asdict(Settings.of(cls.defaults)), declared(cls)
-    words = []
+    defaults = {name: one.default for name, one in known.items()}
+    before, words = "", f"python -m genmodels train {plan['model']} --data {plan['data']}"
+    if parent := plan.get("parent"):
+        words = f"python -m genmodels fork {shlex.quote(parent['run'])} --step {parent['step']}"
+        with suppress(BadInput):  # where the parent is gone, all that is not usual is said
+            eldest = find(parent["run"])
+            before, usual, defaults = command(eldest) + "\n", eldest.plan["settings"], eldest.plan["arguments"]
     for name, value in plan["arguments"].items():
-        if known[name].check(value) != known[name].default:
+        if known[name].check(value) != known[name].check(defaults[name]):
             text = ",".join(map(str, value)) if isinstance(value, list | tuple) else value
-            words.append(f"--set {name}={text}")
-    words += [f"--{k.replace('_', '-')} {value}" for k, value in plan["settings"].items() if value != usual[k]]
-    return " ".join([f"python -m genmodels train {plan['model']} --data {plan['data']}", *words])
+            words += f" --set {name}={text}"
+    for name, value in plan["settings"].items():
+        if value != usual[name]:
+            words += f" --{name.replace('_', '-')} {value}"
+    return before + words

@@ -288,6 +288,17 @@ def test_the_command_says_what_is_not_usual():
     assert command(drawn).endswith("--set schedule=drawn --set knots=5.0,0.0,-5.0")
 
 
+def test_the_command_of_a_fork_begins_with_that_of_its_parent():
+    run = new()
+    train(run).close()
+    child = runs.fork(run, 40, settings={"steps": 60, "lr": 1e-4})
+    first, second = command(child).splitlines()
+    assert first == command(run)
+    assert second == f"python -m genmodels fork {run.id} --step 40 --steps 60 --lr 0.0001"
+    run.delete()
+    assert command(child).startswith(f"python -m genmodels fork {run.id} --step 40 --set hidden=16 ")
+
+
 def test_a_shipped_curve_keeps_its_ends_and_all_that_was_held_out():
     rows = [{"step": i, "elbo": -100 / 3} | ({"held-out elbo": 1.0} if i % 70 == 7 else {}) for i in range(1000)]
     kept = thinned(rows, 100)

@@ -1,5 +1,6 @@
 """The queue: real worker processes that take turns, are told what to do, die, and lose nothing."""
 
+import errno
 import os
 import random
 import signal
@@ -17,7 +18,7 @@ from genmodels.errors import BadInput
 from genmodels.jobs import Pool
 from genmodels.recording import Recording
 from genmodels.runs import Run
-from genmodels.worker import MOST_DEATHS, Worker
+from genmodels.worker import MOST_DEATHS, Job, Worker
 
 SMALL = {"hidden": 16, "depth": 1}
 
@@ -288,6 +289,58 @@ def test_a_worker_hands_back_what_is_more_than_its_share(monkeypatch):
     for worker in (greedy, other):
         worker.closing = True
         worker.work()
+
+
+def test_what_nobody_takes_is_not_handed_back_again(monkeypatch):
+    monkeypatch.setattr("genmodels.worker.SHARING", 0.0)
+    handed: list[str] = []
+    let_go = Job.hand_back
+    monkeypatch.setattr(Job, "hand_back", lambda job: (handed.append(job.name), let_go(job)))
+    alone = Worker(of=2)
+    four = [new() for _ in range(4)]
+    for run in four:
+        jobs.submit(run)
+    while len(alone.jobs) < 4 or len(handed) < 4:  # each in its turn, in the hope that another worker takes it
+        alone.turn()
+    steps, end = [at(run) for run in four], time.monotonic() + 1.0
+    while time.monotonic() < end:
+        alone.turn()
+    assert len(alone.jobs) == 4
+    assert len(handed) == len(set(handed)) == 4, "what came back stays"
+    alone.closing = True
+    alone.work()
+    assert all(at(run) > step for run, step in zip(four, steps, strict=True))
+
+
+def test_a_run_that_cannot_be_saved_is_not_handed_on(monkeypatch):
+    """The disk is full at the moment of handing it back: it says so, waits for nobody, and keeps what it had."""
+    monkeypatch.setattr("genmodels.worker.SHARING", 0.0)
+    worker, two = Worker(of=1), [new(), new()]
+    for run in two:
+        jobs.submit(run)
+    while len(worker.jobs) < 2 or not all(at(run) for run in two):
+        worker.turn()
+
+    def full(self, **state):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    worker.of = 2
+    with monkeypatch.context() as disk:
+        disk.setattr(Recording, "save", full)
+        while len(worker.jobs) > 1:
+            worker.turn()
+    (failed,) = [run for run in two if run.id not in {job.name for job in worker.jobs}]
+    assert failed.state()["state"] == "failed"
+    assert failed.state()["message"].startswith("The disk is full: make room, then resume. The snapshots up to step ")
+    assert not failed.is_held()
+    assert failed.id not in os.listdir(jobs.queue())
+    worker.closing = True
+    worker.work()
+    jobs.resume(failed)
+    again = Worker()
+    until(lambda: again.turn() or at(failed) > max(failed.snapshots()[:-1], default=0), "the run to go on")
+    again.closing = True
+    again.work()
 
 
 def test_heavy_runs_are_limited_in_number(monkeypatch):

@@ -81,23 +81,30 @@ def samples_against(
 ) -> dict[str, Any]:
     """How near ``n`` samples are to ``n`` test examples; ``_floor`` is what as many training examples would reach.
 
+    A model that learned with labels is asked for those of the test examples.
     ``sliced_w1``, in data units, of pixels or of the plane. Of the plane also the exact ``w1`` (of 1,000 at most), and
     the modes covered where they are known; of pictures what a judge of them sees (:mod:`genmodels.metrics.features`).
     """
     rng, parts = random.generator(seed, model.device), []
-    for start in range(0, n, ROWS):
-        parts.append(model.sample(min(ROWS, n - start), rng=rng))
-        tell(progress, min(1.0, (start + ROWS) / n), "samples")
+    for rows in torch.arange(n).split(ROWS):
+        y = labels(model, data.test.y[rows])
+        parts.append(model.sample(len(rows), rng=rng, **({} if y is None else {"y": y})))
+        tell(progress, (int(rows[-1]) + 1) / n, "samples")
     x = torch.cat(parts).cpu()
     test, train = (data.prepare(split.x[:n], "unit").cpu() for split in (data.test, data.train))
     found: dict[str, Any] = {}
     for name, other in (("sliced_w1", x), ("sliced_w1_floor", train)):
         found[name] = distances.sliced_wasserstein1(test.flatten(1), other.flatten(1), rng=random.generator(seed))
-    return found | (judged(data.name, test, train, x) if model.is_image else placed(data, test, train, x))
+    if not model.is_image:
+        return found | placed(data, test, train, x)
+    return found | judged(data.name, test, train, x, labels(model, data.test.y[:n]))
 
 
-def judged(name: str, test: Tensor, train: Tensor, x: Tensor) -> dict[str, float]:
-    """The pictures ``x`` in the eyes of the judge of the data set ``name``; nothing where there is none."""
+def judged(name: str, test: Tensor, train: Tensor, x: Tensor, y: Tensor | None = None) -> dict[str, float]:
+    """The pictures ``x`` in the eyes of the judge of the data set ``name``; nothing where there is none.
+
+    Where they were asked for by labels y, ``judge_as_asked`` is the share in which the judge sees what was asked for.
+    """
     try:
         judge = features.judge(name)
     except BadInput:
@@ -105,6 +112,8 @@ def judged(name: str, test: Tensor, train: Tensor, x: Tensor) -> dict[str, float
     real, same, drawn = judge.see(test), judge.see(train), judge.see(x)
     best, here = (features.quality(real, other, rng=random.generator(0)) for other in (same, drawn))
     found = {f"judge_{key}": value for key, value in asdict(here).items()}
+    if y is not None:
+        found["judge_as_asked"] = (drawn.probabilities.argmax(1) == y.cpu()).double().mean().item()
     return found | {f"judge_{key}_floor": value for key, value in asdict(best).items() if key != "kid_std"}
 
 

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from genmodels.data import Data
 from genmodels.evaluation import measures
+from genmodels.models.adversarial import Classes
 from genmodels.models.base import GenerativeModel, build
 
 
@@ -70,6 +71,34 @@ def test_an_untrained_model_of_pictures_is_far_from_the_floor(digits: Data) -> N
     assert found["judge_fid"] > 3 * found["judge_fid_floor"]
     assert found["judge_recall"] < 0.1 < found["judge_recall_floor"]
     assert not {name for name in found if "nats" in name}  # a GAN has no likelihood
+
+
+class Copier(GenerativeModel):
+    """Shows a training picture of the label that is asked for."""
+
+    data: Data
+
+    def __init__(self, shape: tuple[int, ...], *, classes: Classes = 10) -> None:
+        super().__init__(shape)
+        self.nothing = nn.Parameter(torch.zeros(()))
+
+    def sample(self, n: int, *, y: Tensor | None = None, rng: torch.Generator | None = None) -> Tensor:
+        x, of = self.data.prepare(self.data.train.x, "unit"), self.data.train.y
+        y = torch.zeros(n, dtype=torch.long) if y is None else y
+        return torch.stack([x[of == label][i % 7] for i, label in enumerate(y.tolist())])
+
+
+def test_a_model_with_labels_is_asked_for_those_of_the_test_set(digits: Data) -> None:
+    model = Copier(digits.shape)
+    model.data = digits
+    found = measures(model, digits, n=200)
+    assert found["judge_as_asked"] > 0.97
+    share = torch.bincount(digits.test.y[:200], minlength=10) / 200
+    assert found["judge_rarest"] == pytest.approx(share.min().item(), abs=0.02)
+    assert found["judge_commonest"] == pytest.approx(share.max().item(), abs=0.02)
+    one = measures(made("gan", digits), digits, n=50)
+    assert "judge_as_asked" not in one
+    assert one["judge_commonest"] >= 0.1 >= one["judge_rarest"]
 
 
 def test_bits_per_dimension_of_a_bound_on_discrete_pictures(digits: Data) -> None:

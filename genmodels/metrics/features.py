@@ -129,6 +129,8 @@ class Quality:
         recall: Share of the data on the samples' manifold.
         score: The Inception Score's formula: 1 to the number of classes.
         confidence: Share of the samples that the judge puts in one class with p > 0.95.
+        rarest: Share of the samples in the class that the judge sees least often.
+        commonest: Share of those in the class that it sees most often.
     """
 
     fid: float
@@ -138,6 +140,8 @@ class Quality:
     recall: float
     score: float
     confidence: float
+    rarest: float
+    commonest: float
 
 
 def quality(real: Seen, fake: Seen, *, rng: torch.Generator | None = None) -> Quality:
@@ -148,6 +152,8 @@ def quality(real: Seen, fake: Seen, *, rng: torch.Generator | None = None) -> Qu
     """
     kernel = kid(real.features, fake.features, rng=rng)
     precision, recall = precision_recall(real.features, fake.features)
+    best, seen = fake.probabilities.max(1)
+    share = torch.bincount(seen, minlength=fake.probabilities.shape[1]).double() / len(seen)
     return Quality(
         frechet_distance(real.features, fake.features),
         kernel.mean,
@@ -155,7 +161,9 @@ def quality(real: Seen, fake: Seen, *, rng: torch.Generator | None = None) -> Qu
         precision,
         recall,
         inception_score(fake.probabilities),
-        (fake.probabilities.amax(1) > 0.95).double().mean().item(),
+        (best > 0.95).double().mean().item(),
+        share.min().item(),
+        share.max().item(),
     )
 
 

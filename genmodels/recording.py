@@ -164,7 +164,7 @@ class Recording:
     def _preview(self, folder: Path) -> None:
         """Samples from the same noise every time."""
         self._watched.load_state_dict(self.training.weights())
-        x = self._watched.preview(PREVIEW[self._watched.is_image], rng=random.generator(0, self.training.device))
+        x = self._watched.sample(PREVIEW[self._watched.is_image], rng=random.generator(0, self.training.device))
         buffer = BytesIO()
         np.save(buffer, x.clamp(-60_000, 60_000).cpu().numpy().astype(np.float16))
         write(folder / "samples.npy", buffer.getvalue(), durable=False)

@@ -31,4 +31,4 @@ def _step() -> None:
     digits = data.load("digits")
     model = build({"model": "vae", "shape": list(digits.shape)})
     for _ in fit(Training(model, digits, Settings(steps=2))):
-        model.preview(1)
+        model.sample(1)

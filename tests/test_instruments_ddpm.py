@@ -112,12 +112,12 @@ def test_the_divergence_is_the_weighted_error_of_the_noise(data, variance):
         ddpm_bound.numbers(model(), data, 0, 1)
 
 
-def test_a_preview_is_ten_evaluations():
+def test_samples_are_twenty_evaluations_where_nothing_else_is_said():
     ddpm, asked = model(), []
     ddpm.network.register_forward_hook(lambda *_: asked.append(1))
-    x = ddpm.preview(3, rng=torch.Generator().manual_seed(0))
+    x = ddpm.sample(3, rng=torch.Generator().manual_seed(0))
     assert x.shape == (3, 1, 8, 8)
-    assert len(asked) == 10
+    assert len(asked) == 20
 
 
 # Denoising and samplers -----------------------------------------------------------------------------------------------

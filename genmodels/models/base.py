@@ -122,10 +122,6 @@ class GenerativeModel(nn.Module):
         r"""Draw ``n`` samples in data space: images in [0, 1], or points of the plane. Shape (n, \*shape), float32."""
         raise NotImplementedError(f"{type(self).__name__} must say how it samples")
 
-    def preview(self, n: int, *, rng: torch.Generator | None = None) -> Tensor:
-        """Samples to watch a training by: like :meth:`sample`, and quick."""
-        return self.sample(n, rng=rng)
-
     # What every model has from here -------------------------------------------------------------------------------
 
     def forward(self, *args: Any, **kwargs: Any) -> dict[str, Tensor]:

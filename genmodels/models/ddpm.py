@@ -331,10 +331,3 @@ class DDPM(GenerativeModel):
         r"""``n`` samples in data space, shape (n, \*shape); ``how``: what :meth:`trajectory` declares."""
         *_, last = self.trajectory(n, y=y, rng=rng, **check(DDPM.trajectory, how))
         return self.to_data(last.x_t)
-
-    def preview(self, n: int, *, rng: torch.Generator | None = None) -> Tensor:
-        """Samples in ten evaluations of the network, so that watching a training stays cheap beside it.
-
-        Without fresh noise on the way, so that the same noise makes the same digit, better from look to look.
-        """
-        return self.sample(n, rng=rng, sampler="dpm-solver", steps=10)

@@ -19,7 +19,7 @@ from genmodels.errors import BadInput
 from genmodels.hyperparameters import check
 from genmodels.metrics.distances import sliced_wasserstein1
 from genmodels.models.ddpm import DDPM, SAMPLERS, STOCHASTIC
-from genmodels.samplers import SPACINGS, Step, noise_like
+from genmodels.samplers import Step, noise_like
 from genmodels.schedules import SCHEDULES, Schedule
 
 __all__ = [
@@ -211,7 +211,7 @@ def denoised(
 REFERENCE = 100  # steps of heun that stand for the solution of the ODE
 
 
-def compared(run: str, step: int | None = None, n: int = 8, seed: int = 0, spacing: str = "log-snr") -> Task:
+def compared(run: str, step: int | None = None, n: int = 8, seed: int = 0, spacing: str = "auto") -> Task:
     r"""The same x_T through every sampler in every number of STEPS. A task: "ddpm-samplers".
 
     Three of the five samplers solve one equation, so they have one answer to come to: "gap" is how far each is from
@@ -223,8 +223,7 @@ def compared(run: str, step: int | None = None, n: int = 8, seed: int = 0, spaci
         noise), (samplers, steps); for points also "w1" and "floor".
     """
     model, data = asked_of(run, step)
-    if spacing not in SPACINGS:
-        raise BadInput(f"spacing = {spacing!r} is not one of {', '.join(SPACINGS)}.")
+    check(DDPM.trajectory, {"spacing": spacing})
     x_T = random.randn(count_of(model, n), *model.shape, rng=random.generator(seed, model.device), device=model.device)
     counts = sorted({min(k, model.T) for k in STEPS})
     asked = np.array([[evaluations(sampler, k) for k in counts] for sampler in SAMPLERS])

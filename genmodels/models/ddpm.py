@@ -259,7 +259,7 @@ class DDPM(GenerativeModel):
         ] = "auto",
         steps: Annotated[int, Between(1, 4000, "steps from noise to data; never more than T", log=True)] = 20,
         spacing: Annotated[
-            str, Only(("auto", *SPACINGS), "of the times; auto: uniform for images, log-snr for points")
+            str, Only(("auto", *SPACINGS), "of the times; auto: uniform for images, log-snr for points and for heun")
         ] = "auto",
         eta: Annotated[float, Between(0, 1, "noise of ddim: 0 none, 1 as much as ancestral")] = 0.0,
         guidance: Annotated[float, Between(0, 20, "towards the label: 0 deaf to it, 1 plain, more exaggerates")] = 1.0,
@@ -282,12 +282,16 @@ class DDPM(GenerativeModel):
         eps = self.denoiser(self.asked(y, n), guidance=guidance)
         if sampler == "auto":
             sampler = "sde-dpm-solver" if self.is_image else "dpm-solver"
-        yield from self.walk(eps, x, self.times(steps, spacing), rng=rng, sampler=sampler, eta=eta)
+        yield from self.walk(eps, x, self.times(steps, spacing, sampler), rng=rng, sampler=sampler, eta=eta)
 
-    def times(self, steps: int, spacing: str = "auto") -> tuple[int, ...]:
-        """The times to visit; "auto": of the last ones an image shows nothing, but points are as fine as they are."""
+    def times(self, steps: int, spacing: str = "auto", sampler: str = "auto") -> tuple[int, ...]:
+        """The times to visit in so many steps.
+
+        "auto" is "uniform" for images, of which the last bits of noise show nothing; but "log-snr" for points, which
+        are as fine as they are, and for heun, whose steps are in ς: the first of equal steps in t would be most of it.
+        """
         if spacing == "auto":
-            spacing = "uniform" if self.is_image else "log-snr"
+            spacing = "uniform" if self.is_image and sampler != "heun" else "log-snr"
         return timesteps(self.schedule, steps, spacing)
 
     def walk(

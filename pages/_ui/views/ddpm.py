@@ -124,10 +124,9 @@ def denoise(moment: Moment) -> None:
 
 def samplers(moment: Moment) -> None:
     """The same noise through every sampler, in few and in many steps."""
-    usual = SPACINGS[0] if moment.model.is_image else SPACINGS[1]
     with st.container(horizontal=True, gap="small"):
         seed = linked.number("seed", 0, linked.SEEDS, 0, key="same_seed")
-        spacing = linked.choice("spacing of the times", SPACINGS, usual, key="spacing")
+        spacing = linked.choice("spacing of the times", ("auto", *SPACINGS), "auto", key="spacing")
     n = 8 if moment.model.is_image else 600
     wanted: dict[str, Any] = {"n": n, "seed": int(seed), "spacing": spacing}
     found = answer("ddpm-samplers", run=moment.id, step=moment.step, key="samplers", **wanted)

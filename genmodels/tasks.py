@@ -38,6 +38,7 @@ TASKS: dict[str, str] = {
     "vae-ladder": "genmodels.instruments.vae:ladder",
     "ddpm-denoise": "genmodels.instruments.ddpm:denoised",
     "ddpm-samplers": "genmodels.instruments.ddpm:compared",
+    "ddpm-judged": "genmodels.instruments.ddpm:judged",
     "ddpm-bound": "genmodels.instruments.ddpm_bound:every_term",
     "ddpm-redraw": "genmodels.instruments.ddpm_edit:redrawn",
     "ddpm-inpaint": "genmodels.instruments.ddpm_edit:filled",

@@ -180,6 +180,22 @@ def test_samplers_of_images_are_bytes(digits):
     assert "w1" not in found
 
 
+def test_a_judge_sees_every_sampler_come_nearer_to_the_data():
+    found = done(instruments.judged("ddpm-digits", n=100))
+    assert found["fid"].shape == found["sure"].shape == found["evaluations"].shape == (5, 4)
+    few, many = found["fid"][:, 0], found["fid"][:, -1]
+    assert (many < few).all()
+    assert (found["fid"] > found["fid_floor"]).all()
+    assert found["sure_of_data"] > 0.95 > found["sure"].max() > 0.7
+    with pytest.raises(BadInput, match="n = 20 is not a number of samples from 50"):
+        done(instruments.judged("ddpm-digits", n=20))
+
+
+def test_only_pictures_have_a_judge(plane):
+    with pytest.raises(BadInput, match="with images"):
+        done(instruments.judged(plane))
+
+
 # The bound ------------------------------------------------------------------------------------------------------------
 
 

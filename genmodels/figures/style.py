@@ -35,6 +35,7 @@ CLASSES = (
 )  # fmt: skip
 """Colours of the ten labels of a data set."""
 
+FEW = 4  # entries of a legend that fit over a narrow chart
 NEUTRAL = "#7d838b"  # legible on white and on black
 FAINT = "rgba(125, 131, 139, 0.25)"
 
@@ -100,7 +101,10 @@ def figure(title: str, x_title: str, y_title: str, *, height: int) -> go.Figure:
 
 
 def named(drawn: go.Figure, show: bool) -> go.Figure:
-    """Show the legend or not; where it is shown, the title stands above it."""
+    """Show the legend or not; where it is shown, the title stands above it, and one of many entries below the axis."""
+    if show and sum(bool(trace.name) for trace in drawn.data) > FEW:
+        below = {"y": -0.3, "yanchor": "top"}
+        return drawn.update_layout(showlegend=True, legend=below, height=drawn.layout.height + 50)
     if show and drawn.layout.title.text:
         drawn.update_layout(margin_t=62, title={"y": 1, "yref": "container", "yanchor": "top", "pad": {"t": 10}})
     return drawn.update_layout(showlegend=show)

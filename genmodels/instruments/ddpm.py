@@ -4,7 +4,7 @@ What asks the network many times is a task: a generator that yields how far it i
 Films keep at most :data:`FRAMES` of their steps; images in them are uint8.
 """
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from genmodels import random, runs
 from genmodels.data import Data
 from genmodels.errors import BadInput
 from genmodels.hyperparameters import check
+from genmodels.metrics import features
 from genmodels.metrics.distances import sliced_wasserstein1
 from genmodels.models.ddpm import DDPM, SAMPLERS, STOCHASTIC
 from genmodels.samplers import Step, noise_like
@@ -38,6 +39,7 @@ __all__ = [
     "film_of",
     "frames_of",
     "images_only",
+    "judged",
     "noising",
     "shown",
     "tables",
@@ -49,7 +51,7 @@ Task = Generator[float, None, dict[str, Array]]
 FRAMES = 50
 STEPS = (5, 10, 25, 50)
 """The numbers of steps that samplers are compared at."""
-MOST_IMAGES, MOST_POINTS = 100, 1000
+MOST_IMAGES, MOST_POINTS, MOST_REAL = 100, 1000, 5000
 
 
 def asked_of(run: str, step: int | None) -> tuple[DDPM, Data]:
@@ -214,7 +216,7 @@ REFERENCE = 100  # steps of heun that stand for the solution of the ODE
 def compared(run: str, step: int | None = None, n: int = 8, seed: int = 0, spacing: str = "auto") -> Task:
     r"""The same x_T through every sampler in every number of STEPS. A task: "ddpm-samplers".
 
-    Three of the five samplers solve one equation, so they have one answer to come to: "gap" is how far each is from
+    Three of the samplers solve one equation, so they have one answer to come to: "gap" is how far each is from
     it, the root mean square over samples and dimensions in data space. For points "w1" says how far the samples, as a
     set, are from as many test points: the sliced 1-Wasserstein distance; "floor" is that of as many training points.
 
@@ -225,24 +227,9 @@ def compared(run: str, step: int | None = None, n: int = 8, seed: int = 0, spaci
     model, data = asked_of(run, step)
     check(DDPM.trajectory, {"spacing": spacing})
     x_T = random.randn(count_of(model, n), *model.shape, rng=random.generator(seed, model.device), device=model.device)
-    counts = sorted({min(k, model.T) for k in STEPS})
-    asked = np.array([[evaluations(sampler, k) for k in counts] for sampler in SAMPLERS])
-    whole, done = int(asked.sum()) + evaluations("heun", min(REFERENCE, model.T)), 0
-
-    def run_to_the_end(sampler: str, k: int, spacing: str) -> Generator[float, None, Tensor]:
-        nonlocal done
-        rng = random.generator(seed + 1, model.device)
-        for now in model.trajectory(n, x_T=x_T, rng=rng, sampler=sampler, steps=k, spacing=spacing):
-            x = now.x_t
-            done += 1 + (sampler == "heun")
-            yield min(1.0, done / whole)
-        return model.to_data(x)
-
-    exact = yield from run_to_the_end("heun", REFERENCE, "log-snr")
-    made = []
-    for sampler in SAMPLERS:
-        for k in counts:
-            made.append((yield from run_to_the_end(sampler, k, spacing)))
+    counts, asked = costs(model)
+    ways = [("heun", REFERENCE, "log-snr"), *((sampler, k, spacing) for sampler in SAMPLERS for k in counts)]
+    exact, *made = yield from ends(model, x_T, ways, seed=seed + 1)
     samples = torch.stack(made).unflatten(0, (len(SAMPLERS), len(counts)))
     gap = (samples - exact).square().flatten(2).mean(2).sqrt().cpu().numpy()
     for sampler in STOCHASTIC:
@@ -252,6 +239,58 @@ def compared(run: str, step: int | None = None, n: int = 8, seed: int = 0, spaci
         shown = np.rint(shown * 255).astype(np.uint8)
     found = {"samples": shown, "steps": np.array(counts), "evaluations": asked, "gap": gap}
     return found if model.is_image else found | _distances(data, samples)
+
+
+def costs(model: DDPM) -> tuple[list[int], Array]:
+    """The numbers of steps that samplers are compared at, and the evaluations of each sampler in them."""
+    counts = sorted({min(k, model.T) for k in STEPS})
+    return counts, np.array([[evaluations(sampler, k) for k in counts] for sampler in SAMPLERS])
+
+
+def ends(
+    model: DDPM, x_T: Tensor, ways: Sequence[tuple[str, int, str]], *, seed: int
+) -> Generator[float, None, list[Tensor]]:
+    """Where ``ways`` (sampler, steps, spacing) lead from the same x_T, in data space; yields how far it is."""
+    whole, done, made = sum(evaluations(sampler, min(k, model.T)) for sampler, k, _ in ways), 0, []
+    for sampler, k, spacing in ways:
+        rng = random.generator(seed, model.device)
+        for now in model.trajectory(len(x_T), x_T=x_T, rng=rng, sampler=sampler, steps=k, spacing=spacing):
+            last = now.x_t
+            done += 1 + (sampler == "heun")
+            yield min(1.0, done / whole)
+        made.append(model.to_data(last))
+    return made
+
+
+def judged(run: str, step: int | None = None, n: int = 200, seed: int = 0, spacing: str = "auto") -> Task:
+    """What a judge of these pictures says of ``n`` samples of every sampler in every number of STEPS.
+
+    A task: "ddpm-judged".
+
+    Returns:
+        "steps" (steps,); "evaluations", "fid" from the training pictures, and "sure", the share of the samples that the
+        judge puts in one class with p > 0.95, (samplers, steps); "fid_floor" and "sure_of_data", those of as many test
+        pictures.
+
+    Raises:
+        BadInput: If n is not from 50 to 1,000, or there is no judge of these pictures.
+    """
+    model, data = asked_of(run, step)
+    check(DDPM.trajectory, {"spacing": spacing})
+    if not 50 <= n <= MOST_POINTS:
+        raise BadInput(f"n = {n} is not a number of samples from 50 to {MOST_POINTS}.")
+    images_only(model)
+    judge, n = features.judge(data.name), min(n, len(data.test))
+    x_T = random.randn(n, *model.shape, rng=random.generator(seed, model.device), device=model.device)
+    counts, asked = costs(model)
+    made = yield from ends(model, x_T, [(name, k, spacing) for name in SAMPLERS for k in counts], seed=seed + 1)
+    real, same = (data.prepare(x, "unit").cpu() for x in (data.train.x[:MOST_REAL], data.test.x[:n]))
+    known = judge.see(real)
+    *told, best = [features.quality(known, judge.see(x.cpu()), rng=random.generator(0)) for x in (*made, same)]
+    table = {"fid": [one.fid for one in told], "sure": [one.confidence for one in told]}
+    found = {name: np.array(values).reshape(asked.shape) for name, values in table.items()}
+    floor = {"fid_floor": np.array(best.fid), "sure_of_data": np.array(best.confidence)}
+    return {"steps": np.array(counts), "evaluations": asked} | found | floor
 
 
 def _distances(data: Data, samples: Tensor) -> dict[str, Array]:

@@ -30,7 +30,7 @@ from genmodels.errors import BadInput
 from genmodels.files import read_json, write, write_json
 from genmodels.metrics.distances import frechet_distance, inception_score, kid, precision_recall
 
-__all__ = ["Judge", "Quality", "Seen", "floor", "judge", "quality"]
+__all__ = ["Judge", "Quality", "Seen", "floor", "judge", "judged", "quality"]
 
 CHECKPOINTS = Path(__file__).resolve().parents[2] / "checkpoints"
 AT_ONCE = 500  # pictures in one pass
@@ -112,6 +112,11 @@ def judge(name: str, *, device: str = "cpu", root: Path | None = None) -> Judge:
     except (KeyError, TypeError, RuntimeError, OSError, SafetensorError):
         raise BadInput(f"The judge in {folder} is damaged.") from None
     return one.to(device).eval()
+
+
+def judged() -> tuple[str, ...]:
+    """The names of the data sets that have a judge here."""
+    return tuple(sorted(path.name.removeprefix("features-") for path in CHECKPOINTS.glob("features-*")))
 
 
 # What a judge says ----------------------------------------------------------------------------------------------------

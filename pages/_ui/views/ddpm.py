@@ -10,6 +10,7 @@ from genmodels import figures, pictures
 from genmodels.hyperparameters import declared
 from genmodels.instruments import ddpm as instruments
 from genmodels.instruments.sampling import options
+from genmodels.metrics import features
 from genmodels.models.ddpm import SAMPLERS, STOCHASTIC
 from genmodels.samplers import SPACINGS
 from pages._ui import linked
@@ -150,12 +151,37 @@ def samplers(moment: Moment) -> None:
     gap = figures.curves(lines, y_title=unit, title="Distance from the solution of the equation", **logs)
     places[0].plotly_chart(_dotted(gap), width="stretch", key="gap")
     if "w1" not in found:
-        return
+        return _judged(moment, int(seed), spacing)
     lines = [figures.Curve(name, asked[i], found["w1"][i], COLORS[name]) for i, name in enumerate(SAMPLERS)]
     ends = np.array([asked.min(), asked.max()])
     lines.append(figures.Curve("data from data", ends, np.full(2, found["floor"]), figures.DATA, dashed=True))
     w1 = figures.curves(lines, y_title="sliced W₁", title="Distance from the data", **logs)
     places[1].plotly_chart(_dotted(w1), width="stretch", key="w1")
+
+
+def _judged(moment: Moment, seed: int, spacing: str) -> None:
+    """Quality against evaluations, in the eyes of a classifier of these pictures."""
+    if moment.data.name not in features.judged():
+        return
+    st.markdown("**Quality**, as a classifier that was trained on the data sees it")
+    n = linked.choice("samples of each", (100, 200, 500), 200, key="judged_n")
+    wanted: dict[str, Any] = {"n": int(n), "seed": seed, "spacing": spacing}
+    found = answer("ddpm-judged", run=moment.id, step=moment.step, key="judged", **wanted)
+    if found is None:
+        return
+    asked = found["evaluations"]
+    ends = np.array([asked.min(), asked.max()])
+    shown = (("fid", "fid_floor", "FID", "Distance from the data"), ("sure", "sure_of_data", "share", "Clear digits"))
+    for place, (part, data, unit, title) in zip(st.columns(2), shown, strict=True):
+        lines = [figures.Curve(name, asked[i], found[part][i], COLORS[name]) for i, name in enumerate(SAMPLERS)]
+        lines.append(figures.Curve("test data", ends, np.full(2, found[data]), figures.DATA, dashed=True))
+        logs: dict[str, Any] = {"log_x": True, "log_y": part == "fid", "x_title": "evaluations of the network"}
+        chart = figures.curves(lines, y_title=unit, title=title, **logs)
+        place.plotly_chart(_dotted(chart), width="stretch", key=part)
+    st.caption(
+        "FID, the Fréchet distance in the classifier's features, depends on how many samples there are: hold it "
+        "against that of as many test pictures, dashed. A digit is clear where one class is given more than 95 %."
+    )
 
 
 def _dotted(figure: Any) -> Any:

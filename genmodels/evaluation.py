@@ -88,7 +88,7 @@ def samples_against(
     rng, parts = random.generator(seed, model.device), []
     for rows in torch.arange(n).split(ROWS):
         y = labels(model, data.test.y[rows])
-        parts.append(model.sample(len(rows), rng=rng, **({} if y is None else {"y": y})))
+        parts.append(model.sample(len(rows), y=y, rng=rng))
         tell(progress, (int(rows[-1]) + 1) / n, "samples")
     x = torch.cat(parts).cpu()
     test, train = (data.prepare(split.x[:n], "unit").cpu() for split in (data.test, data.train))

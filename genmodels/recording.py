@@ -162,9 +162,11 @@ class Recording:
         self._shown = time.monotonic()
 
     def _preview(self, folder: Path) -> None:
-        """Samples from the same noise every time."""
-        self._watched.load_state_dict(self.training.weights())
-        x = self._watched.sample(PREVIEW[self._watched.is_image], rng=random.generator(0, self.training.device))
+        """Samples from the same noise every time; of a model with labels, of each label in turn."""
+        model, n = self._watched, PREVIEW[self._watched.is_image]
+        model.load_state_dict(self.training.weights())
+        y = torch.arange(n, device=model.device) % classes if (classes := model.config.get("classes", 0)) else None
+        x = model.sample(n, y=y, rng=random.generator(0, model.device))
         buffer = BytesIO()
         np.save(buffer, x.clamp(-60_000, 60_000).cpu().numpy().astype(np.float16))
         write(folder / "samples.npy", buffer.getvalue(), durable=False)

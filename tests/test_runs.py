@@ -273,6 +273,15 @@ def test_a_full_disk_stops_the_run_in_words(tmp_path: Path):
         subprocess.run(["umount", disk], check=True)
 
 
+@pytest.mark.parametrize("name", ["ddpm", "gan"])
+def test_a_model_with_labels_shows_each_in_turn(name: str):
+    run = runs.create(name, "digits", arguments={"classes": 10}, settings={"steps": 1})
+    train(run).close()
+    y = torch.arange(16) % 10
+    expected = run.model().sample(16, y=y, rng=seeded(0))
+    torch.testing.assert_close(torch.from_numpy(run.samples()), expected, atol=2e-3, rtol=0)
+
+
 def test_metrics_are_plain_json_lines():
     run = new(settings={"steps": 3})
     train(run).close()

@@ -13,8 +13,19 @@ from torch import Tensor
 
 from genmodels.errors import BadInput
 from genmodels.hyperparameters import Between, Only
-from genmodels.models.ddpm import DDPM, SAMPLERS
-from genmodels.samplers import Denoiser, Step, ancestral_move, arrived, denoised, heun, noise_like, timesteps
+from genmodels.models.ddpm import DDPM
+from genmodels.samplers import (
+    SAMPLERS,
+    Denoiser,
+    Step,
+    ancestral_move,
+    arrived,
+    denoised,
+    heun,
+    noise_like,
+    timesteps,
+    walk,
+)
 from genmodels.schedules import Schedule
 
 __all__ = ["inpaint", "interpolate", "invert", "redraw", "repaint", "slerp"]
@@ -41,8 +52,8 @@ def redraw(
     if not 1 <= t <= model.T:
         raise BadInput(f"t = {t} is not a time of the model: use 1 to {model.T}.")
     x_t = model.schedule.noised(x, noise_like(x, rng), t)
-    visited = timesteps(model.schedule, steps, "log-snr", start=t)
-    yield from model.walk(model.denoiser(model.asked(y, len(x))), x_t, visited, rng=rng, sampler=sampler)
+    visited, eps = timesteps(model.schedule, steps, "log-snr", start=t), model.denoiser(model.asked(y, len(x)))
+    yield from walk(sampler, eps, model.schedule, x_t, visited, rng=rng, variance=model.variance)
 
 
 @torch.no_grad()

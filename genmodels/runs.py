@@ -31,7 +31,7 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from genmodels import __version__, visitors
+from genmodels import __version__, distributed, visitors
 from genmodels import data as datasets
 from genmodels.errors import BadInput
 from genmodels.files import inside, is_held, read_json, root, write_json
@@ -118,11 +118,8 @@ class Run:
     def snapshots(self) -> list[int]:
         """The steps that can be gone back to, rising; where it finished, its newest weights are the last of them."""
         steps = {int(p.parent.name) for p in (self.path / "snapshots").glob("[0-9]*/model.safetensors")}
-        if (self.path / "state.json").exists() and (state := read_json(self.path / "state.json"))[
-            "state"
-        ] == "finished":
-            steps.add(state["step"])
-        return sorted(steps)
+        state = read_json(self.path / "state.json")
+        return sorted(steps | {state["step"]} if state["state"] == "finished" else steps)
 
     def folder(self, step: int | None = None) -> Path:
         """Where the weights at ``step`` are (None: the newest).
@@ -143,10 +140,8 @@ class Run:
 
     def samples(self, step: int | None = None) -> npt.NDArray[np.float32] | None:
         """What the model drew at ``step`` (None: newest) from always the same noise; None before it drew anything."""
-        try:
-            return np.load(self.folder(step) / "samples.npy").astype(np.float32)
-        except FileNotFoundError:
-            return None
+        path = self.folder(step) / "samples.npy"
+        return np.load(path).astype(np.float32) if path.exists() else None
 
     def data(self, device: torch.device | str = "cpu", *, progress: Progress | None = None) -> datasets.Data:
         """The data it learns from, downloaded first where need be."""
@@ -157,9 +152,7 @@ class Run:
         """The training as planned, at its very beginning."""
         plan = self.plan
         settings = Settings.of(plan["settings"])
-        device = device or plan["device"]
-        if device == "auto":
-            device = "cuda" if torch.cuda.is_available() else "cpu"
+        device = distributed.device(str(device or plan["device"]))
         data = self.data(device, progress=lambda done, text: self.say(durable=False, message=f"{text}: {done:.0%}"))
         torch.manual_seed(settings.seed)  # the initial weights
         model = build({"model": plan["model"], "shape": list(data.shape), **plan["arguments"]})

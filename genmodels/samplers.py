@@ -34,7 +34,9 @@ from genmodels import random
 from genmodels.schedules import Schedule
 
 __all__ = [
+    "SAMPLERS",
     "SPACINGS",
+    "STOCHASTIC",
     "Denoiser",
     "Step",
     "ancestral",
@@ -48,10 +50,13 @@ __all__ = [
     "log_density",
     "noise_like",
     "timesteps",
+    "walk",
 ]
 
 Denoiser = Callable[[Tensor, Tensor], Tensor]
 SPACINGS = ("uniform", "log-snr")
+STOCHASTIC = ("ancestral", "sde-dpm-solver")  # these draw fresh noise on the way
+SAMPLERS = (*STOCHASTIC, "ddim", "dpm-solver", "heun")
 
 
 class Step(NamedTuple):
@@ -85,6 +90,29 @@ def timesteps(schedule: Schedule, steps: int, spacing: str = "uniform", *, start
     apart = (found.round() - rank).clamp(min=1).cummax(0).values  # all different, from 1 to start
     found = torch.minimum(apart, torch.tensor(float(start - n + 1))) + rank
     return (*map(int, reversed(found.tolist())), 0)
+
+
+def walk(
+    sampler: str,
+    eps: Denoiser,
+    schedule: Schedule,
+    x: Tensor,
+    times: Sequence[int],
+    *,
+    rng: torch.Generator | None = None,
+    variance: str = "beta",
+    eta: float = 0.0,
+) -> Iterator[Step]:
+    """The steps of one of :data:`SAMPLERS`, by its name; ``variance`` is ancestral's, ``eta`` is ddim's."""
+    match sampler:
+        case "ancestral":
+            return ancestral(eps, schedule, x, times, rng=rng, variance=variance)
+        case "ddim":
+            return ddim(eps, schedule, x, times, rng=rng, eta=eta)
+        case "heun":
+            return heun(eps, schedule, x, times)
+        case _:
+            return dpm_solver(eps, schedule, x, times, rng=rng, eta=float(sampler in STOCHASTIC))
 
 
 def ancestral(

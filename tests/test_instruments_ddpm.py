@@ -12,9 +12,10 @@ from genmodels import planes
 from genmodels.errors import BadInput
 from genmodels.instruments import ddpm as instruments
 from genmodels.instruments import ddpm_bound, ddpm_edit, score
-from genmodels.models.ddpm import DDPM, SAMPLERS
+from genmodels.models.ddpm import DDPM
 from genmodels.recording import Recording
 from genmodels.runs import create
+from genmodels.samplers import SAMPLERS
 from genmodels.schedules import Schedule
 from tests.analytic import Mixture
 

@@ -26,7 +26,7 @@ from genmodels.instruments.ddpm import denoised
 from genmodels.models.base import build
 from genmodels.models.ddpm import DDPM
 from genmodels.runs import Run
-from genmodels.samplers import timesteps
+from genmodels.samplers import ancestral, timesteps
 from genmodels.unet2d import UNet2D
 
 PAGES = Path(__file__).resolve().parents[1] / "pages"
@@ -165,7 +165,7 @@ def test_the_pipeline_draws_the_same_samples(how: dict[str, Any], tmp_path: Path
     x = torch.randn(3, *model.shape, generator=rng)
     visited = timesteps(model.schedule, steps, "uniform")
     with torch.no_grad():
-        *_, last = model.walk(model.denoiser(), x, visited, rng=rng, sampler="ancestral")
+        *_, last = ancestral(model.denoiser(), model.schedule, x, visited, rng=rng, variance=model.variance)
     assert theirs.images.std() > 1e-3
     torch.testing.assert_close(model.to_data(last.x_t), theirs.images, atol=2e-5, rtol=0)
 

@@ -19,8 +19,8 @@ from genmodels.errors import BadInput
 from genmodels.hyperparameters import check
 from genmodels.metrics import features
 from genmodels.metrics.distances import sliced_wasserstein1
-from genmodels.models.ddpm import DDPM, SAMPLERS, STOCHASTIC
-from genmodels.samplers import Step, noise_like
+from genmodels.models.ddpm import DDPM
+from genmodels.samplers import SAMPLERS, STOCHASTIC, Step, noise_like
 from genmodels.schedules import SCHEDULES, Schedule
 
 __all__ = [

@@ -16,7 +16,7 @@ Schedule (:mod:`genmodels.schedules`), network (:mod:`genmodels.unet`) and sampl
 nothing of each other; here they meet.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from itertools import repeat
 from typing import Annotated, Any, ClassVar
 
@@ -29,18 +29,16 @@ from genmodels import random, samplers
 from genmodels.errors import BadInput
 from genmodels.hyperparameters import Between, Numbers, Only, Switch, check
 from genmodels.models.base import GenerativeModel, Preset
-from genmodels.samplers import SPACINGS, Denoiser, Step, timesteps
+from genmodels.samplers import SAMPLERS, SPACINGS, Denoiser, Step, timesteps, walk
 from genmodels.schedules import PREDICTIONS, SCHEDULES, Schedule
 from genmodels.unet import PointNet, UNet
 from genmodels.unet2d import CONVENTIONS, UNet2D
 
-__all__ = ["DDPM", "SAMPLERS", "STOCHASTIC"]
+__all__ = ["DDPM"]
 
 ROWS = 512  # that the network sees at once where a bound asks it about many
 SMOOTH = {"schedule": "cosine", "predict": "v"}  # learns faster than the paper's own choice, which is the default
 QUICK = {"steps": 3000, "batch_size": 64, "lr": 4e-3, "ema": 0.995}
-STOCHASTIC = ("ancestral", "sde-dpm-solver")  # these draw fresh noise on the way
-SAMPLERS = (*STOCHASTIC, "ddim", "dpm-solver", "heun")
 
 
 class DDPM(GenerativeModel):
@@ -282,7 +280,8 @@ class DDPM(GenerativeModel):
         eps = self.denoiser(self.asked(y, n), guidance=guidance)
         if sampler == "auto":
             sampler = "sde-dpm-solver" if self.is_image else "dpm-solver"
-        yield from self.walk(eps, x, self.times(steps, spacing, sampler), rng=rng, sampler=sampler, eta=eta)
+        visited = self.times(steps, spacing, sampler)
+        yield from walk(sampler, eps, self.schedule, x, visited, rng=rng, variance=self.variance, eta=eta)
 
     def times(self, steps: int, spacing: str = "auto", sampler: str = "auto") -> tuple[int, ...]:
         """The times to visit in so many steps.
@@ -293,29 +292,6 @@ class DDPM(GenerativeModel):
         if spacing == "auto":
             spacing = "uniform" if self.is_image and sampler != "heun" else "log-snr"
         return timesteps(self.schedule, steps, spacing)
-
-    def walk(
-        self,
-        eps: Denoiser,
-        x: Tensor,
-        visited: Sequence[int],
-        *,
-        rng: torch.Generator | None = None,
-        sampler: str = "dpm-solver",
-        eta: float = 0.0,
-    ) -> Iterator[Step]:
-        """The steps of ``sampler`` from ``x``, at the first of the visited times, to the last of them."""
-        match sampler:
-            case "ancestral":
-                return samplers.ancestral(eps, self.schedule, x, visited, rng=rng, variance=self.variance)
-            case "ddim":
-                return samplers.ddim(eps, self.schedule, x, visited, rng=rng, eta=eta)
-            case "sde-dpm-solver":
-                return samplers.dpm_solver(eps, self.schedule, x, visited, rng=rng, eta=1.0)
-            case "dpm-solver":
-                return samplers.dpm_solver(eps, self.schedule, x, visited)
-            case _:
-                return samplers.heun(eps, self.schedule, x, visited)
 
     def asked(self, y: Tensor | None, n: int) -> Tensor | None:
         """The labels ``y`` of ``n`` samples, checked.

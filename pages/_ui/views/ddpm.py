@@ -11,8 +11,7 @@ from genmodels.hyperparameters import declared
 from genmodels.instruments import ddpm as instruments
 from genmodels.instruments.sampling import options
 from genmodels.metrics import features
-from genmodels.models.ddpm import SAMPLERS, STOCHASTIC
-from genmodels.samplers import SPACINGS
+from genmodels.samplers import SAMPLERS, SPACINGS, STOCHASTIC
 from pages._ui import linked
 from pages._ui.components.image_grid import image_grid
 from pages._ui.components.scrubber import point_film, scrubber

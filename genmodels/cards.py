@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from textwrap import indent
 from typing import Any
 
 from genmodels.data import ELSEWHERE, info
@@ -70,7 +71,7 @@ def card(
 
 {how}:
 
-    {command}
+{indent(command, "    ")}
 
 | measure | value |
 |---|---|

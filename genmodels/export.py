@@ -98,7 +98,7 @@ def command(run: Run) -> str:
             eldest = find(parent["run"])
             before, usual, defaults = command(eldest) + "\n", eldest.plan["settings"], eldest.plan["arguments"]
     for name, value in plan["arguments"].items():
-        if known[name].check(value) != known[name].check(defaults[name]):
+        if known[name].check(value) != known[name].check(defaults.get(name, known[name].default)):
             text = ",".join(map(str, value)) if isinstance(value, list | tuple) else value
             words += f" --set {name}={text}"
     for name, value in plan["settings"].items():

@@ -47,9 +47,9 @@ class Piece:
 
 
 def pieces(folder: Path = CHECKPOINTS) -> tuple[Piece, ...]:
-    """The checkpoints in ``folder`` that have samples; images first."""
+    """The checkpoints in ``folder`` that have a past to be seen; images first, the largest of them before all."""
     found = [piece for path in sorted(folder.glob("*/run.json")) if (piece := _piece(path.parent)) is not None]
-    return tuple(sorted(found, key=lambda piece: not piece.is_image))
+    return tuple(sorted(found, key=lambda piece: -piece.samples[0, 0].size))
 
 
 @functools.cache

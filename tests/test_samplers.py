@@ -9,6 +9,7 @@ from torch import Tensor
 from genmodels import random
 from genmodels.editing import repaint, slerp
 from genmodels.samplers import (
+    CHURN,
     SPACINGS,
     Denoiser,
     Step,
@@ -29,7 +30,8 @@ SAMPLERS = {
     "ddim ½": lambda *a, rng: ddim(*a, eta=0.5, rng=rng),
     "ddim 1": lambda *a, rng: ddim(*a, eta=1.0, rng=rng),
     "dpm-solver": lambda *a, rng: dpm_solver(*a),
-    "sde-dpm-solver": lambda *a, rng: dpm_solver(*a, eta=1.0, rng=rng),
+    "sde-dpm-solver 1": lambda *a, rng: dpm_solver(*a, eta=1.0, rng=rng),
+    "sde-dpm-solver": lambda *a, rng: dpm_solver(*a, eta=CHURN, rng=rng),
     "heun": lambda *a, rng: heun(*a),
 }
 FLOWS = {"ddim": ddim, "dpm-solver": dpm_solver, "heun": heun}
@@ -138,7 +140,7 @@ def test_ddim_with_eta_1_is_ancestral_with_the_posteriors_variance(steps: int) -
         torch.testing.assert_close(one[1:], other[1:])
 
 
-@pytest.mark.parametrize("eta", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("eta", [0.0, 1.0])
 def test_dpm_solvers_first_step_is_ddim(eta: float) -> None:
     s, x = Schedule(cosine(40)), randn(6, 2)
     ends = lambda n: [  # noqa: E731
@@ -195,7 +197,7 @@ def test_every_sampler_recovers_a_mixture(sampler: str) -> None:
     """Weights, means and covariances within five standard errors, beside what so many steps cannot resolve."""
     s = Schedule(drawn(400, (10.0, -10.0)))
     truth, n = three(s), 6000
-    steps = {"heun": 60, "dpm-solver": 60, "sde-dpm-solver": 100}.get(sampler, 400)
+    steps = {"heun": 60, "dpm-solver": 60, "sde-dpm-solver 1": 100, "sde-dpm-solver": 100}.get(sampler, 400)
     x = end(SAMPLERS[sampler](truth.eps, s, randn(n, 2), timesteps(s, steps, "log-snr"), rng=random.generator(5)))
     nearest = torch.cdist(x, truth.m).argmin(1)
     for k in range(3):

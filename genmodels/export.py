@@ -93,7 +93,7 @@ def command(run: Run) -> str:
     defaults = {name: one.default for name, one in known.items()}
     before, words = "", f"python -m genmodels train {plan['model']} --data {plan['data']}"
     if parent := plan.get("parent"):
-        words = f"python -m genmodels fork {shlex.quote(parent['run'])} --step {parent['step']}"
+        words = f"python -m genmodels fork RUN --step {parent['step']}"  # RUN: what the line before has made
         with suppress(BadInput):  # where the parent is gone, all that is not usual is said
             eldest = find(parent["run"])
             before, usual, defaults = command(eldest) + "\n", eldest.plan["settings"], eldest.plan["arguments"]

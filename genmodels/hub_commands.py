@@ -129,7 +129,7 @@ def ship(run: "Run", folder: Path, arguments: Arguments) -> None:
         raise BadInput(f"Run {run.id} must be finished to become a checkpoint: it is {run.state()['state']}.")
     snapshots = min(arguments.snapshots, len(run.snapshots()))
     made = export(run, folder, measuring(arguments)(run), snapshots=snapshots)
-    print(json.dumps({"run": run.id, "folder": str(made.path), "snapshots": snapshots}))
+    print(json.dumps({"run": run.id, "folder": str(made.path), "snapshots": len(made.snapshots())}))
 
 
 def measuring(arguments: Arguments) -> "Callable[[Run], dict[str, Any]]":

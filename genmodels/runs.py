@@ -22,6 +22,7 @@ import platform
 import secrets
 import shutil
 import time
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -118,8 +119,10 @@ class Run:
     def snapshots(self) -> list[int]:
         """The steps that can be gone back to, rising; where it finished, its newest weights are the last of them."""
         steps = {int(p.parent.name) for p in (self.path / "snapshots").glob("[0-9]*/model.safetensors")}
-        state = read_json(self.path / "state.json")
-        return sorted(steps | {state["step"]} if state["state"] == "finished" else steps)
+        with suppress(BadInput):  # just deleted
+            if (state := read_json(self.path / "state.json"))["state"] == "finished":
+                steps.add(state["step"])
+        return sorted(steps)
 
     def folder(self, step: int | None = None) -> Path:
         """Where the weights at ``step`` are (None: the newest).
@@ -268,16 +271,14 @@ def fork(
     arguments = plan["arguments"] | (arguments or {})
     settings = plan["settings"] | changed
     if "steps" not in changed:
-        total = parent.training().total
+        total = parent.state().get("total") or parent.training().total
         settings["steps"] = 0 if "epochs" in changed else total if step < total else step + total
     config = {"model": plan["model"], "shape": list(old.shape), **arguments}
     check_size(config)
     new = build(config)
-    sizes = lambda model: {k: v.shape for k, v in model.state_dict().items()}  # noqa: E731
-    if sizes(old) != sizes(new):
+    if {k: v.shape for k, v in old.state_dict().items()} != {k: v.shape for k, v in new.state_dict().items()}:
         raise BadInput("A fork keeps its parent's weights: change only what leaves the networks as they are.")
-    total = Training(new, parent.data(), Settings.of(settings)).total
-    if total <= step:
+    if (total := settings["steps"] or Training(new, parent.data(), Settings.of(settings)).total) <= step:
         raise BadInput(f"{total} steps would end before step {step}, where the fork begins: give it more.")
     run = create(
         plan["model"],

@@ -13,8 +13,8 @@ comes a guess of the data, and the samplers differ only in how they go from ther
  :func:`heun`                 the same by a second-order method that asks twice (Karras et al. 2022, algorithm 1)
 ===========================  =======================================================================================
 
-The last two, and DDIM with η = 0, follow the probability-flow ODE. Written for :math:`u = x / \sqrt{\bar\alpha}` over
-the noise-to-signal ratio :math:`\varsigma = \sqrt{(1 - \bar\alpha) / \bar\alpha}` it has no coefficients left:
+Without fresh noise (η = 0) the last three follow the probability-flow ODE. Over the noise-to-signal ratio
+:math:`\varsigma = \sqrt{(1 - \bar\alpha) / \bar\alpha}`, for :math:`u = x / \sqrt{\bar\alpha}`, it has no coefficients:
 
 .. math:: \frac{du}{d\varsigma} = \hat\epsilon(\sqrt{\bar\alpha}\, u, t)
 
@@ -55,7 +55,7 @@ __all__ = [
 Denoiser = Callable[[Tensor, Tensor], Tensor]
 SPACINGS = ("uniform", "log-snr")
 STOCHASTIC = ("ancestral", "sde-dpm-solver")  # these draw fresh noise on the way
-CHURN = 1.3  # η of sde-dpm-solver; in 20 steps on MNIST it has a seventh less FID than the reverse SDE's own, 1
+CHURN = 1.3  # η of sde-dpm-solver: on MNIST in 20 steps 6 % less FID than with the reverse SDE's own, 1
 SAMPLERS = (*STOCHASTIC, "ddim", "dpm-solver", "heun")
 
 
@@ -187,10 +187,10 @@ def dpm_solver(
         x_s = \frac{\sigma_s}{\sigma_t} e^{-\eta^2 h} x_t + \alpha_s (1 - e^{-(1 + \eta^2) h}) D
               + \sigma_s \sqrt{1 - e^{-2 \eta^2 h}}\, z, \qquad h = \lambda_s - \lambda_t
 
-    With η = 0 it is algorithm 2 of Lu, Zhou, Bao, Chen, Li & Zhu (2022), DPM-Solver++, and solves the probability-flow
-    ODE; with η = 1 it is their SDE-DPM-Solver++(2M), and solves the reverse SDE. https://arxiv.org/abs/2211.01095. No η
-    changes the marginals: fresh noise comes in as fast as the score takes noise away, and with it go the errors of the
-    steps before. At t = 0, where λ is infinite, the step is the exact limit of the first-order one, x_0 = x̂_0.
+    where α is √ᾱ and σ is √(1 − ᾱ). η = 0 is algorithm 2 of Lu, Zhou, Bao, Chen, Li & Zhu (2022), DPM-Solver++, and
+    solves the probability-flow ODE; η = 1 is their SDE-DPM-Solver++(2M), and solves the reverse SDE.
+    https://arxiv.org/abs/2211.01095. No η changes the marginals: fresh noise comes in as fast as the score takes noise
+    away, and with it go the errors of the steps before. At t = 0, where λ is infinite, x_0 = x̂_0 is the limit.
     """
     lambda_ = schedule.log_snr / 2
     before: tuple[Tensor, Tensor] | None = None  # the last x̂_0 and the last h

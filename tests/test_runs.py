@@ -297,15 +297,27 @@ def test_the_command_says_what_is_not_usual():
     assert command(drawn).endswith("--set schedule=drawn --set knots=5.0,0.0,-5.0")
 
 
+def test_a_fork_needs_no_data_to_be_made(monkeypatch: pytest.MonkeyPatch):
+    """A server without MNIST does not fetch it for that: the worker will. A fork not begun can be forked too."""
+    monkeypatch.setenv("GENMODELS_DATA", "/nowhere")
+    child = runs.fork(runs.find("vae-mnist-20d"), 18400)
+    assert child.plan["settings"]["steps"] == 2 * 18400
+    own = new()
+    train(own).close()
+    again = runs.fork(runs.fork(own, 40), 40)
+    assert again.plan["settings"]["steps"] > 40
+
+
 def test_the_command_of_a_fork_begins_with_that_of_its_parent():
     run = new()
     train(run).close()
     child = runs.fork(run, 40, settings={"steps": 60, "lr": 1e-4})
     first, second = command(child).splitlines()
     assert first == command(run)
-    assert second == f"python -m genmodels fork {run.id} --step 40 --steps 60 --lr 0.0001"
+    assert second == "python -m genmodels fork RUN --step 40 --steps 60 --lr 0.0001"
     run.delete()
-    assert command(child).startswith(f"python -m genmodels fork {run.id} --step 40 --set hidden=16 ")
+    assert run.snapshots() == []
+    assert command(child).startswith("python -m genmodels fork RUN --step 40 --set hidden=16 ")
 
 
 def test_a_shipped_curve_keeps_its_ends_and_all_that_was_held_out():

@@ -30,7 +30,7 @@ from genmodels.errors import BadInput
 from genmodels.files import read_json, write, write_json
 from genmodels.metrics.distances import frechet_distance, inception_score, kid, precision_recall
 
-__all__ = ["Judge", "Quality", "Seen", "floor", "judge", "judged", "quality"]
+__all__ = ["Judge", "Quality", "Seen", "floor", "judge", "judges", "quality"]
 
 CHECKPOINTS = Path(__file__).resolve().parents[2] / "checkpoints"
 AT_ONCE = 500  # pictures in one pass
@@ -114,7 +114,7 @@ def judge(name: str, *, device: str = "cpu", root: Path | None = None) -> Judge:
     return one.to(device).eval()
 
 
-def judged() -> tuple[str, ...]:
+def judges() -> tuple[str, ...]:
     """The names of the data sets that have a judge here."""
     return tuple(sorted(path.name.removeprefix("features-") for path in CHECKPOINTS.glob("features-*")))
 

@@ -160,7 +160,7 @@ def samplers(moment: Moment) -> None:
 
 def _judged(moment: Moment, seed: int, spacing: str) -> None:
     """Quality against evaluations, in the eyes of a classifier of these pictures."""
-    if moment.data.name not in features.judged():
+    if moment.data.name not in features.judges():
         return
     st.markdown("**Quality**, as a classifier that was trained on the data sees it")
     n = linked.choice("samples of each", (100, 200, 500), 200, key="judged_n")

@@ -137,11 +137,11 @@ def _back() -> None:
     )
     equation(
         "The same equation, of second order",
-        r"x_s = \tfrac{\sigma_s}{\sigma_t} x_t - \sqrt{\bar\alpha_s}\, (e^{-h} - 1)\, D, \qquad "
-        r"D = \hat x_0 + \tfrac{h}{2 h'} (\hat x_0 - \hat x_0')",
+        r"x_s = \tfrac{\sigma_s}{\sigma_t} e^{-\eta^2 h} x_t + \sqrt{\bar\alpha_s}\, (1 - e^{-(1 + \eta^2) h})\, D "
+        r"+ \sigma_s \sqrt{1 - e^{-2 \eta^2 h}}\, z, \qquad D = \hat x_0 + \tfrac{h}{2 h'} (\hat x_0 - \hat x_0')",
         samplers.dpm_solver,
-        about="x̂₀ is extrapolated in λ = ½ log SNR, h = λ_s − λ_t; a prime is the step before. Lu et al. (2022), "
-        "algorithm 2, https://arxiv.org/abs/2211.01095.",
+        about="x̂₀ is extrapolated in λ = ½ log SNR, h = λ_s − λ_t; a prime is the step before. η = 0 is the equation, "
+        "η = 1 its stochastic twin, the reverse SDE. Lu et al. (2022), https://arxiv.org/abs/2211.01095.",
     )
     equation(
         "Towards a label",

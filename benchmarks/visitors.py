@@ -68,6 +68,10 @@ class Visitor:
 
     async def __aexit__(self, *_: object) -> None:
         """Leave."""
+        await self.close()
+
+    async def close(self) -> None:
+        """Leave, as who closes the tab."""
         for task in (self._listener, *self._timers.values()):
             task.cancel()
         await self._stack.aclose()

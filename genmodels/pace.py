@@ -1,4 +1,4 @@
-"""How long a training takes on this device: a few of its steps, timed, times their number.
+"""How long a training takes on this device: a few of its steps, timed, times their number; and how fast one goes.
 
 Nothing is guessed: before the steps have been timed here there is no answer. A step's time is that of the worker that
 took it, beside whatever else it had to do; snapshots and the first second of a worker are not in it.
@@ -9,7 +9,7 @@ import os
 import platform
 import statistics
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from genmodels.models.base import Preset, build
 from genmodels.settings import Settings
 from genmodels.train import Training
 
-__all__ = ["device", "is_here", "question", "timed", "worded"]
+__all__ = ["device", "is_here", "of", "question", "timed", "worded"]
 
 STEPS, SECONDS = 20, 1.5  # are timed at most, whichever comes first; of steps at least three
 WARM = 2  # steps before them
@@ -90,6 +90,25 @@ def timed(
     step = statistics.median(spent[WARM:])
     found = {"seconds": training.total * step, "steps": training.total, "timed": len(spent) - WARM}
     return {name: np.array(value) for name, value in found.items()}
+
+
+def of(rows: Sequence[Mapping[str, float]]) -> tuple[float, float] | None:
+    """How fast a training goes, by its logged rows.
+
+    Args:
+        rows: "step", "seconds" and "images" of each. Seconds are those of this run alone; steps and images also count
+            what a fork has from its parent, so that only their differences are divided.
+
+    Returns:
+        Seconds a step and examples a second; None before two different rows say it.
+
+    >>> of([{"step": 1, "seconds": 0.5, "images": 100}, {"step": 5, "seconds": 2.5, "images": 500}])
+    (0.5, 200.0)
+    """
+    if len(rows) < 2 or rows[-1]["seconds"] <= rows[0]["seconds"]:
+        return None
+    steps, seconds, images = (rows[-1][name] - rows[0][name] for name in ("step", "seconds", "images"))
+    return seconds / steps, images / seconds
 
 
 def worded(seconds: float) -> str:

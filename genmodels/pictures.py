@@ -86,8 +86,9 @@ def dots(points: npt.ArrayLike, extent: float, side: int = 112) -> Bytes:
 
 
 def png(pixels: Bytes) -> bytes:
-    """A PNG file of pixels: (H, W), (H, W, 3) or (H, W, 4), uint8."""
-    return _encode(pixels, "PNG", optimize=False, compress_level=6)
+    """A PNG file of pixels: (H, W), (H, W, 3) or (H, W, 4), uint8; what is grey throughout has one channel in it."""
+    is_grey = pixels.shape[2:] == (3,) and bool((pixels == pixels[..., :1]).all())
+    return _encode(pixels[..., 0] if is_grey else pixels, "PNG", compress_level=3)
 
 
 def jpeg(pixels: Bytes, quality: int = 88) -> bytes:

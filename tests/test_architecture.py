@@ -19,6 +19,7 @@ LAYERS = (  # a module imports from its own layer and from those above it in thi
         "genmodels",
         "errors",
         "allocator",
+        "libraries",
         "wording",
         "limits",
         "visitors",

@@ -71,3 +71,18 @@ def test_nothing_is_downloaded_to_be_timed(tmp_path, monkeypatch: pytest.MonkeyP
     for file in idx.FILES:
         (raw / file).touch()
     assert pace.is_here("mnist")
+
+
+def test_a_fork_is_as_fast_as_its_own_steps_are() -> None:
+    def rows(step, images):  # ten steps of 64 examples in two seconds, after what the parent had
+        return [{"step": step + n, "seconds": 0.2 * n, "images": images + 64 * n} for n in (1, 2, 5, 10)]
+
+    assert pace.of(rows(0, 0)) == pytest.approx((0.2, 320))
+    assert pace.of(rows(5000, 320_000)) == pytest.approx((0.2, 320))
+
+
+def test_one_row_is_no_speed() -> None:
+    row = {"step": 1, "seconds": 0.2, "images": 64}
+    assert pace.of([]) is None
+    assert pace.of([row]) is None
+    assert pace.of([row, row]) is None  # the same again

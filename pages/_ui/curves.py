@@ -73,9 +73,14 @@ def beside(run: Run) -> list[Run]:
     return [offered[name][0] for name in chosen]
 
 
-def _terms(table: Table) -> list[str]:
-    names = dict.fromkeys(name.removeprefix(HELD_OUT) for row in table for name in row)
-    return [name for name in names if name not in BOOKS and not name.endswith(tuple(BESIDE))]
+def _names(table: Table) -> list[str]:
+    """Of all that any line holds; most lines hold the same."""
+    return list(dict.fromkeys(name for names in dict.fromkeys(map(tuple, table)) for name in names))
+
+
+def _terms(names: Sequence[str]) -> list[str]:
+    terms = dict.fromkeys(name.removeprefix(HELD_OUT) for name in names)
+    return [term for term in terms if term not in BOOKS and not term.endswith(tuple(BESIDE))]
 
 
 def _unit(term: str) -> str:
@@ -89,16 +94,16 @@ def _unit(term: str) -> str:
 def _series(found: Stamp, name: str, color: str) -> dict[str, list[Series]]:
     """The curves of each term of a run: as trained, held out, and exact; made once for all who look."""
     table = metrics(Run(Path(found[0]).parent))
-    alone = name == "train"
+    alone, names = name == "train", _names(table)
     curves: dict[str, list[Series]] = {}
-    for term in _terms(table):
+    for term in _terms(names):
         drawn = [(term, name, color), (HELD_OUT + term, "held out" if alone else f"{name}, held out", color)]
         for (end, what), own in zip(BESIDE.items(), (LATENT, POSTERIOR), strict=True):
-            key = term + end if any(term + end in row for row in table) else HELD_OUT + term + end
+            key = term + end if term + end in names else HELD_OUT + term + end
             drawn.append((key, what if alone else f"{name}, {what}", own if alone else color))
         for key, label, own in drawn:
-            points = [(row["step"], row[key]) for row in table if key in row]
-            if points:
-                x, y = np.array(points).T
+            rows = [row for row in table if key in row]
+            if rows:
+                x, y = (np.array([row[axis] for row in rows], float) for axis in ("step", key))
                 curves.setdefault(term, []).append(Series(label, x, y, own, held_out=key != term))
     return curves

@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from genmodels import jobs, runs, space, visitors
+from genmodels import jobs, pace, runs, space, visitors
 from genmodels.errors import BadInput
 from genmodels.hyperparameters import declared
 from genmodels.models import model_class
@@ -206,11 +206,12 @@ def _say(run: Run, state: dict[str, Any]) -> None:
     """Where it is, in words."""
     step, total, rows = state["step"], state.get("total", 0), metrics(run)
     words = [f"step {step:,}" + (f" of {total:,}" if total else "")]
-    if rows and rows[-1]["seconds"] > 0:
-        last = rows[-1]
-        words += [f"epoch {last['epoch']:.3g}", f"{last['images'] / last['seconds']:,.0f} examples/s"]
+    words += [f"epoch {row['epoch']:.3g}" for row in rows[-1:]]
+    if speed := pace.of(rows):
+        seconds, examples = speed
+        words.append(f"{examples:,.0f} examples/s")
         if state["state"] == "running" and total:
-            words.append(f"{_duration((total - step) * last['seconds'] / last['step'])} left")
+            words.append(f"{_duration((total - step) * seconds)} left")
     ahead = jobs.place(run) if state["state"] == "queued" else None
     waits = "" if ahead is None else f", {ahead} before it"
     st.progress(min(1.0, step / total) if total else 0.0, f"**{state['state']}{waits}** · " + " · ".join(words))

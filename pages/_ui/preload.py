@@ -5,6 +5,7 @@ import importlib
 import logging
 import threading
 
+from genmodels import libraries
 from genmodels.models import MODELS
 
 __all__ = ["start"]
@@ -13,10 +14,10 @@ _started = threading.Lock()
 
 
 def start() -> None:
-    """Once a server, in the background: import the models, start the workers, spare it all from garbage collection.
+    """Once a server, in the background: import the models and start the workers.
 
     The garbage collector walks every object that an import leaves behind, holding the interpreter: frozen, they cost
-    a page's rerun nothing.
+    a page's rerun nothing. What importing read of the libraries and no page needs goes back to the system.
     """
     if _started.acquire(blocking=False):
         threading.Thread(target=_load, name="preload", daemon=True).start()
@@ -35,4 +36,5 @@ def _load() -> None:
             logging.getLogger(__name__).exception("%s could not be imported ahead", module)
     gc.collect()
     gc.freeze()
+    libraries.give_back()
     importlib.import_module("genmodels.jobs").pool()

@@ -137,8 +137,9 @@ def _back() -> None:
     )
     equation(
         "The same equation, of second order",
-        r"x_s = \tfrac{\sigma_s}{\sigma_t} e^{-\eta^2 h} x_t + \sqrt{\bar\alpha_s}\, (1 - e^{-(1 + \eta^2) h})\, D "
-        r"+ \sigma_s \sqrt{1 - e^{-2 \eta^2 h}}\, z, \qquad D = \hat x_0 + \tfrac{h}{2 h'} (\hat x_0 - \hat x_0')",
+        r"\begin{aligned} x_s &= \tfrac{\sigma_s}{\sigma_t} e^{-\eta^2 h} x_t "
+        r"+ \sigma_s \sqrt{1 - e^{-2 \eta^2 h}}\, z \\ &+ \sqrt{\bar\alpha_s}\, (1 - e^{-(1 + \eta^2) h})\, D, \\ "
+        r"D &= \hat x_0 + \tfrac{h}{2 h'} (\hat x_0 - \hat x_0') \end{aligned}",
         samplers.dpm_solver,
         about="x̂₀ is extrapolated in λ = ½ log SNR, h = λ_s − λ_t; a prime is the step before. η = 0 is the equation, "
         "η = 1 its stochastic twin, the reverse SDE. Lu et al. (2022), https://arxiv.org/abs/2211.01095.",

@@ -400,3 +400,8 @@ def test_the_gallery_holds_what_each_checkpoint_drew() -> None:
 
 def test_a_folder_without_checkpoints_is_an_empty_gallery(tmp_path: Path) -> None:
     assert pieces(tmp_path) == ()
+
+
+def test_a_figure_is_told_to_those_who_do_not_see_it() -> None:
+    (counts,) = AppTest.from_file("../pages/lab/data.py", default_timeout=60).run().get("plotly_chart")
+    assert counts.proto.alt.startswith("Training examples of each class. examples. 0 142, 1 146,")

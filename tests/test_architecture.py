@@ -115,6 +115,11 @@ def test_pages_compute_nothing(path: Path) -> None:
     assert not {name.split(".")[0] for name in imports(path)} & {"torch", "torchvision", "scipy", "sklearn"}
 
 
+def test_every_figure_comes_with_its_words() -> None:
+    drawn = {relative(path) for path in SCREEN if "plotly_chart(" in path.read_text()}
+    assert drawn == {"pages/_ui/plot.py"}  # which gives each its alternative text
+
+
 @pytest.mark.parametrize("path", LIBRARY, ids=relative)
 def test_every_module_has_its_layer(path: Path) -> None:
     assert home(path) in LAYER, f"say in LAYERS where {home(path)} belongs"

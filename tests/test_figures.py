@@ -181,3 +181,30 @@ def luminance(color: str) -> float:
     c = np.array([int(color[i : i + 2], 16) for i in (1, 3, 5)]) / 255
     linear = np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4)
     return float(linear @ [0.2126, 0.7152, 0.0722])
+
+
+SAID = {
+    "points": "x₂ against x₁. data, 50 points. samples, 50 points.",
+    "curves": "nats against step. elbo from 3 to 4.",
+    "bars": "FID. vae 2, gan 1.",
+    "mesh": "x₂ against x₁. grid.",
+}
+
+
+@pytest.mark.parametrize("name", SAID)
+def test_a_figure_is_told_in_words(name: str) -> None:
+    assert figures.described(FIGURES[name]()) == SAID[name]
+
+
+def test_words_tell_what_lies_beyond_the_ends_of_a_curve() -> None:
+    curves = [Curve("a", [1, 2, 3], [3, -1, 4], figures.DATA), Curve("b", [1, 2, 3], [1, 9, 2], figures.SAMPLES)]
+    told = figures.described(figures.curves(curves, x_title="t", y_title="nats", title="<b>Terms</b>"))
+    assert told == "Terms. nats against t. a from 3 to 4, lowest −1. b from 1 to 2, highest 9."
+
+
+def test_words_tell_the_range_of_a_map_and_of_many_bars() -> None:
+    values = np.array([[-2.0, 0.5], [np.nan, 3.0]])
+    assert "Map of score between −2 and 3" in figures.described(figures.signed(values, EXTENT))
+    many = figures.described(figures.bars({str(i): float(i) for i in range(100)}, y_title="n"))
+    assert many == "n. 100 bars between 0 and 99."
+    assert figures.described(figures.density(np.full((2, 2), np.nan), EXTENT)).count("Map of density") == 1

@@ -20,6 +20,7 @@ from genmodels.figures.style import (
     Points,
     thin,
 )
+from genmodels.figures.words import described
 
 __all__ = [
     "CLASSES",
@@ -36,6 +37,7 @@ __all__ = [
     "bars",
     "curves",
     "density",
+    "described",
     "histogram",
     "mesh",
     "points",

@@ -15,6 +15,7 @@ from pages._ui import linked
 from pages._ui.components.image_grid import image_grid
 from pages._ui.forms import hyperparameters, read_url
 from pages._ui.moment import Moment
+from pages._ui.plot import plot
 from pages._ui.tasks import answer
 
 __all__ = ["sampling"]
@@ -57,7 +58,7 @@ def _show(moment: Moment, x: npt.NDArray[Any], seed: int) -> None:
             figures.Points("samples", x, figures.SAMPLES, size=3),
         ]
         figure = figures.points(clouds, title="Samples over the data", extent=plane.extent)
-        st.plotly_chart(figure, width="stretch", key="sampled-points")
+        plot(figure, key="sampled-points")
     buffer = io.BytesIO()
     np.savez_compressed(buffer, x=x)
     st.download_button(

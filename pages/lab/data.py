@@ -10,6 +10,7 @@ from genmodels.hyperparameters import Hyperparameter, Only
 from genmodels.instruments import data as instruments
 from pages._ui.components.image_grid import image_grid
 from pages._ui.forms import fields_of, strokes
+from pages._ui.plot import plot
 
 st.title("Data")
 st.caption("What a model is given to learn: real pictures, or points of the plane whose density is known exactly.")
@@ -65,17 +66,15 @@ if info.kind == "images":
     with right:
         counts = dict(zip(data.classes, found.counts[0].tolist(), strict=True))
         chart = figures.bars(counts, title="Training examples of each class", y_title="examples", color=figures.DATA)
-        st.plotly_chart(chart, width="stretch", key="counts")
+        plot(chart, key="counts")
 else:
     plane = instruments.density(data)
     left, right = st.columns(2)
     cloud = figures.Points("training points", plane.points, figures.DATA, size=3)
-    left.plotly_chart(
-        figures.points([cloud], title="What a model sees", extent=plane.extent), width="stretch", key="points"
-    )
+    plot(figures.points([cloud], title="What a model sees", extent=plane.extent), key="points", place=left)
     if plane.density is not None:
-        right.plotly_chart(
+        plot(
             figures.density(np.asarray(plane.density), plane.extent, title="The exact density", unit="p(x)"),
-            width="stretch",
             key="density",
+            place=right,
         )

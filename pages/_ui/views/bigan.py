@@ -9,6 +9,7 @@ from genmodels.instruments import gan_lab as lab
 from pages._ui.components.drawing_pad import drawing_pad
 from pages._ui.components.image_grid import image_grid
 from pages._ui.moment import Moment
+from pages._ui.plot import plot
 from pages._ui.views.gan import half_of, label_of, legend_above, square, zoom
 
 __all__ = ["drawn", "there_and_back"]
@@ -59,7 +60,7 @@ def _ways(moment: Moment, found: lab.Back) -> None:
     title = f"There and back: mean squared error {found.error.mean():.4f}"
     figure = figures.points(clouds, title=title, extent=square(half_of(moment)))
     figures.arrows(figure, x, mean - x, name="error", color=figures.NEUTRAL)
-    st.plotly_chart(legend_above(figure, 480), width="stretch", key="ways")
+    plot(legend_above(figure, 480), key="ways")
     st.caption("No loss ever compared the two: the discriminator only sees the pairs (x, E(x)) and (G(z), z).")
 
 
@@ -71,7 +72,7 @@ def _codes(moment: Moment, found: lab.Back) -> None:
             figures.Points(name, z[found.labels == i], figures.CLASSES[i % 10], size=4) for i, name in enumerate(names)
         ]
         figure = figures.points(clouds, title="Codes E(x), two dimensions", x_title="z₁", y_title="z₂")
-        st.plotly_chart(legend_above(figure), width="stretch", key="codes")
+        plot(legend_above(figure), key="codes")
     x, y = lab.normal()
     figure = figures.histogram(
         {"all codes": found.z},
@@ -83,7 +84,7 @@ def _codes(moment: Moment, found: lab.Back) -> None:
     figure.add_scatter(
         x=x, y=y, mode="lines", name="N(0, 1)", line={"color": figures.LATENT, "width": 2, "dash": "dash"}
     )
-    st.plotly_chart(legend_above(figure).update_layout(showlegend=True), width="stretch", key="code-histogram")
+    plot(legend_above(figure).update_layout(showlegend=True), key="code-histogram")
 
 
 def drawn(moment: Moment) -> None:
@@ -114,4 +115,4 @@ def drawn(moment: Moment) -> None:
         )
         code = {f"z{i + 1}": float(value) for i, value in enumerate(found.z[0])}
         figure = figures.bars(code, title="Its code E(x)", y_title="value", color=figures.LATENT)
-        st.plotly_chart(figure, width="stretch", key="code")
+        plot(figure, key="code")

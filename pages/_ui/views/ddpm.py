@@ -17,6 +17,7 @@ from pages._ui.components.image_grid import image_grid
 from pages._ui.components.scrubber import point_film, scrubber
 from pages._ui.forms import hyperparameters
 from pages._ui.moment import Moment
+from pages._ui.plot import plot
 from pages._ui.tasks import answer
 from pages._ui.views.ddpm_edit import edit
 from pages._ui.views.ddpm_film import PANELS, Array, half_of, joined, lines_under, packed, paper, way_back
@@ -73,8 +74,8 @@ def _schedule(moment: Moment) -> None:
         lines, x_title="t, steps", y_title="share of xₜ", title=f"Signal and noise: {own}; dashed: others"
     )
     snr = figures.curves(ratios, x_title="t, steps", y_title="log SNR, nats", title="Signal-to-noise ratio ᾱ / (1 − ᾱ)")
-    st.plotly_chart(rates.update_layout(height=280), width="stretch", key="rates")
-    st.plotly_chart(snr.update_layout(height=280), width="stretch", key="snr")
+    plot(rates.update_layout(height=280), key="rates")
+    plot(snr.update_layout(height=280), key="snr")
 
 
 # Denoise ---
@@ -148,14 +149,14 @@ def samplers(moment: Moment) -> None:
     logs: dict[str, Any] = {"log_x": True, "log_y": True, "x_title": "evaluations of the network"}
     unit = "RMS, share of white" if moment.model.is_image else "RMS"
     gap = figures.curves(lines, y_title=unit, title="Distance from the solution of the equation", **logs)
-    places[0].plotly_chart(_dotted(gap), width="stretch", key="gap")
+    plot(_dotted(gap), key="gap", place=places[0])
     if "w1" not in found:
         return _judged(moment, int(seed), spacing)
     lines = [figures.Curve(name, asked[i], found["w1"][i], COLORS[name]) for i, name in enumerate(SAMPLERS)]
     ends = np.array([asked.min(), asked.max()])
     lines.append(figures.Curve("data from data", ends, np.full(2, found["floor"]), figures.DATA, dashed=True))
     w1 = figures.curves(lines, y_title="sliced W₁", title="Distance from the data", **logs)
-    places[1].plotly_chart(_dotted(w1), width="stretch", key="w1")
+    plot(_dotted(w1), key="w1", place=places[1])
 
 
 def _judged(moment: Moment, seed: int, spacing: str) -> None:
@@ -176,7 +177,7 @@ def _judged(moment: Moment, seed: int, spacing: str) -> None:
         lines.append(figures.Curve("test data", ends, np.full(2, found[data]), figures.DATA, dashed=True))
         logs: dict[str, Any] = {"log_x": True, "log_y": part == "fid", "x_title": "evaluations of the network"}
         chart = figures.curves(lines, y_title=unit, title=title, **logs)
-        place.plotly_chart(_dotted(chart), width="stretch", key=part)
+        plot(_dotted(chart), key=part, place=place)
     st.caption(
         "FID, the Fréchet distance in the classifier's features, depends on how many samples there are: hold it "
         "against that of as many test pictures, dashed. A digit is clear where one class is given more than 95 %."
@@ -237,11 +238,11 @@ def bound(moment: Moment) -> None:
     line = figures.Curve("L", t, np.maximum(found["steps"], 1e-12), figures.POSTERIOR)
     logs: dict[str, Any] = {"log_x": True, "log_y": True, "x_title": "t, steps"}
     terms = figures.curves([line], y_title="nats", title="L(t−1): what the step from t to t − 1 costs", **logs)
-    left.plotly_chart(terms, width="stretch", key="terms")
+    plot(terms, key="terms", place=left)
     left.caption("Most of the bound is paid at small t, for detail so fine that pictures hardly show it.")
     line = figures.Curve("error", t, found["mse"], figures.SAMPLES)
     error = figures.curves([line], y_title="per dimension", x_title="t, steps", title="Squared error of ε̂")
-    right.plotly_chart(error, width="stretch", key="errors")
+    plot(error, key="errors", place=right)
     right.caption("What is trained weighs these alike; the bound weighs them by β² / (2 σ² α (1 − ᾱ)).")
 
 

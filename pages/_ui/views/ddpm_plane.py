@@ -10,6 +10,7 @@ from genmodels.instruments import score
 from pages._ui import linked
 from pages._ui.components.scrubber import point_film
 from pages._ui.moment import Moment
+from pages._ui.plot import plot
 from pages._ui.tasks import answer
 from pages._ui.views.ddpm_film import Array, lines_under, paper
 
@@ -61,7 +62,7 @@ def _arrows(found: Mapping[str, Array], known: bool, half: float) -> None:
     figure.update_traces(line_width=3.5, opacity=0.6, selector={"name": "true"})
     above = {"y": 1, "yref": "container", "yanchor": "top", "pad": {"t": 10}}
     figure.update_layout(showlegend=True, height=460, margin_t=62, title=above)
-    st.plotly_chart(figure, width="stretch", key="arrows")
+    plot(figure, key="arrows")
     st.caption("−ε̂ = √(1 − ᾱ) ∇ log q(xₜ). An arrow's length is |ε̂| / (1 + |ε̂|), so that far points stay in sight.")
 
 
@@ -72,7 +73,7 @@ def _learning(moment: Moment, found: Mapping[str, Array], known: bool) -> None:
         lines.append(figures.Curve("of the best possible ε*", found["t"], found["floor"], figures.DATA, dashed=True))
         lines.append(figures.Curve("between the two", found["t"], found["gap"], figures.POSTERIOR))
     figure = figures.curves(lines, x_title="t, steps", y_title="per dimension", title="Squared error of the noise")
-    st.plotly_chart(figure, width="stretch", key="field-error")
+    plot(figure, key="field-error")
     st.caption("At a right angle: E‖ε − ε̂‖² = E‖ε − ε*‖² + E‖ε* − ε̂‖². Only the last part can be learned away.")
     st.markdown("##### The density that the model has learned")
     dense = answer("ddpm-density", run=moment.id, step=moment.step, key="density")
@@ -91,8 +92,8 @@ def _density(found: Mapping[str, Array]) -> None:
         learned.update_traces(zmax=top, selector={"type": "heatmap"})
         true = figures.density(found["true"], extent, title="True")
         gap = figures.signed(found["learned"] - found["true"], extent, title="Learned − true", unit="density")
-        places[1].plotly_chart(true, width="stretch", key="true")
-        places[2].plotly_chart(gap, width="stretch", key="density-gap")
+        plot(true, key="true", place=places[1])
+        plot(gap, key="density-gap", place=places[2])
         words += f" KL(true ‖ learned) = {float(found['kl']):.4f} nats."
-    places[0].plotly_chart(learned, width="stretch", key="learned")
+    plot(learned, key="learned", place=places[0])
     st.caption(words)

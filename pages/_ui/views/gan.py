@@ -12,6 +12,7 @@ from pages._ui.components.image_grid import image_grid
 from pages._ui.components.latent_pad import latent_pad
 from pages._ui.components.scrubber import scrubber
 from pages._ui.moment import Moment
+from pages._ui.plot import plot
 
 __all__ = [
     "belief",
@@ -139,7 +140,7 @@ def plane(moment: Moment) -> None:
     figures.arrows(figure, push.x, push.push, name="push", color=figures.NEUTRAL, length=length)
     figure.update_traces(showlegend=False, selector={"name": "push"})  # the caption says what an arrow is
     with places[0]:
-        st.plotly_chart(legend_above(figure, height), width="stretch", key="surface")
+        plot(legend_above(figure, height), key="surface")
         st.caption(
             "Blue: it sees data; vermilion: it sees samples. An arrow is −∂L/∂x, where the generator's loss would "
             f"move this sample if it were free; the longest is {longest:.3g} per unit of x."
@@ -149,7 +150,7 @@ def plane(moment: Moment) -> None:
             _best_beside(moment, half)
     sheet = figures.mesh(_sheet(moment, label), title="A square of noise under G", over=(real,), extent=square(half))
     with places[-1]:
-        st.plotly_chart(legend_above(sheet, height), width="stretch", key="sheet")
+        plot(legend_above(sheet, height), key="sheet")
         st.caption(
             "The grid z ∈ [−2.5, 2.5]² of the first two dimensions of the noise, carried by G. Where modes lie apart "
             "the sheet must stretch between them: samples there are unavoidable, but can be made few."
@@ -159,7 +160,7 @@ def plane(moment: Moment) -> None:
 def _best_beside(moment: Moment, half: float) -> None:
     best = _best(moment, half)
     figure = _judged(best.best, half, 0.5, "D*(x)", "The best discriminator, p / (p + q)")
-    st.plotly_chart(legend_above(figure, 430), width="stretch", key="best")
+    plot(legend_above(figure, 430), key="best")
     st.caption(
         "p is exact, q a kernel estimate from 4,000 samples; blank where both are nearly 0. "
         f"V(D*, G) = {said(best.value)} nats, V(D, G) = {said(best.learned_value)} of the learned one by the "

@@ -12,6 +12,7 @@ from genmodels.runs import Run
 from pages._ui.components.image_grid import image_grid
 from pages._ui.film import GOING
 from pages._ui.moment import Moment
+from pages._ui.plot import plot
 from pages._ui.views.gan import belief, half_of, real_points, square, zoom
 
 __all__ = ["EVERY", "are_going", "column", "linked", "start"]
@@ -83,4 +84,4 @@ def column(title: str, run: Run, state: Mapping[str, Any], key: str) -> None:
         figure = belief(_surface(moment, half), title="", over=clouds)
         figure.update_traces(showscale=False, selector={"type": "heatmap"})
     figure.update_layout(height=225, showlegend=False, margin={"l": 30, "r": 4, "t": 8, "b": 30})
-    st.plotly_chart(figure, width="stretch", key=key, config={"displayModeBar": False})
+    plot(figure, key=key, displayModeBar=False)

@@ -6,6 +6,7 @@ import streamlit as st
 from genmodels import figures
 from genmodels.instruments import gan_lab as lab
 from pages._ui.moment import Moment
+from pages._ui.plot import plot
 from pages._ui.tasks import answer
 from pages._ui.views.gan import half_of, legend_above, only_planes, said, square
 
@@ -50,7 +51,7 @@ def _distance_curves(moment: Moment, found: dict[str, np.ndarray]) -> None:
     figure = figures.curves(
         lines, x_title="step", y_title="distance, units of x", title="How far the samples are", marker=moment.step
     )
-    st.plotly_chart(legend_above(figure), width="stretch", key="distances")
+    plot(legend_above(figure), key="distances")
     mean, spread = found["floor"]
     words = (
         "400 samples of the same noise against 400 test points. Two sets of 400 data are themselves "
@@ -76,7 +77,7 @@ def _plan(moment: Moment) -> None:
     title = f"The cheapest plan: W₁ = {found.w1:.3f}"
     figure = figures.points(clouds, title=title, extent=square(half_of(moment)))
     figures.arrows(figure, found.fake, found.real - found.fake, name="way", color=figures.NEUTRAL)
-    st.plotly_chart(legend_above(figure), width="stretch", key="plan")
+    plot(legend_above(figure), key="plan")
     st.caption("200 samples, each carried to a test point so that the mean way is as short as can be.")
     if moment.run.plan["model"] == "wgan":
         low, middle, high = np.quantile(found.climb, [0.1, 0.5, 0.9])

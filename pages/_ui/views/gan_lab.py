@@ -8,6 +8,7 @@ from genmodels.instruments import gan as instruments
 from genmodels.instruments import gan_lab as lab
 from genmodels.runs import Run
 from pages._ui.moment import Moment
+from pages._ui.plot import plot
 from pages._ui.views.gan import half_of, label_of, legend_above, real_points, square
 from pages._ui.views.gan_beside import EVERY, are_going, column, linked, start
 
@@ -58,7 +59,7 @@ def _histogram(moment: Moment) -> None:
         colors=COLORS,
         line=("1-Lipschitz", 1.0),
     )
-    st.plotly_chart(legend_above(figure, 380), width="stretch", key="slopes")
+    plot(legend_above(figure, 380), key="slopes")
     st.caption(
         f"At 500 test examples, 500 samples and 500 points between: {found.violations:.1%} are steeper than 1. "
         + KEPT[moment.model.penalty if moment.run.plan["model"] == "wgan" else "discriminator"]
@@ -78,7 +79,7 @@ def _violations(moment: Moment) -> None:
         unit="‖∇f‖ − 1",
         over=(real_points(moment),),
     )
-    st.plotly_chart(figure.update_layout(showlegend=False), width="stretch", key="steepness")
+    plot(figure.update_layout(showlegend=False), key="steepness")
     st.caption("Vermilion: steeper than 1; blue: flatter. Dots: data.")
 
 
@@ -145,7 +146,7 @@ def _numbers(moments: dict[str, Moment]) -> None:
         limits=_limits([one.log10_slopes for one in found.values()]),
     )
     legend_above(figure, 340).update_layout(margin={"t": 100})
-    right.plotly_chart(figure, width="stretch", key="five-slopes")
+    plot(figure, key="five-slopes", place=right)
 
 
 def _limits(arrays: list[np.ndarray]) -> tuple[float, float]:

@@ -9,6 +9,7 @@ from genmodels.instruments import gan_modes as lab
 from genmodels.metrics.distances import Modes
 from genmodels.runs import Run
 from pages._ui.moment import Moment
+from pages._ui.plot import plot
 from pages._ui.views.gan import legend_above
 from pages._ui.views.gan_beside import EVERY, are_going, column, linked, start
 from pages._ui.views.gan_distance import history
@@ -54,10 +55,10 @@ def _over_training(moment: Moment, found: dict[str, np.ndarray]) -> None:
     figure = figures.curves(
         covered, y_title=what, title=f"{what.capitalize()} covered", x_title="step", marker=moment.step
     )
-    left.plotly_chart(legend_above(figure).update_yaxes(range=[0, 1.08 * of]), width="stretch", key="covered")
+    plot(legend_above(figure).update_yaxes(range=[0, 1.08 * of]), key="covered", place=left)
     title = "The judge is sure: p > 0.95" if are_digits else "Within 3σ of a mode"
     figure = figures.curves(close, y_title="% of the samples", title=title, x_title="step", marker=moment.step)
-    middle.plotly_chart(legend_above(figure).update_yaxes(range=[0, 105]), width="stretch", key="close")
+    plot(legend_above(figure).update_yaxes(range=[0, 105]), key="close", place=middle)
     at = int(np.abs(steps - (steps[-1] if moment.step is None else moment.step)).argmin())
     names = moment.data.classes if are_digits else [str(i + 1) for i in range(of)]
     counts = found["counts"][at]
@@ -69,7 +70,7 @@ def _over_training(moment: Moment, found: dict[str, np.ndarray]) -> None:
         y_title="samples of 400",
         floor=("even", even),
     )
-    right.plotly_chart(figure, width="stretch", key="counts")
+    plot(figure, key="counts", place=right)
     st.caption(f"Covered: a fifth of its even share of 400 samples or more. Always the same noise; {what}: {of}.")
 
 
@@ -131,4 +132,4 @@ def _curves(there: list[Run]) -> None:
     last = max(run.snapshots()[-1] for run in there if run.snapshots())
     lines.append(figures.Curve("there are", np.array([0, last]), np.array([of, of]), figures.NEUTRAL, dashed=True))
     figure = figures.curves(lines, x_title="step", y_title="covered", title="Covered over the training")
-    st.plotly_chart(legend_above(figure, 340).update_yaxes(range=[0, 1.08 * of]), width="stretch", key="mend-curves")
+    plot(legend_above(figure, 340).update_yaxes(range=[0, 1.08 * of]), key="mend-curves")

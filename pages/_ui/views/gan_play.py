@@ -12,6 +12,7 @@ from genmodels.instruments.gan import Surface
 from pages._ui import linked
 from pages._ui.components.scrubber import point_film
 from pages._ui.moment import Moment
+from pages._ui.plot import plot
 from pages._ui.tasks import answer
 from pages._ui.views.ddpm_film import Array, paper
 from pages._ui.views.gan import belief, legend_above, only_planes, real_points, said
@@ -108,7 +109,7 @@ def _now(moment: Moment, found: Mapping[str, Array]) -> None:
     figure = belief(surface, title=f"After turn {turn}" if turn else "Before the first turn", over=clouds)
     longest = max(float(np.linalg.norm(found["push"], axis=1).max()), 1e-12)
     figures.arrows(figure, found["x"], found["push"], name="push", color=figures.NEUTRAL, length=0.2 * half / longest)
-    st.plotly_chart(legend_above(figure, 480), width="stretch", key="game-now")
+    plot(legend_above(figure, 480), key="game-now")
     terms = zip(found["names"].tolist(), found["terms"][-1], strict=True)
     st.caption(
         f"An arrow is where the generator's next turn would move this sample, the longest {longest:.3g} per unit of x. "

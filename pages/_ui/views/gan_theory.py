@@ -15,6 +15,7 @@ from genmodels.models import gan as gan_models
 from genmodels.models import wgan as wgan_models
 from genmodels.players import normalize_spectrally
 from pages._ui.moment import Moment
+from pages._ui.plot import plot
 from pages._ui.theory import equation
 from pages._ui.views.gan import legend_above
 
@@ -136,7 +137,7 @@ def _saturation(it: dict[str, float], least_squares: bool) -> None:
             annotation_position="bottom left",
         )
     left, right = st.columns([3, 2], gap="medium")
-    left.plotly_chart(legend_above(figure), width="stretch", key="saturation")
+    plot(legend_above(figure), key="saturation", place=left)
     right.markdown(
         "On the left the discriminator is sure that the sample is false. There log(1 − D) is flat: its slope is D ≈ 0, "
         "and the generator that most needs to learn is told nothing. −log D has slope 1 − D ≈ 1 in the same place. "
@@ -194,7 +195,7 @@ def _flat() -> None:
         title="Why not the divergence",
     )
     left, right = st.columns([3, 2], gap="medium")
-    left.plotly_chart(legend_above(figure), width="stretch", key="apart")
+    plot(legend_above(figure), key="apart", place=left)
     right.markdown(
         "Once the two hardly overlap, JS stands at log 2 and its slope is 0: a perfect discriminator tells the "
         "generator nothing. W₁ is θ itself, with the same slope everywhere. Arjovsky et al. (2017), example 1."

@@ -10,6 +10,7 @@ from pages._ui.components.image_grid import image_grid
 from pages._ui.components.latent_pad import Encoded, latent_pad
 from pages._ui.components.scrubber import scrubber
 from pages._ui.moment import Moment
+from pages._ui.plot import plot
 from pages._ui.tasks import answer
 from pages._ui.views import vae_collapse, vae_latent, vae_plane, vae_priors, vae_read
 
@@ -73,7 +74,7 @@ def _warped(moment: Moment) -> None:
     images = instruments.manifold(moment.model, 30).images
     cloud = figures.Points("test points", moment.data.test.x[:1000].numpy(), figures.DATA, size=3, opacity=0.35)
     title = "E[x | z] of a grid of z"
-    st.plotly_chart(figures.mesh(images, title=title, over=(cloud,)), width="stretch", key="warped")
+    plot(figures.mesh(images, title=title, over=(cloud,)), key="warped")
     st.caption(
         "Latent space, bent over the data: each line is a row or a column of a grid of 30 × 30 codes, under a normal "
         "prior even in probability. Around it the decoder adds its noise."
@@ -112,7 +113,7 @@ def prior_and_posterior(moment: Moment) -> None:
     for place, figure, key in ((left, prior, "prior"), (middle, posterior, "posterior"), (right, gap, "gap")):
         if key != "gap":
             figure.update_traces(zmax=top, selector={"type": "heatmap"})
-        place.plotly_chart(figure.update_layout(showlegend=False), width="stretch", key=f"density-{key}")
+        plot(figure.update_layout(showlegend=False), key=f"density-{key}", place=place)
 
 
 def reconstructions(moment: Moment) -> None:
@@ -123,7 +124,7 @@ def reconstructions(moment: Moment) -> None:
             figures.Points("test points", found.x, figures.DATA, size=8),
             figures.Points("E[x | z]", found.mean, figures.SAMPLES, size=8),
         ]
-        st.plotly_chart(figures.points(clouds, title="Reconstructions"), width="stretch", key="reconstructions")
+        plot(figures.points(clouds, title="Reconstructions"), key="reconstructions")
         return
     third = len(found.x) // 3
     for i, (name, place) in enumerate(zip(("The worst", "The middle", "The best"), st.columns(3), strict=True)):
@@ -212,7 +213,7 @@ def bound(moment: Moment) -> None:
     figure = figures.bars(rungs, title="ELBO ≤ IWAE ≤ log p(x)", y_title="nats", color=figures.POSTERIOR)
     low, high = min(rungs.values()), max(rungs.values())
     figure.update_yaxes(range=[low - 0.3 * (high - low) - 0.1, high + 0.15 * (high - low) + 0.1])
-    left.plotly_chart(figure, width="stretch", key="rungs")
+    plot(figure, key="rungs", place=left)
     whole = len(found["kl"]) < len(found["active"])
     kl = {"all together" if whole else f"z{i + 1}": float(v) for i, v in enumerate(found["kl"])}
     active = int((found["active"] > 0.01).sum())
@@ -220,7 +221,7 @@ def bound(moment: Moment) -> None:
         f"{active} of {len(found['active'])} dimensions are active: their posterior means move by more than 0.1."
     )
     figure = figures.bars(kl, title="KL of each latent dimension", y_title="nats", color=figures.LATENT)
-    right.plotly_chart(figure, width="stretch", key="kl")
+    plot(figure, key="kl", place=right)
 
 
 VIEWS = {

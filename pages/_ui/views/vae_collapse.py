@@ -14,6 +14,7 @@ from genmodels.models.vae import VAE
 from genmodels.runs import Run
 from pages._ui.film import GOING
 from pages._ui.moment import Moment
+from pages._ui.plot import plot
 
 __all__ = ["collapse"]
 
@@ -34,7 +35,7 @@ def collapse(moment: Moment) -> None:
     found = _usage(moment)
     left, right = st.columns([3, 2], gap="medium")
     with left:
-        st.plotly_chart(_bars(found), width="stretch", key="usage")
+        plot(_bars(found), key="usage")
     with right:
         _words(found)
         if st.button("Make it happen", key="make-collapse", help=f"Trains the preset *{PRESET}* and shows it here."):
@@ -141,7 +142,7 @@ def _side_by_side(going: bool) -> None:
     ]
     if lines:
         figure = figures.curves(lines, title="KL(q(z | x) ‖ p(z)) as they learn", x_title="step", y_title="nats")
-        st.plotly_chart(figure, width="stretch", key="cures-kl")
+        plot(figure, key="cures-kl")
 
 
 def _one(cure: str, run: Run, state: dict[str, Any]) -> None:
@@ -164,5 +165,5 @@ def _one(cure: str, run: Run, state: dict[str, Any]) -> None:
         delta_color="off",
         delta_arrow="off",
     )
-    st.plotly_chart(_bars(found, "", 190), width="stretch", key=f"cure-kl-{cure}", config={"displayModeBar": False})
+    plot(_bars(found, "", 190), key=f"cure-kl-{cure}", displayModeBar=False)
     st.caption(instruments.CURES[cure][1])

@@ -11,6 +11,7 @@ from genmodels.instruments import vae as instruments
 from genmodels.instruments import vae_latent as geometry
 from pages._ui import linked
 from pages._ui.moment import Moment
+from pages._ui.plot import plot
 from pages._ui.tasks import answer
 
 __all__ = ["close_the_gap", "density_of_z", "shapes"]
@@ -31,11 +32,11 @@ def shapes(moment: Moment) -> None:
     found, map_ = _encoded(moment), _stretch(moment)
     outlines = geometry.ellipses(found.mu, found.sigma)
     left, right = st.columns(2)
-    left.plotly_chart(_posteriors(moment, found.labels, outlines), width="stretch", key="ellipses")
+    plot(_posteriors(moment, found.labels, outlines), key="ellipses", place=left)
     left.caption("Each ellipse is q(z | x) of one test example, one σ wide, in the colour of its label.")
     values = map_.log10 - map_.log10.min()
     figure = density_of_z(values, map_.extent, title="The decoder's stretch", unit="decades")
-    right.plotly_chart(figure, width="stretch", key="stretch")
+    plot(figure, key="stretch", place=right)
     right.caption(
         "log₁₀ √det(JᵀJ) over its least value: where the colour is strong, a small step of z changes the picture much. "
         "Those are the borders between kinds of pictures."
@@ -70,7 +71,7 @@ def close_the_gap(moment: Moment) -> None:
         exact = np.full(len(steps), found["exact"][0])
         lines.append(figures.Curve("log p(x), exact", steps, exact, figures.DATA, dashed=True))
     figure = figures.curves(lines, title="Refining q(z | x) of one example", x_title="gradient step", y_title="nats")
-    st.plotly_chart(figure, width="stretch", key="gap-curve")
+    plot(figure, key="gap-curve")
     a, b, c = st.columns(3)
     a.metric("ELBO, as encoded", f"{found['elbo'][0]:.2f} nats")
     b.metric("ELBO, refined", f"{found['elbo'][-1]:.2f} nats", f"{found['elbo'][-1] - found['elbo'][0]:+.2f}")

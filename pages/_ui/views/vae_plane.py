@@ -9,6 +9,7 @@ from genmodels.instruments import vae_latent as geometry
 from pages._ui import linked
 from pages._ui.components.image_grid import image_grid
 from pages._ui.moment import Moment
+from pages._ui.plot import plot
 from pages._ui.tasks import answer
 
 __all__ = ["density", "true_posterior"]
@@ -39,7 +40,7 @@ def density(moment: Moment) -> None:
     for i, (place, figure) in enumerate(zip(st.columns(len(maps)), maps, strict=True)):
         if i < 2:
             figure.update_traces(zmax=top)
-        place.plotly_chart(figure.update_layout(height=330), width="stretch", key=f"p-of-x-{i}")
+        plot(figure.update_layout(height=330), key=f"p-of-x-{i}", place=place)
     if "kl" in found:
         kl, error = found["kl"]
         st.metric(
@@ -69,7 +70,7 @@ def true_posterior(moment: Moment) -> None:
         _example(moment, found)
     with right:
         figure = _curves(found) if moment.model.latent_dim == 1 else _map(found)
-        st.plotly_chart(figure, width="stretch", key="true-posterior")
+        plot(figure, key="true-posterior")
     _sum(found)
 
 
@@ -88,7 +89,7 @@ def _example(moment: Moment, found: dict[str, np.ndarray]) -> None:
         figures.Points("test points", moment.data.test.x[:800].numpy(), figures.DATA, size=3, opacity=0.3),
         figures.Points("x", found["x"][None], figures.SAMPLES, size=12, opacity=1.0),
     ]
-    st.plotly_chart(figures.points(clouds, title="x among the data"), width="stretch", key="posterior-x")
+    plot(figures.points(clouds, title="x among the data"), key="posterior-x")
 
 
 def _map(found: dict[str, np.ndarray]) -> go.Figure:

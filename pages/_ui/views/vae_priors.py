@@ -12,6 +12,7 @@ from genmodels.instruments import vae as instruments
 from genmodels.runs import Run
 from pages._ui.film import GOING
 from pages._ui.moment import Moment
+from pages._ui.plot import plot
 from pages._ui.tasks import answer
 from pages._ui.views.vae_latent import density_of_z
 
@@ -139,5 +140,5 @@ def _map(found: dict[str, Any], title: str, key: str) -> None:
         values, (left, right, bottom, top), unit="∛ density", title=title, color=figures.LATENT, over=clouds
     )
     figure.update_traces(showscale=False, selector={"type": "heatmap"})
-    st.plotly_chart(figure.update_layout(showlegend=False, height=380), width="stretch", key=key)
+    plot(figure.update_layout(showlegend=False, height=380), key=key)
     st.caption(f"KL(q(z) ‖ p(z)) = {float(found['kl']):.3f} nats between all that is encoded and the prior.")

@@ -15,6 +15,7 @@ from pages._ui import linked
 from pages._ui.components.drawing_pad import drawing_pad
 from pages._ui.components.image_grid import image_grid
 from pages._ui.moment import Moment
+from pages._ui.plot import plot
 
 __all__ = ["drawn"]
 
@@ -129,7 +130,7 @@ def _where(moment: Moment, found: instruments.Reading) -> None:
         means = {f"z{i + 1}": float(v) for i, v in enumerate(found.mu)}
         spread = {f"z{i + 1}": float(v) for i, v in enumerate(found.sigma)}
         figure = figures.bars(means, errors=spread, title="q(z | x): μ ± σ", y_title="z", color=figures.POSTERIOR)
-        st.plotly_chart(figure, width="stretch", key="read-posterior")
+        plot(figure, key="read-posterior")
         return
     points = _encoded(moment)
     clouds = [
@@ -143,7 +144,7 @@ def _where(moment: Moment, found: instruments.Reading) -> None:
         figure.add_scatter(x=path[:, 0], y=path[:, 1], mode="lines", line=style, name=f"{scale}σ", hoverinfo="name")
     x, y = found.mu.tolist()
     figure.add_annotation(x=x, y=y, text="your digit", arrowcolor=figures.NEUTRAL)
-    st.plotly_chart(figure.update_layout(showlegend=False), width="stretch", key="read-posterior")
+    plot(figure.update_layout(showlegend=False), key="read-posterior")
     st.caption("One and two σ wide, among encoded test digits in the colours of their labels.")
 
 

@@ -1,0 +1,15 @@
+"""A Plotly figure on the page, as wide as there is room, and in words for those who do not see it."""
+
+from typing import Any
+
+import plotly.graph_objects as go
+import streamlit as st
+
+from genmodels import figures
+
+__all__ = ["plot"]
+
+
+def plot(figure: go.Figure, *, key: str, place: Any = st, **options: Any) -> None:
+    """Show ``figure`` in ``place`` (a column, a container); ``options`` are Plotly's own."""
+    place.plotly_chart(figure, width="stretch", key=key, alt=figures.described(figure), config=options or None)

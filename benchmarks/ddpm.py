@@ -22,6 +22,7 @@ from genmodels import data as datasets
 from genmodels.metrics.features import floor, judge, quality
 from genmodels.models.base import Preset
 from genmodels.models.ddpm import DDPM
+from genmodels.nn import GroupNorm
 from genmodels.settings import Settings, precision
 from genmodels.train import Training
 
@@ -68,7 +69,7 @@ def plain(shape: tuple[int, ...]) -> Peer:
     """Our architecture as a tutorial writes it: channels first, torch's own group norm and attention, float32."""
     model = DDPM(shape, **preset("mnist").model)
     for module in model.modules():
-        if isinstance(module, unet.GroupNorm):
+        if isinstance(module, GroupNorm):
             module.__class__ = nn.GroupNorm
         elif isinstance(module, unet.Attention):
             module.__class__ = Attention

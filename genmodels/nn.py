@@ -1,4 +1,4 @@
-"""Networks: a multilayer perceptron, and a convolutional encoder and decoder for images of any size from 8×8."""
+"""Networks: a multilayer perceptron, a convolutional encoder and decoder for images of any size from 8×8, a layer."""
 
 import itertools
 import math
@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from genmodels.errors import BadInput
 
-__all__ = ["MLP", "ConvDecoder", "ConvEncoder", "decoder", "encoder"]
+__all__ = ["MLP", "ConvDecoder", "ConvEncoder", "GroupNorm", "decoder", "encoder"]
 
 
 class MLP(nn.Sequential):
@@ -19,6 +19,24 @@ class MLP(nn.Sequential):
         for n_in, n_out in itertools.pairwise(sizes):
             layers += [nn.Linear(n_in, n_out), nn.ReLU()]
         super().__init__(*layers[:-1])
+
+
+class GroupNorm(nn.GroupNorm):
+    """Group normalization in ``groups`` groups, or as many of them as divide the channels.
+
+    Mean and variance are always taken in float32 or better. Of bfloat16, processors do so two to three times as fast
+    as of its copy in float32 where the channels of a group are a multiple of 16, and several times slower where not.
+
+    Wu & He (2018), Group normalization. https://arxiv.org/abs/1803.08494
+    """
+
+    def __init__(self, groups: int, channels: int, eps: float = 1e-5) -> None:
+        super().__init__(math.gcd(groups, channels), channels, eps)
+        self.is_wide = channels // self.num_groups % 16 == 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``x`` normalized, in the dtype of ``x``."""
+        return super().forward(x if self.is_wide else x.to(self.weight.dtype)).to(x.dtype)
 
 
 class ConvEncoder(nn.Sequential):

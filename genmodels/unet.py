@@ -8,10 +8,13 @@ Ho, Jain & Abbeel (2020), Denoising diffusion probabilistic models, appendix B. 
 """
 
 import math
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from genmodels.nn import GroupNorm
 
 __all__ = ["Conditioning", "PointNet", "UNet", "attend", "time_features"]
 
@@ -53,17 +56,6 @@ class Conditioning(nn.Module):
         return F.silu(c)
 
 
-class GroupNorm(nn.GroupNorm):
-    """Group normalization, always computed in float32 or better: processors have no fast bfloat16 kernel for it."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__(math.gcd(8, channels), channels)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """``x`` normalized, in the dtype of ``x``."""
-        return super().forward(x.to(self.weight.dtype)).to(x.dtype)
-
-
 def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     """Attention over positions, shapes (B, N, C). Written out on processors, where the fused kernel is slower."""
     if q.is_cuda:
@@ -75,9 +67,9 @@ def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
 class Attention(nn.Module):
     """Each position of an image looks at all others, and adds what it saw."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, groups: int) -> None:
         super().__init__()
-        self.norm = GroupNorm(channels)
+        self.norm = GroupNorm(groups, channels)
         self.qkv = nn.Linear(channels, 3 * channels)
         self.out = _silent(nn.Linear(channels, channels))
 
@@ -91,14 +83,14 @@ class Attention(nn.Module):
 class Block(nn.Module):
     """Two convolutions around a residual connection; in between, the time says what each channel is to be raised by."""
 
-    def __init__(self, n_in: int, n_out: int, width: int, *, dropout: float, attention: bool) -> None:
+    def __init__(self, n_in: int, n_out: int, width: int, *, groups: int, dropout: float, attention: bool) -> None:
         super().__init__()
-        self.norm1, self.conv1 = GroupNorm(n_in), nn.Conv2d(n_in, n_out, 3, padding=1)
+        self.norm1, self.conv1 = GroupNorm(groups, n_in), nn.Conv2d(n_in, n_out, 3, padding=1)
         self.told = nn.Linear(width, n_out)
-        self.norm2, self.conv2 = GroupNorm(n_out), _silent(nn.Conv2d(n_out, n_out, 3, padding=1))
+        self.norm2, self.conv2 = GroupNorm(groups, n_out), _silent(nn.Conv2d(n_out, n_out, 3, padding=1))
         self.dropout = nn.Dropout(dropout)
         self.skip = nn.Conv2d(n_in, n_out, 1) if n_in != n_out else nn.Identity()
-        self.attention = Attention(n_out) if attention else nn.Identity()
+        self.attention = Attention(n_out, groups) if attention else nn.Identity()
 
     def forward(self, x: Tensor, c: Tensor) -> Tensor:
         """Shape (B, n_in, H, W) → (B, n_out, H, W), told ``c``, shape (B, width)."""
@@ -121,6 +113,7 @@ class UNet(nn.Module):
         depth: Blocks at each grid, on the way down and on the way up.
         patch: Side of the squares.
         attention: Whether the blocks of the coarsest grid also attend.
+        groups: In which channels are normalized.
         dropout: Probability that a block forgets a feature while training.
         classes: Labels that it may be told; 0: none.
     """
@@ -134,19 +127,21 @@ class UNet(nn.Module):
         depth: int = 2,
         patch: int = 2,
         attention: bool = True,
+        groups: int = 2,
         dropout: float = 0.0,
         classes: int = 0,
     ) -> None:
         super().__init__()
         self.patch, self.depth, self.levels = patch, depth, levels
         told = 4 * width
+        common: dict[str, Any] = {"groups": groups, "dropout": dropout}
         widths = [width] + [2 * width] * levels
 
         def blocks(n_in: int, n_out: int, skip: int, level: int) -> list[nn.Module]:
             """``depth`` blocks at one grid, each of which takes in ``skip`` more channels."""
             attends = attention and level == levels
             sizes = [n_in] + [n_out] * (depth - 1)
-            return [Block(n + skip, n_out, told, dropout=dropout, attention=attends) for n in sizes]
+            return [Block(n + skip, n_out, told, attention=attends, **common) for n in sizes]
 
         self.conditioning = Conditioning(told, classes)
         self.stem = nn.Conv2d(shape[0] * patch**2, width, 3, padding=1)
@@ -158,13 +153,14 @@ class UNet(nn.Module):
                 self.halves.append(nn.Conv2d(n, n, 3, stride=2, padding=1))
             self.downs.extend(blocks(n, w, 0, level))
             n = w
-        self.middle = Block(n, n, told, dropout=dropout, attention=attention)
+        self.middle = Block(n, n, told, attention=attention, **common)
         for level, w in reversed(list(enumerate(widths))):
             self.ups.extend(blocks(n, w, w, level))
             n = widths[max(0, level - 1)]
             if level > 0:
                 self.doubles.append(nn.Conv2d(w, n, 3, padding=1))
-        self.head = nn.Sequential(GroupNorm(n), nn.SiLU(), _silent(nn.Conv2d(n, shape[0] * patch**2, 3, padding=1)))
+        last = nn.Conv2d(n, shape[0] * patch**2, 3, padding=1)
+        self.head = nn.Sequential(GroupNorm(groups, n), nn.SiLU(), _silent(last))
 
     def forward(self, x: Tensor, u: Tensor, y: Tensor | None = None) -> Tensor:
         """Shape (B, C, H, W) in and out; times u in (0, 1], shape (B,); labels y, shape (B,)."""

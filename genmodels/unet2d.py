@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from genmodels.errors import BadInput
+from genmodels.nn import GroupNorm
 from genmodels.unet import attend
 
 __all__ = ["CONVENTIONS", "Convention", "UNet2D"]
@@ -41,14 +42,6 @@ CONVENTIONS = {
 """By the name of the network."""
 
 
-class Norm(nn.GroupNorm):
-    """Group normalization, computed in float32 or better: processors have no fast bfloat16 kernel for it."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """``x`` normalized, in the dtype of ``x``."""
-        return super().forward(x.to(self.weight.dtype)).to(x.dtype)
-
-
 class TimeEmbedding(nn.Module):
     """Two layers on the features of a time."""
 
@@ -66,9 +59,9 @@ class Resnet(nn.Module):
 
     def __init__(self, n_in: int, n_out: int, told: int, groups: int, eps: float, dropout: float) -> None:
         super().__init__()
-        self.norm1, self.conv1 = Norm(groups, n_in, eps=eps), nn.Conv2d(n_in, n_out, 3, padding=1)
+        self.norm1, self.conv1 = GroupNorm(groups, n_in, eps=eps), nn.Conv2d(n_in, n_out, 3, padding=1)
         self.time_emb_proj = nn.Linear(told, n_out)
-        self.norm2, self.conv2 = Norm(groups, n_out, eps=eps), _silent(nn.Conv2d(n_out, n_out, 3, padding=1))
+        self.norm2, self.conv2 = GroupNorm(groups, n_out, eps=eps), _silent(nn.Conv2d(n_out, n_out, 3, padding=1))
         self.dropout = nn.Dropout(dropout)
         self.conv_shortcut = nn.Conv2d(n_in, n_out, 1) if n_in != n_out else None
 
@@ -85,7 +78,7 @@ class Attention(nn.Module):
     def __init__(self, channels: int, head_dim: int, groups: int, eps: float) -> None:
         super().__init__()
         self.heads = channels // head_dim if head_dim else 1
-        self.group_norm = Norm(groups, channels, eps=eps)
+        self.group_norm = GroupNorm(groups, channels, eps=eps)
         self.to_q, self.to_k, self.to_v = (nn.Linear(channels, channels) for _ in range(3))
         self.to_out = nn.Sequential(_silent(nn.Linear(channels, channels)))
 
@@ -170,7 +163,7 @@ class UNet2D(nn.Module):
         attends: Sequence[float] = (0, 1),
         depth: int = 2,
         head_dim: int = 8,
-        groups: int = 8,
+        groups: int = 2,
         attention: bool = True,
         dropout: float = 0.0,
         convention: str = "unet2d",
@@ -205,7 +198,7 @@ class UNet2D(nn.Module):
             if i > 0:
                 one.upsamplers.append(Twice(n))
             self.up_blocks.append(one)
-        self.conv_norm_out = Norm(groups, sizes[0], eps=way.eps)
+        self.conv_norm_out = GroupNorm(groups, sizes[0], eps=way.eps)
         self.conv_out = _silent(nn.Conv2d(sizes[0], shape[0], 3, padding=1))
 
     def features(self, u: Tensor, n: int) -> Tensor:

@@ -124,7 +124,7 @@ def test_in_half_precision_it_says_nearly_the_same() -> None:
 @pytest.mark.parametrize(
     ("what", "words"),
     [
-        ({"widths": (12, 20)}, "multiple of groups = 8"),
+        ({"widths": (12, 20), "groups": 8}, "multiple of groups = 8"),
         ({"widths": (16.5, 32)}, "whole numbers"),
         ({"attends": (0, 1, 1)}, "for each of the 2 widths"),
         ({"attends": (0, 0.5)}, "0 or 1"),

@@ -3,7 +3,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from genmodels.unet import Conditioning, GroupNorm, PointNet, UNet, attend, time_features
+from genmodels.nn import GroupNorm
+from genmodels.unet import Conditioning, PointNet, UNet, attend, time_features
 
 
 def woken(network: nn.Module) -> nn.Module:
@@ -82,14 +83,20 @@ def test_attention_written_out_is_the_fused_one() -> None:
     torch.testing.assert_close(attend(q, k, v), F.scaled_dot_product_attention(q, k, v))
 
 
-def test_group_norm_is_computed_in_the_precision_of_its_weights() -> None:
-    x = 50 + torch.randn(4, 16, 7, 7, generator=torch.Generator().manual_seed(0))
-    norm = GroupNorm(16)
-    out = norm(x.bfloat16())
+@pytest.mark.parametrize("channels", [16, 64], ids=["narrow groups, by way of float32", "wide ones"])
+def test_group_norm_takes_its_moments_in_float32(channels: int) -> None:
+    x = 50 + torch.randn(4, channels, 7, 7, generator=torch.Generator().manual_seed(0)).bfloat16()
+    x = x.contiguous(memory_format=torch.channels_last)
+    norm = GroupNorm(4, channels)
+    out = norm(x)
     assert out.dtype == torch.bfloat16
-    torch.testing.assert_close(out, F.group_norm(x.bfloat16().float(), 8).bfloat16())
-    assert GroupNorm(12).num_groups == 4
+    torch.testing.assert_close(out, F.group_norm(x.float(), 4).bfloat16(), atol=0.02, rtol=0.01)
+    assert norm(x.float()).dtype == torch.float32
     assert norm.double()(x.double()).dtype == torch.float64
+
+
+def test_as_many_groups_as_divide_the_channels() -> None:
+    assert [GroupNorm(8, channels).num_groups for channels in (16, 12, 7)] == [8, 4, 1]
 
 
 def test_bfloat16_is_close_and_the_answer_stays_in_float32() -> None:

@@ -83,7 +83,7 @@ class DDPM(GenerativeModel):
         widths: Annotated[tuple[float, ...], Numbers(1, 8, 8, 1024, "channels of unet2d at each grid")] = (32, 64),
         attends: Annotated[tuple[float, ...], Numbers(1, 8, 0, 1, "grids of unet2d that attend: 0 or 1 each")] = (0, 1),
         head_dim: Annotated[int, Between(0, 1024, "channels of a head of unet2d's attention; 0: one head")] = 8,
-        groups: Annotated[int, Between(1, 128, "groups in which unet2d normalizes channels")] = 8,
+        groups: Annotated[int, Between(1, 128, "groups in which the networks of images normalize channels")] = 2,
         hidden: Annotated[int, Between(16, 1024, "units of a layer, for points", log=True)] = 128,
         dropout: Annotated[float, Between(0, 0.9, "features forgotten at random while training")] = 0.0,
         classes: Annotated[int, Between(0, 1000, "labels that can be asked for; 0: none")] = 0,
@@ -96,14 +96,15 @@ class DDPM(GenerativeModel):
         weight = self.schedule.weight(weighting, predict, gamma=gamma, variance=variance).float()
         self.register_buffer("weight", weight, persistent=False)
         common: dict[str, Any] = {"depth": depth, "dropout": dropout, "classes": classes}
-        of_unet2d: dict[str, Any] = {"widths": widths, "attends": attends, "head_dim": head_dim, "groups": groups}
+        images: dict[str, Any] = {"attention": attention, "groups": groups, **common}
         self.network: UNet | UNet2D | PointNet
         if not self.is_image:
             self.network = PointNet(shape[0], hidden=hidden, **common)
         elif network == "unet":
-            self.network = UNet(shape, width=width, levels=levels, patch=patch, attention=attention, **common)
+            self.network = UNet(shape, width=width, levels=levels, patch=patch, **images)
         else:
-            self.network = UNet2D(shape, T=T, attention=attention, convention=network, **of_unet2d, **common)
+            of_unet2d: dict[str, Any] = {"widths": widths, "attends": attends, "head_dim": head_dim}
+            self.network = UNet2D(shape, T=T, convention=network, **of_unet2d, **images)
 
     # The model ----------------------------------------------------------------------------------------------------
 

@@ -128,6 +128,22 @@ def test_a_notice_goes_when_another_value_is_chosen() -> None:
     assert chosen(test)["latent_dim"] == 7
 
 
+def test_a_training_is_as_long_as_its_form_says() -> None:
+    def lengths() -> set[str]:
+        return {box.key for box in (*test.number_input, *test.select_slider)} & {"epochs", "steps"}
+
+    test = opened("ddpm")  # whose first preset counts steps
+    assert lengths() == {"steps"}
+    test.number_input(key="steps").set_value(70).run()
+    test.button(key="train").click().run()
+    assert runs.every()[0].plan["settings"]["steps"] == 70
+    test.number_input(key="steps").set_value(0).run()
+    assert lengths() == {"epochs", "steps"}
+    test.select_slider(key="epochs").set_value(5.0).run()
+    test.button(key="train").click().run()
+    assert {(one.plan["settings"]["steps"], one.plan["settings"]["epochs"]) for one in runs.every()} >= {(0, 5.0)}
+
+
 @pytest.mark.parametrize("preset", VAE.presets, ids=lambda preset: preset.title)
 def test_a_preset_sets_the_whole_form(preset: object) -> None:
     assert isinstance(preset, type(VAE.presets[0]))
@@ -338,6 +354,17 @@ def test_a_wrong_code_is_named_and_the_door_stays_open() -> None:
     test.text_input(key="code").input("abcde")
     test.button(key="join").click().run()
     assert "There is no wall ABCDE" in test.warning[0].value
+
+
+def test_a_run_made_this_moment_can_be_drawn_beside_its_fork() -> None:
+    first = runs.create("vae", "digits", settings={"steps": 9})
+    assert first.id not in shared_files.others(first)  # the list is read, and kept for a while
+    second = runs.create("vae", "digits", settings={"steps": 9})
+    assert first.id in shared_files.others(second)
+    third = runs.create("vae", "digits", settings={"steps": 9})
+    assert {first.id, second.id} <= set(shared_files.others(third))
+    second.delete()
+    assert second.id not in shared_files.others(third)
 
 
 def test_curves_of_one_plan_are_one_band() -> None:

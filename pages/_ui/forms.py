@@ -18,7 +18,7 @@ from pages._ui.lesson import is_shown
 
 __all__ = ["Chosen", "choose", "fields_of", "hyperparameters", "read_url", "strokes"]
 
-COMMON = ("epochs", "batch_size", "lr", "seed")  # settings that are always in sight
+COMMON = ("batch_size", "lr", "seed")  # settings that are always in sight, beside the length of the training
 OWN = "own settings"
 FIELD = 107  # width of a widget, CSS pixels
 
@@ -64,9 +64,20 @@ def choose(
     arguments = strokes() if chosen == "drawing" else {}
     model = hyperparameters(cls, defaults=own, names=first)
     model |= _more("model", cls, own, [name for name in names if name not in first])
-    settings = hyperparameters(Settings, defaults=usual, names=COMMON)
-    settings |= _more("training", Settings, usual, [name for name in usual if name not in COMMON])
+    settings = _training(usual)
     return Chosen(chosen, arguments, {name: model[name] for name in names}, {name: settings[name] for name in usual})
+
+
+def _training(usual: Mapping[str, Any]) -> dict[str, Any]:
+    """The training's settings. Its length is asked for once: in epochs, or in steps where it is set in steps."""
+    steps = {"steps": replace(declared(Settings)["steps"], default=usual["steps"])}
+    read_url(steps)
+    in_epochs = _current("steps", steps["steps"]) == 0
+    silent = [] if in_epochs else ["epochs"]  # which would change nothing
+    in_sight = ["epochs" if in_epochs else "steps", *COMMON]
+    settings = hyperparameters(Settings, defaults=usual, names=in_sight)
+    settings |= _more("training", Settings, usual, [name for name in usual if name not in (*in_sight, *silent)])
+    return settings | hyperparameters(Settings, defaults=usual, names=silent, drawn=False)
 
 
 def _more(what: str, function: Callable[..., Any], defaults: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:

@@ -138,12 +138,13 @@ def _fork(model: str, run: Run) -> None:
     with st.form("fork", border=False):
         prefix = f"fork-{run.id}-"
         arguments = hyperparameters(model_class(model), defaults=plan["arguments"], prefix=prefix, in_url=False)
-        names = [name for name in declared(Settings) if name not in ("steps", "compile")]
-        settings = hyperparameters(Settings, defaults=plan["settings"], names=names, prefix=prefix, in_url=False)
+        names = [name for name in declared(Settings) if name not in ("epochs", "compile")]
+        total = run.state()["total"]
+        usual = plan["settings"] | {"steps": total if step < total else step + total}
+        settings = hyperparameters(Settings, defaults=usual, names=names, prefix=prefix, in_url=False)
         pressed = st.form_submit_button("Fork and train", type="primary")
     if pressed:
-        changed = {name: value for name, value in settings.items() if value != plan["settings"][name]}
-        _attempt(model, lambda: runs.fork(run, step, arguments=arguments, settings=changed))
+        _attempt(model, lambda: runs.fork(run, step, arguments=arguments, settings=settings))
 
 
 def _attempt(model: str, make: Callable[[], Run]) -> None:

@@ -14,7 +14,7 @@ __all__ = ["Stamp", "is_begun", "metrics", "newest_of", "others", "snapshots", "
 
 Stamp = tuple[str, int, int]
 OFFERED = 40  # runs that may be drawn beside one, the newest
-FRESH = 5.0  # seconds for which a list of runs stays good
+FRESH = 5.0  # seconds for which a list of runs stays good, unless one comes or goes
 
 
 def stamp(path: Path) -> Stamp:
@@ -50,8 +50,8 @@ def newest_of(run: Run, draw: Callable[[Any], Any]) -> Any:
 def others(run: Run) -> dict[str, tuple[Run, str]]:
     """Other runs of the same model that can be drawn beside it, with their titles, by id."""
     model = run.plan["model"]
-    return {name: one for name, one in _of_model(model, str(runs.root()), time.monotonic() // FRESH).items()
-            if name != run.id}  # fmt: skip
+    known = _of_model(model, stamp(runs.root()), time.monotonic() // FRESH)
+    return {name: one for name, one in known.items() if name != run.id}
 
 
 @functools.lru_cache(maxsize=256)
@@ -71,7 +71,7 @@ def _drawn(found: Stamp, draw: Callable[[Any], Any]) -> Any:
 
 
 @functools.lru_cache(maxsize=16)
-def _of_model(model: str, root: str, now: float) -> dict[str, tuple[Run, str]]:
+def _of_model(model: str, root: Stamp, now: float) -> dict[str, tuple[Run, str]]:
     known = [*runs.every()[:OFFERED], *runs.bundled()]
     plans = [(run, run.plan) for run in known]
     return {run.id: (run, plan["title"]) for run, plan in plans if plan["model"] == model}

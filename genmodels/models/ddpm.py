@@ -38,7 +38,7 @@ __all__ = ["DDPM"]
 
 ROWS = 512  # that the network sees at once where a bound asks it about many
 SMOOTH = {"schedule": "cosine", "predict": "v"}  # learns faster than the paper's own choice, which is the default
-QUICK = {"steps": 3000, "batch_size": 64, "lr": 4e-3, "ema": 0.995}
+QUICK = {"steps": 2700, "batch_size": 64, "lr": 4e-3, "ema": 0.995}
 
 
 class DDPM(GenerativeModel):

@@ -43,7 +43,7 @@ class Critic(nn.Module):
         super().__init__()
         self.features = features
         self.score = nn.Linear(width, 1)
-        self.label = nn.Embedding(classes, width) if classes else None
+        self.label = nn.Embedding.from_pretrained(torch.randn(classes, width), freeze=False) if classes else None
         if spectral:
             normalize_spectrally(self)
 

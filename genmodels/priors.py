@@ -76,7 +76,7 @@ class MixtureOfGaussians(_Mixture):
 
     def __init__(self, latent_dim: int, components: int = 16) -> None:
         super().__init__()
-        self.mu = nn.Parameter(2 * torch.randn(components, latent_dim))
+        self.mu = nn.Parameter(torch.normal(0.0, 2.0, (components, latent_dim)))
         self.logvar = nn.Parameter(torch.zeros(components, latent_dim))
         self.logits = nn.Parameter(torch.zeros(components))
 

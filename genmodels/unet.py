@@ -46,7 +46,7 @@ class Conditioning(nn.Module):
         super().__init__()
         self.features = 64
         self.time = nn.Sequential(nn.Linear(self.features, width), nn.SiLU(), nn.Linear(width, width))
-        self.label = nn.Embedding(classes + 1, width) if classes else None
+        self.label = nn.Embedding.from_pretrained(torch.randn(classes + 1, width), freeze=False) if classes else None
 
     def forward(self, u: Tensor, y: Tensor | None = None) -> Tensor:
         """The vectors after their last nonlinearity, shape (B, width)."""

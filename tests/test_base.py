@@ -2,6 +2,8 @@
 
 import json
 import math
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -446,3 +448,31 @@ def test_the_energy_distance_is_right() -> None:
     m = 2.0
     folded = 2 / math.sqrt(math.pi) * math.exp(-(m**2) / 4) + m * math.erf(m / 2)
     assert energy_distance(a, b + m) == pytest.approx(2 * folded - 4 / math.sqrt(math.pi), abs=0.15)
+
+
+WEIGHED = """
+import contextlib, sys
+from genmodels.errors import BadInput
+from genmodels.hyperparameters import Only, Switch, declared
+from genmodels.models import MODELS, model_class
+from genmodels.models.base import weigh
+
+seen = 0
+for name in MODELS:
+    for one in declared(model_class(name)).values():
+        values = {Only: getattr(one.rule, "options", ()), Switch: (True, False)}.get(type(one.rule), (one.default,))
+        for value in (*values, 10) if one.name == "classes" else values:
+            if "spectral" in (one.name, value):  # normalizes its first weights
+                continue
+            for shape in ((2,), (1, 28, 28)):
+                with contextlib.suppress(BadInput):  # what images alone, or points alone, can have
+                    weigh({"model": name, "shape": shape, one.name: value})
+                    seen += 1
+                assert "torch._dynamo" not in sys.modules, (name, shape, one.name, value)
+assert seen > 150, seen
+"""
+
+
+def test_a_model_is_weighed_without_the_compiler() -> None:
+    done = subprocess.run([sys.executable, "-c", WEIGHED], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr

@@ -221,6 +221,9 @@ def build(config: Mapping[str, Any]) -> GenerativeModel:
 def weigh(config: Mapping[str, Any]) -> tuple[int, int]:
     """Fewest and most bytes of the weights of the model that ``config`` describes; none are allocated.
 
+    Models draw their first weights and do no arithmetic with them: PyTorch would import its compiler for that here, a
+    second and 150 MB of a server that needs none of it.
+
     Raises:
         BadInput: If it describes no model.
     """

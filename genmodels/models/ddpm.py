@@ -92,8 +92,9 @@ class DDPM(GenerativeModel):
         super().__init__(shape)
         self.T, self.predict, self.variance = T, predict, variance
         self.classes, self.label_dropout = classes, label_dropout
-        self.schedule = Schedule.named(schedule, T, knots)
-        weight = self.schedule.weight(weighting, predict, gamma=gamma, variance=variance).float()
+        with torch.device("cpu"):  # small tables, which are there also where a model is only weighed
+            self.schedule = Schedule.named(schedule, T, knots)
+            weight = self.schedule.weight(weighting, predict, gamma=gamma, variance=variance).float()
         self.register_buffer("weight", weight, persistent=False)
         common: dict[str, Any] = {"depth": depth, "dropout": dropout, "classes": classes}
         images: dict[str, Any] = {"attention": attention, "groups": groups, **common}

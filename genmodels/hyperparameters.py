@@ -5,7 +5,10 @@ A model's constructor (or any other function) is declared like this::
     def __init__(self, shape, *, latent_dim: Annotated[int, Between(1, 64, "dimensions of z")] = 2): ...
 
 and :func:`declared` reads it back. The command line, the form on a page, and the validation of a URL,
-of a file from the Hub and of a resumed run are all derived from that one line.
+of a file from the Hub and of a resumed run are all derived from that one line. What counts only
+beside certain values of others says so there too::
+
+    sigma: Annotated[float, Between(0, 10, "standard deviation"), Where(lambda decoder: decoder == "gaussian")] = 0.0
 """
 
 import difflib
@@ -19,7 +22,7 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 from genmodels.errors import BadInput
 from genmodels.wording import quoted
 
-__all__ = ["Between", "Hyperparameter", "Numbers", "Only", "Switch", "check", "declared"]
+__all__ = ["IMAGES", "POINTS", "Between", "Hyperparameter", "Numbers", "Only", "Switch", "Where", "check", "declared"]
 
 
 @dataclass(frozen=True)
@@ -59,13 +62,24 @@ class Numbers:
 
 
 @dataclass(frozen=True)
+class Where:
+    """Beside which others it counts: whether it does is a function of them, by name; ``kind`` is that of the data."""
+
+    holds: Callable[..., bool]
+
+
+IMAGES, POINTS = Where(lambda kind: kind == "images"), Where(lambda kind: kind == "plane")
+
+
+@dataclass(frozen=True)
 class Hyperparameter:
-    """One declared hyperparameter: its name, its type, its default and what it may be."""
+    """One declared hyperparameter: its name, its type, its default, what it may be and where it counts."""
 
     name: str
     type: type
     default: Any
     rule: Between | Only | Switch | Numbers
+    where: Where | None = None
 
     @property
     def help(self) -> str:
@@ -85,6 +99,10 @@ class Hyperparameter:
                 return f"a row of {fewest} to {most} numbers from {low:g} to {high:g}"
             case _:
                 return "true or false"
+
+    def counts(self, values: Mapping[str, Any]) -> bool:
+        """Whether it changes anything beside ``values`` of the others, the ``kind`` of the data among them."""
+        return self.where is None or self.where.holds(*map(values.get, inspect.signature(self.where.holds).parameters))
 
     def check(self, value: Any) -> Any:
         """Return ``value`` (a JSON value, or text from a command line or a URL) as the declared type.
@@ -143,8 +161,8 @@ def _declared(function: Callable[..., Any]) -> dict[str, Hyperparameter]:
     for name, parameter in inspect.signature(target).parameters.items():
         hint = hints.get(name)
         if get_origin(hint) is Annotated:
-            kind, rule = get_args(hint)[:2]
-            found[name] = Hyperparameter(name, kind, parameter.default, rule)
+            kind, *rest = get_args(hint)
+            found[name] = Hyperparameter(name, kind, parameter.default, *rest)
     return found
 
 

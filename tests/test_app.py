@@ -144,6 +144,23 @@ def test_a_training_is_as_long_as_its_form_says() -> None:
     assert {(one.plan["settings"]["steps"], one.plan["settings"]["epochs"]) for one in runs.every()} >= {(0, 5.0)}
 
 
+def test_the_form_asks_for_what_counts() -> None:
+    def keys(test: AppTest) -> set[str]:
+        kinds = (test.number_input, test.select_slider, test.slider, test.text_input, test.selectbox, test.toggle)
+        return {box.key for kind in kinds for box in kind}
+
+    test = opened("ddpm")
+    assert keys(test) & {"knots", "gamma", "widths", "width", "hidden", "patch"} == {"width", "patch"}
+    test.selectbox(key="schedule").set_value("drawn").run()
+    assert "knots" in keys(test)
+    test.selectbox(key="data").set_value("two-moons").run()
+    assert keys(test) & {"knots", "width", "hidden", "patch"} == {"knots", "hidden"}
+    test.button(key="train").click().run()
+    assert not test.exception
+    plan = runs.every()[0].plan
+    assert (plan["data"], plan["arguments"]["schedule"], plan["arguments"]["hidden"]) == ("two-moons", "drawn", 128)
+
+
 @pytest.mark.parametrize("preset", VAE.presets, ids=lambda preset: preset.title)
 def test_a_preset_sets_the_whole_form(preset: object) -> None:
     assert isinstance(preset, type(VAE.presets[0]))

@@ -1,5 +1,6 @@
 """The contract of a model, asked of every model in MODELS, on pictures and on the plane; and of the ways in and out."""
 
+import inspect
 import json
 import math
 import subprocess
@@ -476,3 +477,34 @@ assert seen > 150, seen
 def test_a_model_is_weighed_without_the_compiler() -> None:
     done = subprocess.run([sys.executable, "-c", WEIGHED], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(("name", "data"), EVERY)
+def test_what_does_not_count_changes_nothing(name: str, data: str) -> None:
+    def trained(**arguments: Any) -> dict[str, Tensor]:
+        training = Training(make(name, data, **arguments), datasets.load(data), Settings(steps=2, batch_size=16))
+        for _ in fit(training):
+            pass
+        return training.model.state_dict()
+
+    known = declared(model_class(name))
+    usual = {one.name: QUICK.get(name, {}).get(one.name, one.default) for one in known.values()}
+    now = usual | {"kind": datasets.DATASETS[data].kind}
+    silent = [one for one in known.values() if not one.counts(now)]
+    expected = trained()
+    for one in silent:
+        for value in others(name, data, one):
+            try:
+                found = trained(**{one.name: value})
+            except BadInput:  # networks of images for points: nothing that could be chosen there
+                continue
+            assert found.keys() == expected.keys(), (one.name, value)
+            assert all(torch.equal(found[key], expected[key]) for key in expected), (one.name, value)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_what_counts_depends_on_what_there_is(name: str) -> None:
+    known = declared(model_class(name))
+    for one in known.values():
+        if one.where is not None:
+            assert set(inspect.signature(one.where.holds).parameters) <= {"kind", *known} - {one.name}

@@ -7,7 +7,7 @@ from typing import Annotated
 import pytest
 
 from genmodels.errors import BadInput
-from genmodels.hyperparameters import Between, Numbers, Only, Switch, check, declared
+from genmodels.hyperparameters import Between, Numbers, Only, Switch, Where, check, declared
 
 
 def example(
@@ -116,3 +116,21 @@ def test_an_unknown_name_is_answered_with_the_nearest() -> None:
         check(example, {"undeclared": 1})
     with pytest.raises(BadInput, match="'shape' is not a hyperparameter"):
         check(example, {"shape": [1]})
+
+
+def test_what_counts_is_a_function_of_the_others() -> None:
+    def noisy(
+        *,
+        decoder: Annotated[str, Only(("bernoulli", "gaussian"), "p(x | z)")] = "bernoulli",
+        sigma: Annotated[
+            float,
+            Between(0, 1, "of a gaussian"),
+            Where(lambda decoder, kind: decoder == "gaussian" and kind == "plane"),
+        ] = 0.5,
+    ) -> None: ...
+
+    found = declared(noisy)
+    assert found["decoder"].counts({})
+    assert found["sigma"].counts({"decoder": "gaussian", "kind": "plane", "more": 1})
+    assert not found["sigma"].counts({"decoder": "gaussian", "kind": "images"})
+    assert not found["sigma"].counts({"decoder": "bernoulli", "kind": "plane"})

@@ -8,13 +8,13 @@ from torch import Tensor, nn
 
 from genmodels import random
 from genmodels.errors import BadInput
-from genmodels.hyperparameters import Between, Only
+from genmodels.hyperparameters import IMAGES, Between, Only
 from genmodels.models.base import GenerativeModel
 from genmodels.players import given
 
 __all__ = ["Adversarial", "Classes", "Hidden", "LatentDim", "Network"]
 
-Network = Annotated[str, Only(("mlp", "conv"), "layers of the networks; points of the plane take mlp")]
+Network = Annotated[str, Only(("mlp", "conv"), "layers of the networks; points of the plane take mlp"), IMAGES]
 Hidden = Annotated[int, Between(8, 1024, "units of the first hidden layer; conv: most channels", log=True)]
 LatentDim = Annotated[int, Between(1, 512, "dimensions of the noise z", log=True)]
 Classes = Annotated[int, Between(0, 1000, "classes to condition on, as many as the data have; 0: unconditional")]

@@ -27,7 +27,7 @@ from torch.nn import functional as F
 from genmodels import bound as bounds
 from genmodels import random, samplers
 from genmodels.errors import BadInput
-from genmodels.hyperparameters import Between, Numbers, Only, Switch, check
+from genmodels.hyperparameters import IMAGES, POINTS, Between, Numbers, Only, Switch, Where, check
 from genmodels.models.base import GenerativeModel, Preset
 from genmodels.samplers import SAMPLERS, SPACINGS, Denoiser, Step, timesteps, walk
 from genmodels.schedules import PREDICTIONS, SCHEDULES, Schedule
@@ -38,6 +38,10 @@ __all__ = ["DDPM"]
 
 ROWS = 512  # that the network sees at once where a bound asks it about many
 SMOOTH = {"schedule": "cosine", "predict": "v"}  # learns faster than the paper's own choice, which is the default
+OURS = Where(lambda kind, network: kind == "images" and network == "unet")
+THEIRS = Where(lambda kind, network: kind == "images" and network != "unet")
+DRAWN, SNR = Where(lambda schedule: schedule == "drawn"), Where(lambda weighting: weighting == "snr")
+LABELS = Where(lambda classes: classes > 0)
 QUICK = {"steps": 2700, "batch_size": 64, "lr": 4e-3, "ema": 0.995}
 
 
@@ -61,7 +65,7 @@ class DDPM(GenerativeModel):
         T: Annotated[int, Between(10, 4000, "steps from data to noise", log=True)] = 1000,
         schedule: Annotated[str, Only(SCHEDULES, "how the noise grows")] = "linear",
         knots: Annotated[
-            tuple[float, ...], Numbers(2, 4000, -20, 20, "log-SNR of a drawn schedule at equally spaced times, falling")
+            tuple[float, ...], Numbers(2, 4000, -20, 20, "log-SNR of a drawn schedule at even times, falling"), DRAWN
         ] = (9.0, 3.0, 0.0, -3.0, -9.0),
         predict: Annotated[
             str, Only(PREDICTIONS, "what the network says: the noise, the data, or v between the two")
@@ -71,23 +75,23 @@ class DDPM(GenerativeModel):
             str,
             Only(("simple", "snr", "bound"), "of the error over t: none, min(SNR, gamma), or the variational bound's"),
         ] = "simple",
-        gamma: Annotated[float, Between(0.1, 100, "where the weighting snr stops to grow", log=True)] = 5.0,
-        width: Annotated[int, Between(8, 256, "channels of the U-Net at its finest grid", log=True)] = 32,
+        gamma: Annotated[float, Between(0.1, 100, "where the weighting snr stops to grow", log=True), SNR] = 5.0,
+        width: Annotated[int, Between(8, 256, "channels of the U-Net at its finest grid", log=True), OURS] = 32,
         depth: Annotated[int, Between(1, 6, "blocks at each grid of the U-Net; layers for points")] = 2,
-        levels: Annotated[int, Between(0, 4, "how often the U-Net halves its grid")] = 1,
-        patch: Annotated[int, Between(1, 4, "side of the squares of pixels that the U-Net takes as one")] = 2,
-        attention: Annotated[bool, Switch("the U-Net's coarsest grid (unet2d: its middle) attends")] = True,
+        levels: Annotated[int, Between(0, 4, "how often the U-Net halves its grid"), OURS] = 1,
+        patch: Annotated[int, Between(1, 4, "side of the squares of pixels that the U-Net takes as one"), OURS] = 2,
+        attention: Annotated[bool, Switch("the U-Net's coarsest grid (unet2d: its middle) attends"), IMAGES] = True,
         network: Annotated[
-            str, Only(("unet", *CONVENTIONS), "of images: our U-Net, or one to exchange with diffusers")
+            str, Only(("unet", *CONVENTIONS), "of images: our U-Net, or one to exchange with diffusers"), IMAGES
         ] = "unet",
-        widths: Annotated[tuple[float, ...], Numbers(1, 8, 8, 1024, "channels of unet2d at each grid")] = (32, 64),
-        attends: Annotated[tuple[float, ...], Numbers(1, 8, 0, 1, "grids of unet2d that attend: 0 or 1 each")] = (0, 1),
-        head_dim: Annotated[int, Between(0, 1024, "channels of a head of unet2d's attention; 0: one head")] = 8,
-        groups: Annotated[int, Between(1, 128, "groups in which the networks of images normalize channels")] = 2,
-        hidden: Annotated[int, Between(16, 1024, "units of a layer, for points", log=True)] = 128,
+        widths: Annotated[tuple[float, ...], Numbers(1, 8, 8, 1024, "channels of unet2d's grids"), THEIRS] = (32, 64),
+        attends: Annotated[tuple[float, ...], Numbers(1, 8, 0, 1, "which of them attend: 0, 1"), THEIRS] = (0, 1),
+        head_dim: Annotated[int, Between(0, 1024, "channels of a head of unet2d's attention; 0: one head"), THEIRS] = 8,
+        groups: Annotated[int, Between(1, 128, "groups in which networks of images normalize channels"), IMAGES] = 2,
+        hidden: Annotated[int, Between(16, 1024, "units of a layer, for points", log=True), POINTS] = 128,
         dropout: Annotated[float, Between(0, 0.9, "features forgotten at random while training")] = 0.0,
         classes: Annotated[int, Between(0, 1000, "labels that can be asked for; 0: none")] = 0,
-        label_dropout: Annotated[float, Between(0, 1, "labels hidden while training, so that guidance works")] = 0.1,
+        label_dropout: Annotated[float, Between(0, 1, "labels hidden while training, for guidance"), LABELS] = 0.1,
     ) -> None:
         super().__init__(shape)
         self.T, self.predict, self.variance = T, predict, variance

@@ -29,7 +29,7 @@ from genmodels.distributions import (
     normal_log_prob,
 )
 from genmodels.errors import BadInput
-from genmodels.hyperparameters import Between, Only, Switch
+from genmodels.hyperparameters import IMAGES, Between, Only, Switch, Where
 from genmodels.models.base import GenerativeModel, Preset
 from genmodels.priors import FlowPrior, MixtureOfGaussians, StandardNormal, VampPrior
 
@@ -73,13 +73,21 @@ class VAE(GenerativeModel):
         shape: tuple[int, ...],
         *,
         latent_dim: Annotated[int, Between(1, 64, "dimensions of z")] = 2,
-        network: Annotated[str, Only(("mlp", "conv"), "of encoder and decoder; conv: images only")] = "mlp",
+        network: Annotated[str, Only(("mlp", "conv"), "of encoder and decoder; conv: images only"), IMAGES] = "mlp",
         hidden: Annotated[int, Between(16, 2048, "units of a hidden layer", log=True)] = 512,
         depth: Annotated[int, Between(1, 6, "hidden layers; of conv: halvings of the image")] = 2,
         decoder: Annotated[str, Only(DECODERS, "p(x | z); auto: bernoulli for images, gaussian for points")] = "auto",
-        sigma: Annotated[float, Between(0, 10, "standard deviation of a gaussian decoder; 0: learned")] = 0.0,
+        sigma: Annotated[
+            float,
+            Between(0, 10, "standard deviation of a gaussian decoder; 0: learned"),
+            Where(lambda decoder, kind: decoder == "gaussian" or (decoder == "auto" and kind != "images")),
+        ] = 0.0,
         prior: Annotated[str, Only(("normal", "mixture", "vamp", "flow"), "p(z)")] = "normal",
-        components: Annotated[int, Between(1, 512, "components of a mixture or vamp prior")] = 16,
+        components: Annotated[
+            int,
+            Between(1, 512, "components of a mixture or vamp prior"),
+            Where(lambda prior: prior in ("mixture", "vamp")),
+        ] = 16,
         beta: Annotated[float, Between(0, 100, "weight of the KL in the loss; 1: the ELBO")] = 1.0,
         anneal: Annotated[float, Between(0, 1, "part of the training over which beta rises from 0")] = 0.0,
         free_bits: Annotated[float, Between(0, 10, "nats of KL in each latent dimension that cost nothing")] = 0.0,
@@ -87,9 +95,17 @@ class VAE(GenerativeModel):
             str, Only(("analytic", "sampled"), "of the KL: SGVB B, or A; iwae always samples")
         ] = "analytic",
         samples: Annotated[int, Between(1, 100, "draws of z for each x; the k of iwae")] = 1,
-        kl_samples: Annotated[int, Between(1, 256, "draws of z for a KL that has no closed form")] = 16,
+        kl_samples: Annotated[
+            int,
+            Between(1, 256, "draws of z for a KL that has no closed form"),
+            Where(lambda prior, estimator: prior != "normal" or estimator == "sampled"),
+        ] = 16,
         objective: Annotated[str, Only(("elbo", "iwae"), "the bound that is maximized")] = "elbo",
-        binarize: Annotated[str, Only(("threshold", "stochastic"), "pixels of a bernoulli decoder")] = "threshold",
+        binarize: Annotated[
+            str,
+            Only(("threshold", "stochastic"), "pixels of a bernoulli decoder"),
+            Where(lambda decoder, kind: decoder == "bernoulli" or (decoder == "auto" and kind == "images")),
+        ] = "threshold",
     ) -> None:
         super().__init__(shape)
         if decoder == "auto":

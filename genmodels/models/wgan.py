@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from genmodels import random
 from genmodels.distributions import assignment
-from genmodels.hyperparameters import Between, Only
+from genmodels.hyperparameters import Between, Only, Where
 from genmodels.models.adversarial import Adversarial, Classes, Hidden, LatentDim, Network
 from genmodels.models.base import Preset
 from genmodels.players import Critic, critic_features, generator
@@ -99,8 +99,16 @@ class WGAN(Adversarial):
         shape: tuple[int, ...],
         *,
         penalty: Annotated[str, Only(PENALTIES, "what keeps the critic Lipschitz; none: it explodes")] = "gp",
-        penalty_weight: Annotated[float, Between(0, 1000, "weight λ of the gradient penalty", log=True)] = 10.0,
-        clip: Annotated[float, Between(1e-4, 10, "clip: the critic's weights stay in [−c, c]", log=True)] = 0.01,
+        penalty_weight: Annotated[
+            float,
+            Between(0, 1000, "weight λ of the gradient penalty", log=True),
+            Where(lambda penalty: penalty == "gp"),
+        ] = 10.0,
+        clip: Annotated[
+            float,
+            Between(1e-4, 10, "clip: the critic's weights stay in [−c, c]", log=True),
+            Where(lambda penalty: penalty == "clip"),
+        ] = 0.01,
         n_critic: Annotated[int, Between(1, 20, "turns of the critic for each of the generator")] = 5,
         latent_dim: LatentDim = 32,
         network: Network = "mlp",

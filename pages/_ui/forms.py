@@ -55,17 +55,27 @@ def choose(
         chosen = fields_of({"data": key}, drawn=False)["data"]
         model = hyperparameters(cls, defaults=own, drawn=False)
         return Chosen(chosen, {}, model, hyperparameters(Settings, defaults=usual, drawn=False))
-    first = names[:4] if first is None else first
     if is_shown("preset"):
         _presets(cls, opening)
     chosen = fields_of({"data": key}, width="stretch")["data"]
     if is_shown("data"):
         st.caption(DATASETS[chosen].about)
     arguments = strokes() if chosen == "drawing" else {}
-    model = hyperparameters(cls, defaults=own, names=first)
-    model |= _more("model", cls, own, [name for name in names if name not in first])
+    model = _model(cls, own, names[:4] if first is None else first, DATASETS[chosen].kind)
     settings = _training(usual)
     return Chosen(chosen, arguments, {name: model[name] for name in names}, {name: settings[name] for name in usual})
+
+
+def _model(cls: type[GenerativeModel], own: Mapping[str, Any], first: Sequence[str], kind: str) -> dict[str, Any]:
+    """The model's hyperparameters; there are widgets for those that count beside the others as they stand."""
+    known = {name: replace(one, default=own.get(name, one.default)) for name, one in declared(cls).items()}
+    read_url(known)
+    now = {name: _current(name, one) for name, one in known.items()} | {"kind": kind}
+    counting = [name for name, one in known.items() if one.counts(now)]
+    silent = [name for name in known if name not in counting]
+    model = hyperparameters(cls, defaults=own, names=[name for name in first if name in counting])
+    model |= _more("model", cls, own, [name for name in counting if name not in first])
+    return model | hyperparameters(cls, defaults=own, names=silent, drawn=False)
 
 
 def _training(usual: Mapping[str, Any]) -> dict[str, Any]:
@@ -162,7 +172,7 @@ def _field(key: str, one: Hyperparameter, bind: Any, width: int | str) -> Any:
         case Numbers():
             return _row(one, st.text_input(value=_text(one.default), **common))
         case _:
-            return st.toggle(value=one.default, **common)
+            return st.toggle(value=one.default, **common | {"width": "content"})
 
 
 def _row(one: Hyperparameter, text: str) -> Any:

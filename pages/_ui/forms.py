@@ -69,7 +69,7 @@ def choose(
 def _model(cls: type[GenerativeModel], own: Mapping[str, Any], first: Sequence[str], kind: str) -> dict[str, Any]:
     """The model's hyperparameters; there are widgets for those that count beside the others as they stand."""
     known = {name: replace(one, default=own.get(name, one.default)) for name, one in declared(cls).items()}
-    read_url(known)
+    _put_right(known)
     now = {name: _current(name, one) for name, one in known.items()} | {"kind": kind}
     counting = [name for name, one in known.items() if one.counts(now)]
     silent = [name for name in known if name not in counting]
@@ -81,7 +81,7 @@ def _model(cls: type[GenerativeModel], own: Mapping[str, Any], first: Sequence[s
 def _training(usual: Mapping[str, Any]) -> dict[str, Any]:
     """The training's settings. Its length is asked for once: in epochs, or in steps where it is set in steps."""
     steps = {"steps": replace(declared(Settings)["steps"], default=usual["steps"])}
-    read_url(steps)
+    _put_right(steps)
     in_epochs = _current("steps", steps["steps"]) == 0
     silent = [] if in_epochs else ["epochs"]  # which would change nothing
     in_sight = ["epochs" if in_epochs else "steps", *COMMON]
@@ -224,10 +224,13 @@ def _text(value: Any) -> str:
 
 
 def read_url(fields: Mapping[str, Hyperparameter]) -> None:
-    """Before the widgets first read the URL: put other spellings of a value right, and take out what is not allowed.
+    """Before the widgets first read the URL: put it right, and name what was wrong until another value is chosen."""
+    _put_right(fields)
+    _say_what_was_wrong(fields)
 
-    What was not is named, until the reader chooses another value.
-    """
+
+def _put_right(fields: Mapping[str, Hyperparameter]) -> None:
+    """Other spellings of a value, and what is not allowed: that is taken out."""
     said = {key: st.query_params[key] for key in fields if key in st.query_params and key not in st.session_state}
     wrong, right = {}, {}
     for key, text in said.items():
@@ -243,7 +246,6 @@ def read_url(fields: Mapping[str, Hyperparameter]) -> None:
         st.query_params.update(respelt)
     if wrong or respelt:
         st.rerun()
-    _say_what_was_wrong(fields)
 
 
 def _current(key: str, one: Hyperparameter) -> Any:

@@ -161,6 +161,28 @@ def test_the_form_asks_for_what_counts() -> None:
     assert (plan["data"], plan["arguments"]["schedule"], plan["arguments"]["hidden"]) == ("two-moons", "drawn", 128)
 
 
+def test_what_is_out_of_sight_is_not_in_the_way() -> None:
+    test = opened("vae", network="conv", sigma="nan")
+    assert "sigma = 'nan' is not a number" in " ".join(warning.value for warning in test.warning)
+    test.selectbox(key="data").set_value("two-moons").run()  # which take no convolutions, nor a form that offers them
+    test.button(key="train").click().run()
+    assert not test.exception
+    assert not test.error
+    plan = runs.every()[0].plan
+    assert (plan["data"], plan["arguments"]["network"]) == ("two-moons", "mlp")
+
+
+def test_a_fork_in_the_queue_can_be_forked() -> None:
+    parent = runs.find("vae-digits-2d")
+    made = runs.fork(parent, parent.snapshots()[0])
+    assert "total" not in made.state()
+    test = opened("vae", run=made.id)
+    test.session_state[f"fork-menu-{made.id}"] = True  # open
+    test.run()
+    assert not test.exception
+    assert test.number_input(key=f"fork-{made.id}-steps").value > made.snapshots()[-1]
+
+
 @pytest.mark.parametrize("preset", VAE.presets, ids=lambda preset: preset.title)
 def test_a_preset_sets_the_whole_form(preset: object) -> None:
     assert isinstance(preset, type(VAE.presets[0]))

@@ -67,15 +67,19 @@ def choose(
 
 
 def _model(cls: type[GenerativeModel], own: Mapping[str, Any], first: Sequence[str], kind: str) -> dict[str, Any]:
-    """The model's hyperparameters; there are widgets for those that count beside the others as they stand."""
+    """The model's hyperparameters: widgets for those that count beside the others as they stand.
+
+    The rest stays as it is declared, whatever the link says of it: nothing out of sight may be in the way.
+    """
     known = {name: replace(one, default=own.get(name, one.default)) for name, one in declared(cls).items()}
     _put_right(known)
     now = {name: _current(name, one) for name, one in known.items()} | {"kind": kind}
     counting = [name for name, one in known.items() if one.counts(now)]
-    silent = [name for name in known if name not in counting]
+    silent = {name: one.default for name, one in declared(cls).items() if name not in counting}
     model = hyperparameters(cls, defaults=own, names=[name for name in first if name in counting])
     model |= _more("model", cls, own, [name for name in counting if name not in first])
-    return model | hyperparameters(cls, defaults=own, names=silent, drawn=False)
+    hyperparameters(cls, defaults=own, names=list(silent), drawn=False)  # says what the link has wrong there too
+    return model | silent
 
 
 def _training(usual: Mapping[str, Any]) -> dict[str, Any]:

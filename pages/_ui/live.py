@@ -139,7 +139,7 @@ def _fork(model: str, run: Run) -> None:
         prefix = f"fork-{run.id}-"
         arguments = hyperparameters(model_class(model), defaults=plan["arguments"], prefix=prefix, in_url=False)
         names = [name for name in declared(Settings) if name not in ("epochs", "compile")]
-        total = run.state()["total"]
+        total = run.state().get("total") or plan["settings"]["steps"]  # a fork in the queue does not know it yet
         usual = plan["settings"] | {"steps": total if step < total else step + total}
         settings = hyperparameters(Settings, defaults=usual, names=names, prefix=prefix, in_url=False)
         pressed = st.form_submit_button("Fork and train", type="primary")

@@ -127,7 +127,11 @@ class Recording:
         training = self.training
         write(self.run.path / ".reserve", bytes(RESERVE))
         self._forget_after(training.step_)
-        if training.step_ in self._moments and training.step_ not in self.run.snapshots():
+        begin = self.run.path / "snapshots" / str(training.step_)
+        if (begin / "model.safetensors").exists():
+            if not (begin / "samples.npy").exists():  # a fork's own beginning
+                self._preview(begin)
+        elif training.step_ in self._moments:
             self._snapshot()
         self.run.say(
             state="running", step=training.step_, total=training.total, pid=os.getpid(), message="", started=time.time()

@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -188,6 +189,7 @@ def test_a_fork_goes_on_from_its_parent():
     for name, value in child.model(step).state_dict().items():
         assert torch.equal(value, parent.model(step).state_dict()[name]), name
     train(child).close()
+    np.testing.assert_allclose(child.samples(step), parent.samples(step), atol=0.02)  # its film begins where it does
     assert child.metrics()[0]["step"] == step + 1
     assert child.metrics()[-1]["step"] == 40
     late = runs.fork(parent, 40)

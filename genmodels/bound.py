@@ -10,6 +10,7 @@ Ho, Jain & Abbeel (2020), Denoising diffusion probabilistic models, eq. 5. https
 
 import math
 from collections.abc import Callable
+from itertools import repeat
 from typing import NamedTuple
 
 import torch
@@ -21,10 +22,34 @@ from genmodels.errors import BadInput
 from genmodels.samplers import noise_like
 from genmodels.schedules import Schedule
 
-__all__ = ["Bound", "Guess", "discretized_log_prob", "estimate", "every_term", "last_term", "prior_term", "step_term"]
+__all__ = [
+    "Bound",
+    "Guess",
+    "discretized_log_prob",
+    "estimate",
+    "every_term",
+    "in_parts",
+    "last_term",
+    "prior_term",
+    "step_term",
+]
 
 Guess = Callable[[Tensor, Tensor], Tensor]
 """x̂_0 from x_t, shape (N, …), and t, shape (N,)."""
+
+
+ROWS = 512  # that the network sees at once where a bound asks it about many
+
+
+def in_parts(x_0_hat: Callable[..., Tensor], y: Tensor | None = None) -> Guess:
+    """``x_0_hat(x_t, t, y)`` of B examples, each at several times in a row; memory does not grow with their number."""
+
+    def guess(x_t: Tensor, t: Tensor) -> Tensor:
+        labels = repeat(None) if y is None else y.repeat_interleave(len(x_t) // len(y)).split(ROWS)
+        parts = zip(x_t.split(ROWS), t.split(ROWS), labels, strict=False)
+        return torch.cat([x_0_hat(*part) for part in parts])
+
+    return guess
 
 
 class Bound(NamedTuple):

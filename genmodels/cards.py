@@ -15,7 +15,7 @@ __all__ = ["ON_THE_HUB", "card", "collection", "headline", "worded"]
 ON_THE_HUB = {"mnist": "ylecun/mnist", "fashion-mnist": "zalando-datasets/fashion_mnist"}
 """Data sets by the name that the Hub knows them by."""
 
-BEST_KNOWN = ("fid", "log_prob_nats", "bpd", "elbo_nats", "kl_from_truth_nats")
+BEST_KNOWN = ("judge_fid", "log_prob_nats", "bpd", "elbo_nats", "kl_from_truth_nats")
 """The measure that is shown, where only one is."""
 
 
@@ -24,10 +24,16 @@ def headline(measures: Mapping[str, Any]) -> str:
 
     >>> headline({"examples": 180, "elbo_nats": -19.636, "elbo_nats_se": 0.36})
     'elbo = -19.6 ± 0.4 nats'
+    >>> headline({"elbo_nats": -1072.2, "judge_fid": 0.2440, "judge_fid_floor": 0.2213})
+    'judge fid = 0.244 (of data: 0.221)'
     """
     usable = {name: value for name, value in measures.items() if isinstance(value, float)}
     name = next((name for name in BEST_KNOWN if name in usable), next(iter(usable), None))
-    return f"{_bare(name)} = {worded(measures, name)}" if name else ""
+    if not name:
+        return ""
+    words = worded(measures, name) if f"{name}_se" in measures else f"{usable[name]:.3g}"
+    floor = f" (of data: {usable[f'{name}_floor']:.3g})" if f"{name}_floor" in usable else ""
+    return f"{_bare(name)} = {words}{floor}"
 
 
 def worded(measures: Mapping[str, Any], name: str) -> str:

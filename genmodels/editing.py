@@ -96,7 +96,7 @@ def interpolate(model: DDPM, a: Tensor, b: Tensor, n: int, *, steps: int = 50) -
     """
     first, last = invert(model, torch.stack([a, b]), steps=steps)
     x_T = slerp(first, last, torch.linspace(0, 1, n, dtype=a.dtype, device=a.device))
-    *_, end = model.trajectory(n, x_T=x_T, sampler="heun", steps=steps)
+    *_, end = model.trajectory(n, x_T=x_T, sampler="heun", steps=steps, guidance=0.0)
     return model.to_data(end.x_t)
 
 

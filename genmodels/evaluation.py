@@ -2,7 +2,8 @@
 
 import inspect
 import math
-from dataclasses import asdict
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, replace
 from typing import Any
 
 import torch
@@ -11,10 +12,12 @@ from torch import Tensor
 from genmodels import random
 from genmodels.data import Data
 from genmodels.errors import BadInput
-from genmodels.metrics import distances, features, likelihood
+from genmodels.metrics import distances, features, floors, likelihood
 from genmodels.metrics.likelihood import Progress
 from genmodels.models.base import GenerativeModel
+from genmodels.models.ddpm import DDPM
 from genmodels.models.vae import VAE
+from genmodels.noised import noised
 
 __all__ = ["likelihoods", "measures", "samples_against"]
 
@@ -30,12 +33,13 @@ def measures(
     Args:
         model: In evaluation mode, on the data's device.
         data: What it learned from.
-        n: Test examples, and as many samples; at most as many as the test set has.
+        n: Test examples, drawn at random, and as many samples; at most as many as the test set has.
         k: Importance samples of a VAE's tightest bound; 0 leaves it out.
-        seed: Of all noise.
+        seed: Of all noise, and of which examples.
         progress: Told how far it is.
     """
-    n = min(n, len(data.test))
+    n = min(n, floors.most(data))
+    data = replace(data, test=floors.chosen(data.test, n, seed))
     found = likelihoods(model, data, n=n, k=k, seed=seed, progress=progress)
     return {"examples": n, **found, **samples_against(model, data, n=n, seed=seed, progress=progress)}
 
@@ -48,7 +52,10 @@ def likelihoods(
 
     Of a VAE see :func:`genmodels.metrics.likelihood.evaluate`. Otherwise ``log_prob_nats`` or its bound ``elbo_nats``;
     of dequantized pictures ``bpd``, bits per dimension of the discrete ones; of a plane whose density is known
-    ``kl_from_truth_nats``, E log p(x) - log q(x) of the model q.
+    ``kl_from_truth_nats`` (:func:`kl_from_truth`).
+
+    All are of log p(x), whether or not a model knows labels: its density is the mixture over them, and of an example
+    with label y, log p(y) + log p(x | y) is a bound on that.
     """
     if isinstance(model, VAE):
         return likelihood.evaluate(model, data, n=n, k=k, seed=seed, progress=progress)
@@ -60,8 +67,10 @@ def likelihoods(
     values = []
     for rows in torch.arange(n).split(ROWS):
         x = data.prepare(data.test.x[rows].to(model.device), model.inputs, rng)
-        offered = {"rng": rng, "y": labels(model, data.test.y[rows]), "bins": data.levels}
-        values.append(method(x, **{key: value for key, value in offered.items() if key in accepted}).double())
+        y = labels(model, data.test.y[rows]) if name == "elbo" else None
+        offered = {"rng": rng, "y": y, "bins": data.levels}
+        value = method(x, **{key: value for key, value in offered.items() if key in accepted}).double()
+        values.append(value if y is None else value + model.label_log_prob().to(value)[y])
         tell(progress, (int(rows[-1]) + 1) / n, "likelihood")
     value = torch.cat(values)
     found = {f"{name}_nats": value.mean().item(), f"{name}_nats_se": value.std().item() / math.sqrt(n)}
@@ -70,16 +79,37 @@ def likelihoods(
     elif "bins" in accepted and data.levels:  # already a bound on the probability of the discrete picture
         found["bpd"] = -value.mean().item() / (math.prod(data.shape) * math.log(2))
     if data.log_prob is not None and name == "log_prob":
-        gap = data.log_prob(data.test.x[:n]).to(value) - value
-        found |= {"kl_from_truth_nats": gap.mean().item(), "kl_from_truth_nats_se": gap.std().item() / math.sqrt(n)}
+        found |= kl_from_truth(model, data, value, rng)
     return found
+
+
+def kl_from_truth(model: GenerativeModel, data: Data, value: Tensor, rng: torch.Generator) -> dict[str, float]:
+    """``kl_from_truth_nats``, E_p[log p(x) − log q(x)] of the model q over test examples, of which ``value`` is log q.
+
+    The density of a diffusion model is that at t = 1, with its last noise left in: it is held against the data under
+    the same noise, where their law is known (else against the data themselves, and the noise is in the divergence).
+    ``noise_left`` is its standard deviation.
+    """
+    n, truth, found = len(value), data.log_prob, {}
+    x = data.test.x[:n].to(model.device)
+    if isinstance(model, DDPM):
+        found["noise_left"] = left = model.schedule.noise_left
+        if law := noised(data.plane, 1.0, left):
+            x, truth = x + left * random.randn(*x.shape, rng=rng, device=x.device), law.log_prob
+            value = torch.cat([model.log_prob(rows) for rows in x.split(ROWS)]).double()
+    assert truth is not None
+    gap = truth(x.cpu()).double() - value.cpu()
+    return {"kl_from_truth_nats": gap.mean().item(), "kl_from_truth_nats_se": gap.std().item() / math.sqrt(n)} | found
 
 
 @torch.no_grad()
 def samples_against(
     model: GenerativeModel, data: Data, *, n: int, seed: int = 0, progress: Progress | None = None
 ) -> dict[str, Any]:
-    """How near ``n`` samples are to ``n`` test examples; ``_floor`` is what as many training examples would reach.
+    """How near ``n`` samples are to the first ``n`` test examples.
+
+    ``_floor`` is what as many training examples would reach: the mean over several random sets of them
+    (:mod:`genmodels.metrics.floors`); ``_floor_se`` is its standard error.
 
     A model that learned with labels is asked for those of the test examples.
     ``sliced_w1``, in data units, of pixels or of the plane. Of the plane also the exact ``w1`` (of 1,000 at most), and
@@ -91,16 +121,20 @@ def samples_against(
         parts.append(model.sample(len(rows), y=y, rng=rng))
         tell(progress, (int(rows[-1]) + 1) / n, "samples")
     x = torch.cat(parts).cpu()
-    test, train = (data.prepare(split.x[:n], "unit").cpu() for split in (data.test, data.train))
-    found: dict[str, Any] = {}
-    for name, other in (("sliced_w1", x), ("sliced_w1_floor", train)):
-        found[name] = distances.sliced_wasserstein1(test.flatten(1), other.flatten(1), rng=random.generator(seed))
+    test = data.prepare(data.test.x[:n], "unit").cpu()
+    same = [data.prepare(part.x, "unit").cpu() for part in floors.draws(data, n, seed)]
+
+    def sliced(x: Tensor) -> dict[str, float]:
+        w1 = distances.sliced_wasserstein1(test.flatten(1), x.flatten(1), rng=random.generator(seed))
+        return {"sliced_w1": w1}
+
+    found: dict[str, Any] = sliced(x) | _floors(map(sliced, same))
     if not model.is_image:
-        return found | placed(data, test, train, x)
-    return found | judged(data.name, test, train, x, labels(model, data.test.y[:n]))
+        return found | placed(data, test, same, x)
+    return found | judged(data.name, test, same, x, labels(model, data.test.y[:n]))
 
 
-def judged(name: str, test: Tensor, train: Tensor, x: Tensor, y: Tensor | None = None) -> dict[str, float]:
+def judged(name: str, test: Tensor, same: list[Tensor], x: Tensor, y: Tensor | None = None) -> dict[str, float]:
     """The pictures ``x`` in the eyes of the judge of the data set ``name``; nothing where there is none.
 
     Where they were asked for by labels y, ``judge_as_asked`` is the share in which the judge sees what was asked for.
@@ -109,25 +143,36 @@ def judged(name: str, test: Tensor, train: Tensor, x: Tensor, y: Tensor | None =
         judge = features.judge(name)
     except BadInput:
         return {}
-    real, same, drawn = judge.see(test), judge.see(train), judge.see(x)
-    best, here = (features.quality(real, other, rng=random.generator(0)) for other in (same, drawn))
-    found = {f"judge_{key}": value for key, value in asdict(here).items()}
+    real, drawn = judge.see(test), judge.see(x)
+
+    def told(seen: features.Seen) -> dict[str, float]:
+        quality = asdict(features.quality(real, seen, rng=random.generator(0)))
+        return {f"judge_{key}": value for key, value in quality.items()}
+
+    found, best = told(drawn), [told(judge.see(one)) for one in same]
+    for row in best:
+        del row["judge_kid_se"]  # how much it differs among the sets says that better
     if y is not None:
         found["judge_as_asked"] = (drawn.probabilities.argmax(1) == y.cpu()).double().mean().item()
-    return found | {f"judge_{key}_floor": value for key, value in asdict(best).items() if key != "kid_std"}
+    return found | _floors(best)
 
 
-def placed(data: Data, test: Tensor, train: Tensor, x: Tensor) -> dict[str, float]:
+def placed(data: Data, test: Tensor, same: list[Tensor], x: Tensor) -> dict[str, float]:
     """The points ``x`` beside the truth: exact transport, and the modes."""
-    found: dict[str, float] = {}
     few = min(len(x), ASSIGNED)
-    for name, other in (("w1", x), ("w1_floor", train)):
-        found[name] = distances.wasserstein1(test[:few], other[:few])
+    found = {"w1": distances.wasserstein1(test[:few], x[:few])}
+    found |= _floors({"w1": distances.wasserstein1(test[:few], one[:few])} for one in same)
     modes = getattr(data.plane, "modes", None)
     if data.plane is not None and modes is not None:
         reached = distances.modes_covered(x, modes.to(x), data.plane.sigma)
         found |= {"modes_covered": reached.covered, "modes": reached.of, "share_close_to_a_mode": reached.close}
     return found
+
+
+def _floors(rows: Iterable[Mapping[str, float]]) -> dict[str, float]:
+    """The means over the draws as ``_floor``, their standard errors as ``_floor_se``."""
+    found = floors.averaged(rows)
+    return {f"{name.removesuffix('_se')}_floor{'_se' * name.endswith('_se')}": value for name, value in found.items()}
 
 
 def labels(model: GenerativeModel, y: Tensor) -> Tensor | None:

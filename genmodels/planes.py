@@ -269,7 +269,7 @@ def two_moons() -> Curves:
 
 
 def swiss_roll() -> Curves:
-    """A spiral of one and a half turns, thinner inside."""
+    """A spiral of one and a half turns, denser inside."""
 
     def spiral(t: Tensor) -> Tensor:
         angle = 1.5 * math.pi * (1 + 2 * t)

@@ -39,7 +39,7 @@ from genmodels.files import inside, is_held, read_json, root, write_json
 from genmodels.idx import Progress
 from genmodels.models.base import GenerativeModel, build, check_size, half, load
 from genmodels.settings import Settings
-from genmodels.train import Training
+from genmodels.train import Training, shares_of
 from genmodels.wording import titled
 
 __all__ = ["CHECKPOINTS", "Run", "bundled", "create", "every", "find", "fork", "root"]
@@ -291,6 +291,7 @@ def fork(
         parent={"run": parent.id, "step": step},
     )
     new.load_state_dict(old.state_dict())
+    new.label_shares = shares_of(new, parent.data())
     new.save(run.path / "snapshots" / str(step), weights=half(new.state_dict()))
     return run
 
@@ -316,5 +317,4 @@ def bundled() -> list[Run]:
 
 def every() -> list[Run]:
     """All runs, the newest first."""
-    runs = [Run(path.parent) for path in root().glob("*/run.json")]
-    return sorted(runs, key=lambda run: run.plan["created"], reverse=True)
+    return sorted(map(Run, (path.parent for path in root().glob("*/run.json"))), key=lambda run: -run.plan["created"])

@@ -152,6 +152,11 @@ class Schedule(nn.Module):
         return self.snr.log()
 
     @property
+    def noise_left(self) -> float:
+        r"""Standard deviation :math:`\varsigma_1` of the noise that the last step takes away, on the data's scale."""
+        return math.exp(-self.log_snr[1].item() / 2)
+
+    @property
     def beta_tilde(self) -> Tensor:
         r"""Variance of q(x_{t-1} | x_t, x_0), shape (T + 1,); 0 at t = 1 (DDPM eq. 7)."""
         before = torch.cat([self.alpha_bar[:1], self.alpha_bar[:-1]])
@@ -226,6 +231,13 @@ class Schedule(nn.Module):
             return a * x_t - sigma * output
         return output if predict == "x0" else (x_t - sigma * output) / a
 
+    def by_quarter(self, values: Tensor, t: Tensor) -> Tensor:
+        """Means of ``values`` over each quarter of 1 … T, (4,), at random times ``t``: unbiased whatever the batch."""
+        quarter = nn.functional.one_hot((t - 1) * 4 // self.T, 4).to(values)  # (B, 4)
+        ends = [(self.T * i + 3) // 4 for i in range(5)]
+        size = torch.tensor(ends).diff().to(values)
+        return values @ quarter / len(values) * self.T / size
+
     # What an error costs ------------------------------------------------------------------------------------------
 
     def weight(self, weighting: str, predict: str, *, gamma: float = 5.0, variance: str = "beta") -> Tensor:
@@ -236,6 +248,8 @@ class Schedule(nn.Module):
           training via min-SNR weighting, eq. 5. https://arxiv.org/abs/2303.09556
         - "bound": :math:`T \beta_t^2 / (2 \sigma_t^2 \alpha_t (1 - \bar\alpha_t))` on the error of ε (DDPM eq. 12):
           with t uniform the loss is then the variational bound in nats per dimension, up to what no network can change.
+          At t = 1 it is so of points, whose L_0 is a Gaussian density; that of pixels is no square (DDPM eq. 13), and
+          the loss pays it itself.
         """
         if weighting == "simple":
             return torch.ones_like(self.beta)
@@ -250,6 +264,14 @@ class Schedule(nn.Module):
         )  # |v − v̂|² = (1 + SNR) |x_0 − x̂_0|²
         table[0] = 0.0  # t = 0 is the data: never asked
         return table
+
+    def weight_of_eps(self, weight: Tensor, predict: str) -> Tensor:
+        """The same ``weight`` at each t of what the network predicts, said of the error of ε: shape (T + 1,).
+
+        Where all errors of v count alike, those of ε count 1/ᾱ_t: the more, the more noise there is.
+        """
+        a = self.alpha_bar
+        return weight.to(a) * {"eps": torch.ones_like(a), "x0": (1 - a) / a, "v": 1 / a}[predict]
 
 
 def _wide(values: Tensor, x: Tensor) -> Tensor:

@@ -21,7 +21,7 @@ from genmodels.errors import BadInput, TrainingFailed
 from genmodels.models.base import GenerativeModel, only
 from genmodels.settings import Settings, precision, schedule
 
-__all__ = ["Step", "Training", "fit"]
+__all__ = ["Step", "Training", "fit", "shares_of"]
 
 torch.set_flush_denormal(True)  # of this thread, and of those that it begins: see Training.step
 
@@ -87,6 +87,7 @@ class Training:
         if settings.batch_size % world:
             raise BadInput(f"batch_size = {settings.batch_size} cannot be shared by {world} processes: use a multiple.")
         self.model, self.data, self.settings = model.to(device).train(), data.to(device), settings
+        model.label_shares, model.grey_levels = shares_of(model, data), data.levels or model.grey_levels
         self.device, self.rank, self.world = torch.device(device), rank, world
         self.rng = random.generator(settings.seed, self.device, rank=rank, world=world)
         self.batches = Batches(len(data.train), settings.batch_size, settings.seed, self.device)
@@ -277,6 +278,14 @@ class Training:
         self.step_, self.seconds, self.lr = int(numbers["step"]), float(numbers["seconds"]), float(numbers["lr"])
         pending = {k: v.to(self.device) for k, v in part("pending/").items()}
         self._pending = [dict(zip(pending, row, strict=True)) for row in zip(*pending.values(), strict=True)]
+
+
+def shares_of(model: GenerativeModel, data: Data) -> tuple[float, ...]:
+    """The share of each label among the training examples; nothing of a model without labels."""
+    if not (classes := int(model.config.get("classes", 0))):
+        return ()
+    counts = torch.bincount(data.train.y.cpu(), minlength=classes).double()
+    return tuple((counts / counts.sum()).tolist())
 
 
 def fit(training: Training) -> Iterator[Step]:

@@ -65,7 +65,7 @@ def state_of(here: Mapping[str, Path], config: Any, place: Place) -> dict[str, A
     """state.json made anew, once all files are what a run's are."""
     try:
         for name in (name for name in here if name.endswith(WEIGHTS)):
-            if read_json(here[name].parent / CONFIG) != config:
+            if _of_the_weights(read_json(here[name].parent / CONFIG)) != _of_the_weights(config):
                 raise BadInput(f"{name} is of another model than the rest")
             model = load(here[name].parent)
             if (samples := here.get(f"{name.removesuffix(WEIGHTS)}samples.npy")) is not None:
@@ -87,6 +87,11 @@ def state_of(here: Mapping[str, Path], config: Any, place: Place) -> dict[str, A
         measures_of(read_json(here["measures.json"]), place)
     steps = {"step": int(numbers["step"]), "total": int(numbers["total"]), "seconds": float(numbers["seconds"])}
     return {"state": "finished", **steps, "message": f"From {place}."}
+
+
+def _of_the_weights(config: Any) -> Any:
+    """What of it the weights hang on: a run that is older than its last snapshot may lack the shares of the labels."""
+    return {k: v for k, v in config.items() if k != "label_shares"} if isinstance(config, dict) else config
 
 
 def _check_samples(path: Path, model: GenerativeModel) -> None:

@@ -252,7 +252,7 @@ def test_the_bound_of_images_counts_their_grey_levels() -> None:
 def test_a_bound_in_parts_is_the_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     model, x, y = woken(DDPM((1, 4, 4), classes=3, **SMALL)), batch((1, 4, 4), 5), torch.tensor([0, 1, 2, 0, 1])
     whole = model.bound(x, random.generator(0), y=y, bins=17)
-    monkeypatch.setattr("genmodels.models.ddpm.ROWS", 7)
+    monkeypatch.setattr("genmodels.bound.ROWS", 7)
     torch.testing.assert_close(model.bound(x, random.generator(0), y=y, bins=17), whole)
 
 

@@ -13,6 +13,7 @@ from genmodels.errors import BadInput
 from genmodels.instruments import ddpm as instruments
 from genmodels.instruments import ddpm_bound, ddpm_edit, score
 from genmodels.models.ddpm import DDPM
+from genmodels.noised import best_eps, noised
 from genmodels.recording import Recording
 from genmodels.runs import create
 from genmodels.samplers import SAMPLERS
@@ -272,16 +273,16 @@ def test_a_mixture_under_noise_is_the_analytic_one():
     x = torch.randn(50, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     for t in (1, 30, 100):
         a, sigma = (float(rate) for rate in schedule.rates(t, x))
-        law = score.noised(plane, a, sigma)
+        law = noised(plane, a, sigma)
         assert law.log_prob(x).numpy() == pytest.approx(truth.log_prob(x, t).numpy())
-        assert score.best_eps(law, x, sigma).numpy() == pytest.approx(truth.eps(x, t).numpy(), abs=1e-9)
+        assert best_eps(law, x, sigma).numpy() == pytest.approx(truth.eps(x, t).numpy(), abs=1e-9)
 
 
 @pytest.mark.parametrize("name", [name for name in planes.PLANES if name not in ("pinwheel", "checkerboard")])
 def test_the_law_of_noised_points_is_theirs(name):
     """Its density integrates to one, and the mean log-density of noised points is its own, minus its entropy."""
     plane, (a, sigma) = planes.PLANES[name](), (0.8, 0.6)
-    law, rng = score.noised(plane, a, sigma), torch.Generator().manual_seed(0)
+    law, rng = noised(plane, a, sigma), torch.Generator().manual_seed(0)
     x = a * plane.sample(4000, rng) + sigma * torch.randn(4000, 2, generator=rng)
     grid = score._grid(5.0, 100)
     log_p = law.log_prob(grid)
@@ -292,8 +293,8 @@ def test_the_law_of_noised_points_is_theirs(name):
 
 
 def test_a_law_without_a_closed_form_is_none():
-    assert score.noised(planes.PLANES["checkerboard"](), 0.8, 0.6) is None
-    assert score.noised(None, 0.8, 0.6) is None
+    assert noised(planes.PLANES["checkerboard"](), 0.8, 0.6) is None
+    assert noised(None, 0.8, 0.6) is None
 
 
 def test_what_cannot_be_known_and_what_is_not_learned_add_up(plane):

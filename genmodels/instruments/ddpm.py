@@ -4,6 +4,7 @@ What asks the network many times is a task: a generator that yields how far it i
 Films keep at most :data:`FRAMES` of their steps; images in them are uint8.
 """
 
+import math
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +18,7 @@ from genmodels import random, runs
 from genmodels.data import Data
 from genmodels.errors import BadInput
 from genmodels.hyperparameters import check
-from genmodels.metrics import features
+from genmodels.metrics import features, floors
 from genmodels.metrics.distances import sliced_wasserstein1
 from genmodels.models.ddpm import DDPM
 from genmodels.samplers import SAMPLERS, STOCHASTIC, Step, noise_like
@@ -40,6 +41,7 @@ __all__ = [
     "frames_of",
     "images_only",
     "judged",
+    "labels_of",
     "noising",
     "shown",
     "tables",
@@ -77,6 +79,11 @@ def examples_of(model: DDPM, data: Data, first: int, n: int = 1) -> Tensor:
 
 def _labels(model: DDPM, label: int | None, n: int) -> Tensor | None:
     return None if label is None else torch.full((n,), label, device=model.device)
+
+
+def labels_of(model: DDPM, y: Tensor) -> Tensor | None:
+    """The labels ``y`` of examples, for a model that learned with labels."""
+    return y.to(model.device) if model.classes else None
 
 
 def count_of(model: DDPM, n: int) -> int:
@@ -218,11 +225,12 @@ def compared(run: str, step: int | None = None, n: int = 8, seed: int = 0, spaci
 
     Three of the samplers solve one equation, so they have one answer to come to: "gap" is how far each is from
     it, the root mean square over samples and dimensions in data space. For points "w1" says how far the samples, as a
-    set, are from as many test points: the sliced 1-Wasserstein distance; "floor" is that of as many training points.
+    set, are from as many test points: the sliced 1-Wasserstein distance; "floor" is that of as many training
+    points, the mean over random sets of them, and "floor_se" its standard error.
 
     Returns:
         "samples" (samplers, steps, n, \*shape); "steps" (steps,); "evaluations", "gap" (NaN for those that draw
-        noise), (samplers, steps); for points also "w1" and "floor".
+        noise), (samplers, steps); for points also "w1", "floor" and "floor_se".
     """
     model, data = asked_of(run, step)
     check(DDPM.trajectory, {"spacing": spacing})
@@ -270,7 +278,7 @@ def judged(run: str, step: int | None = None, n: int = 200, seed: int = 0, spaci
     Returns:
         "steps" (steps,); "evaluations", "fid" from the training pictures, and "sure", the share of the samples that the
         judge puts in one class with p > 0.95, (samplers, steps); "fid_floor" and "sure_of_data", those of as many test
-        pictures.
+        pictures, means over disjoint random sets, and their standard errors, "fid_floor_se" and "sure_of_data_se".
 
     Raises:
         BadInput: If n is not from 50 to 1,000, or there is no judge of these pictures.
@@ -280,23 +288,27 @@ def judged(run: str, step: int | None = None, n: int = 200, seed: int = 0, spaci
     if not 50 <= n <= MOST_POINTS:
         raise BadInput(f"n = {n} is not a number of samples from 50 to {MOST_POINTS}.")
     images_only(model)
-    judge, n = features.judge(data.name), min(n, len(data.test))
+    judge, n = features.judge(data.name), min(n, len(data.test) // 2)
     x_T = random.randn(n, *model.shape, rng=random.generator(seed, model.device), device=model.device)
     counts, asked = costs(model)
     made = yield from ends(model, x_T, [(name, k, spacing) for name in SAMPLERS for k in counts], seed=seed + 1)
-    real, same = (data.prepare(x, "unit").cpu() for x in (data.train.x[:MOST_REAL], data.test.x[:n]))
+    test = floors.chosen(data.test, n * max(2, min(floors.DRAWS, len(data.test) // n)), seed).x.split(n)
+    real, *same = (data.prepare(x, "unit").cpu() for x in (floors.chosen(data.train, MOST_REAL, seed).x, *test))
     known = judge.see(real)
-    *told, best = [features.quality(known, judge.see(x.cpu()), rng=random.generator(0)) for x in (*made, same)]
+    told = [features.quality(known, judge.see(x.cpu()), rng=random.generator(0)) for x in (*made, *same)]
     table = {"fid": [one.fid for one in told], "sure": [one.confidence for one in told]}
-    found = {name: np.array(values).reshape(asked.shape) for name, values in table.items()}
-    floor = {"fid_floor": np.array(best.fid), "sure_of_data": np.array(best.confidence)}
-    return {"steps": np.array(counts), "evaluations": asked} | found | floor
+    found = {name: np.array(values[: len(made)]).reshape(asked.shape) for name, values in table.items()}
+    for name, key in (("fid", "fid_floor"), ("sure", "sure_of_data")):
+        best = np.array(table[name][len(made) :])
+        found |= {key: best.mean(), f"{key}_se": best.std(ddof=1) / math.sqrt(len(best))}
+    return {"steps": np.array(counts), "evaluations": asked} | found
 
 
 def _distances(data: Data, samples: Tensor) -> dict[str, Array]:
     """The sliced W1 between each set of points and as many test points, and between data and data."""
-    n = min(samples.shape[2], len(data.test), len(data.train))
-    test, train = data.test.x[:n].double(), data.train.x[:n].double()
+    n = min(samples.shape[2], floors.most(data))
+    test = floors.chosen(data.test, n, 0).x.double()
     to_test = lambda x: sliced_wasserstein1(x[:n].cpu().double(), test, rng=random.generator(0))  # noqa: E731
     w1 = [[to_test(points) for points in row] for row in samples]
-    return {"w1": np.array(w1), "floor": np.array(to_test(train))}
+    floor = floors.averaged({"floor": to_test(part.x)} for part in floors.draws(data, n, 0))
+    return {name: np.array(value) for name, value in ({"w1": w1} | floor).items()}

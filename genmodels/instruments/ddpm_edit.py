@@ -7,7 +7,17 @@ from torch import Tensor
 from genmodels import editing, random
 from genmodels.errors import BadInput
 from genmodels.hyperparameters import check
-from genmodels.instruments.ddpm import Task, asked_of, count_of, examples_of, film_of, frames_of, images_only, shown
+from genmodels.instruments.ddpm import (
+    Task,
+    asked_of,
+    count_of,
+    examples_of,
+    film_of,
+    frames_of,
+    images_only,
+    labels_of,
+    shown,
+)
 
 __all__ = ["MASKS", "filled", "interpolated", "mask", "redrawn"]
 
@@ -20,13 +30,16 @@ def redrawn(
 ) -> Task:
     """A test image noised to time ``t`` and denoised ``n`` times over. A task: "ddpm-redraw".
 
+    A conditional model is told the image's label.
+
     Returns:
         "x", the image, and the film of :func:`denoised` from t to 0.
     """
     model, data = asked_of(run, step)
     images_only(model)
     x = examples_of(model, data, example).expand(count_of(model, n), *model.shape)
-    walk = editing.redraw(model, x, t, rng=random.generator(seed, model.device), steps=steps)
+    y = labels_of(model, data.test.y[example].expand(n))
+    walk = editing.redraw(model, x, t, y=y, rng=random.generator(seed, model.device), steps=steps)
     film = yield from film_of(walk, min(steps, t))
     return {"x": shown(model, x[0])} | frames_of(model, film)
 
@@ -43,6 +56,8 @@ def filled(
 ) -> Task:
     """A test image of which a part is hidden, filled in ``n`` times over. A task: "ddpm-inpaint".
 
+    A conditional model is told the image's label.
+
     Returns:
         "x", the image; "seen", the image with the hidden part in grey; and the film of :func:`denoised`.
     """
@@ -51,7 +66,8 @@ def filled(
     x = examples_of(model, data, example).expand(count_of(model, n), *model.shape)
     seen = mask(model.shape, hidden).to(x)
     options = check(editing.inpaint, {"steps": steps, "resample": resample})
-    walk = editing.inpaint(model, x, seen, rng=random.generator(seed, model.device), **options)
+    y = labels_of(model, data.test.y[example].expand(n))
+    walk = editing.inpaint(model, x, seen, y=y, rng=random.generator(seed, model.device), **options)
     film = yield from film_of(walk, min(steps, model.T))
     return {"x": shown(model, x[0]), "seen": shown(model, x[0] * seen)} | frames_of(model, film)
 
@@ -92,7 +108,9 @@ def interpolated(
     here, there = editing.invert(model, ends, steps=steps)
     weight = torch.linspace(0, 1, count_of(model, n), device=model.device)
     x_T = editing.slerp(here, there, weight)
-    film = yield from film_of(model.trajectory(n, x_T=x_T, sampler="heun", steps=steps), min(steps, model.T))
+    film = yield from film_of(
+        model.trajectory(n, x_T=x_T, sampler="heun", steps=steps, guidance=0.0), min(steps, model.T)
+    )
     w = weight.view(-1, 1, 1, 1)
     blend, path = (1 - w) * ends[0] + w * ends[1], film[-1].x_t
     error = (model.to_data(path[[0, -1]]) - model.to_data(ends)).square().mean().sqrt()

@@ -1,16 +1,10 @@
 r"""Diffusion on the plane: the score that a model has learned beside the true one, and the density of what it makes.
 
-Noised data of a known law have a known law again, and with it the best answer that any network could give:
-
-.. math:: \epsilon^*(x_t, t) = E[\epsilon \mid x_t] = -\sqrt{1 - \bar\alpha_t}\; \nabla_x \log q(x_t)
-
-The error of a network is then the sum of what nobody could know and what it has not learned, which stand at a right
+Noised data of a known law have a known law again, and with it a best possible answer ε* (:mod:`genmodels.noised`). The
+error of a network is then the sum of what nobody could know and what it has not learned, which stand at a right
 angle: :math:`E\|\epsilon - \hat\epsilon\|^2 = E\|\epsilon - \epsilon^*\|^2 + E\|\epsilon^* - \hat\epsilon\|^2`.
-
-Vincent (2011), A connection between score matching and denoising autoencoders. https://doi.org/10.1162/NECO_a_00142
 """
 
-import math
 from typing import Any
 
 import numpy as np
@@ -21,43 +15,20 @@ from genmodels import random
 from genmodels.data import DATASETS, Data
 from genmodels.errors import BadInput
 from genmodels.instruments.ddpm import Array, Task, asked_of
+from genmodels.metrics import floors
 from genmodels.models.ddpm import DDPM
-from genmodels.planes import Curves, Gaussians, Plane, Ring
+from genmodels.noised import best_eps, noised
 from genmodels.samplers import noise_like, timesteps
 
-__all__ = ["best_eps", "density", "field", "noised", "shades"]
+__all__ = ["density", "field", "shades"]
 
 HALF = 3.2  # of the square that holds N(0, I)
 
 
-def noised(plane: Plane | None, a: float, sigma: float) -> Plane | None:
-    """The law of :math:`a x_0 + σ ε` where x_0 is drawn from ``plane``; None where it has no closed form.
-
-    Gaussians stay Gaussians, a curve with noise around it stays a curve, smaller, with more noise, and a ring a ring.
-    """
-    match plane:
-        case Gaussians():
-            wider = math.hypot(a * plane.sigma, sigma)
-            return Gaussians(a * plane.means, wider, plane.extent, plane.weights)
-        case Curves():
-            shrunk = [lambda t, curve=curve: a * curve(t) for curve in plane.curves]
-            return Curves(shrunk, math.hypot(a * plane.sigma, sigma), plane.extent, plane.classes, plane.nodes)
-        case Ring():
-            return Ring(a * plane.radius, math.hypot(a * plane.sigma, sigma))
-        case _:
-            return None
-
-
-def best_eps(law: Plane, x: Tensor, sigma: float) -> Tensor:
-    """E[ε | x_t] of each point, (N, 2), from the law of x_t: float64, by automatic differentiation."""
-    with torch.enable_grad():
-        x = x.detach().double().requires_grad_()
-        (score,) = torch.autograd.grad(law.log_prob(x).sum(), x)
-    return -sigma * score
-
-
 def field(run: str, step: int | None = None, n: int = 500, seed: int = 0, frames: int = 40, side: int = 19) -> Task:
     r"""Particles on their way from noise to data, and the field that moves them. A task: "ddpm-field".
+
+    Of a conditional model both are those of its branch without labels, which learns the score of all data.
 
     Args:
         run: Whose model, of points of the plane.
@@ -79,7 +50,7 @@ def field(run: str, step: int | None = None, n: int = 500, seed: int = 0, frames
     x_0 = data.test.x[:1000].to(model.device)
     eps = noise_like(x_0, random.generator(seed, model.device))
     rows: list[dict[str, Array]] = []
-    walk = model.trajectory(n, rng=random.generator(seed, model.device), steps=frames)
+    walk = model.trajectory(n, rng=random.generator(seed, model.device), steps=frames, guidance=0.0)
     last = len(timesteps(model.schedule, frames, "log-snr")) - 1
     for i, now in enumerate(walk):
         row: dict[str, Any] = {"particles": now.x_t}
@@ -120,28 +91,36 @@ def _true(model: DDPM, data: Data, t: int, at: Tensor, cells: Tensor, x_0: Tenso
     }
 
 
-def density(run: str, step: int | None = None, side: int = 64, steps: int = 48) -> Task:
-    """The exact density of what the model makes, by the probability-flow ODE, on a grid. A task: "ddpm-density".
+def density(run: str, step: int | None = None, side: int = 64, steps: int = 48, n: int = 1000) -> Task:
+    """The exact density at t = 1 of what the model makes, by the probability-flow ODE, on a grid. Task "ddpm-density".
+
+    At t = 1 the last noise, of standard deviation "noise", is still in the samples. So it is held against the law of
+    data under the same noise; where that is not known, against that of the data, and the noise is part of the gap.
 
     Returns:
         "half": it is over [−half, half]²; "learned", (side, side), x₂ by rows, rising; "mass", its sum over the square;
-        where the true density is known also "true", and "kl", KL(p ‖ learned) in nats, by the same sum.
+        "noise". Where the true density is known also "true", on the grid, and "alike", whether it has the same noise;
+        and "kl", KL(true ‖ learned) in nats, over ``n`` random test points, and "kl_se", its standard error.
     """
     model, data = asked_of(run, step)
     if model.is_image:
         raise BadInput("This density is one of points of the plane, and this model makes images.")
-    half = DATASETS[data.name].extent
-    x, parts = _grid(half, side), list[Tensor]()
+    half, noise = DATASETS[data.name].extent, model.schedule.noise_left
+    law = noised(data.plane, 1.0, noise)
+    grid, test = _grid(half, side), floors.chosen(data.test, n, 0).x.cpu().double()
+    if law is not None:
+        test = test + noise * noise_like(test, random.generator(0))
+    x, parts = torch.cat([grid, test]), list[Tensor]()
     for part in x.to(model.device).float().split(256):
         yield len(parts) * 256 / len(x)
         parts.append(model.log_prob(part, steps=steps).detach().cpu().double())
-    learned = torch.cat(parts)
-    cell = (2 * half / side) ** 2
-    found = {"half": half, "learned": learned.exp().view(side, side).numpy(), "mass": float(learned.exp().sum()) * cell}
-    if data.log_prob is not None:
-        true = data.log_prob(x)
-        found["true"] = true.exp().view(side, side).numpy()
-        found["kl"] = float(torch.where(true > -700, true.exp() * (true - learned), 0.0).sum()) * cell
+    learned, of_test = torch.cat(parts).split([len(grid), len(test)])
+    mass = float(learned.exp().sum()) * (2 * half / side) ** 2
+    found = {"half": half, "learned": learned.exp().view(side, side).numpy(), "mass": mass, "noise": noise}
+    if (true := law.log_prob if law is not None else data.log_prob) is not None:
+        gap = true(test) - of_test
+        found |= {"true": true(grid).exp().view(side, side).numpy(), "alike": law is not None}
+        found |= {"kl": float(gap.mean()), "kl_se": float(gap.std()) / len(gap) ** 0.5}
     return {name: np.asarray(value) for name, value in found.items()}
 
 

@@ -31,13 +31,14 @@ __all__ = [
 ]
 
 ROWS = 1024  # of a distance matrix that are held at a time
+BLOCKS = 10  # that a standard error is told from, where there are rows for so many
 
 
 # Fréchet distance -----------------------------------------------------------------------------------------------------
 
 
 def frechet_distance(real: Tensor, fake: Tensor) -> float:
-    """Squared 2-Wasserstein distance between Gaussians fitted to two sets of features: FID, where they are Inception's.
+    r"""Squared 2-Wasserstein distance of Gaussians fitted to two sets of features: FID, where they are Inception's.
 
     Heusel et al. (2017), GANs trained by a two time-scale update rule, eq. 6. https://arxiv.org/abs/1706.08500
 
@@ -46,8 +47,16 @@ def frechet_distance(real: Tensor, fake: Tensor) -> float:
         fake: Features, shape (M, D).
 
     Returns:
-        The distance, in squared units of the features; it is biased upwards by about 1/N + 1/M, so compare only
-        numbers of the same N and M, and with the floor that real against real gives.
+        The distance, in squared units of the features. It is biased upwards, so compare only numbers of the same N and
+        M, and with the floor that real against real gives: of two samples of one Gaussian, the eigenvalues of whose
+        covariance are λ_1 … λ_D, by
+
+        .. math:: \left(\tfrac1N + \tfrac1M\right) \Big[\sum_i \lambda_i + \tfrac12 \sum_{i, j}
+                  \frac{\lambda_i \lambda_j (1 + \delta_{ij})}{\lambda_i + \lambda_j}\Big]
+                  + O\left(\tfrac1{N^2} + \tfrac1{M^2}\right)
+
+        (the means' part, and the second order of the distance in the covariances'); of λ = 1 the bracket is
+        D (D + 5) / 4, so it grows as the square of the dimension.
 
     Raises:
         BadInput: If the sets do not match or hold fewer than two rows.
@@ -85,10 +94,10 @@ def frechet_gaussians(mu1: Tensor, cov1: Tensor, mu2: Tensor, cov2: Tensor) -> f
 
 
 class KID(NamedTuple):
-    """A kernel distance: its mean over ``blocks`` disjoint blocks and the standard deviation among them."""
+    """A kernel distance: its mean over ``blocks`` disjoint blocks, and the standard error of that mean."""
 
     mean: float
-    std: float
+    se: float
     blocks: int
 
 
@@ -108,12 +117,12 @@ def kid(real: Tensor, fake: Tensor, *, block: int = 1000, rng: torch.Generator |
     """Kernel distance of two sets of features: KID, where they are Inception's.
 
     Bińkowski et al. (2018), Demystifying MMD GANs, section 4. https://arxiv.org/abs/1801.01401. The blocks here are
-    disjoint, hence independent: std / √blocks is the standard error of the mean.
+    disjoint, hence independent, and many enough that what differs among them tells the standard error of their mean.
 
     Args:
         real: Features, shape (N, D).
         fake: Features, shape (M, D).
-        block: Rows in a block; less where the smaller set would not give two blocks.
+        block: Rows in a block; less where the smaller set would not give ten blocks.
         rng: Shuffles the rows before they are cut into blocks.
 
     Raises:
@@ -121,12 +130,12 @@ def kid(real: Tensor, fake: Tensor, *, block: int = 1000, rng: torch.Generator |
     """
     real, fake = _pair(real, fake, least=4)
     smaller = min(len(real), len(fake))
-    block = max(2, min(block, smaller // 2))
+    block = max(2, min(block, smaller // BLOCKS))
     orders = [random.rand(len(rows), rng=rng).argsort().to(rows.device) for rows in (real, fake)]
     real, fake = real[orders[0]], fake[orders[1]]
     starts = range(0, smaller - block + 1, block)
     values = torch.tensor([mmd2(real[i : i + block], fake[i : i + block]) for i in starts], dtype=torch.float64)
-    return KID(values.mean().item(), values.std().item(), len(values))
+    return KID(values.mean().item(), values.std().item() / math.sqrt(len(values)), len(values))
 
 
 def _kernel_sum(x: Tensor, y: Tensor) -> float:

@@ -28,6 +28,7 @@ from genmodels import random
 from genmodels.data import DATASETS, Data, load
 from genmodels.errors import BadInput
 from genmodels.files import read_json, write, write_json
+from genmodels.metrics import floors
 from genmodels.metrics.distances import frechet_distance, inception_score, kid, precision_recall
 
 __all__ = ["Judge", "Quality", "Seen", "floor", "judge", "judges", "quality"]
@@ -129,7 +130,7 @@ class Quality:
     Attributes:
         fid: Fréchet distance; 0 at best, in practice the floor of real against real.
         kid: Kernel distance, unbiased: about 0 at best.
-        kid_std: Its standard deviation among blocks.
+        kid_se: Its standard error, from blocks.
         precision: Share of the samples on the data's manifold.
         recall: Share of the data on the samples' manifold.
         score: The Inception Score's formula: 1 to the number of classes.
@@ -140,7 +141,7 @@ class Quality:
 
     fid: float
     kid: float
-    kid_std: float
+    kid_se: float
     precision: float
     recall: float
     score: float
@@ -162,7 +163,7 @@ def quality(real: Seen, fake: Seen, *, rng: torch.Generator | None = None) -> Qu
     return Quality(
         frechet_distance(real.features, fake.features),
         kernel.mean,
-        kernel.std,
+        kernel.se,
         precision,
         recall,
         inception_score(fake.probabilities),
@@ -172,12 +173,19 @@ def quality(real: Seen, fake: Seen, *, rng: torch.Generator | None = None) -> Qu
     )
 
 
-def floor(data: Data, n: int = 1000, *, root: Path | None = None) -> Quality:
-    """What real data score against other real data: ``n`` of the test set against ``n`` of the training set."""
-    one = judge(data.name, root=root)
-    n = min(n, len(data.test), len(data.train))
-    real, other = (one.see(data.prepare(split.x[:n], "unit")) for split in (data.test, data.train))
-    return quality(real, other, rng=random.generator(0))
+def floor(data: Data, n: int = 1000, *, seed: int = 0, root: Path | None = None) -> dict[str, float]:
+    """What real data score against other real data: ``n`` of the test set against several sets of ``n`` to learn from.
+
+    Returns:
+        Each number of :class:`Quality`, its mean over random sets, and under its name with ``_se`` the standard error
+        of that mean.
+    """
+    one, n = judge(data.name, root=root), min(n, floors.most(data))
+    seen = [
+        one.see(data.prepare(part.x, "unit"))
+        for part in (floors.chosen(data.test, n, seed), *floors.draws(data, n, seed))
+    ]
+    return floors.averaged(asdict(quality(seen[0], same, rng=random.generator(seed))) for same in seen[1:])
 
 
 # Training one ---------------------------------------------------------------------------------------------------------
@@ -254,7 +262,7 @@ def main() -> None:
     facts = {"data": asked.data, "command": command, "seed": asked.seed}
     one = store(one, asked.root / f"features-{asked.data}", facts)
     n = min(10_000, len(data.test))
-    facts |= {"test_accuracy": accuracy(one, data), "floor_n": n, "floor": asdict(floor(data, n, root=asked.root))}
+    facts |= {"test_accuracy": accuracy(one, data), "floor_n": n, "floor": floor(data, n, root=asked.root)}
     store(one, asked.root / f"features-{asked.data}", facts)
     print(f"{asked.data}: test accuracy {facts['test_accuracy']:.4f}, real against real {facts['floor']}")
 

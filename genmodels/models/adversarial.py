@@ -76,15 +76,16 @@ class Adversarial(GenerativeModel):
 
         Args:
             n: How many.
-            y: Labels, shape (n,), where the model is conditional; drawn evenly where they are not given.
+            y: Labels, shape (n,), where the model is conditional; drawn as often as in training where they are not
+                given (:meth:`draw_labels`: evenly, where a checkpoint is too old to know how often that was).
             rng: The source of noise, on the model's device.
 
         Raises:
             BadInput: If there are not ``n`` labels, or one is not a class of the model.
         """
         z = random.randn(n, self.latent_dim, rng=rng, device=self.device)
-        if self.classes and y is None:
-            y = random.randint(0, self.classes, n, rng=rng, device=self.device)
+        if y is None:
+            y = self.draw_labels(n, rng)
         elif self.classes:
             y = checked(given(y, self.classes), n, self.classes).to(self.device)
         training = self.training

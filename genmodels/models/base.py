@@ -26,7 +26,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from genmodels import hub
+from genmodels import hub, random
 from genmodels.errors import BadInput
 from genmodels.files import write
 from genmodels.hyperparameters import check
@@ -62,6 +62,11 @@ class GenerativeModel(nn.Module):
     """Settings of a training (:class:`genmodels.train.Settings`) that suit this model better than the common ones."""
 
     config: dict[str, Any]
+    label_shares: tuple[float, ...] = ()
+    """Of a conditional model: the share of each label among its training examples, kept in its config.json. Empty where
+    the file is older than that: labels then count as equally frequent."""
+    grey_levels: int = 256
+    """Of the images that it is trained on."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -119,8 +124,24 @@ class GenerativeModel(nn.Module):
         """Told before every step how much of the training has passed, 0 to 1: for annealing."""
 
     def sample(self, n: int, *, y: Tensor | None = None, rng: torch.Generator | None = None) -> Tensor:
-        r"""Draw ``n`` samples in data space: images in [0, 1], or points of the plane. Shape (n, \*shape), float32."""
+        r"""Draw ``n`` samples in data space: images in [0, 1], or points of the plane. Shape (n, \*shape), float32.
+
+        A conditional model that is given no labels ``y`` draws them: :meth:`draw_labels`.
+        """
         raise NotImplementedError(f"{type(self).__name__} must say how it samples")
+
+    def label_log_prob(self) -> Tensor:
+        """log p(y) of each of its labels, shape (classes,), float64: see :attr:`label_shares`."""
+        classes = int(self.config.get("classes", 0))
+        return torch.tensor(self.label_shares or (1 / classes,) * classes, dtype=torch.float64).log()
+
+    def draw_labels(self, n: int, rng: torch.Generator | None = None) -> Tensor | None:
+        """``n`` labels, as frequent as in training, shape (n,); None of a model without labels."""
+        if not self.config.get("classes"):
+            return None
+        edges = self.label_log_prob().exp().cumsum(0)
+        u = random.rand(n, rng=rng, device=self.device)
+        return torch.searchsorted((edges / edges[-1]).to(u), u, right=True)
 
     # What every model has from here -------------------------------------------------------------------------------
 
@@ -148,7 +169,8 @@ class GenerativeModel(nn.Module):
         """Write config.json and model.safetensors into ``folder`` (``weights``: other than the model's own)."""
         state = self.state_dict() if weights is None else weights
         tensors = {key: value.detach().contiguous().cpu() for key, value in state.items()}
-        text = json.dumps({"model": self.name, **self.config}, indent=2) + "\n"
+        shares = {"label_shares": self.label_shares} if self.label_shares else {}
+        text = json.dumps({"model": self.name, **self.config, **shares}, indent=2) + "\n"
         write(Path(folder) / CONFIG, text.encode(), durable=durable)
         write(Path(folder) / WEIGHTS, save(tensors), durable=durable)
 
@@ -215,7 +237,18 @@ def build(config: Mapping[str, Any]) -> GenerativeModel:
         )
     values = dict(config)
     cls = model_class(str(values.pop("model", None)))
-    return cls(values.pop("shape", None), **values)
+    shares = values.pop("label_shares", ())
+    model = cls(values.pop("shape", None), **values)
+    model.label_shares = _shares(shares, model.config.get("classes", 0))
+    return model
+
+
+def _shares(shares: Any, classes: int) -> tuple[float, ...]:
+    """``shares`` checked: none, or one for each of the classes, that add up to 1."""
+    numbers = isinstance(shares, list | tuple) and all(type(one) in (int, float) and 0 <= one <= 1 for one in shares)
+    if not numbers or (len(shares) and (len(shares) != classes or abs(sum(shares) - 1) > 1e-6)):
+        raise BadInput(f"label_shares must be {classes} shares that add up to 1, one for each of the classes.")
+    return tuple(map(float, shares))
 
 
 def weigh(config: Mapping[str, Any]) -> tuple[int, int]:

@@ -17,12 +17,10 @@ nothing of each other; here they meet.
 """
 
 from collections.abc import Callable, Iterator
-from itertools import repeat
 from typing import Annotated, Any, ClassVar
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from genmodels import bound as bounds
 from genmodels import random, samplers
@@ -36,7 +34,6 @@ from genmodels.unet2d import CONVENTIONS, UNet2D
 
 __all__ = ["DDPM"]
 
-ROWS = 512  # that the network sees at once where a bound asks it about many
 SMOOTH = {"schedule": "cosine", "predict": "v"}  # learns faster than the paper's own choice, which is the default
 OURS = Where(lambda kind, network: kind == "images" and network == "unet")
 THEIRS = Where(lambda kind, network: kind == "images" and network != "unet")
@@ -96,6 +93,7 @@ class DDPM(GenerativeModel):
         super().__init__(shape)
         self.T, self.predict, self.variance = T, predict, variance
         self.classes, self.label_dropout = classes, label_dropout
+        self.pays_L_0 = self.is_image and weighting == "bound"  # in place of eq. 12, which is so of points alone
         with torch.device("cpu"):  # small tables, which are there also where a model is only weighed
             self.schedule = Schedule.named(schedule, T, knots)
             weight = self.schedule.weight(weighting, predict, gamma=gamma, variance=variance).float()
@@ -137,8 +135,10 @@ class DDPM(GenerativeModel):
             guidance: w: 0 is deaf to the labels, 1 plain conditioning, more than 1 exaggerates them.
         """
         u = t.to(x_t.dtype) / self.T
-        told = self.network(x_t, u, y if self.classes else None)
-        if y is None or guidance == 1:
+        if y is None or not self.classes or guidance == 0:
+            return self.network(x_t, u)
+        told = self.network(x_t, u, y)
+        if guidance == 1:
             return told
         deaf = self.network(x_t, u)
         return deaf + guidance * (told - deaf)
@@ -157,6 +157,8 @@ class DDPM(GenerativeModel):
     ) -> dict[str, Tensor]:
         """The weighted squared error at one random time for each example, per dimension (DDPM algorithm 1, eq. 14).
 
+        With weighting = bound it is the variational bound in nats per dimension on average, less what no network can
+        change, of guesses x̂_0 that are not clamped: at t = 1 pixels pay L_0 in place of the square.
         Also logged: "mse_t1" … "mse_t4", the error of ε̂ over each quarter of 1 … T, unbiased whatever the batch.
         """
         t = random.randint(1, self.T + 1, len(x), rng=rng, device=x.device)
@@ -164,13 +166,15 @@ class DDPM(GenerativeModel):
         x_t = self.schedule.noised(x, eps, t)
         output = self.output(x_t, t, self._told(y, rng))
         error = (output - self.schedule.target(x, eps, t, self.predict)).square().flatten(1).mean(1)
+        cost = self.weight[t].to(error) * error
+        if self.pays_L_0:
+            guess = self.schedule.to_x_0(output, x_t, t, self.predict)
+            last = bounds.last_term(self.schedule, x, x_t, guess, self.variance, self.grey_levels)
+            cost = torch.where(t == 1, self.T / x[0].numel() * last, cost)
         with torch.no_grad():
             mse = (self.schedule.to_eps(output, x_t, t, self.predict) - eps).square().flatten(1).mean(1)
-            quarter = F.one_hot((t - 1) * 4 // self.T, 4).to(mse)  # (B, 4)
-            size = [(self.T * (i + 1) + 3) // 4 - (self.T * i + 3) // 4 for i in range(4)]
-            by_quarter = mse @ quarter / len(x)
-        terms = {f"mse_t{i + 1}": by_quarter[i] * self.T / size[i] for i in range(4)}
-        return {"loss": (self.weight[t].to(error) * error).mean(), **terms}
+            quarters = {f"mse_t{i + 1}": one for i, one in enumerate(self.schedule.by_quarter(mse, t))}
+        return {"loss": cost.mean(), **quarters}
 
     def _told(self, y: Tensor | None, rng: torch.Generator | None) -> Tensor | None:
         """The labels, some of them hidden (Ho & Salimans 2022, algorithm 1)."""
@@ -187,16 +191,6 @@ class DDPM(GenerativeModel):
 
     # Likelihood ---------------------------------------------------------------------------------------------------
 
-    def _guess(self, y: Tensor | None) -> bounds.Guess:
-        """x̂_0 of B examples, each at several times in a row; memory does not grow with their number."""
-
-        def guess(x_t: Tensor, t: Tensor) -> Tensor:
-            labels = repeat(None) if y is None else y.repeat_interleave(len(x_t) // len(y)).split(ROWS)
-            parts = zip(x_t.split(ROWS), t.split(ROWS), labels, strict=False)
-            return torch.cat([self.x_0_hat(*part) for part in parts])
-
-        return guess
-
     @torch.no_grad()
     def bound(
         self, x: Tensor, rng: torch.Generator | None = None, *, y: Tensor | None = None, bins: int = 256
@@ -209,8 +203,8 @@ class DDPM(GenerativeModel):
             y: Labels, shape (B,).
             bins: Grey levels of the images (``data.levels``), for the decoder of DDPM eq. 13. Points have a density.
         """
-        bins = bins if self.is_image else 0
-        return bounds.every_term(self._guess(y), self.schedule, x, rng, variance=self.variance, bins=bins)
+        guess, bins = bounds.in_parts(self.x_0_hat, y), bins if self.is_image else 0
+        return bounds.every_term(guess, self.schedule, x, rng, variance=self.variance, bins=bins)
 
     @torch.no_grad()
     def elbo(
@@ -223,18 +217,26 @@ class DDPM(GenerativeModel):
         draws: int = 32,
     ) -> Tensor:
         """Lower bound on log p(x), nats, (B,), unbiased, from ``draws`` steps (:func:`genmodels.bound.estimate`)."""
-        bins, draws = bins if self.is_image else 0, min(draws, self.T - 1)
-        return -bounds.estimate(self._guess(y), self.schedule, x, rng, variance=self.variance, bins=bins, draws=draws)
+        guess, bins, draws = bounds.in_parts(self.x_0_hat, y), bins if self.is_image else 0, min(draws, self.T - 1)
+        return -bounds.estimate(guess, self.schedule, x, rng, variance=self.variance, bins=bins, draws=draws)
 
     @property
     def log_prob(self) -> Callable[..., Tensor]:
-        """Exact log-density of points, nats, (B,): :func:`genmodels.samplers.log_density`. Images have :meth:`elbo`."""
+        """Exact log-density of points at t = 1, nats, (B,), see :meth:`_log_prob`; images have :meth:`elbo`."""
         if self.is_image:
             raise AttributeError("an exact density is computed for points of the plane only")
         return self._log_prob
 
     def _log_prob(self, x: Tensor, *, y: Tensor | None = None, steps: int = 64) -> Tensor:
-        """log p(x) of points, shape (B,), under the probability-flow ODE in ``steps`` Runge-Kutta steps."""
+        """log p(x), shape (B,), of what the probability-flow ODE makes of noise, in ``steps`` Runge-Kutta steps.
+
+        It is the density at t = 1: of samples with their last noise left in, of standard deviation
+        ``schedule.noise_left``. Of a conditional model, where ``y`` is not given, it is the mixture Σ_y p(y) p(x | y).
+        """
+        if y is None and self.classes:
+            told = torch.arange(self.classes, device=x.device).repeat_interleave(len(x)).split(len(x))
+            each = [self._log_prob(x, y=one, steps=steps) for one in told]
+            return (torch.stack(each, 1) + self.label_log_prob().to(x)).logsumexp(1)
         return samplers.log_density(self.denoiser(y), self.schedule, x, steps=steps)
 
     # Sampling -----------------------------------------------------------------------------------------------------
@@ -272,7 +274,7 @@ class DDPM(GenerativeModel):
 
         Args:
             n: Samples.
-            y: Labels, shape (n,), where the model has classes.
+            y: Labels, shape (n,), where the model has classes; drawn where they are not given (:meth:`draw_labels`).
             rng: The source of all noise.
             x_T: The noise to start from, shape (n, \*shape), where it is not to be drawn.
             sampler: One of :data:`SAMPLERS`, or "auto": fresh noise takes away the errors of few steps in many
@@ -283,6 +285,7 @@ class DDPM(GenerativeModel):
             guidance: See :meth:`output`.
         """
         x = random.randn(n, *self.shape, rng=rng, device=self.device) if x_T is None else x_T
+        y = self.draw_labels(n, rng) if y is None and guidance else y  # guidance = 0: the branch that knows no labels
         eps = self.denoiser(self.asked(y, n), guidance=guidance)
         if sampler == "auto":
             sampler = "sde-dpm-solver" if self.is_image else "dpm-solver"
@@ -308,9 +311,7 @@ class DDPM(GenerativeModel):
         if y is None:
             return None
         if not self.classes or y.shape != (n,):
-            raise BadInput(
-                f"Labels of shape {tuple(y.shape)} for {n} samples of a model with classes = {self.classes}."
-            )
+            raise BadInput(f"Labels of shape {tuple(y.shape)} for {n} samples: the model has classes = {self.classes}.")
         return self._labels(y.to(self.device))
 
     def sample(self, n: int, *, y: Tensor | None = None, rng: torch.Generator | None = None, **how: Any) -> Tensor:

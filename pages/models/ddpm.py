@@ -15,6 +15,10 @@ st.latex(
     r"\begin{gathered} x_t = \sqrt{\bar\alpha_t}\, x_0 + \sqrt{1 - \bar\alpha_t}\, \epsilon \\"
     r" L_{\text{simple}} = E_{t, x_0, \epsilon}\, \| \epsilon - \epsilon_\theta(x_t, t) \|^2 \end{gathered}"
 )
+st.caption(
+    "This is the loss of a network that says ε. The presets let it say v = √ᾱ ε − √(1 − ᾱ) x₀ and take the squared "
+    "error of that, which weighs an error of ε by 1/ᾱ; *Explore → Bound* draws the weights of the run at hand."
+)
 page(
     "ddpm",
     first=("T", "schedule", "predict", "classes"),

@@ -26,6 +26,8 @@ from pages._ui.views.ddpm_plane import plane
 __all__ = ["VIEWS"]
 
 NOISE = figures.RUNS[4]
+SAID = {"eps": "the noise ε", "x0": "the data x₀", "v": "v, whose error is that of ε over √ᾱ"}
+WEIGHED = {"simple": "alike at every t", "snr": "by min(SNR, γ), said of x₀", "bound": "as the bound does"}
 COLORS = dict(zip(SAMPLERS, [figures.RUNS[i] for i in (3, 4, 0, 1, 2)], strict=True))
 
 # Forward ---
@@ -243,12 +245,24 @@ def bound(moment: Moment) -> None:
     line = figures.Curve("error", t, found["mse"], figures.SAMPLES)
     error = figures.curves([line], y_title="per dimension", x_title="t, steps", title="Squared error of ε̂")
     plot(error, key="errors", place=right)
-    right.caption("What is trained weighs these alike; the bound weighs them by β² / (2 σ² α (1 − ᾱ)).")
+    lines = [
+        figures.Curve("in what is trained", t, found["trained"], figures.SAMPLES),
+        figures.Curve("in the bound", t, found["due"], figures.POSTERIOR),
+    ]
+    plot(figures.curves(lines, y_title="share of the mean", title="What an error of ε̂ weighs", **logs), key="weights")
+    model = moment.model
+    st.caption(
+        f"This network predicts {SAID[model.predict]}, and its loss weighs that error "
+        f"{WEIGHED[model.config['weighting']]}: at each t an error of ε̂ then weighs as the first curve says. The bound "
+        "weighs it by β² / (2 σ² α (1 − ᾱ)) (Ho et al. 2020, eq. 12)."
+    )
 
 
 def _sum(found: Mapping[str, Array]) -> None:
     nats, error = float(found["nats"].mean()), float(found["error"])
     columns = st.columns(5)
+    if found["label"].any():
+        st.caption(f"Told each label y, which costs −log p(y) = {found['label'].mean():.2f} nats of the sum.")
     columns[0].metric("L(T): what is left of x₀ at T", f"{found['prior'].mean():.4f} nats")
     columns[1].metric("Σ L(t−1): the steps", f"{found['steps'].sum():.2f} nats")
     columns[2].metric("L(0): the last step", f"{found['last'].mean():.2f} nats")

@@ -40,11 +40,11 @@ def plane(moment: Moment) -> None:
         film = pictures.sprite(under)
         point_film(particles, key="particles", alt=alt, extent=half, under=film, captions=captions, side=440)
     with right:
-        _arrows(found, known, half)
+        _arrows(moment, found, known, half)
     _learning(moment, found, known)
 
 
-def _arrows(found: Mapping[str, Array], known: bool, half: float) -> None:
+def _arrows(moment: Moment, found: Mapping[str, Array], known: bool, half: float) -> None:
     share = linked.slider("t / T, %", 0, 100, 8, key="field_t")
     i = int(np.abs(found["t"] - share / 100 * found["t"][0]).argmin())
     extent = (-half, half, -half, half)
@@ -63,7 +63,10 @@ def _arrows(found: Mapping[str, Array], known: bool, half: float) -> None:
     above = {"y": 1, "yref": "container", "yanchor": "top", "pad": {"t": 10}}
     figure.update_layout(showlegend=True, height=460, margin_t=62, title=above)
     plot(figure, key="arrows")
-    st.caption("−ε̂ = √(1 − ᾱ) ∇ log q(xₜ). An arrow's length is |ε̂| / (1 + |ε̂|), so that far points stay in sight.")
+    st.caption(
+        "−ε̂ = √(1 − ᾱ) ∇ log q(xₜ). An arrow's length is |ε̂| / (1 + |ε̂|), so that far points stay in sight."
+        + (" Arrows and particles are those of the branch that is told no label." if moment.model.classes else "")
+    )
 
 
 def _learning(moment: Moment, found: Mapping[str, Array], known: bool) -> None:
@@ -86,7 +89,11 @@ def _density(found: Mapping[str, Array]) -> None:
     extent = (-half, half, -half, half)
     places = st.columns(3 if "true" in found else 1)
     learned = figures.density(found["learned"], extent, title="Learned", color=figures.SAMPLES)
-    words = f"Exact, by the probability-flow ODE; over this square it sums to {float(found['mass']):.4f}."
+    noise = float(found["noise"])
+    words = (
+        f"The density at t = 1, exact by the probability-flow ODE: of samples with their last noise, of standard "
+        f"deviation {noise:.3g}, left in. Over this square it sums to {float(found['mass']):.4f}."
+    )
     if "true" in found:
         top = float(found["true"].max())
         learned.update_traces(zmax=top, selector={"type": "heatmap"})
@@ -94,6 +101,9 @@ def _density(found: Mapping[str, Array]) -> None:
         gap = figures.signed(found["learned"] - found["true"], extent, title="Learned − true", unit="density")
         plot(true, key="true", place=places[1])
         plot(gap, key="density-gap", place=places[2])
-        words += f" KL(true ‖ learned) = {float(found['kl']):.4f} nats."
+        beside = (
+            "True is the data's with the same noise" if found["alike"] else "True is the data's, without that noise"
+        )
+        words += f" {beside}. KL(true ‖ learned) = {float(found['kl']):.3f} ± {float(found['kl_se']):.3f} nats."
     plot(learned, key="learned", place=places[0])
     st.caption(words)

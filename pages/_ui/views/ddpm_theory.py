@@ -99,8 +99,12 @@ def _loss(it: dict[str, float]) -> None:
         "The weight is left out",
         r"L_{\text{simple}} = E_{t, x_0, \epsilon} \|\epsilon - \epsilon_\theta(x_t, t)\|^2",
         DDPM.loss,
-        values={r"\|\epsilon - \epsilon_\theta\|^2 / D": it["mse"]},
-        about="Less weight on small t, whose noise no eye sees: worse likelihood, better pictures. Eq. 14.",
+        values={
+            r"\|\epsilon - \epsilon_\theta\|^2 / D": it["mse"],
+            r"\text{its weight in this loss}": it["trained"],
+        },
+        about="Less weight on small t, whose noise no eye sees: worse likelihood, better pictures. Eq. 14. That is so "
+        "of a network that predicts ε; the same loss of v weighs the error of ε by 1/ᾱ, and that of x₀ by (1 − ᾱ)/ᾱ.",
     )
     equation(
         "Noise, data, or v between the two",

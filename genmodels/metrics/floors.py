@@ -1,0 +1,46 @@
+"""What data score against other data of the same law: what a perfect model would get from as many samples.
+
+A data set on disk is in some order (by writer, by class, by how clean they are), so its first examples are not like the
+others. Every set here is drawn at random, by a seed.
+"""
+
+import math
+from collections.abc import Iterable, Mapping
+
+import torch
+
+from genmodels import random
+from genmodels.data import Data, Split
+
+__all__ = ["DRAWS", "averaged", "chosen", "draws", "most"]
+
+DRAWS = 5
+"""Sets of training examples that a floor is the mean over."""
+
+
+def chosen(split: Split, n: int, seed: int) -> Split:
+    """``n`` examples of ``split``, drawn without replacement; in their order on disk where n is all of them."""
+    if n >= len(split):
+        return split
+    order = torch.randperm(len(split), generator=random.generator(seed))[:n].to(split.x.device)
+    return Split(split.x[order], split.y[order])
+
+
+def most(data: Data) -> int:
+    """The most examples that a floor can be told of: all of the test set, and no more than half of the training set."""
+    return min(len(data.test), len(data.train) // 2)
+
+
+def draws(data: Data, n: int, seed: int, k: int = DRAWS) -> list[Split]:
+    """Up to ``k`` and at least two sets of ``n`` training examples, none of them in two sets; n is at most ``most``."""
+    order = torch.randperm(len(data.train), generator=random.generator(seed)).to(data.train.x.device)
+    return [Split(data.train.x[part], data.train.y[part]) for part in order.split(n)[:k] if len(part) == n]
+
+
+def averaged(rows: Iterable[Mapping[str, float]]) -> dict[str, float]:
+    """The mean of each number over the draws, and under its name with ``_se`` the standard error of that mean."""
+    rows, found = list(rows), dict[str, float]()
+    for name in rows[0]:
+        column = torch.tensor([row[name] for row in rows], dtype=torch.float64)
+        found |= {name: column.mean().item(), f"{name}_se": column.std().item() / math.sqrt(len(column))}
+    return found

@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from genmodels import bound as bounds
 from genmodels import random
 from genmodels.bound import discretized_log_prob
 from genmodels.data import DATASETS, Data
@@ -375,3 +376,38 @@ def test_presets_are_allowed(preset: Preset) -> None:
     model = DDPM(info.shape, **preset.model)
     assert model.classes in (0, len(info.classes))
     Settings.of({**DDPM.defaults, **preset.training})
+
+
+@pytest.mark.parametrize("predict", ["eps", "v"])
+def test_a_loss_by_the_bound_of_pictures_pays_the_last_step(predict: str) -> None:
+    model = woken(DDPM((1, 4, 4), weighting="bound", predict=predict, T=10, width=8, depth=1, levels=0, patch=1))
+    model.grey_levels, s = 5, model.schedule
+    x = random.randint(0, 5, 64, 1, 4, 4, rng=random.generator(0)) / 2 - 1
+    with torch.no_grad():
+        loss = torch.stack([model.loss(x, rng=random.generator(seed))["loss"] for seed in range(100)]).double() * 16
+        guess = lambda x_t, t: s.to_x_0(model.output(x_t, t), x_t, t, predict)  # noqa: E731
+        terms = [bounds.every_term(guess, s, x, random.generator(seed), bins=5) for seed in range(30)]
+    ratio = (s.beta_tilde / s.beta)[2:]
+    constant = 16 / 2 * (ratio - 1 - ratio.log()).sum() + terms[0].prior.double().mean()
+    nats = torch.stack([one.nats.double().mean() for one in terms]) - constant
+    error = (loss.var() / len(loss) + nats.var() / len(nats)).sqrt()
+    assert abs(loss.mean() - nats.mean()) < 5 * error
+    assert error < 0.1 * nats.mean()
+
+
+@pytest.mark.parametrize("shape", [(1, 8, 8), (2,)], ids=str)
+def test_without_a_label_they_are_drawn_and_guidance_0_knows_none(shape: tuple[int, ...]) -> None:
+    model = woken(DDPM(shape, classes=4, **SMALL)).eval()
+    model.label_shares = (0.0, 0.5, 0.5, 0.0)
+    how = {"sampler": "ddim", "steps": 2}
+    rng = random.generator(0)
+    x_T, y = random.randn(6, *shape, rng=rng), model.draw_labels(6, rng)
+    assert set(y.tolist()) <= {1, 2}
+    drawn = model.sample(6, rng=random.generator(0), **how)
+    *_, last = model.trajectory(6, y=y, x_T=x_T, **how)
+    torch.testing.assert_close(drawn, model.to_data(last.x_t))
+    deaf = model.sample(6, rng=random.generator(0), guidance=0, **how)
+    assert not torch.equal(deaf, drawn)
+    with torch.no_grad():
+        model.network.conditioning.label.weight[:4] = 7.0  # of the labels; the last is "not told"
+    torch.testing.assert_close(model.sample(6, rng=random.generator(0), guidance=0, **how), deaf)

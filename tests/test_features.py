@@ -47,7 +47,7 @@ def test_all_that_ships_is_small():
 def test_the_accuracy_and_the_floor_are_those_that_were_written_down(digits):
     config = json.loads((CHECKPOINTS / "features-digits" / "config.json").read_text())
     assert features.accuracy(judge("digits"), digits) == pytest.approx(config["test_accuracy"])
-    measured = dataclasses.asdict(floor(digits, config["floor_n"]))
+    measured = floor(digits, config["floor_n"])
     assert measured == pytest.approx(config["floor"], rel=1e-3, abs=1e-3)
 
 
@@ -70,12 +70,13 @@ def test_worse_pictures_score_worse(digits):
     )
     assert fair.fid < blurred.fid < junk.fid
     assert fair.fid < narrow.fid
-    assert abs(fair.kid) < 3 * fair.kid_std < junk.kid
+    assert abs(fair.kid) < 3 * fair.kid_se < junk.kid
     assert narrow.score < 2 < 8 < fair.score <= 10
     assert narrow.recall < 0.5 * fair.recall
     assert junk.precision < fair.precision
     assert blurred.confidence < fair.confidence
-    assert fair == floor(digits, n)
+    least = floor(digits, n)
+    assert 0 < least["fid_se"] < least["fid"] < blurred.fid
 
 
 def test_quality_is_of_the_features_it_is_given():

@@ -204,3 +204,16 @@ def test_a_row_of_numbers_is_refused_with_what_it_may_be(value: object) -> None:
     with pytest.raises(BadInput, match="is not a row of 2 to 4 numbers from -20 to 20"):
         check(draw, {"knots": value})
     assert declared(draw)["knots"].help == "log-SNR"
+
+
+@pytest.mark.parametrize(("weighting", "predict"), [*itertools.product(("simple", "snr", "bound"), PREDICTIONS)])
+def test_a_weight_can_be_said_of_the_error_of_the_noise(weighting: str, predict: str) -> None:
+    s, x_0, eps, said = schedule("cosine", 60), randn(1, 2), randn(1, 2, seed=1), randn(1, 2, seed=2)
+    weight = s.weight(weighting, predict)
+    of_eps = s.weight_of_eps(weight, predict)
+    for t in (1, 20, 59):
+        guess = s.to_x_0(said, s.noised(x_0, eps, t), t, "eps")
+        error = s.target(x_0, eps, t, predict) - s.target(guess, said, t, predict)
+        torch.testing.assert_close(of_eps[t] * (eps - said).square().sum(), weight[t] * error.square().sum())
+    if weighting == "simple" and predict == "v":
+        torch.testing.assert_close(of_eps[1:], 1 / s.alpha_bar[1:])

@@ -6,6 +6,7 @@ import math
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -508,3 +509,29 @@ def test_what_counts_depends_on_what_there_is(name: str) -> None:
     for one in known.values():
         if one.where is not None:
             assert set(inspect.signature(one.where.holds).parameters) <= {"kind", *known} - {one.name}
+
+
+@pytest.mark.parametrize("name", ["ddpm", "gan", "wgan", "bigan"])
+def test_labels_are_drawn_as_often_as_they_were_learned(name: str, tmp_path: Path) -> None:
+    model = make(name, "eight-gaussians", classes=8)
+    plane = datasets.load("eight-gaussians")
+    few = replace(plane, train=datasets.Split(plane.train.x, plane.train.y.clamp(max=2)))
+    even = torch.bincount(model.draw_labels(8000, random.generator(0)), minlength=8)
+    assert (even - 1000).abs().max() < 6 * math.sqrt(1000)  # nothing is known: evenly
+    Training(model, few, Settings(steps=1))
+    assert model.label_shares == pytest.approx([*(torch.bincount(few.train.y) / 10_000).tolist(), *[0] * 5])
+    model.save(tmp_path)
+    again = load(tmp_path)
+    assert again.label_shares == model.label_shares
+    counts = torch.bincount(again.draw_labels(8000, random.generator(0)), minlength=8)
+    expected = 8000 * torch.tensor(model.label_shares)
+    assert ((counts - expected).abs() <= 6 * expected.sqrt()).all()
+    asked: list[Tensor] = []
+    draw = again.draw_labels
+    again.draw_labels = lambda n, rng=None: asked.append(draw(n, rng)) or asked[-1]
+    again.sample(5, rng=random.generator(0))
+    assert len(asked) == 1
+    config = json.loads((tmp_path / "config.json").read_text())
+    for wrong in ([0.5, 0.5], [0.2] * 8, "all", [1, *["0"] * 7]):
+        with pytest.raises(BadInput, match="8 shares that add up to 1"):
+            build(config | {"label_shares": wrong})

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from genmodels.errors import BadInput
+from genmodels.errors import BadInput, Damaged
 from genmodels.wording import quoted
 
 __all__ = ["held", "inside", "is_held", "read_json", "root", "write", "write_json"]
@@ -42,14 +42,17 @@ def read_json(path: Path) -> Any:
     """The JSON in ``path``.
 
     Raises:
-        BadInput: If it is missing or is not JSON.
+        BadInput: If it is missing.
+        Damaged: If it cannot be read, or is not JSON.
     """
     try:
         return json.loads(path.read_text())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise BadInput(f"{path} does not exist.") from None
-    except (json.JSONDecodeError, UnicodeDecodeError):
-        raise BadInput(f"{path} is not JSON.") from None
+    except OSError as error:
+        raise Damaged(f"{path} cannot be read: {error.strerror}.") from None
+    except (ValueError, RecursionError):  # no text, no JSON, a number of too many digits, or too deep
+        raise Damaged(f"{path} is not JSON.") from None
 
 
 def root() -> Path:

@@ -19,6 +19,7 @@ from genmodels import allocator, limits, room, runs, visitors
 from genmodels.errors import BadInput
 from genmodels.files import inside, write
 from genmodels.limits import limit
+from genmodels.record import Status
 from genmodels.runs import Run
 
 __all__ = ["Pool", "alive", "pause", "place", "pool", "resume", "set_lr", "slow", "step", "stop", "submit", "waiting"]
@@ -49,16 +50,18 @@ def submit(run: Run) -> None:
         raise
     run.want(want="run", until=None)
     if run.id not in waiting():
-        run.say(state="queued", message="", deaths=0)
+        run.say(status=Status.QUEUED, message="", deaths=0)
         write(inside(queue(), run.id), b"", durable=False)
 
 
 def _check_budget(run: Run) -> None:
     """Steps and batch; what so many epochs are in steps is known to the worker, which looks again."""
-    settings = run.plan["settings"]
-    if (total := settings["steps"]) > limit("MAX_STEPS"):
+    from genmodels.settings import Settings
+
+    settings = Settings.of(run.plan.settings)
+    if (total := settings.steps) > limit("MAX_STEPS"):
         raise BadInput(f"{total} steps are more than the {limit('MAX_STEPS'):.0f} that this host allows.")
-    if (batch := settings["batch_size"]) > limit("MAX_BATCH"):
+    if (batch := settings.batch_size) > limit("MAX_BATCH"):
         raise BadInput(f"batch_size = {batch} is more than the {limit('MAX_BATCH'):.0f} that this host allows.")
 
 
@@ -89,8 +92,8 @@ def place(run: Run) -> int | None:
     ahead = 0
     for name in waiting():
         if name == run.id:
-            return ahead if run.state()["state"] == "queued" else None
-        ahead += runs.find(name).state()["state"] == "queued"
+            return ahead if run.state().status is Status.QUEUED else None
+        ahead += runs.find(name).state().status is Status.QUEUED
     return None
 
 
@@ -108,7 +111,7 @@ def resume(run: Run) -> None:
 def step(run: Run, n: int = 1) -> None:
     """Take ``n`` more steps, then pause."""
     visitors.check(run.path, "step")
-    run.want(want="run", until=int(run.state()["step"]) + n)
+    run.want(want="run", until=run.state().step + n)
 
 
 def slow(run: Run, delay: float) -> None:
@@ -132,7 +135,7 @@ def stop(run: Run) -> None:
     run.want(want="stop")
     if not run.is_held():
         inside(queue(), run.id).unlink(missing_ok=True)
-        run.say(state="stopped", message="")
+        run.say(status=Status.STOPPED, message="")
 
 
 # The pool -------------------------------------------------------------------------------------------------------------
@@ -177,7 +180,7 @@ class Pool:
         """After a restart: what was being trained waits for somebody to resume it, what was queued goes on waiting."""
         for name in waiting():
             with contextlib.suppress(BadInput):
-                if runs.find(name).state()["state"] == "queued":
+                if runs.find(name).state().status is Status.QUEUED:
                     continue
             inside(queue(), name).unlink(missing_ok=True)
 

@@ -25,6 +25,7 @@ from genmodels import random
 from genmodels.errors import BadInput, Busy, TrainingFailed
 from genmodels.files import held, write
 from genmodels.models.base import half
+from genmodels.record import Status
 from genmodels.runs import Run
 from genmodels.train import Step, fit
 
@@ -89,15 +90,15 @@ class Recording:
             for step in fit(self.training):
                 self._write(step)
                 yield step
-            self.save(state="finished", message="")
+            self.save(status=Status.FINISHED, message="")
         except Exception as error:
             self.fail(error)
             if isinstance(error, OSError) and error.errno in FULL:
-                raise TrainingFailed(self.run.state()["message"]) from error
+                raise TrainingFailed(self.run.state().message) from error
             raise
 
-    def save(self, **state: Any) -> None:
-        """Write the exact state, the newest weights, and where the run is."""
+    def save(self, **said: Any) -> None:
+        """Write the exact state, the newest weights, and where the run is (``said``: beside, of its State)."""
         if not self.writes:
             return
         start = time.monotonic()
@@ -105,15 +106,15 @@ class Recording:
         tensors, numbers = self.training.state()
         write(self.run.path / "trainer.safetensors", save(tensors, {"numbers": json.dumps(numbers)}))
         self._show()
-        self.run.say(step=self.training.step_, seconds=self.training.seconds, **state)
+        self.run.say(step=self.training.step_, seconds=self.training.seconds, **said)
         self._saved = time.monotonic()
         self._cost = self._saved - start
 
-    def close(self, state: str | None = None, message: str = "") -> None:
-        """Let go of the run, saving it first as ``state`` where it did not end by itself."""
+    def close(self, status: Status | None = None, message: str = "") -> None:
+        """Let go of the run, saving it first as ``status`` where it did not end by itself."""
         try:
-            if state is not None and self.writes:
-                self.save(state=state, message=message)
+            if status is not None and self.writes:
+                self.save(status=status, message=message)
         except (OSError, TrainingFailed) as error:
             self.fail(error)
         finally:
@@ -134,7 +135,12 @@ class Recording:
         elif training.step_ in self._moments:
             self._snapshot()
         self.run.say(
-            state="running", step=training.step_, total=training.total, pid=os.getpid(), message="", started=time.time()
+            status=Status.RUNNING,
+            step=training.step_,
+            total=training.total,
+            pid=os.getpid(),
+            message="",
+            started=time.time(),
         )
 
     def _write(self, step: Step) -> None:
@@ -222,4 +228,4 @@ class Recording:
             case _:
                 message = f"The model's code failed with {type(error).__name__}: {error}"
                 (self.run.path / "error.log").write_text("".join(traceback.format_exception(error)))
-        self.run.say(state="failed", message=message + tail, durable=False)
+        self.run.say(status=Status.FAILED, message=message + tail, durable=False)

@@ -55,7 +55,7 @@ def _forgotten() -> list[Run]:
     patience = limit("KEEP_HOURS") * 3600
     if not is_shared() or patience == NONE:
         return []
-    ended = [run for run in runs.every() if run.state()["state"] in ("finished", "stopped", "failed", "interrupted")]
-    since = {run.id: min(run.unseen() or NONE, time.time() - run.state().get("heartbeat", 0.0)) for run in ended}
+    ended = [run for run in runs.every() if not run.state().status.is_going]
+    since = {run.id: min(run.unseen() or NONE, time.time() - run.state().heartbeat) for run in ended}
     old = [run for run in ended if since[run.id] > patience and not run.is_held()]
     return sorted(old, key=lambda run: -since[run.id])

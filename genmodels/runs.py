@@ -3,8 +3,7 @@
 ::
 
     runs/<id>/
-      run.json             the plan: model, arguments, data, settings, versions, parent; only its title may change
-      state.json           where it is: queued, running, paused, finished, stopped, failed; step, heartbeat, message
+      run.json, state.json    what was asked for, and where it is: see :mod:`genmodels.record`
       control.json         what people want: run, pause or stop; until which step; how slowly; which learning rate
       metrics.jsonl        one line a logged step: step, epoch, seconds, images, every term
       snapshots/<step>/    config.json, model.safetensors (half precision): any past moment can be asked anything;
@@ -23,7 +22,7 @@ import secrets
 import shutil
 import time
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +37,7 @@ from genmodels.errors import BadInput
 from genmodels.files import inside, is_held, read_json, root, write_json
 from genmodels.idx import Progress
 from genmodels.models.base import GenerativeModel, build, check_size, half, load
+from genmodels.record import Parent, Plan, State, Status
 from genmodels.settings import Settings
 from genmodels.train import Training
 from genmodels.wording import titled
@@ -59,9 +59,9 @@ class Run:
         return self.path.name
 
     @property
-    def plan(self) -> dict[str, Any]:
-        """run.json: what was asked for."""
-        return read_json(self.path / "run.json")
+    def plan(self) -> Plan:
+        """What was asked for."""
+        return Plan.read(self.path)
 
     @property
     def is_bundled(self) -> bool:
@@ -71,7 +71,7 @@ class Run:
     @property
     def title(self) -> str:
         """The name that people see."""
-        return self.plan["title"]
+        return self.plan.title
 
     def rename(self, title: str) -> None:
         """Give it another name for people.
@@ -80,22 +80,22 @@ class Run:
             BadInput: If it is somebody else's.
         """
         visitors.check(self.path, "rename")
-        write_json(self.path / "run.json", self.plan | {"title": titled(title)})
+        replace(self.plan, title=titled(title)).write(self.path)
 
-    def state(self) -> dict[str, Any]:
-        """state.json; a run that nobody is working on though it says so is "interrupted"."""
-        state = read_json(self.path / "state.json")
-        if state["state"] in ("running", "paused") and not self.is_held():
-            state = read_json(self.path / "state.json")  # it may have ended between the two looks
-            if state["state"] in ("running", "paused"):
-                message = f"Its worker ended at step {state['step']} or later; Resume goes on."
-                state |= {"state": "interrupted", "message": message}
+    def state(self) -> State:
+        """Where it is; a run that nobody is working on though it says so was interrupted."""
+        state = State.read(self.path)
+        if state.status.is_held and not self.is_held():
+            state = State.read(self.path)  # it may have ended between the two looks
+            if state.status.is_held:
+                said = f"Its worker ended at step {state.step} or later; Resume goes on."
+                return replace(state, status=Status.INTERRUPTED, message=said)
         return state
 
     def say(self, *, durable: bool = True, **what: Any) -> None:
-        """Update state.json."""
-        state = read_json(self.path / "state.json") if (self.path / "state.json").exists() else {}
-        write_json(self.path / "state.json", state | what | {"heartbeat": time.time()}, durable=durable)
+        """Change fields of its :class:`genmodels.record.State`."""
+        old = State.read(self.path) if (self.path / State.FILE).exists() else State(status=Status.STOPPED)
+        replace(old, **what, heartbeat=time.time()).write(self.path, durable=durable)
 
     def control(self) -> dict[str, Any]:
         """What people want of it."""
@@ -120,8 +120,8 @@ class Run:
         """The steps that can be gone back to, rising; where it finished, its newest weights are the last of them."""
         steps = {int(p.parent.name) for p in (self.path / "snapshots").glob("[0-9]*/model.safetensors")}
         with suppress(BadInput):  # just deleted
-            if (state := read_json(self.path / "state.json"))["state"] == "finished":
-                steps.add(state["step"])
+            if (state := State.read(self.path)).status is Status.FINISHED:
+                steps.add(state.step)
         return sorted(steps)
 
     def folder(self, step: int | None = None) -> Path:
@@ -149,20 +149,20 @@ class Run:
     def data(self, device: torch.device | str = "cpu", *, progress: Progress | None = None) -> datasets.Data:
         """The data it learns from, downloaded first where need be."""
         plan = self.plan
-        return datasets.load(plan["data"], plan.get("data_arguments"), device=device, progress=progress)
+        return datasets.load(plan.data, plan.data_arguments, device=device, progress=progress)
 
     def training(self, *, device: torch.device | str | None = None, rank: int = 0, world: int = 1) -> Training:
         """The training as planned, at its very beginning."""
         plan = self.plan
-        settings = Settings.of(plan["settings"])
-        device = distributed.device(str(device or plan["device"]))
+        settings = Settings.of(plan.settings)
+        device = distributed.device(str(device or plan.device))
         data = self.data(device, progress=lambda done, text: self.say(durable=False, message=f"{text}: {done:.0%}"))
         torch.manual_seed(settings.seed)  # the initial weights
-        model = build({"model": plan["model"], "shape": list(data.shape), **plan["arguments"]})
-        if parent := plan.get("parent"):
-            model.load_state_dict(load(self.folder(parent["step"])).state_dict())
+        model = build({"model": plan.model, "shape": list(data.shape), **plan.arguments})
+        if parent := plan.parent:
+            model.load_state_dict(load(self.folder(parent.step)).state_dict())
         training = Training(model, data, settings, device=device, rank=rank, world=world)
-        training.step_ = parent["step"] if parent else 0
+        training.step_ = parent.step if parent else 0
         return training
 
     def seen(self) -> None:
@@ -204,7 +204,7 @@ def create(
     title: str = "",
     device: str = "auto",
     folder: Path | None = None,
-    parent: dict[str, Any] | None = None,
+    parent: Parent | None = None,
 ) -> Run:
     """Make a new run; everything is checked before anything is written.
 
@@ -217,7 +217,7 @@ def create(
         title: A name for people.
         device: Where it is to be trained; "auto" is the GPU where there is one.
         folder: Where to put it; a new folder of :func:`root` otherwise.
-        parent: {"run", "step"} of the run that this is a fork of.
+        parent: What it is a fork of.
 
     Raises:
         BadInput: If anything is wrong.
@@ -234,23 +234,23 @@ def create(
     run = Run(folder or inside(root(), name))
     if run.path.exists() and any(run.path.iterdir()):
         raise BadInput(f"{run.path} is not empty: choose a new folder for a new run.")
-    plan = {
-        "title": titled(title or f"{model} on {data}"),
-        "model": model,
-        "arguments": {name: value for name, value in built.config.items() if name != "shape"},
-        "data": data,
-        "data_arguments": data_arguments,
-        "settings": asdict(chosen),
-        "device": device,
-        "heavy": math.prod(shape) >= 784 and any(isinstance(part, nn.Conv2d) for part in built.modules()),
-        "parent": parent,
-        "created": time.time(),
-        "versions": {"genmodels": __version__, "torch": torch.__version__, "python": platform.python_version()},
-    }
+    plan = Plan(
+        title=titled(title or f"{model} on {data}"),
+        model=model,
+        arguments={name: value for name, value in built.config.items() if name != "shape"},
+        data=data,
+        data_arguments=data_arguments,
+        settings=asdict(chosen),
+        device=device,
+        heavy=math.prod(shape) >= 784 and any(isinstance(part, nn.Conv2d) for part in built.modules()),
+        parent=parent,
+        created=time.time(),
+        versions={"genmodels": __version__, "torch": str(torch.__version__), "python": platform.python_version()},
+    )
     run.path.mkdir(parents=True, exist_ok=True)
     visitors.sign(run.path)
-    run.say(state="stopped", step=parent["step"] if parent else 0, message="Not started yet.")
-    write_json(run.path / "run.json", plan)
+    run.say(status=Status.STOPPED, step=parent.step if parent else 0, message="Not started yet.")
+    plan.write(run.path)
     return run
 
 
@@ -268,12 +268,12 @@ def fork(
         BadInput: If there is no such snapshot, the change needs other weights than the parent has, or no step is left.
     """
     old, plan, changed = load(parent.folder(step)), parent.plan, settings or {}
-    arguments = plan["arguments"] | (arguments or {})
-    settings = plan["settings"] | changed
+    arguments = plan.arguments | (arguments or {})
+    settings = plan.settings | changed
     if "steps" not in changed:
-        total = parent.state().get("total") or parent.training().total
+        total = parent.state().total or parent.training().total
         settings["steps"] = 0 if "epochs" in changed else total if step < total else step + total
-    config = {"model": plan["model"], "shape": list(old.shape), **arguments}
+    config = {"model": plan.model, "shape": list(old.shape), **arguments}
     check_size(config)
     new = build(config)
     if {k: v.shape for k, v in old.state_dict().items()} != {k: v.shape for k, v in new.state_dict().items()}:
@@ -281,14 +281,14 @@ def fork(
     if (total := settings["steps"] or Training(new, parent.data(), Settings.of(settings)).total) <= step:
         raise BadInput(f"{total} steps would end before step {step}, where the fork begins: give it more.")
     run = create(
-        plan["model"],
-        plan["data"],
+        plan.model,
+        plan.data,
         arguments=arguments,
         settings=settings,
-        data_arguments=plan.get("data_arguments"),
-        title=title or f"{plan['title']}, fork at {step}",
-        device=plan["device"],
-        parent={"run": parent.id, "step": step},
+        data_arguments=plan.data_arguments,
+        title=title or f"{plan.title}, fork at {step}",
+        device=plan.device,
+        parent=Parent(run=parent.id, step=step),
     )
     new.load_state_dict(old.state_dict())
     new.save(run.path / "snapshots" / str(step), weights=half(new.state_dict()))
@@ -317,4 +317,4 @@ def bundled() -> list[Run]:
 def every() -> list[Run]:
     """All runs, the newest first."""
     runs = [Run(path.parent) for path in root().glob("*/run.json")]
-    return sorted(runs, key=lambda run: run.plan["created"], reverse=True)
+    return sorted(runs, key=lambda run: run.plan.created, reverse=True)

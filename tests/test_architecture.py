@@ -27,6 +27,7 @@ LAYERS = (  # a module imports from its own layer and from those above it in thi
         "hyperparameters",
         "random",
         "files",
+        "record",
         "hub",
         "hub_errors",
         "errands",

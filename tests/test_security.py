@@ -371,9 +371,9 @@ def test_the_hubs_token_is_in_no_run_log_or_page(
     pool = jobs.Pool(1)
     try:
         end = time.monotonic() + 120
-        while run.state()["state"] != "finished" and time.monotonic() < end:
+        while run.state().status != "finished" and time.monotonic() < end:
             time.sleep(0.05)
-        assert run.state()["state"] == "finished"
+        assert run.state().status == "finished"
         environ = Path(f"/proc/{pool.processes[0].pid}/environ")
         if environ.exists():
             assert b"OMP_NUM_THREADS" in environ.read_bytes()

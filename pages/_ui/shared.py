@@ -49,7 +49,7 @@ def newest_of(run: Run, draw: Callable[[Any], Any]) -> Any:
 
 def others(run: Run) -> dict[str, tuple[Run, str]]:
     """Other runs of the same model that can be drawn beside it, with their titles, by id."""
-    model = run.plan["model"]
+    model = run.plan.model
     known = _of_model(model, stamp(runs.root()), time.monotonic() // FRESH)
     return {name: one for name, one in known.items() if name != run.id}
 
@@ -74,4 +74,4 @@ def _drawn(found: Stamp, draw: Callable[[Any], Any]) -> Any:
 def _of_model(model: str, root: Stamp, now: float) -> dict[str, tuple[Run, str]]:
     known = [*runs.every()[:OFFERED], *runs.bundled()]
     plans = [(run, run.plan) for run in known]
-    return {run.id: (run, plan["title"]) for run, plan in plans if plan["model"] == model}
+    return {run.id: (run, plan.title) for run, plan in plans if plan.model == model}

@@ -7,6 +7,7 @@ import re
 import time
 from argparse import Namespace as Arguments
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +34,7 @@ def models(arguments: Arguments) -> None:
     """List the models, or the hyperparameters and the presets of one."""
     if arguments.model is None:
         rows = [
-            {"name": name, "family": one.family, "title": one.title, "idea": one.idea} for name, one in MODELS.items()
+            {"name": key, "family": one.family, "title": one.title, "idea": one.idea} for key, one in MODELS.items()
         ]
         return show(rows, arguments.json)
     cls = model_class(arguments.model)
@@ -63,12 +64,13 @@ def datasets(arguments: Arguments) -> None:
 
 def runs(arguments: Arguments) -> None:
     """List the runs, the newest first."""
-    from genmodels.runs import every
+    from genmodels.runs import damaged, every
 
-    rows = []
+    rows: list[dict[str, Any]] = []
     for run in every():
-        state = run.state()
-        rows.append({"run": run.id, "state": state.status, "step": state.step, "title": run.plan.title})
+        with suppress(BadInput):  # deleted in this instant
+            rows.append({"run": run.id, "state": (state := run.state()).status, "step": state.step, "title": run.title})
+    rows += [{"run": run.id, "state": "damaged", "step": 0, "title": why} for run, why in damaged()]
     show(rows, arguments.json)
 
 

@@ -84,8 +84,13 @@ def zipped(run: Run, extra: Mapping[str, bytes] | None = None) -> bytes:
     return buffer.getvalue()
 
 
-def command(run: Run) -> str:
-    """The command line that makes this run again; of a fork a line for each of its parents, and then its own."""
+def command(run: Run, *, after: frozenset[str] = frozenset()) -> str:
+    """The command line that makes this run again; of a fork a line for each of its parents, and then its own.
+
+    Args:
+        run: The run.
+        after: Forks whose lines follow; a parent among them, which was written by hand, counts as gone.
+    """
     plan = run.plan
     if plan.data == ELSEWHERE:
         return f"python -m genmodels pull {shlex.quote(plan.origin.name if plan.origin else run.id)}"
@@ -98,8 +103,10 @@ def command(run: Run) -> str:
     if parent := plan.parent:
         words = f"python -m genmodels fork RUN --step {parent.step}"  # RUN: what the line before has made
         with suppress(BadInput):  # where the parent is gone, all that is not usual is said
+            if parent.run in (forks := after | {run.id}):
+                raise BadInput(f"Run {run.id} cannot be a fork of itself.")
             eldest = find(parent.run)
-            before, usual, defaults = command(eldest) + "\n", eldest.plan.settings, eldest.plan.arguments
+            before, usual, defaults = command(eldest, after=forks) + "\n", eldest.plan.settings, eldest.plan.arguments
     for name, value in plan.arguments.items():
         if known[name].check(value) != known[name].check(defaults.get(name, known[name].default)):
             text = ",".join(map(str, value)) if isinstance(value, list | tuple) else value

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
 
 from genmodels.errors import BadInput
-from genmodels.files import held
+from genmodels.files import held, sync
 from genmodels.hub import File, Place
 from genmodels.record import Plan, State
 from genmodels.runs import Run, root
@@ -59,9 +59,12 @@ def keep(run: Run, place: object, fill: Callable[[Path], None], plan: Plan, stat
             fill(new)
             plan.write(new)
             state.write(new)
+            for path in (*new.rglob("*"), new):
+                sync(path)
             if run.path.exists():
                 run.path.rename(Path(folder) / "old")
             new.rename(run.path)
+            sync(run.path.parent)
     except BlockingIOError:
         raise BadInput("Another checkpoint is just being put into its place: pull again.") from None
     except OSError as error:

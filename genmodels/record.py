@@ -16,7 +16,7 @@ from genmodels.errors import Damaged
 from genmodels.files import read_json, write_json
 from genmodels.wording import quoted
 
-__all__ = ["Origin", "Parent", "Plan", "Record", "State", "Status"]
+__all__ = ["MOST", "Origin", "Parent", "Plan", "Record", "State", "Status"]
 
 MOST = 2**53  # whole numbers up to it are exact in every reader of JSON
 

@@ -15,29 +15,27 @@ Whoever writes holds the lock on ``.lock``; the system releases it when that pro
 that says "running" while nobody holds its lock was interrupted, and anybody may take it up again.
 """
 
-import json
 import math
 import platform
 import secrets
-import shutil
 import time
 from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from genmodels import __version__, distributed, visitors
 from genmodels import data as datasets
-from genmodels.errors import BadInput
-from genmodels.files import inside, is_held, read_json, root, write_json
+from genmodels.errors import BadInput, Damaged
+from genmodels.files import inside, make, remove, root
+from genmodels.folder import Folder
 from genmodels.idx import Progress
+from genmodels.mending import mend
 from genmodels.models.base import GenerativeModel, build, check_size, half, load
-from genmodels.record import Parent, Plan, State, Status
+from genmodels.record import Parent, Plan, Status
 from genmodels.settings import Settings
 from genmodels.train import Training
 from genmodels.wording import titled
@@ -47,31 +45,13 @@ __all__ = ["CHECKPOINTS", "Run", "bundled", "create", "every", "find", "fork", "
 CHECKPOINTS = Path(__file__).resolve().parents[1] / "checkpoints"
 
 
-class Run:
-    """One run, seen through its files. Nothing is kept in memory, so that every reader sees the same."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    @property
-    def id(self) -> str:
-        """The name of its folder."""
-        return self.path.name
-
-    @property
-    def plan(self) -> Plan:
-        """What was asked for."""
-        return Plan.read(self.path)
+class Run(Folder):
+    """One run: its folder, and the model, the data and the training that are in it."""
 
     @property
     def is_bundled(self) -> bool:
         """Whether it ships with the library."""
         return self.path.parent == CHECKPOINTS
-
-    @property
-    def title(self) -> str:
-        """The name that people see."""
-        return self.plan.title
 
     def rename(self, title: str) -> None:
         """Give it another name for people.
@@ -82,69 +62,20 @@ class Run:
         visitors.check(self.path, "rename")
         replace(self.plan, title=titled(title)).write(self.path)
 
-    def state(self) -> State:
-        """Where it is; a run that nobody is working on though it says so was interrupted."""
-        state = State.read(self.path)
-        if state.status.is_held and not self.is_held():
-            state = State.read(self.path)  # it may have ended between the two looks
-            if state.status.is_held:
-                said = f"Its worker ended at step {state.step} or later; Resume goes on."
-                return replace(state, status=Status.INTERRUPTED, message=said)
-        return state
-
-    def say(self, *, durable: bool = True, **what: Any) -> None:
-        """Change fields of its :class:`genmodels.record.State`."""
-        old = State.read(self.path) if (self.path / State.FILE).exists() else State(status=Status.STOPPED)
-        replace(old, **what, heartbeat=time.time()).write(self.path, durable=durable)
-
-    def control(self) -> dict[str, Any]:
-        """What people want of it."""
-        try:
-            return read_json(self.path / "control.json")
-        except BadInput:
-            return {"want": "run"}
-
-    def want(self, **wishes: Any) -> None:
-        """Ask for something: ``want`` = run | pause | stop, ``until`` a step, ``delay`` seconds a step, ``lr``."""
-        write_json(self.path / "control.json", self.control() | wishes, durable=False)
-
-    def metrics(self) -> list[dict[str, float]]:
-        """The logged steps so far; a line still being written is left for next time."""
-        try:
-            lines = (self.path / "metrics.jsonl").read_text().split("\n")[:-1]
-        except FileNotFoundError:
-            return []
-        return [json.loads(line) for line in lines]
-
-    def snapshots(self) -> list[int]:
-        """The steps that can be gone back to, rising; where it finished, its newest weights are the last of them."""
-        steps = {int(p.parent.name) for p in (self.path / "snapshots").glob("[0-9]*/model.safetensors")}
-        with suppress(BadInput):  # just deleted
-            if (state := State.read(self.path)).status is Status.FINISHED:
-                steps.add(state.step)
-        return sorted(steps)
-
-    def folder(self, step: int | None = None) -> Path:
-        """Where the weights at ``step`` are (None: the newest).
+    def model(self, step: int | None = None, *, device: torch.device | str = "cpu") -> GenerativeModel:
+        """The model as it was at ``step`` (None: the newest). Damaged newest weights are made again where they can be.
 
         Raises:
-            BadInput: If there is no snapshot of that step.
+            BadInput: If there is no such snapshot.
+            Damaged: If it cannot be read.
         """
-        if step is None:
-            return self.path if (self.path / "model.safetensors").exists() else self.folder(0)
-        if step not in self.snapshots():
-            raise BadInput(f"Run {self.id} has no snapshot of step {step}: it has {self.snapshots() or 'none yet'}.")
-        past = self.path / "snapshots" / str(step)
-        return past if past.exists() else self.path
-
-    def model(self, step: int | None = None, *, device: torch.device | str = "cpu") -> GenerativeModel:
-        """The model as it was at ``step`` (None: the newest)."""
-        return load(self.folder(step), device=device)
-
-    def samples(self, step: int | None = None) -> npt.NDArray[np.float32] | None:
-        """What the model drew at ``step`` (None: newest) from always the same noise; None before it drew anything."""
-        path = self.folder(step) / "samples.npy"
-        return np.load(path).astype(np.float32) if path.exists() else None
+        folder = self.folder(step)
+        try:
+            return load(folder, device=device)
+        except Damaged:
+            if folder != self.path or self.is_bundled or not mend(self.path):
+                raise
+            return load(folder, device=device)
 
     def data(self, device: torch.device | str = "cpu", *, progress: Progress | None = None) -> datasets.Data:
         """The data it learns from, downloaded first where need be."""
@@ -165,33 +96,21 @@ class Run:
         training.step_ = parent.step if parent else 0
         return training
 
-    def seen(self) -> None:
-        """A page is showing it."""
-        (self.path / ".seen").touch()
-
-    def unseen(self) -> float:
-        """Seconds since a page has last shown it; 0 where none ever has (a command line's run)."""
-        try:
-            return time.time() - (self.path / ".seen").stat().st_mtime
-        except FileNotFoundError:
-            return 0.0
-
-    def is_held(self) -> bool:
-        """Whether some process is working on it."""
-        return is_held(self.path)
-
     def delete(self) -> None:
         """Remove it and everything it holds.
 
         Raises:
-            BadInput: If it is still being worked on, or somebody else's.
+            BadInput: If it is gone, still being worked on, or somebody else's.
         """
         visitors.check(self.path, "delete")
         if self.is_bundled:
             raise BadInput(f"{self.id} ships with the app and stays: fork it to change something.")
-        if self.is_held():
-            raise BadInput(f"Run {self.id} is still being trained: stop it first.")
-        shutil.rmtree(self.path)
+        try:
+            remove(self.path)
+        except BlockingIOError:
+            raise BadInput(f"Run {self.id} is still being trained: stop it first.") from None
+        except FileNotFoundError:
+            raise BadInput(f"Run {self.id} is gone: it was deleted.") from None
 
 
 def create(
@@ -205,6 +124,7 @@ def create(
     device: str = "auto",
     folder: Path | None = None,
     parent: Parent | None = None,
+    start: dict[str, Tensor] | None = None,
 ) -> Run:
     """Make a new run; everything is checked before anything is written.
 
@@ -218,6 +138,7 @@ def create(
         device: Where it is to be trained; "auto" is the GPU where there is one.
         folder: Where to put it; a new folder of :func:`root` otherwise.
         parent: What it is a fork of.
+        start: The weights to begin with, of a fork.
 
     Raises:
         BadInput: If anything is wrong.
@@ -247,10 +168,12 @@ def create(
         created=time.time(),
         versions={"genmodels": __version__, "torch": str(torch.__version__), "python": platform.python_version()},
     )
-    run.path.mkdir(parents=True, exist_ok=True)
+    make(run.path)
     visitors.sign(run.path)
     run.say(status=Status.STOPPED, step=parent.step if parent else 0, message="Not started yet.")
-    plan.write(run.path)
+    if parent and start is not None:
+        built.save(run.path / "snapshots" / str(parent.step), weights=half(start))
+    plan.write(run.path)  # last: from now on it is a run
     return run
 
 
@@ -280,7 +203,7 @@ def fork(
         raise BadInput("A fork keeps its parent's weights: change only what leaves the networks as they are.")
     if (total := settings["steps"] or Training(new, parent.data(), Settings.of(settings)).total) <= step:
         raise BadInput(f"{total} steps would end before step {step}, where the fork begins: give it more.")
-    run = create(
+    return create(
         plan.model,
         plan.data,
         arguments=arguments,
@@ -289,10 +212,8 @@ def fork(
         title=title or f"{plan.title}, fork at {step}",
         device=plan.device,
         parent=Parent(run=parent.id, step=step),
+        start=old.state_dict(),
     )
-    new.load_state_dict(old.state_dict())
-    new.save(run.path / "snapshots" / str(step), weights=half(new.state_dict()))
-    return run
 
 
 def find(name: str) -> Run:
@@ -315,6 +236,17 @@ def bundled() -> list[Run]:
 
 
 def every() -> list[Run]:
-    """All runs, the newest first."""
+    """All runs that can be used, the newest first."""
+    made: dict[str, float] = {}
     runs = [Run(path.parent) for path in root().glob("*/run.json")]
-    return sorted(runs, key=lambda run: run.plan.created, reverse=True)
+    for run in runs:
+        with suppress(BadInput):
+            run.said()
+            made[run.id] = run.plan.created
+    return sorted((run for run in runs if run.id in made), key=lambda run: made[run.id], reverse=True)
+
+
+def damaged() -> list[tuple[Run, str]]:
+    """All runs that cannot be used, each with a sentence that says why."""
+    runs = [Run(path.parent) for path in sorted(root().glob("*/run.json"))]
+    return [(run, why) for run in runs if (why := run.damage())]

@@ -97,6 +97,8 @@ def _line_of(run: Run) -> list[Run]:
     """The run after all that it is a fork of, the eldest first."""
     line = [run]
     while parent := line[0].plan.parent:
+        if parent.run in {one.id for one in line}:
+            raise BadInput(f"Run {run.id} cannot be a fork of itself: its run.json was changed by hand.")
         try:
             line.insert(0, runs.find(parent.run))
         except BadInput:

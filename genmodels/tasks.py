@@ -7,10 +7,9 @@ arguments, so what two visitors ask alike is computed once: the answer lies in `
 import hashlib
 import importlib
 import json
-import shutil
 import time
 from collections.abc import Generator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
@@ -19,9 +18,9 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from genmodels import room, runs, visitors
+from genmodels import pulse, room, runs, visitors
 from genmodels.errors import BadInput, Busy
-from genmodels.files import held, inside, is_held, read_json, write, write_json
+from genmodels.files import held, inside, is_held, read_json, remove, write, write_json
 from genmodels.limits import limit
 from genmodels.record import Record, Status
 
@@ -161,6 +160,7 @@ def ask(name: str, **arguments: Any) -> Task:
         task = Task(_path(name, arguments))
         visitors.sign(task.path)
         write_json(task.path / "task.json", {"task": name, "arguments": arguments}, durable=False)
+        pulse.forgive(task.id)
         task.say(status=Status.QUEUED, progress=0.0, message="", deaths=0)
         write(inside(queue(), task.id), b"", durable=False)
     return task
@@ -182,8 +182,9 @@ def _forget_old() -> None:
     kept = 0
     for i, path in enumerate(sorted(answers, key=lambda path: -path.stat().st_mtime)):
         kept += room.taken(path.parent)
-        if (i >= KEPT or kept > KEPT_BYTES) and not is_held(path.parent):
-            shutil.rmtree(path.parent, ignore_errors=True)
+        if i >= KEPT or kept > KEPT_BYTES:
+            with suppress(OSError):  # a worker is at it, or another has removed it
+                remove(path.parent)
 
 
 def _let_go() -> None:
@@ -208,7 +209,7 @@ class TaskJob:
         if not before.status.is_going:  # done by another worker a moment ago, or cancelled
             self._stack.close()
             raise Busy(f"Task {task.id} is {before.status}.")
-        deaths = before.deaths + (before.status is Status.RUNNING)
+        deaths = pulse.deaths(task.id)
         if deaths >= MOST_DEATHS:
             self._stack.close()
             raise RuntimeError(f"Its worker died {deaths} times.")

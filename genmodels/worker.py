@@ -8,6 +8,7 @@ import argparse
 import contextlib
 import math
 import os
+import secrets
 import signal
 import sys
 import threading
@@ -18,10 +19,10 @@ from pathlib import Path
 
 import torch
 
-from genmodels import limits, runs, tasks
+from genmodels import limits, pulse, runs, tasks
 from genmodels.errors import BadInput, Busy, TrainingFailed
-from genmodels.files import inside
-from genmodels.jobs import queue, waiting
+from genmodels.files import inside, is_held
+from genmodels.jobs import queue, set_aside, waiting
 from genmodels.limits import limit
 from genmodels.record import Status
 from genmodels.recording import Recording
@@ -41,17 +42,17 @@ class Job:
     """A run in a worker's hands (or, with its ``recording``, in those of whoever made that)."""
 
     def __init__(self, run: Run, recording: Recording | None = None) -> None:
-        before = run.state()
-        deaths = before.deaths + (before.status is Status.INTERRUPTED)
-        if deaths >= MOST_DEATHS:
-            raise TrainingFailed(f"Its worker died {deaths} times; Resume tries once more.")
+        self.deaths = pulse.deaths(run.id)
+        if self.deaths >= MOST_DEATHS:
+            raise TrainingFailed(f"Its worker died {self.deaths} times; Resume tries once more.")
         self.name, self.run, self.used, self.due, self._read = run.id, run, 0.0, 0.0, 0
         self.heavy = run.plan.heavy
         self.recording = recording or Recording(run)
         self.steps = self.recording.steps()
         self.wishes = run.control()
+        self._begins = self.recording.training.step_
         self.status: Status | None = None  # as it was last said here
-        run.say(deaths=deaths, status=Status.RUNNING, total=self.recording.training.total, pid=os.getpid())
+        run.say(deaths=self.deaths, status=Status.RUNNING, total=self.recording.training.total, pid=os.getpid())
 
     def ready(self, now: float) -> bool:
         """Whether it wants to move now; what people said is read first."""
@@ -92,10 +93,18 @@ class Job:
         for done in self.steps:
             spent = time.monotonic() - start
             self.due = time.monotonic() + delay
+            self._forgive()
             if spent > seconds or delay or done.step == until:
                 self.used += spent
                 return True
         return False
+
+    def _forgive(self) -> None:
+        """A run that was saved further on than where its workers died makes progress: what was counts no more."""
+        if self.deaths and self.recording.saved_step > self._begins:
+            pulse.forgive(self.name)
+            self.deaths = 0
+            self.run.say(deaths=0)
 
     def over(self) -> str | None:
         """Why it must end now, in words ("" where somebody asked for it), or None."""
@@ -135,9 +144,11 @@ class Worker:
     Args:
         most: Jobs that it holds at once.
         of: Workers that there are.
+        name: Of its pulse; one of its own otherwise.
     """
 
-    def __init__(self, *, most: int = 64, of: int = 1) -> None:
+    def __init__(self, *, most: int = 64, of: int = 1, name: str = "") -> None:
+        self.pulse = pulse.Pulse(name or secrets.token_hex(8))
         self.jobs: list[Job | TaskJob] = []
         self.most, self.of, self.closing = most, of, False
         self._looked, self._shared = 0.0, time.monotonic()
@@ -146,9 +157,14 @@ class Worker:
     def work(self) -> None:
         """Until told to close; then save everything."""
         while not self.closing:
-            self.turn()
+            try:
+                self.turn()
+            except OSError as error:  # a disk that takes nothing: it is asked again
+                print(f"worker {os.getpid()}: {error}", file=sys.stderr, flush=True)
+                time.sleep(1.0)
         for job in list(self.jobs):
             self._end(job, Status.INTERRUPTED, "The app was stopped; Resume goes on.")
+        self.pulse.close()
 
     def turn(self) -> None:
         """One slice for the job that has had the least time."""
@@ -159,12 +175,15 @@ class Worker:
             self._looked = now
         if now - self._shared > SHARING:
             self._share()
+            set_aside(queue())
+            set_aside(tasks.queue())
             self._shared = now
         for job in list(self.jobs):
             if (reason := job.over()) is not None:
                 self._end(job, Status.STOPPED, reason)
         ready = [job for job in list(self.jobs) if self._safely(job, partial(job.ready, now))]
         if not ready:
+            self.pulse.hold()
             time.sleep(0.01)
             return
         job = min(ready, key=lambda job: job.used)
@@ -173,6 +192,7 @@ class Worker:
 
     def _safely(self, job: Job | TaskJob, call: Callable[[], bool]) -> bool:
         """``call()``; a job that fails says why, and ends without harm to the others."""
+        self.pulse.hold(job.name)
         try:
             return call()
         except Exception as error:
@@ -193,7 +213,8 @@ class Worker:
             marker = inside(folder, name)
             busy = sum(job.status is not Status.PAUSED for job in self.jobs)  # those just taken too
             with contextlib.suppress(FileNotFoundError):
-                mature = time.time() - marker.stat().st_mtime >= min(2.0, 0.1 * busy)
+                age = time.time() - marker.stat().st_mtime  # below 0 where a clock was put back
+                mature = not 0 <= age < min(2.0, 0.1 * busy)
                 if mature and name not in mine and len(self.jobs) < self.most and (job := take(marker)):
                     job.used = min((other.used for other in self.jobs), default=0.0)
                     self.jobs.append(job)
@@ -215,18 +236,23 @@ class Worker:
             heavy = sum(job.heavy for job in self.jobs)
             if run.is_held() or (run.plan.heavy and heavy >= limit("MAX_HEAVY")):
                 return None
+            self.pulse.hold(run.id)
             return Job(run)
         except Busy:
             return None
         except Exception as error:  # deleted, damaged, or given up: not to be tried again and again
             marker.unlink(missing_ok=True)
+            print(f"{marker.name} is taken from the queue: {error}", file=sys.stderr, flush=True)
             if isinstance(error, TrainingFailed):
+                pulse.forgive(run.id)
                 run.say(status=Status.FAILED, message=str(error), deaths=0)
             return None
 
     def _task(self, marker: Path) -> TaskJob | None:
         task = tasks.Task(inside(tasks.folder(), marker.name))
         try:
+            if not is_held(task.path):
+                self.pulse.hold(task.id)
             return TaskJob(task)
         except BlockingIOError:
             return None
@@ -235,6 +261,7 @@ class Worker:
             return None
         except Exception as error:
             marker.unlink(missing_ok=True)
+            pulse.forgive(task.id)
             with contextlib.suppress(BadInput):
                 task.say(status=Status.FAILED, message=str(error))
             return None
@@ -243,10 +270,11 @@ class Worker:
 def main() -> None:
     """A worker: ends when its server does, having saved everything."""
     parser = argparse.ArgumentParser(prog="python -m genmodels.worker", description="A worker of the queue of runs.")
+    parser.add_argument("--name", default="", help="of its pulse")
     parser.add_argument("--most", type=int, default=64, help="runs that it holds at once")
     parser.add_argument("--of", type=int, default=1, help="workers that there are")
     options = parser.parse_args()
-    worker = Worker(most=options.most, of=options.of)
+    worker = Worker(most=options.most, of=options.of, name=options.name)
 
     def close(*_: object) -> None:
         worker.closing = True

@@ -175,7 +175,7 @@ def test_what_is_out_of_sight_is_not_in_the_way() -> None:
 def test_a_fork_in_the_queue_can_be_forked() -> None:
     parent = runs.find("vae-digits-2d")
     made = runs.fork(parent, parent.snapshots()[0])
-    assert "total" not in made.state()
+    assert made.state().total == 0
     test = opened("vae", run=made.id)
     test.session_state[f"fork-menu-{made.id}"] = True  # open
     test.run()

@@ -17,6 +17,7 @@ from genmodels import jobs, limits, room, runs, space, tasks, visitors
 from genmodels.errors import BadInput
 from genmodels.limits import LIMITS, NONE, limit
 from genmodels.runs import Run
+from genmodels.watchdog import Watched
 from genmodels.worker import Worker
 from pages._ui import health
 
@@ -163,14 +164,14 @@ def test_health_says_what_is_wrong(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
 def test_the_pool_says_how_many_workers_live(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jobs, "_pool", None)
     assert jobs.alive() is None
-    lives, ended = subprocess.Popen(["sleep", "60"]), subprocess.Popen(["true"])
-    ended.wait()
-    monkeypatch.setattr(jobs, "_pool", SimpleNamespace(processes=[lives, ended]))
+    lives, ended = (Watched(lambda _, word=word: subprocess.Popen(["sleep", word])) for word in ("60", "0"))
+    ended.process.wait()
+    monkeypatch.setattr(jobs, "_pool", SimpleNamespace(workers=[lives, ended]))
     try:
         assert jobs.alive() == 1
     finally:
-        lives.kill()
-        lives.wait()
+        lives.process.kill()
+        lives.process.wait()
 
 
 # Limits ---------------------------------------------------------------------------------------------------------------

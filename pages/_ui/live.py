@@ -84,6 +84,8 @@ def _current(model: str) -> Run | None:
         run = on_the_hub(name) if name.startswith("hf://") else runs.find(name)
         if run is None:
             return None
+        if why := run.damage():
+            raise BadInput(why)
         if run.plan.model != model:
             raise BadInput(f"Run {name} is one of {run.plan.model}, not of {model}.")
     except BadInput as error:

@@ -48,7 +48,8 @@ def _tile(run: Run, entry: Entry, what: str) -> str:
     where = f"step {state.step:,}" + (f" of {total:,}" if total else "")
     alt = f"samples of the run of {who}, {where}"
     drawn = f'<img alt="{alt}" src="{picture}">' if picture else '<div class="nothing">no samples yet</div>'
-    bar = f'<div class="bar"><div style="width:{state.progress:.0%}"></div></div>'
+    share = state.progress
+    bar = f'<div class="bar"><div style="width:{share:.0%}"></div></div>'
     return (
         f'<figure>{drawn}{bar}<figcaption><b>{who}</b><span>{escape(what)}</span>'
         f"<span>{escape(state.status)}, {where}</span></figcaption></figure>"

@@ -1,6 +1,7 @@
 """Every run, whoever made it: its state, its curves over those of others, and what can be done with it."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 
 import streamlit as st
@@ -26,11 +27,13 @@ def main() -> None:
     )
     if kept := space.keeping():
         st.info(kept)
-    every = runs.every() + runs.bundled()
-    if not every:
+    found = [(run, line) for run in runs.every() + runs.bundled() if (line := row(run))]
+    broken = dict(runs.damaged())
+    found += [(run, {"name": run.id, "state": "damaged", "message": why}) for run, why in broken.items()]
+    if not found:
         st.info("There are no runs yet. Choose a model on the left and press Train.")
         return
-    rows = [row(run) for run in every]
+    every, rows = [run for run, _ in found], [line for _, line in found]
     picked = st.dataframe(
         rows,
         key="table",
@@ -43,7 +46,12 @@ def main() -> None:
         },
     )
     chosen = [every[i] for i in picked["selection"]["rows"] if i < len(every)] or every[:1]
-    curves([run.id for run in chosen[:MOST_CURVES]])
+    if len(chosen) == 1 and chosen[0] in broken:
+        st.warning(f"{broken[chosen[0]]} It cannot be shown; what is left of it can be deleted.")
+        with st.popover("Delete", disabled=not visitors.may(chosen[0].path)):
+            delete(chosen[0])
+        return
+    curves([run.id for run in chosen[:MOST_CURVES] if run not in broken])
     if len(chosen) == 1:
         actions(chosen[0])
     elif len(chosen) > MOST_CURVES:
@@ -51,8 +59,11 @@ def main() -> None:
 
 
 def row(run: Run) -> dict[str, object]:
-    """One line of the table."""
-    plan, state = run.plan, run.state()
+    """One line of the table; an empty one where the run was deleted in this instant."""
+    try:
+        plan, state = run.plan, run.state()
+    except BadInput:
+        return {}
     yours = {"by": "you" if visitors.owns(run.path) else ""} if visitors.is_visiting() else {}
     return yours | {
         "name": plan.title,
@@ -70,7 +81,10 @@ def row(run: Run) -> dict[str, object]:
 @st.fragment(run_every=2.0)
 def curves(names: list[str]) -> None:
     """What the chosen runs logged, a panel a term, a colour a run; held-out curves dashed."""
-    found = {name: runs.find(name) for name in names}
+    found = {}
+    for name in names:
+        with suppress(BadInput):  # deleted meanwhile
+            found[name] = runs.find(name)
     metrics = {name: run.metrics() for name, run in found.items()}
     terms = list(
         dict.fromkeys(k for rows in metrics.values() for line in rows[-1:] for k in line if "held-out" not in k)
@@ -108,9 +122,14 @@ def actions(run: Run) -> None:
         if st.button("Rename", key="rename"):
             act(run.rename, title)
     with right.popover("Delete", width="stretch", disabled=fixed, help=why):
-        st.write("The run and all its snapshots are removed for good.")
-        if st.button("Delete it", key="delete"):
-            act(run.delete)
+        delete(run)
+
+
+def delete(run: Run) -> None:
+    """Asked once more."""
+    st.write("The run and all its snapshots are removed for good.")
+    if st.button("Delete it", key="delete"):
+        act(run.delete)
 
 
 def buttons(run: Run, status: Status) -> None:

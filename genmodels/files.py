@@ -38,6 +38,7 @@ __all__ = [
     "tidy",
     "write",
     "write_json",
+    "written",
 ]
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -79,6 +80,22 @@ def write(path: Path, content: bytes, *, durable: bool = True) -> None:
         raise
     if durable:
         sync(path.parent)
+
+
+@contextmanager
+def written(path: Path) -> Iterator[None]:
+    """Where what is written within cannot be, somebody is told: it is not the program that failed.
+
+    Raises:
+        BadInput: With the system's reason.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in FULL:
+            raise BadInput("The disk is full: make room, then try again.") from None
+        place = quoted(str(path))
+        raise BadInput(f"{place} cannot be written ({error.strerror or error}): choose a folder that can.") from None
 
 
 def append(path: Path, content: bytes) -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from genmodels import allocator, limits, pulse, room, runs, visitors
 from genmodels.errors import BadInput
-from genmodels.files import inside, remove, write
+from genmodels.files import inside, remove, write, written
 from genmodels.limits import limit
 from genmodels.record import Status
 from genmodels.runs import Run
@@ -54,11 +54,12 @@ def submit(run: Run) -> None:
             with contextlib.suppress(OSError):
                 remove(run.path)
         raise
-    run.want(want="run", until=None)
-    pulse.forgive(run.id)
-    if run.id not in waiting():
-        run.say(status=Status.QUEUED, message="", deaths=0)
-        write(inside(queue(), run.id), b"", durable=False)
+    with written(run.path):
+        run.want(want="run", until=None)
+        pulse.forgive(run.id)
+        if run.id not in waiting():
+            run.say(status=Status.QUEUED, message="", deaths=0)
+            write(inside(queue(), run.id), b"", durable=False)
 
 
 def _check_budget(run: Run) -> None:

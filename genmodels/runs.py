@@ -30,7 +30,7 @@ from torch import Tensor, nn
 from genmodels import __version__, distributed, visitors
 from genmodels import data as datasets
 from genmodels.errors import BadInput, Damaged
-from genmodels.files import inside, make, remove, root
+from genmodels.files import inside, make, remove, root, written
 from genmodels.folder import Folder
 from genmodels.idx import Progress
 from genmodels.mending import mend
@@ -168,12 +168,13 @@ def create(
         created=time.time(),
         versions={"genmodels": __version__, "torch": str(torch.__version__), "python": platform.python_version()},
     )
-    make(run.path)
-    visitors.sign(run.path)
-    run.say(status=Status.STOPPED, step=parent.step if parent else 0, message="Not started yet.")
-    if parent and start is not None:
-        built.save(run.path / "snapshots" / str(parent.step), weights=half(start))
-    plan.write(run.path)  # last: from now on it is a run
+    with written(run.path):
+        make(run.path)
+        visitors.sign(run.path)
+        run.say(status=Status.STOPPED, step=parent.step if parent else 0, message="Not started yet.")
+        if parent and start is not None:
+            built.save(run.path / "snapshots" / str(parent.step), weights=half(start))
+        plan.write(run.path)  # last: from now on it is a run
     return run
 
 

@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from genmodels import pulse, room, runs, visitors
 from genmodels.errors import BadInput, Busy
-from genmodels.files import held, inside, is_held, read_json, remove, write, write_json
+from genmodels.files import held, inside, is_held, read_json, remove, write, write_json, written
 from genmodels.limits import limit
 from genmodels.record import Record, Status
 
@@ -149,7 +149,7 @@ def ask(name: str, **arguments: Any) -> Task:
     """Ask for the task ``name``; where it was asked before, this is that one.
 
     Raises:
-        BadInput: If there is no such task.
+        BadInput: If there is no such task, or it cannot be written down.
     """
     if name not in TASKS:
         raise BadInput(f"There is no task {name!r}: it may be {', '.join(TASKS)}.")
@@ -158,11 +158,12 @@ def ask(name: str, **arguments: Any) -> Task:
         _forget_old()
         _let_go()
         task = Task(_path(name, arguments))
-        visitors.sign(task.path)
-        write_json(task.path / "task.json", {"task": name, "arguments": arguments}, durable=False)
-        pulse.forgive(task.id)
-        task.say(status=Status.QUEUED, progress=0.0, message="", deaths=0)
-        write(inside(queue(), task.id), b"", durable=False)
+        with written(task.path):
+            visitors.sign(task.path)
+            write_json(task.path / "task.json", {"task": name, "arguments": arguments}, durable=False)
+            pulse.forgive(task.id)
+            task.say(status=Status.QUEUED, progress=0.0, message="", deaths=0)
+            write(inside(queue(), task.id), b"", durable=False)
     return task
 
 

@@ -28,7 +28,11 @@ def answer(name: str, *, key: str, at_once: bool = False, **arguments: Any) -> d
             st.warning(known.state().message)
         if not (at_once and known is None) and not st.button("Compute it", key=f"{key}-ask", type="primary"):
             return None
-        known = tasks.ask(name, **arguments)
+        try:
+            known = tasks.ask(name, **arguments)
+        except BadInput as error:  # of a disk that takes nothing, say
+            st.warning(str(error))
+            return None
         known.wait(0.5 if at_once else 0.0)
     if not known.is_done:
         _wait(known.id, key)

@@ -108,10 +108,11 @@ def command(run: Run, *, after: frozenset[str] = frozenset()) -> str:
             eldest = find(parent.run)
             before, usual, defaults = command(eldest, after=forks) + "\n", eldest.plan.settings, eldest.plan.arguments
     for name, value in plan.arguments.items():
-        if known[name].check(value) != known[name].check(defaults.get(name, known[name].default)):
+        one = known.get(name)  # none of what a newer version has beside: it is said as it is
+        if one is None or one.check(value) != one.check(defaults.get(name, one.default)):
             text = ",".join(map(str, value)) if isinstance(value, list | tuple) else value
             words += f" --set {name}={text}"
     for name, value in plan.settings.items():
-        if value != usual[name]:
+        if name not in usual or value != usual[name]:
             words += f" --{name.replace('_', '-')} {value}"
     return before + words

@@ -66,7 +66,8 @@ def harm(dice: random.Random, folder: Path, out: Path) -> str:
     paths = [path for path in sorted(folder.rglob("*")) if path.name != ".lock"]
     path = dice.choice(paths)
     name = str(path.relative_to(folder))
-    if path.suffix in (".json", ".jsonl") and dice.random() < 0.6:
+    is_file = path.is_file() and not path.is_symlink()
+    if is_file and path.suffix in (".json", ".jsonl") and dice.random() < 0.6:
         return f"{name}: {_in_json(dice, path)}"
     ways: dict[str, Callable[[], object]] = {
         "gone": lambda: None,
@@ -75,7 +76,7 @@ def harm(dice: random.Random, folder: Path, out: Path) -> str:
         "a link to itself": lambda: path.symlink_to(path),
         "a link out": lambda: path.symlink_to(out),
     }
-    if path.is_file() and dice.random() < 0.6:
+    if is_file and dice.random() < 0.6:
         content = path.read_bytes()
         at = dice.randrange(len(content) + 1)
         other = dice.choice([content[:at], content[:at] + dice.randbytes(9) + content[at + 9 :], dice.choice(BYTES)])
@@ -89,15 +90,15 @@ def harm(dice: random.Random, folder: Path, out: Path) -> str:
 
 def _in_json(dice: random.Random, path: Path) -> str:
     """One value of a JSON file is another, or not there, or one more is."""
-    lines = path.read_text().splitlines() if path.suffix == ".jsonl" else [path.read_text()]
+    text = path.read_text(errors="replace")
+    lines = text.splitlines() if path.suffix == ".jsonl" else [text]
     at = dice.randrange(len(lines)) if lines else 0
     try:
         table = json.loads(lines[at]) if lines else {}
-    except ValueError:
+    except (ValueError, RecursionError):
         table = {}
-    inner = dice.choice([table, *(one for one in table.values() if isinstance(one, dict))]) if table else table
-    if not isinstance(inner, dict):
-        inner = table = {}
+    table = table if isinstance(table, dict) else {}
+    inner = dice.choice([table, *(one for one in table.values() if isinstance(one, dict))])
     key, value = dice.choice([*inner, "more"]), dice.choice(VALUES)
     if dice.random() < 0.2:
         inner.pop(key, None)

@@ -110,7 +110,10 @@ def actions(run: Run) -> None:
     st.caption(f"`{run.id}`" + (f" · a fork of `{plan.parent.run}`" if plan.parent else ""))
     if state.message:
         st.info(state.message)
-    st.code(export.command(run), language="bash")
+    try:
+        st.code(export.command(run), language="bash")
+    except BadInput as error:  # its arguments are not what this version allows
+        st.warning(str(error))
     buttons(run, state.status)
     left, middle, right = st.columns(3)
     with left.popover("Fork", width="stretch"):

@@ -70,8 +70,9 @@ def runs(arguments: Arguments) -> None:
     for run in every():
         with suppress(BadInput):  # deleted in this instant
             rows.append({"run": run.id, "state": (state := run.state()).status, "step": state.step, "title": run.title})
-    rows += [{"run": run.id, "state": "damaged", "step": 0, "title": why} for run, why in damaged()]
-    show(rows, arguments.json)
+    show(
+        rows + [{"run": run.id, "state": "damaged", "step": 0, "title": why} for run, why in damaged()], arguments.json
+    )
 
 
 def show(rows: Sequence[Mapping[str, Any]], as_json: bool = False) -> None:

@@ -165,7 +165,7 @@ def read_array(path: Path) -> "npt.NDArray[Any]":
 
     try:
         with path.open("rb") as file:
-            return np.lib.format.read_array(file, allow_pickle=False)
+            return np.lib.format.read_array(file)  # pickles are refused
     except (FileNotFoundError, NotADirectoryError):
         raise BadInput(f"{path} does not exist.") from None
     except (OSError, ValueError, EOFError, MemoryError, SyntaxError) as error:

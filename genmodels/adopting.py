@@ -3,6 +3,7 @@
 import hashlib
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -15,6 +16,7 @@ from genmodels.hub import MOST_JSON, MOST_WEIGHTS, File, Listing, Place
 from genmodels.idx import Progress
 from genmodels.keeping import check_room, keep, named
 from genmodels.models.base import weigh
+from genmodels.record import Origin, State, Status
 from genmodels.runs import Run, root
 from genmodels.vetting import plan_of
 
@@ -49,14 +51,14 @@ def adopt(folder: Path) -> Run:
     weights, run = folder / names["weights"], Run(root() / named(folder))
     hub.check_size(folder, File(weights.stat().st_size), config, weigh)
     with weights.open("rb") as stream:
-        origin = {"name": folder.name, "commit": hashlib.file_digest(stream, "sha256").hexdigest()}
-    if (run.path / "run.json").exists() and run.plan["origin"] == origin:
+        origin = Origin(name=folder.name, commit=hashlib.file_digest(stream, "sha256").hexdigest())
+    if (run.path / "run.json").exists() and run.plan.origin == origin:
         return run
     return _adopted(run, config, weights, folder, weights.stat().st_mtime, origin)
 
 
 def _adopted(
-    run: Run, config: Mapping[str, Any], weights: Path, place: Place | Path, made: float, origin: Mapping[str, str]
+    run: Run, config: Mapping[str, Any], weights: Path, place: Place | Path, made: float, origin: Origin
 ) -> Run:
     """Keep a pipeline as a run."""
     try:
@@ -65,9 +67,9 @@ def _adopted(
         raise BadInput(f"{place} cannot be used: {error}") from None
     name = PurePosixPath(place.subfolder or place.repo).name if isinstance(place, Place) else place.name
     raw = {"title": name, "data": ELSEWHERE, "created": made}
-    plan = plan_of(raw, {"model": model.name, **model.config}, Place("a/pipeline")) | {"origin": origin}
-    state = {"state": "finished", "step": 0, "total": 0, "seconds": 0.0, "message": f"From {origin['name']}."}
-    return keep(run, place, model.save, {"run.json": plan, "state.json": state})
+    plan = plan_of(raw, {"model": model.name, **model.config}, Place("a/pipeline"))
+    state = State(status=Status.FINISHED, message=f"From {origin.name}.")
+    return keep(run, place, model.save, replace(plan, origin=origin), state)
 
 
 # On the Hub -----------------------------------------------------------------------------------------------------------
@@ -94,9 +96,7 @@ def date_of(listing: Listing) -> float:
     return datetime.fromisoformat(listing.date).timestamp() if listing.date else time.time()
 
 
-def fetched(
-    run: Run, listing: Listing, place: Place, origin: Mapping[str, str], progress: Progress | None = None
-) -> Run:
+def fetched(run: Run, listing: Listing, place: Place, origin: Origin, progress: Progress | None = None) -> Run:
     """The run that the pipeline in ``place`` becomes.
 
     Raises:

@@ -9,6 +9,7 @@ from typing import Any
 from genmodels.data import ELSEWHERE, info
 from genmodels.hub import Place
 from genmodels.models import MODELS
+from genmodels.record import Plan, State
 
 __all__ = ["ON_THE_HUB", "card", "collection", "headline", "worded"]
 
@@ -45,14 +46,16 @@ def worded(measures: Mapping[str, Any], name: str) -> str:
     return (f"{value:.6g}" if error is None else f"{value:.1f} ± {error:.1f}") + unit
 
 
-def card(
-    plan: Mapping[str, Any], state: Mapping[str, Any], folder: Path, command: str, measures: Mapping[str, Any], use: str
-) -> str:
+Row = tuple[str, Plan, Mapping[str, Any]]
+"""Of a checkpoint its folder, its plan and its measures."""
+
+
+def card(plan: Plan, state: State, folder: Path, command: str, measures: Mapping[str, Any], use: str) -> str:
     """The README.md of one checkpoint.
 
     Args:
-        plan: Its run.json.
-        state: Its state.json.
+        plan: What was asked for.
+        state: Where it ended.
         folder: Where its config.json and model.safetensors are.
         command: The command line that makes it again.
         measures: What was measured of it, by name with its unit.
@@ -61,18 +64,18 @@ def card(
     shape = json.loads((folder / "config.json").read_text())["shape"]
     size = (folder / "model.safetensors").stat().st_size / 1e6
     rows = "\n".join(f"| {name} | {value:.6g} |" for name, value in measures.items())
-    made = plan["versions"]
-    how = f"Made by (genmodels {made['genmodels']}, torch {made['torch']}, {plan['device']})"
-    trained = f"Trained for {state['total']:,} steps in {state['seconds']:.0f} s."
-    on = f" on {plan['data']}"
-    if plan["data"] == ELSEWHERE:
+    made = plan.versions
+    how = f"Made by (genmodels {made.get('genmodels', '?')}, torch {made.get('torch', '?')}, {plan.device})"
+    trained = f"Trained for {state.total:,} steps in {state.seconds:.0f} s."
+    on = f" on {plan.data}"
+    if plan.data == ELSEWHERE:
         on = ""
         how, trained = "Taken over by", "Trained elsewhere: its licence and its data are those of where it came from."
-    head = _head([(plan["title"], plan, measures)])
+    head = _head([(plan.title, plan, measures)])
     return f"""{head}
-# {plan["title"]}
+# {plan.title}
 
-{MODELS[plan["model"]].title}{on}, shape {" × ".join(str(n) for n in shape)};
+{MODELS[plan.model].title}{on}, shape {" × ".join(str(n) for n in shape)};
 {size:.1f} MB in half precision. {trained}
 
 {how}:
@@ -92,15 +95,15 @@ x = model.sample(16)
 """
 
 
-def collection(place: Place, rows: Sequence[tuple[str, Mapping[str, Any], Mapping[str, Any]]]) -> str:
+def collection(place: Place, rows: Sequence[Row]) -> str:
     """The README.md of a repository of checkpoints.
 
     Args:
         place: The repository.
-        rows: Of each checkpoint its folder, its run.json and its measures.
+        rows: Of each checkpoint its folder, its plan and its measures.
     """
     table = "\n".join(
-        f"| [{name}]({name}) | {MODELS[plan['model']].title} | {plan['data']} | {headline(measures)} |"
+        f"| [{name}]({name}) | {MODELS[plan.model].title} | {plan.data} | {headline(measures)} |"
         for name, plan, measures in rows
     )
     return f"""{_head(rows)}
@@ -121,15 +124,15 @@ In the app: `python -m genmodels pull hf://{place.repo}/{rows[0][0]}`, or its pa
 """
 
 
-def _head(rows: Sequence[tuple[str, Mapping[str, Any], Mapping[str, Any]]]) -> str:
+def _head(rows: Sequence[Row]) -> str:
     """What the Hub reads: library, licence, tags, data sets, and every measure in its model index."""
     from huggingface_hub import EvalResult, ModelCardData
 
     results = [
         EvalResult(
             task_type="unconditional-image-generation" if _images(plan) else "density-estimation",
-            dataset_type=ON_THE_HUB.get(plan["data"], plan["data"]),
-            dataset_name=info(plan["data"]).title,
+            dataset_type=ON_THE_HUB.get(plan.data, plan.data),
+            dataset_name=info(plan.data).title,
             dataset_split="test",
             metric_type=metric,
             metric_name=metric if len(rows) == 1 else f"{metric} of {name}",
@@ -142,17 +145,17 @@ def _head(rows: Sequence[tuple[str, Mapping[str, Any], Mapping[str, Any]]]) -> s
     data = ModelCardData(
         model_name=rows[0][0] if len(rows) == 1 else "genmodels",
         library_name="genmodels",
-        license="mit" if all(plan["data"] != ELSEWHERE for _, plan, _ in rows) else None,
+        license="mit" if all(plan.data != ELSEWHERE for _, plan, _ in rows) else None,
         pipeline_tag="unconditional-image-generation" if any(_images(plan) for _, plan, _ in rows) else None,
-        tags=[*sorted({plan["model"] for _, plan, _ in rows}), "generative-model"],
-        datasets=sorted({ON_THE_HUB.get(name, name) for _, plan, _ in rows if (name := plan["data"]) != ELSEWHERE}),
+        tags=[*sorted({plan.model for _, plan, _ in rows}), "generative-model"],
+        datasets=sorted({ON_THE_HUB.get(name, name) for _, plan, _ in rows if (name := plan.data) != ELSEWHERE}),
         eval_results=results or None,
     )
     return f"---\n{data.to_yaml()}\n---\n"
 
 
-def _images(plan: Mapping[str, Any]) -> bool:
-    return info(plan["data"]).kind == "images"
+def _images(plan: Plan) -> bool:
+    return info(plan.data).kind == "images"
 
 
 def _bare(name: str) -> str:

@@ -19,6 +19,7 @@ from genmodels.hub import CONFIG, MOST_JSON, WEIGHTS, File, Listing, Place
 from genmodels.idx import Progress
 from genmodels.keeping import check_room, keep, named
 from genmodels.models.base import weigh
+from genmodels.record import Origin
 from genmodels.runs import CHECKPOINTS, Run, root
 from genmodels.vetting import measures_of, plan_of, state_of
 
@@ -134,7 +135,7 @@ def _card(listing: Listing, place: Place) -> Card:
         if "measures.json" in files:
             measures = measures_of(hub.json_of(listing, place.path("measures.json")), place)
         size = sum(one.size for one in files.values())
-        return Card(place, plan["title"] or title, plan["model"], plan["data"], measures, size, plan["created"])
+        return Card(place, plan.title or title, plan.model, plan.data, measures, size, plan.created)
     except BadInput as error:
         return Card(place, title, problem=str(error))
 
@@ -150,9 +151,9 @@ def pull(place: Place, progress: Progress | None = None) -> Run:
     """
     listing = hub.look(place)
     run = Run(root() / named(place))
-    if pulled(place) and run.plan["origin"]["commit"] == listing.commit:
+    if pulled(place) and (known := run.plan.origin) and known.commit == listing.commit:
         return run
-    origin = {"name": str(place), "commit": listing.commit}
+    origin = Origin(name=str(place), commit=listing.commit)
     if adopting.is_pipeline(listing, place):
         return adopting.fetched(run, listing, place, origin, progress)
     files = wanted(listing, place)
@@ -160,7 +161,7 @@ def pull(place: Place, progress: Progress | None = None) -> Run:
     config, raw = (hub.json_of(listing, place.path(name)) for name in (CONFIG, "run.json"))
     for name in (name for name in files if name.endswith(WEIGHTS)):
         hub.check_size(place, files[name], config, weigh)
-    plan = plan_of(raw, config, place) | {"origin": origin}
+    plan = replace(plan_of(raw, config, place), origin=origin)
     here = _fetched(listing, place, files, progress)
     state = state_of(here, config, place)
 
@@ -169,7 +170,7 @@ def pull(place: Place, progress: Progress | None = None) -> Run:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, folder / name)
 
-    return keep(run, place, fill, {"run.json": plan, "state.json": state})
+    return keep(run, place, fill, plan, state)
 
 
 def _fetched(listing: Listing, place: Place, files: Mapping[str, File], progress: Progress | None) -> dict[str, Path]:

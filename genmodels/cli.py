@@ -15,8 +15,10 @@ from typing import Any, NoReturn
 
 from genmodels import commands, hub_commands, remote_commands
 from genmodels.errors import BadInput, TrainingFailed
+from genmodels.files import FULL
 from genmodels.hyperparameters import Switch, declared
 from genmodels.models import MODELS
+from genmodels.wording import quoted
 
 __all__ = ["main"]
 
@@ -41,8 +43,20 @@ def main(words: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # whoever read the output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        print(_of_the_disk(error), file=sys.stderr)
+        return 1 if error.errno in FULL else 2
     except KeyboardInterrupt:
         return 130
+
+
+def _of_the_disk(error: OSError) -> str:
+    """What the system refused, in one sentence."""
+    if error.errno in FULL:
+        return "The disk is full: make room, then try again."
+    if error.filename is None:
+        return f"The system refused: {error.strerror or error}."
+    return f"{quoted(str(error.filename))} cannot be used: {error.strerror}. Name a place that can be read and written."
 
 
 def parsed(words: list[str]) -> argparse.Namespace:

@@ -7,12 +7,14 @@ import re
 import time
 from argparse import Namespace as Arguments
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from genmodels.errors import BadInput
 from genmodels.hyperparameters import check, declared
 from genmodels.models import MODELS, model_class
+from genmodels.record import Plan, Status
 from genmodels.terminal import Progress, table
 
 if TYPE_CHECKING:
@@ -32,7 +34,7 @@ def models(arguments: Arguments) -> None:
     """List the models, or the hyperparameters and the presets of one."""
     if arguments.model is None:
         rows = [
-            {"name": name, "family": one.family, "title": one.title, "idea": one.idea} for name, one in MODELS.items()
+            {"name": key, "family": one.family, "title": one.title, "idea": one.idea} for key, one in MODELS.items()
         ]
         return show(rows, arguments.json)
     cls = model_class(arguments.model)
@@ -62,13 +64,15 @@ def datasets(arguments: Arguments) -> None:
 
 def runs(arguments: Arguments) -> None:
     """List the runs, the newest first."""
-    from genmodels.runs import every
+    from genmodels.runs import damaged, every
 
-    rows = []
+    rows: list[dict[str, Any]] = []
     for run in every():
-        state = run.state()
-        rows.append({"run": run.id, "state": state["state"], "step": state["step"], "title": run.plan["title"]})
-    show(rows, arguments.json)
+        with suppress(BadInput):  # deleted in this instant
+            rows.append({"run": run.id, "state": (state := run.state()).status, "step": state.step, "title": run.title})
+    show(
+        rows + [{"run": run.id, "state": "damaged", "step": 0, "title": why} for run, why in damaged()], arguments.json
+    )
 
 
 def show(rows: Sequence[Mapping[str, Any]], as_json: bool = False) -> None:
@@ -124,11 +128,11 @@ def train(arguments: Arguments) -> int:
 def resume(arguments: Arguments) -> int:
     """Go on with a run that was paused, stopped or interrupted, exactly where it was."""
     run = run_of(arguments.run)
-    if run.state()["state"] == "finished":
+    if run.state().status is Status.FINISHED:
         raise BadInput(
             f"Run {run.id} is finished: `python -m genmodels fork {run.id} --step N --steps M` goes beyond it."
         )
-    return trained(lambda: run, arguments.device or run.plan["device"])
+    return trained(lambda: run, arguments.device or run.plan.device)
 
 
 def fork(arguments: Arguments) -> int:
@@ -138,7 +142,7 @@ def fork(arguments: Arguments) -> int:
     parent = run_of(arguments.run)
     changes = {"arguments": pairs(arguments.set), "settings": given(arguments), "title": arguments.title}
     make = lambda: runs.fork(parent, arguments.step, **changes)  # noqa: E731
-    return trained(make, arguments.device or parent.plan["device"])
+    return trained(make, arguments.device or parent.plan.device)
 
 
 def trained(make: Callable[[], "Run"], device: str) -> int:
@@ -153,7 +157,7 @@ def trained(make: Callable[[], "Run"], device: str) -> int:
         signal = conduct(run, processes, place)
         if processes.rank == 0:
             measures = {name: value for row in run.metrics() for name, value in row.items()}
-            print(json.dumps({"run": run.id, "path": str(run.path), "state": run.state()["state"], **measures}))
+            print(json.dumps({"run": run.id, "path": str(run.path), "state": run.state().status, **measures}))
     return 128 + signal if signal else 0
 
 
@@ -309,12 +313,10 @@ def data_of(folder: Path, name: str | None) -> tuple[str, dict[str, Any]]:
     Raises:
         BadInput: If nothing says which.
     """
-    from genmodels.files import read_json
-
     if name is not None:
         return name, {}
     for path in (folder, *folder.resolve().parents[:2]):  # a snapshot lies two folders below its run
         if (path / "run.json").exists():
-            plan = read_json(path / "run.json")
-            return plan["data"], plan.get("data_arguments", {})
+            plan = Plan.read(path)
+            return plan.data, plan.data_arguments
     raise BadInput(f"{folder} does not say what its model learned from: give --data, one that `datasets` lists.")

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from genmodels.distributed import Processes, settle_threads
 from genmodels.errors import TrainingFailed
+from genmodels.record import Status
 from genmodels.recording import Recording
 from genmodels.runs import Run
 from genmodels.terminal import Progress
@@ -38,15 +39,15 @@ def conduct(run: Run, processes: Processes, device: str) -> int:
     if processes.rank == 0:
         run.want(want="run", until=None)
         run.say(deaths=0)
-    settle_threads(many=run.plan.get("heavy", False))
+    settle_threads(many=run.plan.heavy)
     with stopping() as asked:
         recording = Recording(run, device=device, rank=processes.rank, world=processes.world)
         try:
             ended = together(recording, processes, asked) if processes.world > 1 else alone(recording, asked)
-            recording.close(None if ended else "stopped")
+            recording.close(None if ended else Status.STOPPED)
         except Exception as error:
             recording.close()
-            raise TrainingFailed(run.state()["message"] or str(error)) from error
+            raise TrainingFailed(run.state().message or str(error)) from error
         return 0 if ended else asked()
 
 

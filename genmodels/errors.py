@@ -9,5 +9,9 @@ class TrainingFailed(RuntimeError):
     """A training cannot go on: the message names the term, the step and what was kept."""
 
 
+class Damaged(BadInput):
+    """A file on the disk is not what it should be: the message names it and what is wrong."""
+
+
 class Busy(BadInput):
     """Another process is working on it."""

@@ -6,7 +6,7 @@ import shutil
 import zipfile
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from io import BytesIO
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from genmodels.files import read_json, write, write_json
 from genmodels.hyperparameters import declared
 from genmodels.models import model_class
 from genmodels.models.base import half
+from genmodels.record import State, Status
 from genmodels.runs import Run, find
 from genmodels.settings import Settings
 
@@ -37,11 +38,11 @@ def export(run: Run, folder: Path, measures: dict[str, float], *, snapshots: int
     Raises:
         BadInput: If the run is not finished, or the folder is not empty.
     """
-    if run.state()["state"] != "finished":
-        raise BadInput(f"Run {run.id} is {run.state()['state']}: only a finished run becomes a checkpoint.")
+    if run.state().status is not Status.FINISHED:
+        raise BadInput(f"Run {run.id} is {run.state().status}: only a finished run becomes a checkpoint.")
     if folder.exists() and any(folder.iterdir()):
         raise BadInput(f"{folder} is not empty: choose a new folder.")
-    plan, state = run.plan | {"title": folder.name}, run.state()
+    plan, ended = replace(run.plan, title=folder.name), run.state()
     ship = Run(folder)
     model = run.model()
     model.save(folder, weights=half(model.state_dict()))
@@ -53,11 +54,13 @@ def export(run: Run, folder: Path, measures: dict[str, float], *, snapshots: int
         shutil.copyfile(run.path / "samples.npy", folder / "samples.npy")
     rows = "".join(json.dumps(row) + "\n" for row in thinned(run.metrics()))
     write(folder / "metrics.jsonl", rows.encode())
-    write_json(folder / "state.json", {k: state[k] for k in ("state", "step", "total", "seconds", "message")})
-    write_json(folder / "measures.json", {"command": command(run), "seed": plan["settings"]["seed"]} | measures)
-    write_json(folder / "run.json", plan)
+    told = ("status", "step", "total", "seconds", "message")
+    state = State(**{name: getattr(ended, name) for name in told})
+    state.write(folder)
+    write_json(folder / "measures.json", {"command": command(run), "seed": Settings.of(plan.settings).seed} | measures)
+    plan.write(folder)
     use = f'load("checkpoints/{folder.name}")'
-    write(folder / "README.md", card(plan, ship.state(), folder, command(run), measures, use).encode())
+    write(folder / "README.md", card(plan, state, folder, command(run), measures, use).encode())
     return ship
 
 
@@ -81,27 +84,35 @@ def zipped(run: Run, extra: Mapping[str, bytes] | None = None) -> bytes:
     return buffer.getvalue()
 
 
-def command(run: Run) -> str:
-    """The command line that makes this run again; of a fork a line for each of its parents, and then its own."""
+def command(run: Run, *, after: frozenset[str] = frozenset()) -> str:
+    """The command line that makes this run again; of a fork a line for each of its parents, and then its own.
+
+    Args:
+        run: The run.
+        after: Forks whose lines follow; a parent among them, which was written by hand, counts as gone.
+    """
     plan = run.plan
-    if plan["data"] == ELSEWHERE:
-        return f"python -m genmodels pull {shlex.quote(plan.get('origin', {}).get('name', run.id))}"
+    if plan.data == ELSEWHERE:
+        return f"python -m genmodels pull {shlex.quote(plan.origin.name if plan.origin else run.id)}"
     if run.is_bundled and (run.path / "measures.json").exists():
         return str(read_json(run.path / "measures.json")["command"])  # its parents are not here
-    cls = model_class(plan["model"])
+    cls = model_class(plan.model)
     usual, known = asdict(Settings.of(cls.defaults)), declared(cls)
     defaults = {name: one.default for name, one in known.items()}
-    before, words = "", f"python -m genmodels train {plan['model']} --data {plan['data']}"
-    if parent := plan.get("parent"):
-        words = f"python -m genmodels fork RUN --step {parent['step']}"  # RUN: what the line before has made
+    before, words = "", f"python -m genmodels train {plan.model} --data {plan.data}"
+    if parent := plan.parent:
+        words = f"python -m genmodels fork RUN --step {parent.step}"  # RUN: what the line before has made
         with suppress(BadInput):  # where the parent is gone, all that is not usual is said
-            eldest = find(parent["run"])
-            before, usual, defaults = command(eldest) + "\n", eldest.plan["settings"], eldest.plan["arguments"]
-    for name, value in plan["arguments"].items():
-        if known[name].check(value) != known[name].check(defaults.get(name, known[name].default)):
+            if parent.run in (forks := after | {run.id}):
+                raise BadInput(f"Run {run.id} cannot be a fork of itself.")
+            eldest = find(parent.run)
+            before, usual, defaults = command(eldest, after=forks) + "\n", eldest.plan.settings, eldest.plan.arguments
+    for name, value in plan.arguments.items():
+        one = known.get(name)  # none of what a newer version has beside: it is said as it is
+        if one is None or one.check(value) != one.check(defaults.get(name, one.default)):
             text = ",".join(map(str, value)) if isinstance(value, list | tuple) else value
             words += f" --set {name}={text}"
-    for name, value in plan["settings"].items():
-        if value != usual[name]:
+    for name, value in plan.settings.items():
+        if name not in usual or value != usual[name]:
             words += f" --{name.replace('_', '-')} {value}"
     return before + words

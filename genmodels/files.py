@@ -1,24 +1,71 @@
-"""Files that a reader never sees half written, and names that never leave their folder."""
+"""Files that a reader never sees half written, and names that never leave their folder.
 
+What is *durable* outlives a loss of power, too: the file's content is on the disk before its name is, and its name
+before anything that relies on it. Everything that the library keeps is written by the few functions here.
+"""
+
+import errno
 import fcntl
 import json
 import os
+import secrets
+import shutil
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from genmodels.errors import BadInput
+from genmodels.errors import BadInput, Damaged
 from genmodels.wording import quoted
 
-__all__ = ["held", "inside", "is_held", "read_json", "root", "write", "write_json"]
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+__all__ = [
+    "FULL",
+    "append",
+    "held",
+    "inside",
+    "is_held",
+    "make",
+    "read_array",
+    "read_json",
+    "remove",
+    "root",
+    "sync",
+    "tidy",
+    "write",
+    "write_json",
+    "written",
+]
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+LOCK = ".lock"
+TRASH = ".trash"  # a folder goes there at once, and from there in its time
+
+
+def sync(path: Path) -> None:
+    """Wait until the disk has a file's content, or a folder's list of names."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def make(folder: Path, *, durable: bool = True) -> None:
+    """Make a folder, and those that it lies in, where they are not there."""
+    new = [one for one in (folder, *folder.parents) if not one.exists()] if durable else []
+    folder.mkdir(parents=True, exist_ok=True)
+    for one in new:
+        sync(one.parent)
 
 
 def write(path: Path, content: bytes, *, durable: bool = True) -> None:
-    """Write ``content`` to ``path`` atomically: temporary file, fsync (where it must be ``durable``), rename."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write ``content`` to ``path`` atomically: temporary file, rename; where it must be ``durable``, each synced."""
+    make(path.parent, durable=durable)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
@@ -31,6 +78,58 @@ def write(path: Path, content: bytes, *, durable: bool = True) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+    if durable:
+        sync(path.parent)
+
+
+@contextmanager
+def written(path: Path) -> Iterator[None]:
+    """Where what is written within cannot be, somebody is told: it is not the program that failed.
+
+    Raises:
+        BadInput: With the system's reason.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in FULL:
+            raise BadInput("The disk is full: make room, then try again.") from None
+        place = quoted(str(path))
+        raise BadInput(f"{place} cannot be written ({error.strerror or error}): choose a folder that can.") from None
+
+
+def append(path: Path, content: bytes) -> None:
+    """Add to the end of ``path``; a process that is killed meanwhile leaves a part of it."""
+    handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    with os.fdopen(handle, "wb") as file:
+        file.write(content)
+
+
+def remove(folder: Path) -> None:
+    """Remove a folder: its name is gone at once, whoever reads in it; then everything that it held.
+
+    Raises:
+        FileNotFoundError: If it is not there.
+        BlockingIOError: If a process holds it.
+    """
+    trash = folder.parent / TRASH
+    with held(folder):
+        trash.mkdir(exist_ok=True)
+        folder.rename(trash / f"{folder.name}-{secrets.token_hex(4)}")
+        sync(trash)
+        sync(folder.parent)  # now: a run whose name comes back after a loss of power is a whole one
+    for gone in trash.iterdir():  # also what a process that was killed has left
+        shutil.rmtree(gone, ignore_errors=True)
+
+
+def tidy(folder: Path, *, older: float = 60.0) -> None:
+    """Remove what writers that were killed, more than so many seconds ago, have left half written in ``folder``."""
+    for path in folder.glob(".*.????????"):
+        try:
+            if time.time() - path.stat().st_mtime > older:
+                path.unlink()
+        except OSError:
+            continue
 
 
 def write_json(path: Path, value: Any, *, durable: bool = True) -> None:
@@ -42,14 +141,35 @@ def read_json(path: Path) -> Any:
     """The JSON in ``path``.
 
     Raises:
-        BadInput: If it is missing or is not JSON.
+        BadInput: If it is missing.
+        Damaged: If it cannot be read, or is not JSON.
     """
     try:
         return json.loads(path.read_text())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise BadInput(f"{path} does not exist.") from None
-    except (json.JSONDecodeError, UnicodeDecodeError):
-        raise BadInput(f"{path} is not JSON.") from None
+    except OSError as error:
+        raise Damaged(f"{path} cannot be read: {error.strerror}.") from None
+    except (ValueError, RecursionError):  # no text, no JSON, a number of too many digits, or too deep
+        raise Damaged(f"{path} is not JSON.") from None
+
+
+def read_array(path: Path) -> "npt.NDArray[Any]":
+    """The array in the .npy file ``path``; never objects, which would have to be unpickled.
+
+    Raises:
+        BadInput: If it is missing.
+        Damaged: If it cannot be read, or is no such file.
+    """
+    import numpy as np
+
+    try:
+        with path.open("rb") as file:
+            return np.lib.format.read_array(file)  # pickles are refused
+    except (FileNotFoundError, NotADirectoryError):
+        raise BadInput(f"{path} does not exist.") from None
+    except (OSError, ValueError, EOFError, MemoryError, SyntaxError) as error:
+        raise Damaged(f"{path} is not a readable .npy file ({type(error).__name__}).") from None
 
 
 def root() -> Path:
@@ -75,24 +195,38 @@ def held(folder: Path) -> Iterator[None]:
 
     Raises:
         BlockingIOError: If another process holds it.
+        FileNotFoundError: If it is not there, or is just being removed.
     """
-    with (folder / ".lock").open("w") as file:
+    handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
         for wait in (0.01, 0.02, 0.04, None):  # a reader holds it for an instant to see whether it is free
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
             except BlockingIOError:
                 if wait is None:
                     raise
                 time.sleep(wait)
+        if not os.path.samestat(os.fstat(handle), os.stat(folder / LOCK)):
+            raise FileNotFoundError(errno.ENOENT, "It was removed meanwhile", str(folder))
         yield
+    finally:
+        os.close(handle)
 
 
 def is_held(folder: Path) -> bool:
-    """Whether some process holds ``folder``."""
-    with (folder / ".lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
+    """Whether some process holds ``folder``; nothing is written for that.
+
+    A reader's lock is a shared one, so that two readers do not take each other for a writer.
+    """
+    try:
+        handle = os.open(folder / LOCK, os.O_RDONLY)
+    except (FileNotFoundError, NotADirectoryError):  # nobody ever held it, or it is gone
         return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(handle)
+    return False

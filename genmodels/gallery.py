@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from genmodels.errors import BadInput
-from genmodels.files import read_json
 from genmodels.pictures import Sprite, sprite, tile
+from genmodels.record import Plan, State, Status
 
 __all__ = ["CHECKPOINTS", "Piece", "pieces"]
 
@@ -56,13 +56,13 @@ def pieces(folder: Path = CHECKPOINTS) -> tuple[Piece, ...]:
 def _piece(path: Path) -> Piece | None:
     files = {int(file.parent.name): file for file in path.glob("snapshots/[0-9]*/samples.npy")}
     try:
-        plan, state = read_json(path / "run.json"), read_json(path / "state.json")
+        plan, state = Plan.read(path), State.read(path)
     except BadInput:
         return None
     if not files:
         return None
-    if state["state"] == "finished" and (path / "samples.npy").exists():
-        files[state["step"]] = path / "samples.npy"
+    if state.status is Status.FINISHED and (path / "samples.npy").exists():
+        files[state.step] = path / "samples.npy"
     steps = tuple(sorted(files))
     samples = np.stack([np.load(files[step]).astype(np.float32) for step in steps])
-    return Piece(path.name, plan["model"], plan["data"], state.get("seconds", 0.0), steps, samples)
+    return Piece(path.name, plan.model, plan.data, state.seconds, steps, samples)

@@ -3,6 +3,7 @@
 import json
 from argparse import Namespace as Arguments
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from genmodels.commands import run_of, show
 from genmodels.errors import BadInput
 from genmodels.hub import Place, repository
+from genmodels.record import Status
 from genmodels.terminal import Progress
 
 if TYPE_CHECKING:
@@ -30,7 +32,7 @@ def checkpoints(arguments: Arguments) -> None:
         size = sum(path.stat().st_size for path in run.path.rglob("*") if path.is_file())
         path = run.path / "measures.json"
         measure = headline(read_json(path) if path.exists() else {})
-        rows.append(row(run.id, run.plan["model"], run.plan["data"], measure, size, run.plan["created"]))
+        rows.append(row(run.id, run.plan.model, run.plan.data, measure, size, run.plan.created))
     place = Place.parse(arguments.place) if arguments.place else repository()
     if place:
         listing, cards = available(place)
@@ -65,7 +67,13 @@ def pull(arguments: Arguments) -> None:
         run = adopting.adopt(Path(arguments.name))
     else:
         run = checkpoints.pull(place_of(arguments.name), Progress().of)
-    print(json.dumps({"run": run.id, "path": str(run.path), **run.plan["origin"]}))
+    print(json.dumps(came(run)))
+
+
+def came(run: "Run") -> dict[str, Any]:
+    """Of a run that came from elsewhere: what it is here, and where it came from."""
+    origin = run.plan.origin
+    return {"run": run.id, "path": str(run.path)} | (asdict(origin) if origin else {})
 
 
 def place_of(name: str) -> Place:
@@ -125,8 +133,8 @@ def ship(run: "Run", folder: Path, arguments: Arguments) -> None:
     """Make a finished run a checkpoint: half precision, its curve, its measures, its model card."""
     from genmodels.export import export
 
-    if run.state()["state"] != "finished":
-        raise BadInput(f"Run {run.id} must be finished to become a checkpoint: it is {run.state()['state']}.")
+    if run.state().status is not Status.FINISHED:
+        raise BadInput(f"Run {run.id} must be finished to become a checkpoint: it is {run.state().status}.")
     snapshots = min(arguments.snapshots, len(run.snapshots()))
     made = export(run, folder, measuring(arguments)(run), snapshots=snapshots)
     print(json.dumps({"run": run.id, "folder": str(made.path), "snapshots": len(made.snapshots())}))
@@ -140,7 +148,7 @@ def measuring(arguments: Arguments) -> "Callable[[Run], dict[str, Any]]":
         from genmodels.distributed import device, settle_threads
         from genmodels.evaluation import measures
 
-        if run.plan["data"] == ELSEWHERE:
+        if run.plan.data == ELSEWHERE:
             return {}  # there is nothing to measure it by
         settle_threads(many=True)
         place, progress = device(arguments.device), Progress()

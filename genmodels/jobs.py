@@ -9,17 +9,23 @@ killed takes nothing with it: the lock is freed, and the next worker goes on fro
 
 import contextlib
 import os
-import shutil
+import secrets
 import subprocess
 import sys
 import threading
+from functools import partial
 from pathlib import Path
 
-from genmodels import allocator, limits, room, runs, visitors
+from genmodels import allocator, limits, pulse, room, runs, visitors
 from genmodels.errors import BadInput
-from genmodels.files import inside, write
+from genmodels.files import inside, remove, write, written
 from genmodels.limits import limit
+from genmodels.record import Status
 from genmodels.runs import Run
+from genmodels.watchdog import EVERY, Watched
+from genmodels.wording import quoted
+
+ASIDE = ".aside"  # in a queue: what was in its way
 
 __all__ = ["Pool", "alive", "pause", "place", "pool", "resume", "set_lr", "slow", "step", "stop", "submit", "waiting"]
 
@@ -45,20 +51,25 @@ def submit(run: Run) -> None:
         room.make()
     except BadInput:
         if visitors.is_visiting() and not (run.path / "control.json").exists():  # made a moment ago, never begun
-            shutil.rmtree(run.path)
+            with contextlib.suppress(OSError):
+                remove(run.path)
         raise
-    run.want(want="run", until=None)
-    if run.id not in waiting():
-        run.say(state="queued", message="", deaths=0)
-        write(inside(queue(), run.id), b"", durable=False)
+    with written(run.path):
+        run.want(want="run", until=None)
+        pulse.forgive(run.id)
+        if run.id not in waiting():
+            run.say(status=Status.QUEUED, message="", deaths=0)
+            write(inside(queue(), run.id), b"", durable=False)
 
 
 def _check_budget(run: Run) -> None:
     """Steps and batch; what so many epochs are in steps is known to the worker, which looks again."""
-    settings = run.plan["settings"]
-    if (total := settings["steps"]) > limit("MAX_STEPS"):
+    from genmodels.settings import Settings
+
+    settings = Settings.of(run.plan.settings)
+    if (total := settings.steps) > limit("MAX_STEPS"):
         raise BadInput(f"{total} steps are more than the {limit('MAX_STEPS'):.0f} that this host allows.")
-    if (batch := settings["batch_size"]) > limit("MAX_BATCH"):
+    if (batch := settings.batch_size) > limit("MAX_BATCH"):
         raise BadInput(f"batch_size = {batch} is more than the {limit('MAX_BATCH'):.0f} that this host allows.")
 
 
@@ -76,12 +87,39 @@ def _check_queue(run: Run) -> None:
 
 def waiting(folder: Path | None = None) -> list[str]:
     """The names of all that wait or run, the oldest first."""
-    try:
-        entries = [entry for entry in os.scandir(folder or queue()) if entry.name[0] != "."]
-        files = [(entry.stat().st_mtime, entry.name) for entry in entries]
-    except FileNotFoundError:
-        return []
+    files = []
+    for entry in _entries(folder or queue()):
+        with contextlib.suppress(OSError):  # taken from the queue in this instant
+            if _is_marker(entry):
+                files.append((entry.stat().st_mtime, entry.name))
     return [name for _, name in sorted(files)]
+
+
+def set_aside(folder: Path) -> None:
+    """Move what is in a queue and can name nothing (some other program put it there) out of the way, and say so."""
+    for entry in _entries(folder):
+        with contextlib.suppress(OSError):
+            if not _is_marker(entry):
+                aside = folder / ASIDE
+                aside.mkdir(exist_ok=True)
+                os.replace(entry.path, aside / f"{secrets.token_hex(4)}-{entry.name}"[:200])
+                print(f"{quoted(entry.name)} in {folder} names nothing: it is in {aside}", file=sys.stderr, flush=True)
+
+
+def _entries(folder: Path) -> list["os.DirEntry[str]"]:
+    try:
+        with os.scandir(folder) as entries:
+            return [entry for entry in entries if not entry.name.startswith(".")]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def _is_marker(entry: "os.DirEntry[str]") -> bool:
+    try:
+        inside(Path(), entry.name)
+    except BadInput:
+        return False
+    return entry.is_file(follow_symlinks=False)
 
 
 def place(run: Run) -> int | None:
@@ -89,8 +127,9 @@ def place(run: Run) -> int | None:
     ahead = 0
     for name in waiting():
         if name == run.id:
-            return ahead if run.state()["state"] == "queued" else None
-        ahead += runs.find(name).state()["state"] == "queued"
+            return ahead if run.state().status is Status.QUEUED else None
+        with contextlib.suppress(BadInput):  # deleted a moment ago, or damaged
+            ahead += runs.find(name).state().status is Status.QUEUED
     return None
 
 
@@ -108,7 +147,7 @@ def resume(run: Run) -> None:
 def step(run: Run, n: int = 1) -> None:
     """Take ``n`` more steps, then pause."""
     visitors.check(run.path, "step")
-    run.want(want="run", until=int(run.state()["step"]) + n)
+    run.want(want="run", until=run.state().step + n)
 
 
 def slow(run: Run, delay: float) -> None:
@@ -132,7 +171,7 @@ def stop(run: Run) -> None:
     run.want(want="stop")
     if not run.is_held():
         inside(queue(), run.id).unlink(missing_ok=True)
-        run.say(state="stopped", message="")
+        run.say(status=Status.STOPPED, message="")
 
 
 # The pool -------------------------------------------------------------------------------------------------------------
@@ -142,42 +181,41 @@ SECRETS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HUGGINGFACEHUB_API_TOKEN")  # 
 
 
 class Pool:
-    """The worker processes of a server; one that dies is replaced, and its runs go on in the new one."""
+    """The worker processes of a server; one that dies or hangs is replaced, and its runs go on in the new one."""
 
     def __init__(self, workers: int | None = None) -> None:
         limits.check()
         self.size = workers or int(limit("WORKERS")) or len(devices())
         self._recover()
-        self.processes = [self._start(i) for i in range(self.size)]
+        self.workers = [Watched(partial(self._start, i)) for i in range(self.size)]
         self._closing = threading.Event()
         self._watch = threading.Thread(target=self._keep_alive, daemon=True)
         self._watch.start()
 
-    def _start(self, i: int) -> subprocess.Popen[bytes]:
+    def _start(self, i: int, name: str) -> subprocess.Popen[bytes]:
         most = max(1, -(-int(limit("MAX_RUNS")) // self.size))
         known = {name: value for name, value in os.environ.items() if name not in SECRETS}
         environment = allocator.ENVIRONMENT | known | {"OMP_NUM_THREADS": f"{limit('THREADS'):.0f}"}
         if (device := devices()[i % len(devices())]) is not None:
             environment["CUDA_VISIBLE_DEVICES"] = device
-        command = [sys.executable, "-m", "genmodels.worker", "--most", str(most), "--of", str(self.size)]
+        command = [sys.executable, "-m", "genmodels.worker", "--name", name, "--most", str(most)]
+        command += ["--of", str(self.size)]
         return subprocess.Popen(command, stdin=subprocess.PIPE, env=environment, cwd=Path(__file__).parents[1])
 
     def _keep_alive(self) -> None:
-        while not self._closing.wait(0.25):
-            for i, process in enumerate(self.processes):
-                if process.poll() is not None:
-                    print(
-                        f"worker {process.pid} ended with {process.returncode}; replaced", file=sys.stderr, flush=True
-                    )
-                    if process.stdin:
-                        process.stdin.close()
-                    self.processes[i] = self._start(i)
+        while not self._closing.wait(EVERY):
+            for worker in self.workers:
+                try:
+                    worker.look()
+                except OSError as error:  # no process or no file can be had: later perhaps
+                    print(f"a worker cannot be looked after: {error}", file=sys.stderr, flush=True)
 
     def _recover(self) -> None:
         """After a restart: what was being trained waits for somebody to resume it, what was queued goes on waiting."""
+        pulse.forget()
         for name in waiting():
             with contextlib.suppress(BadInput):
-                if runs.find(name).state()["state"] == "queued":
+                if runs.find(name).state().status is Status.QUEUED:
                     continue
             inside(queue(), name).unlink(missing_ok=True)
 
@@ -185,11 +223,16 @@ class Pool:
         """End all workers; they save what they hold."""
         self._closing.set()
         self._watch.join()
-        for process in self.processes:
+        processes = [worker.process for worker in self.workers]
+        for process in processes:
             if process.stdin:
                 process.stdin.close()
-        for process in self.processes:
-            process.wait(60)
+        for process in processes:
+            try:
+                process.wait(60)
+            except subprocess.TimeoutExpired:  # stopped, or in an endless step
+                process.kill()
+                process.wait()
 
 
 _pool: Pool | None = None
@@ -207,7 +250,12 @@ def pool() -> Pool:
 
 def alive() -> int | None:
     """How many worker processes this server has; None before it has started them."""
-    return None if _pool is None else sum(process.poll() is None for process in _pool.processes)
+    return None if _pool is None else sum(worker.is_alive() for worker in _pool.workers)
+
+
+def troubles() -> list[str]:
+    """What is wrong with this server's workers, a sentence each."""
+    return [] if _pool is None else [said for worker in _pool.workers if (said := worker.trouble())]
 
 
 def devices() -> list[str | None]:

@@ -6,11 +6,11 @@ import shutil
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from genmodels.errors import BadInput
-from genmodels.files import held, write_json
+from genmodels.files import held, sync
 from genmodels.hub import File, Place
+from genmodels.record import Plan, State
 from genmodels.runs import Run, root
 
 __all__ = ["check_room", "keep", "named"]
@@ -36,14 +36,15 @@ def check_room(place: Place, files: Mapping[str, File]) -> None:
         raise BadInput(f"{place} has {total / 1e6:,.0f} MB, for which this disk is too full.")
 
 
-def keep(run: Run, place: object, fill: Callable[[Path], None], written: Mapping[str, Any]) -> Run:
+def keep(run: Run, place: object, fill: Callable[[Path], None], plan: Plan, state: State) -> Run:
     """Make the run's folder, or change it for another, at once.
 
     Args:
         run: The run.
         place: Where it comes from.
         fill: Writes its files into a folder.
-        written: JSON files by name, beside them.
+        plan: What it says was asked for.
+        state: Where it says it is.
 
     Raises:
         BadInput: If the run is being worked on, or cannot be written.
@@ -56,11 +57,14 @@ def keep(run: Run, place: object, fill: Callable[[Path], None], written: Mapping
         with held(waiting), tempfile.TemporaryDirectory(dir=waiting) as folder:
             new = Path(folder) / "new"
             fill(new)
-            for name, value in written.items():
-                write_json(new / name, value)
+            plan.write(new)
+            state.write(new)
+            for path in (*new.rglob("*"), new):
+                sync(path)
             if run.path.exists():
                 run.path.rename(Path(folder) / "old")
             new.rename(run.path)
+            sync(run.path.parent)
     except BlockingIOError:
         raise BadInput("Another checkpoint is just being put into its place: pull again.") from None
     except OSError as error:

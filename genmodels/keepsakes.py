@@ -117,7 +117,7 @@ def _drawn(run: Run, samples: npt.NDArray[np.float32]) -> Bytes:
     """Samples as one picture, (H, W, 3)."""
     if samples.ndim == 4:
         return pictures.tile(samples)[..., :3]
-    extent, canvas = info(run.plan["data"]).extent, Image.new("RGB", (SIDE, SIDE), "white")
+    extent, canvas = info(run.plan.data).extent, Image.new("RGB", (SIDE, SIDE), "white")
     pen = ImageDraw.Draw(canvas)
     for kind, points in (("data", run.data().test.x[:POINTS].numpy()), ("samples", samples[:POINTS])):
         for x, y in (points / extent + 1) * SIDE / 2:

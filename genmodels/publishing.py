@@ -7,13 +7,14 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from genmodels import export
-from genmodels.cards import card, collection
+from genmodels.cards import Row, card, collection
 from genmodels.checkpoints import ALLOWED, OF_A_SNAPSHOT, Card, available
 from genmodels.errors import BadInput
 from genmodels.files import read_json
 from genmodels.hub import Place
 from genmodels.hub_errors import asked
 from genmodels.idx import Progress
+from genmodels.record import Plan, Status
 from genmodels.runs import Run
 
 __all__ = ["Sent", "push"]
@@ -111,9 +112,8 @@ def _home(run: Run, place: Place, many: int) -> Place:
 
 def _exported(run: Run, folder: Path, measures: Callable[[Run], dict[str, Any]], snapshots: int) -> Run:
     """The run as a checkpoint; one that is one already stays where it is."""
-    state = run.state()["state"]
-    if state != "finished":
-        raise BadInput(f"Run {run.id} is {state}: only a finished run is sent.")
+    if (status := run.state().status) is not Status.FINISHED:
+        raise BadInput(f"Run {run.id} is {status}: only a finished run is sent.")
     if (run.path / "measures.json").exists():
         return run
     return export.export(run, folder, measures(run), snapshots=min(snapshots, len(run.snapshots())))
@@ -140,7 +140,7 @@ def _contents(run: Run, home: Place, measures: Mapping[str, Any]) -> dict[str, b
     return found
 
 
-def _there(place: Place, homes: Sequence[Place], forgiving: bool) -> tuple[list[str], list[tuple[str, Any, Any]]]:
+def _there(place: Place, homes: Sequence[Place], forgiving: bool) -> tuple[list[str], list[Row]]:
     """What the repository has in ``homes``, and its other checkpoints; ``forgiving``: nothing, if there is none."""
     try:
         listing, cards = available(replace(place, subfolder=""))
@@ -159,5 +159,5 @@ def _there(place: Place, homes: Sequence[Place], forgiving: bool) -> tuple[list[
     return old, [_row(one) for one in cards if not one.problem and one.place.subfolder not in {"", *folders}]
 
 
-def _row(one: Card) -> tuple[str, Any, Any]:
-    return one.place.subfolder, {"model": one.model, "data": one.data, "title": one.title}, one.measures
+def _row(one: Card) -> Row:
+    return one.place.subfolder, Plan(model=one.model, data=one.data, title=one.title), one.measures

@@ -5,9 +5,9 @@ what happened. Killed without warning, it loses at most the steps since the last
 """
 
 import copy
-import errno
 import json
 import os
+import sys
 import time
 import traceback
 from collections.abc import Iterator
@@ -18,13 +18,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from genmodels import random
-from genmodels.errors import BadInput, Busy, TrainingFailed
-from genmodels.files import held, write
-from genmodels.models.base import half
+from genmodels.errors import BadInput, Busy, Damaged, TrainingFailed
+from genmodels.files import FULL, append, held, sync, tidy, write
+from genmodels.folder import EXACT, exact_step
+from genmodels.models.base import half, load
+from genmodels.record import Status
 from genmodels.runs import Run
 from genmodels.train import Step, fit
 
@@ -33,13 +35,21 @@ __all__ = ["Recording", "moments"]
 MOST_SNAPSHOTS, MOST_BYTES = 32, 200_000_000
 PREVIEW = {True: 16, False: 1000}  # images, or points of the plane
 RESERVE = 1 << 16  # bytes set aside in a run, given up when the disk is full so that the reason can still be written
-FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def moments(total: int, most: int = MOST_SNAPSHOTS) -> list[int]:
     """The steps of which a snapshot is kept: the first, the last, and geometrically between, ``most`` at the most."""
     between = [round(total ** (i / max(1, most - 2))) for i in range(most - 1)]
     return sorted({0, *between, total})
+
+
+def _is_whole(folder: Path) -> bool:
+    """Whether there are weights that can be read: a loss of power may have emptied them."""
+    try:
+        load(folder)
+    except BadInput:
+        return False
+    return True
 
 
 class Recording:
@@ -77,6 +87,8 @@ class Recording:
         self._watched = copy.deepcopy(self.training.model).eval()  # what previews are drawn from
         self._saved = self._shown = time.monotonic()
         self._cost = 0.0
+        self.saved_step = self.training.step_  # the step of the exact state on the disk
+        self._young: list[Path] = []  # snapshots that may not be on the disk yet
 
     def steps(self) -> Iterator[Step]:
         """Train to the end; pausing is not asking for the next step.
@@ -89,31 +101,32 @@ class Recording:
             for step in fit(self.training):
                 self._write(step)
                 yield step
-            self.save(state="finished", message="")
+            self.save(status=Status.FINISHED, message="")
         except Exception as error:
             self.fail(error)
-            if isinstance(error, OSError) and error.errno in FULL:
-                raise TrainingFailed(self.run.state()["message"]) from error
+            if isinstance(error, OSError):
+                raise TrainingFailed(self.run.state().message) from error
             raise
 
-    def save(self, **state: Any) -> None:
-        """Write the exact state, the newest weights, and where the run is."""
+    def save(self, **said: Any) -> None:
+        """Write the exact state, the newest weights, and where the run is (``said``: beside, of its State)."""
         if not self.writes:
             return
         start = time.monotonic()
         self._refuse_nan()
         tensors, numbers = self.training.state()
-        write(self.run.path / "trainer.safetensors", save(tensors, {"numbers": json.dumps(numbers)}))
-        self._show()
-        self.run.say(step=self.training.step_, seconds=self.training.seconds, **state)
-        self._saved = time.monotonic()
+        self._settle()
+        write(self.run.path / EXACT, save(tensors, {"numbers": json.dumps(numbers)}))
+        self._show(durable="status" in said)
+        self.run.say(step=self.training.step_, seconds=self.training.seconds, **said)
+        self._saved, self.saved_step = time.monotonic(), self.training.step_
         self._cost = self._saved - start
 
-    def close(self, state: str | None = None, message: str = "") -> None:
-        """Let go of the run, saving it first as ``state`` where it did not end by itself."""
+    def close(self, status: Status | None = None, message: str = "") -> None:
+        """Let go of the run, saving it first as ``status`` where it did not end by itself."""
         try:
-            if state is not None and self.writes:
-                self.save(state=state, message=message)
+            if status is not None and self.writes:
+                self.save(status=status, message=message)
         except (OSError, TrainingFailed) as error:
             self.fail(error)
         finally:
@@ -125,16 +138,24 @@ class Recording:
         if not self.writes:
             return
         training = self.training
+        for folder in (self.run.path, *self.run.path.glob("snapshots/*")):
+            tidy(folder)
         write(self.run.path / ".reserve", bytes(RESERVE))
         self._forget_after(training.step_)
         begin = self.run.path / "snapshots" / str(training.step_)
-        if (begin / "model.safetensors").exists():
-            if not (begin / "samples.npy").exists():  # a fork's own beginning
-                self._preview(begin)
-        elif training.step_ in self._moments:
-            self._snapshot()
+        if not _is_whole(begin):
+            if training.step_ in self._moments:
+                self._snapshot()
+        elif self.run.samples(training.step_) is None:  # a fork's own beginning
+            self._preview(begin)
+            self._young.append(begin)
         self.run.say(
-            state="running", step=training.step_, total=training.total, pid=os.getpid(), message="", started=time.time()
+            status=Status.RUNNING,
+            step=training.step_,
+            total=training.total,
+            pid=os.getpid(),
+            message="",
+            started=time.time(),
         )
 
     def _write(self, step: Step) -> None:
@@ -142,8 +163,7 @@ class Recording:
             return
         if step.terms is not None:
             line = {"step": step.step, "epoch": step.epoch, "images": step.images, "seconds": round(step.seconds, 4)}
-            with (self.run.path / "metrics.jsonl").open("a") as file:
-                file.write(json.dumps(line | step.terms) + "\n")
+            append(self.run.path / "metrics.jsonl", (json.dumps(line | step.terms) + "\n").encode())
         if step.step in self._moments:
             self._snapshot()
         now = time.monotonic()
@@ -158,14 +178,26 @@ class Recording:
         folder = self.run.path / "snapshots" / str(self.training.step_)
         self._preview(folder)
         self.training.model.save(folder, weights=half(self.training.weights()), durable=False)
+        self._young.append(folder)
 
-    def _show(self) -> None:
+    def _settle(self) -> None:
+        """Have on the disk what a training that goes on from the exact state about to be written makes no more."""
+        for folder in self._young:
+            for file in folder.iterdir():
+                sync(file)
+            sync(folder)
+            sync(folder.parent)
+        self._young.clear()
+        if (curve := self.run.path / "metrics.jsonl").exists():
+            sync(curve)
+
+    def _show(self, *, durable: bool = False) -> None:
         """The newest weights and samples, for whoever is watching."""
-        self._preview(self.run.path)
-        self.training.model.save(self.run.path, weights=self.training.weights(), durable=False)
+        self._preview(self.run.path, durable=durable)
+        self.training.model.save(self.run.path, weights=self.training.weights(), durable=durable)
         self._shown = time.monotonic()
 
-    def _preview(self, folder: Path) -> None:
+    def _preview(self, folder: Path, *, durable: bool = False) -> None:
         """Samples from the same noise every time; of a model with labels, of each label in turn."""
         model, n = self._watched, PREVIEW[self._watched.is_image]
         model.load_state_dict(self.training.weights())
@@ -173,7 +205,7 @@ class Recording:
         x = model.sample(n, y=y, rng=random.generator(0, model.device))
         buffer = BytesIO()
         np.save(buffer, x.clamp(-60_000, 60_000).cpu().numpy().astype(np.float16))
-        write(folder / "samples.npy", buffer.getvalue(), durable=False)
+        write(folder / "samples.npy", buffer.getvalue(), durable=durable)
 
     def _refuse_nan(self) -> None:
         """Weights that are not finite are never written."""
@@ -184,29 +216,31 @@ class Recording:
             raise TrainingFailed(f"The weights {bad[0]} are no longer finite at step {self.training.step_}.")
 
     def _forget_after(self, step: int) -> None:
-        """Drop the lines of metrics.jsonl that are about to be made again, and a line half written."""
-        kept = [row for row in self._rows() if row["step"] <= step]
+        """Drop the lines of metrics.jsonl that are about to be made again, and those that are damaged."""
+        kept = [row for row in self.run.metrics() if row["step"] <= step]
         write(self.run.path / "metrics.jsonl", "".join(json.dumps(row) + "\n" for row in kept).encode())
 
-    def _rows(self) -> list[dict[str, float]]:
-        try:
-            return self.run.metrics()
-        except json.JSONDecodeError as error:
-            raise BadInput(f"metrics.jsonl of run {self.run.id} is damaged ({error}).") from None
-
     def _restore(self) -> None:
-        path = self.run.path / "trainer.safetensors"
-        if not path.exists():
+        if exact_step(self.run.path) is None:
             return
-        with safe_open(path, framework="pt") as file:
-            numbers = json.loads(file.metadata()["numbers"])
-            self.training.restore({key: file.get_tensor(key) for key in file.keys()}, numbers)  # noqa: SIM118
+        try:
+            with safe_open(self.run.path / EXACT, framework="pt") as file:
+                numbers = json.loads(file.metadata()["numbers"])
+                self.training.restore({key: file.get_tensor(key) for key in file.keys()}, numbers)  # noqa: SIM118
+        except (SafetensorError, KeyError, ValueError) as error:
+            raise Damaged(f"{EXACT} of run {self.run.id} is damaged ({error}).") from None
 
     def fail(self, error: BaseException) -> None:
         """Say in the run what happened, even on a full disk."""
         self.failed = True
         if not self.writes:
             return
+        try:
+            self._say_why(error)
+        except OSError as refused:  # a disk that takes nothing at all: whoever reads the log is told
+            print(f"{self.run.id}: {error} (and this could not be kept: {refused})", file=sys.stderr, flush=True)
+
+    def _say_why(self, error: BaseException) -> None:
         (self.run.path / ".reserve").unlink(missing_ok=True)
         kept = max(self.run.snapshots(), default=None)
         tail = "" if kept is None else f" The snapshots up to step {kept} are kept."
@@ -215,11 +249,13 @@ class Recording:
                 message = str(error)
             case OSError(errno=code) if code in FULL:
                 message = "The disk is full: make room, then resume."
+            case OSError():
+                message = f"The system refused {Path(str(error.filename or 'a file')).name}: {error.strerror or error}."
             case torch.OutOfMemoryError() | MemoryError():
                 message = "The device is out of memory: use a smaller batch or a smaller model."
             case RuntimeError() if "can't allocate memory" in str(error):  # torch's words on the CPU
                 message = "The device is out of memory: use a smaller batch or a smaller model."
             case _:
                 message = f"The model's code failed with {type(error).__name__}: {error}"
-                (self.run.path / "error.log").write_text("".join(traceback.format_exception(error)))
-        self.run.say(state="failed", message=message + tail, durable=False)
+                write(self.run.path / "error.log", "".join(traceback.format_exception(error)).encode(), durable=False)
+        self.run.say(status=Status.FAILED, message=message + tail, durable=False)

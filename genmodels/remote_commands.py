@@ -7,6 +7,7 @@ from typing import Any
 
 from genmodels import commands
 from genmodels.errors import BadInput
+from genmodels.hub_commands import came
 from genmodels.models import model_class
 from genmodels.terminal import Progress
 
@@ -54,7 +55,7 @@ def ended(job: Any) -> int:
         )
         return 130
     run = checkpoints.pull(job.place, Progress().of)
-    print(json.dumps({"run": run.id, "path": str(run.path), "job": job.name, **run.plan["origin"]}))
+    print(json.dumps(came(run) | {"job": job.name}))
     return 0
 
 

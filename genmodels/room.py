@@ -1,12 +1,13 @@
 """Room on the disk: how much all runs take, and which old ones go where a shared host has no more."""
 
 import os
-import shutil
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from genmodels import runs
 from genmodels.errors import BadInput
+from genmodels.files import remove
 from genmodels.limits import NONE, is_shared, limit
 from genmodels.runs import Run
 
@@ -20,7 +21,8 @@ def make() -> None:
         BadInput: If there is none.
     """
     for run in _forgotten() if _is_full() else []:
-        shutil.rmtree(run.path, ignore_errors=True)
+        with suppress(OSError):  # somebody works on it, or has deleted it
+            remove(run.path)
         if not _is_full():
             break
     if _is_full():
@@ -55,7 +57,7 @@ def _forgotten() -> list[Run]:
     patience = limit("KEEP_HOURS") * 3600
     if not is_shared() or patience == NONE:
         return []
-    ended = [run for run in runs.every() if run.state()["state"] in ("finished", "stopped", "failed", "interrupted")]
-    since = {run.id: min(run.unseen() or NONE, time.time() - run.state().get("heartbeat", 0.0)) for run in ended}
+    ended = [run for run in runs.every() if not run.state().status.is_going]
+    since = {run.id: min(run.unseen() or NONE, time.time() - run.state().heartbeat) for run in ended}
     old = [run for run in ended if since[run.id] > patience and not run.is_held()]
     return sorted(old, key=lambda run: -since[run.id])

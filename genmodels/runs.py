@@ -3,8 +3,7 @@
 ::
 
     runs/<id>/
-      run.json             the plan: model, arguments, data, settings, versions, parent; only its title may change
-      state.json           where it is: queued, running, paused, finished, stopped, failed; step, heartbeat, message
+      run.json, state.json    what was asked for, and where it is: see :mod:`genmodels.record`
       control.json         what people want: run, pause or stop; until which step; how slowly; which learning rate
       metrics.jsonl        one line a logged step: step, epoch, seconds, images, every term
       snapshots/<step>/    config.json, model.safetensors (half precision): any past moment can be asked anything;
@@ -16,30 +15,29 @@ Whoever writes holds the lock on ``.lock``; the system releases it when that pro
 that says "running" while nobody holds its lock was interrupted, and anybody may take it up again.
 """
 
-import json
 import math
 import platform
 import secrets
-import shutil
 import time
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import nn
 
 from genmodels import __version__, distributed, visitors
 from genmodels import data as datasets
-from genmodels.errors import BadInput
-from genmodels.files import inside, is_held, read_json, root, write_json
+from genmodels.errors import BadInput, Damaged
+from genmodels.files import inside, make, remove, root, written
+from genmodels.folder import Folder
 from genmodels.idx import Progress
+from genmodels.mending import mend
 from genmodels.models.base import GenerativeModel, build, check_size, half, load
+from genmodels.record import Parent, Plan, Status
 from genmodels.settings import Settings
-from genmodels.train import Training, shares_of
+from genmodels.train import Training
 from genmodels.wording import titled
 
 __all__ = ["CHECKPOINTS", "Run", "bundled", "create", "every", "find", "fork", "root"]
@@ -47,31 +45,13 @@ __all__ = ["CHECKPOINTS", "Run", "bundled", "create", "every", "find", "fork", "
 CHECKPOINTS = Path(__file__).resolve().parents[1] / "checkpoints"
 
 
-class Run:
-    """One run, seen through its files. Nothing is kept in memory, so that every reader sees the same."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    @property
-    def id(self) -> str:
-        """The name of its folder."""
-        return self.path.name
-
-    @property
-    def plan(self) -> dict[str, Any]:
-        """run.json: what was asked for."""
-        return read_json(self.path / "run.json")
+class Run(Folder):
+    """One run: its folder, and the model, the data and the training that are in it."""
 
     @property
     def is_bundled(self) -> bool:
         """Whether it ships with the library."""
         return self.path.parent == CHECKPOINTS
-
-    @property
-    def title(self) -> str:
-        """The name that people see."""
-        return self.plan["title"]
 
     def rename(self, title: str) -> None:
         """Give it another name for people.
@@ -80,118 +60,57 @@ class Run:
             BadInput: If it is somebody else's.
         """
         visitors.check(self.path, "rename")
-        write_json(self.path / "run.json", self.plan | {"title": titled(title)})
-
-    def state(self) -> dict[str, Any]:
-        """state.json; a run that nobody is working on though it says so is "interrupted"."""
-        state = read_json(self.path / "state.json")
-        if state["state"] in ("running", "paused") and not self.is_held():
-            state = read_json(self.path / "state.json")  # it may have ended between the two looks
-            if state["state"] in ("running", "paused"):
-                message = f"Its worker ended at step {state['step']} or later; Resume goes on."
-                state |= {"state": "interrupted", "message": message}
-        return state
-
-    def say(self, *, durable: bool = True, **what: Any) -> None:
-        """Update state.json."""
-        state = read_json(self.path / "state.json") if (self.path / "state.json").exists() else {}
-        write_json(self.path / "state.json", state | what | {"heartbeat": time.time()}, durable=durable)
-
-    def control(self) -> dict[str, Any]:
-        """What people want of it."""
-        try:
-            return read_json(self.path / "control.json")
-        except BadInput:
-            return {"want": "run"}
-
-    def want(self, **wishes: Any) -> None:
-        """Ask for something: ``want`` = run | pause | stop, ``until`` a step, ``delay`` seconds a step, ``lr``."""
-        write_json(self.path / "control.json", self.control() | wishes, durable=False)
-
-    def metrics(self) -> list[dict[str, float]]:
-        """The logged steps so far; a line still being written is left for next time."""
-        try:
-            lines = (self.path / "metrics.jsonl").read_text().split("\n")[:-1]
-        except FileNotFoundError:
-            return []
-        return [json.loads(line) for line in lines]
-
-    def snapshots(self) -> list[int]:
-        """The steps that can be gone back to, rising; where it finished, its newest weights are the last of them."""
-        steps = {int(p.parent.name) for p in (self.path / "snapshots").glob("[0-9]*/model.safetensors")}
-        with suppress(BadInput):  # just deleted
-            if (state := read_json(self.path / "state.json"))["state"] == "finished":
-                steps.add(state["step"])
-        return sorted(steps)
-
-    def folder(self, step: int | None = None) -> Path:
-        """Where the weights at ``step`` are (None: the newest).
-
-        Raises:
-            BadInput: If there is no snapshot of that step.
-        """
-        if step is None:
-            return self.path if (self.path / "model.safetensors").exists() else self.folder(0)
-        if step not in self.snapshots():
-            raise BadInput(f"Run {self.id} has no snapshot of step {step}: it has {self.snapshots() or 'none yet'}.")
-        past = self.path / "snapshots" / str(step)
-        return past if past.exists() else self.path
+        replace(self.plan, title=titled(title)).write(self.path)
 
     def model(self, step: int | None = None, *, device: torch.device | str = "cpu") -> GenerativeModel:
-        """The model as it was at ``step`` (None: the newest)."""
-        return load(self.folder(step), device=device)
+        """The model as it was at ``step`` (None: the newest). Damaged newest weights are made again where they can be.
 
-    def samples(self, step: int | None = None) -> npt.NDArray[np.float32] | None:
-        """What the model drew at ``step`` (None: newest) from always the same noise; None before it drew anything."""
-        path = self.folder(step) / "samples.npy"
-        return np.load(path).astype(np.float32) if path.exists() else None
+        Raises:
+            BadInput: If there is no such snapshot.
+            Damaged: If it cannot be read.
+        """
+        folder = self.folder(step)
+        try:
+            return load(folder, device=device)
+        except Damaged:
+            if folder != self.path or self.is_bundled or not mend(self.path):
+                raise
+            return load(folder, device=device)
 
     def data(self, device: torch.device | str = "cpu", *, progress: Progress | None = None) -> datasets.Data:
         """The data it learns from, downloaded first where need be."""
         plan = self.plan
-        return datasets.load(plan["data"], plan.get("data_arguments"), device=device, progress=progress)
+        return datasets.load(plan.data, plan.data_arguments, device=device, progress=progress)
 
     def training(self, *, device: torch.device | str | None = None, rank: int = 0, world: int = 1) -> Training:
         """The training as planned, at its very beginning."""
         plan = self.plan
-        settings = Settings.of(plan["settings"])
-        device = distributed.device(str(device or plan["device"]))
+        settings = Settings.of(plan.settings)
+        device = distributed.device(str(device or plan.device))
         data = self.data(device, progress=lambda done, text: self.say(durable=False, message=f"{text}: {done:.0%}"))
         torch.manual_seed(settings.seed)  # the initial weights
-        model = build({"model": plan["model"], "shape": list(data.shape), **plan["arguments"]})
-        if parent := plan.get("parent"):
-            model.load_state_dict(load(self.folder(parent["step"])).state_dict())
+        model = build({"model": plan.model, "shape": list(data.shape), **plan.arguments})
+        if parent := plan.parent:
+            model.load_state_dict(load(self.folder(parent.step)).state_dict())
         training = Training(model, data, settings, device=device, rank=rank, world=world)
-        training.step_ = parent["step"] if parent else 0
+        training.step_ = parent.step if parent else 0
         return training
-
-    def seen(self) -> None:
-        """A page is showing it."""
-        (self.path / ".seen").touch()
-
-    def unseen(self) -> float:
-        """Seconds since a page has last shown it; 0 where none ever has (a command line's run)."""
-        try:
-            return time.time() - (self.path / ".seen").stat().st_mtime
-        except FileNotFoundError:
-            return 0.0
-
-    def is_held(self) -> bool:
-        """Whether some process is working on it."""
-        return is_held(self.path)
 
     def delete(self) -> None:
         """Remove it and everything it holds.
 
         Raises:
-            BadInput: If it is still being worked on, or somebody else's.
+            BadInput: If it is gone, still being worked on, or somebody else's.
         """
         visitors.check(self.path, "delete")
         if self.is_bundled:
             raise BadInput(f"{self.id} ships with the app and stays: fork it to change something.")
-        if self.is_held():
-            raise BadInput(f"Run {self.id} is still being trained: stop it first.")
-        shutil.rmtree(self.path)
+        try:
+            remove(self.path)
+        except BlockingIOError:
+            raise BadInput(f"Run {self.id} is still being trained: stop it first.") from None
+        except FileNotFoundError:
+            raise BadInput(f"Run {self.id} is gone: it was deleted.") from None
 
 
 def create(
@@ -204,7 +123,8 @@ def create(
     title: str = "",
     device: str = "auto",
     folder: Path | None = None,
-    parent: dict[str, Any] | None = None,
+    parent: Parent | None = None,
+    start: GenerativeModel | None = None,
 ) -> Run:
     """Make a new run; everything is checked before anything is written.
 
@@ -217,7 +137,8 @@ def create(
         title: A name for people.
         device: Where it is to be trained; "auto" is the GPU where there is one.
         folder: Where to put it; a new folder of :func:`root` otherwise.
-        parent: {"run", "step"} of the run that this is a fork of.
+        parent: What it is a fork of.
+        start: Whose weights to begin with, of a fork.
 
     Raises:
         BadInput: If anything is wrong.
@@ -234,23 +155,27 @@ def create(
     run = Run(folder or inside(root(), name))
     if run.path.exists() and any(run.path.iterdir()):
         raise BadInput(f"{run.path} is not empty: choose a new folder for a new run.")
-    plan = {
-        "title": titled(title or f"{model} on {data}"),
-        "model": model,
-        "arguments": {name: value for name, value in built.config.items() if name != "shape"},
-        "data": data,
-        "data_arguments": data_arguments,
-        "settings": asdict(chosen),
-        "device": device,
-        "heavy": math.prod(shape) >= 784 and any(isinstance(part, nn.Conv2d) for part in built.modules()),
-        "parent": parent,
-        "created": time.time(),
-        "versions": {"genmodels": __version__, "torch": torch.__version__, "python": platform.python_version()},
-    }
-    run.path.mkdir(parents=True, exist_ok=True)
-    visitors.sign(run.path)
-    run.say(state="stopped", step=parent["step"] if parent else 0, message="Not started yet.")
-    write_json(run.path / "run.json", plan)
+    plan = Plan(
+        title=titled(title or f"{model} on {data}"),
+        model=model,
+        arguments={name: value for name, value in built.config.items() if name != "shape"},
+        data=data,
+        data_arguments=data_arguments,
+        settings=asdict(chosen),
+        device=device,
+        heavy=math.prod(shape) >= 784 and any(isinstance(part, nn.Conv2d) for part in built.modules()),
+        parent=parent,
+        created=time.time(),
+        versions={"genmodels": __version__, "torch": str(torch.__version__), "python": platform.python_version()},
+    )
+    with written(run.path):
+        make(run.path)
+        visitors.sign(run.path)
+        run.say(status=Status.STOPPED, step=parent.step if parent else 0, message="Not started yet.")
+        if parent and start is not None:
+            built.label_shares = start.label_shares
+            built.save(run.path / "snapshots" / str(parent.step), weights=half(start.state_dict()))
+        plan.write(run.path)  # last: from now on it is a run
     return run
 
 
@@ -268,32 +193,29 @@ def fork(
         BadInput: If there is no such snapshot, the change needs other weights than the parent has, or no step is left.
     """
     old, plan, changed = load(parent.folder(step)), parent.plan, settings or {}
-    arguments = plan["arguments"] | (arguments or {})
-    settings = plan["settings"] | changed
+    arguments = plan.arguments | (arguments or {})
+    settings = plan.settings | changed
     if "steps" not in changed:
-        total = parent.state().get("total") or parent.training().total
+        total = parent.state().total or parent.training().total
         settings["steps"] = 0 if "epochs" in changed else total if step < total else step + total
-    config = {"model": plan["model"], "shape": list(old.shape), **arguments}
+    config = {"model": plan.model, "shape": list(old.shape), **arguments}
     check_size(config)
     new = build(config)
     if {k: v.shape for k, v in old.state_dict().items()} != {k: v.shape for k, v in new.state_dict().items()}:
         raise BadInput("A fork keeps its parent's weights: change only what leaves the networks as they are.")
     if (total := settings["steps"] or Training(new, parent.data(), Settings.of(settings)).total) <= step:
         raise BadInput(f"{total} steps would end before step {step}, where the fork begins: give it more.")
-    run = create(
-        plan["model"],
-        plan["data"],
+    return create(
+        plan.model,
+        plan.data,
         arguments=arguments,
         settings=settings,
-        data_arguments=plan.get("data_arguments"),
-        title=title or f"{plan['title']}, fork at {step}",
-        device=plan["device"],
-        parent={"run": parent.id, "step": step},
+        data_arguments=plan.data_arguments,
+        title=title or f"{plan.title}, fork at {step}",
+        device=plan.device,
+        parent=Parent(run=parent.id, step=step),
+        start=old,
     )
-    new.load_state_dict(old.state_dict())
-    new.label_shares = shares_of(new, parent.data())
-    new.save(run.path / "snapshots" / str(step), weights=half(new.state_dict()))
-    return run
 
 
 def find(name: str) -> Run:
@@ -316,5 +238,17 @@ def bundled() -> list[Run]:
 
 
 def every() -> list[Run]:
-    """All runs, the newest first."""
-    return sorted(map(Run, (path.parent for path in root().glob("*/run.json"))), key=lambda run: -run.plan["created"])
+    """All runs that can be used, the newest first."""
+    made: dict[str, float] = {}
+    runs = [Run(path.parent) for path in root().glob("*/run.json")]
+    for run in runs:
+        with suppress(BadInput):
+            run.said()
+            made[run.id] = run.plan.created
+    return sorted((run for run in runs if run.id in made), key=lambda run: made[run.id], reverse=True)
+
+
+def damaged() -> list[tuple[Run, str]]:
+    """All runs that cannot be used, each with a sentence that says why."""
+    runs = [Run(path.parent) for path in sorted(root().glob("*/run.json"))]
+    return [(run, why) for run in runs if (why := run.damage())]

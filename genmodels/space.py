@@ -8,6 +8,7 @@ import contextlib
 import os
 import re
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -78,11 +79,12 @@ def keeping() -> str:
     )
 
 
-def health(workers: int | None) -> tuple[bool, dict[str, Any]]:
+def health(workers: int | None, troubles: Sequence[str] = ()) -> tuple[bool, dict[str, Any]]:
     """Whether all is well, and how: status ("ok", or what is wrong, a sentence), version, runs, workers.
 
     Args:
-        workers: How many worker processes live; None before they were started.
+        workers: How many worker processes live and answer; None before they were started.
+        troubles: What is wrong with them, a sentence each.
     """
     folder = root()
     says: dict[str, Any] = {"status": "ok", "version": __version__, "runs": 0, "workers": workers or 0}
@@ -98,6 +100,8 @@ def health(workers: int | None) -> tuple[bool, dict[str, Any]]:
         says["status"] = (
             f"The folder of the runs cannot be used ({error.strerror}): set GENMODELS_RUNS to one that can."
         )
-    if workers == 0:
+    if troubles:
+        says["status"] = " ".join(dict.fromkeys(troubles))
+    elif workers == 0:
         says["status"] = "No worker process is alive: look at the log of the server."
     return says["status"] == "ok", says

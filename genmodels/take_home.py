@@ -6,7 +6,7 @@ of device they end with the run's own weights, bit for bit; a fork begins with t
 
 import json
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from genmodels.data import ELSEWHERE
 from genmodels.errors import BadInput
 from genmodels.hyperparameters import declared
 from genmodels.models import MODELS, model_class
+from genmodels.record import Plan
 from genmodels.runs import Run
 from genmodels.settings import Settings
 
@@ -70,12 +71,13 @@ def cells(run: Run) -> list[Cell]:
         BadInput: If nothing can train it again.
     """
     line = _line_of(run)
-    plan, cls = run.plan, model_class(run.plan["model"])
+    plan, cls = run.plan, model_class(run.plan.model)
     found = [Cell(_title(run, plan), False), Cell(_imports(cls)), Cell(_words("Data", DATA), False), Cell(_data(plan))]
     found.append(Cell(_words("Model and training", _about_training(line)), False))
     found.append(Cell(TRAINED.format(model=cls.__name__)))
     for i, one in enumerate(line):
-        until = line[i + 1].plan["parent"]["step"] if i + 1 < len(line) else None
+        fork = line[i + 1].plan.parent if i + 1 < len(line) else None
+        until = fork.step if fork else None
         found.append(Cell(_stage(one.plan, cls, until=until)))
     found += [Cell(_words("Samples", "Drawn from always the same noise."), False), Cell(SAMPLES.format(id=run.id))]
     found += [Cell(_words("Measures", "On the test set, each with its unit; _se is a standard error."), False)]
@@ -94,14 +96,16 @@ def hindrance(run: Run) -> str:
 def _line_of(run: Run) -> list[Run]:
     """The run after all that it is a fork of, the eldest first."""
     line = [run]
-    while parent := line[0].plan.get("parent"):
+    while parent := line[0].plan.parent:
+        if parent.run in {one.id for one in line}:
+            raise BadInput(f"Run {run.id} cannot be a fork of itself: its run.json was changed by hand.")
         try:
-            line.insert(0, runs.find(parent["run"]))
+            line.insert(0, runs.find(parent.run))
         except BadInput:
             raise BadInput(
-                f"Run {run.id} is a fork of {parent['run']}, which is gone: nothing can train it again."
+                f"Run {run.id} is a fork of {parent.run}, which is gone: nothing can train it again."
             ) from None
-    if any(one.plan["data"] == ELSEWHERE for one in line):
+    if any(one.plan.data == ELSEWHERE for one in line):
         raise BadInput(f"Run {run.id} came from elsewhere, without its data: nothing here can train it again.")
     return line
 
@@ -150,13 +154,14 @@ for name, value in measures(model, data, n=1000, k=100, seed=0).items():
     print(f"{name}: {value:.6g}")"""
 
 
-def _title(run: Run, plan: Mapping[str, Any]) -> str:
-    made = plan["versions"]
-    changed = run.control().get("lr", plan["settings"]["lr"]) != plan["settings"]["lr"]
+def _title(run: Run, plan: Plan) -> str:
+    made = {name: plan.versions.get(name, "?") for name in ("genmodels", "torch", "python")}
+    lr = Settings.of(plan.settings).lr
+    changed = run.control().get("lr", lr) != lr
     note = " While it ran its learning rate was changed by hand, which is not repeated here." if changed else ""
     return _words(
-        plan["title"],
-        f"{MODELS[plan['model']].title} on {plan['data']}: this trains the run {run.id} again, from its data, "
+        plan.title,
+        f"{MODELS[plan.model].title} on {plan.data}: this trains the run {run.id} again, from its data, "
         "arguments, settings and seed. On the same kind of device, with the same versions and as many threads, it "
         f"ends with the same weights, bit for bit.{note}",
         f"Made with genmodels {made['genmodels']}, torch {made['torch']} and Python {made['python']}. Run it in the "
@@ -181,10 +186,10 @@ from genmodels.settings import Settings
 from genmodels.train import Training, fit"""
 
 
-def _data(plan: Mapping[str, Any]) -> str:
-    device = {"auto": '"cuda" if torch.cuda.is_available() else "cpu"'}.get(plan["device"], repr(plan["device"]))
-    arguments = f", {plan['data_arguments']!r}" if plan.get("data_arguments") and plan["data"] == "drawing" else ""
-    return f"device = {device}\ndata = datasets.load({plan['data']!r}{arguments}, device=device)"
+def _data(plan: Plan) -> str:
+    device = {"auto": '"cuda" if torch.cuda.is_available() else "cpu"'}.get(plan.device, repr(plan.device))
+    arguments = f", {plan.data_arguments!r}" if plan.data_arguments and plan.data == "drawing" else ""
+    return f"device = {device}\ndata = datasets.load({plan.data!r}{arguments}, device=device)"
 
 
 def _about_training(line: Sequence[Run]) -> str:
@@ -193,14 +198,14 @@ def _about_training(line: Sequence[Run]) -> str:
     return "It is a fork: each training goes on with the weights that the one before it had at some step."
 
 
-def _stage(plan: Mapping[str, Any], cls: type, *, until: int | None) -> str:
+def _stage(plan: Plan, cls: type, *, until: int | None) -> str:
     """One training: of the run, or of one that it is a fork of."""
     usual, known = asdict(Settings()), declared(cls)
-    settings = {k: v for k, v in asdict(Settings.of(plan["settings"])).items() if v != usual[k]}
-    values = {name: known[name].check(value) for name, value in plan["arguments"].items()}
+    settings = {k: v for k, v in asdict(Settings.of(plan.settings)).items() if v != usual[k]}
+    values = {name: known[name].check(value) for name, value in plan.arguments.items()}
     arguments = {name: value for name, value in values.items() if value != known[name].default}
-    parent = plan.get("parent")
-    going = {"step": parent["step"]} if parent else {}
+    parent = plan.parent
+    going = {"step": parent.step} if parent else {}
     going |= {"until": until} if until is not None else {}
     start = ["    start=model.state_dict(),"] if parent else []
     words = [f"    {name}={value!r}," for name, value in {**going, **arguments}.items()]

@@ -7,21 +7,22 @@ arguments, so what two visitors ask alike is computed once: the answer lies in `
 import hashlib
 import importlib
 import json
-import shutil
 import time
-from collections.abc import Generator
-from contextlib import ExitStack
+from collections.abc import Generator, Mapping
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
-from genmodels import room, runs, visitors
+from genmodels import pulse, room, runs, visitors
 from genmodels.errors import BadInput, Busy
-from genmodels.files import held, inside, is_held, read_json, write, write_json
+from genmodels.files import held, inside, is_held, read_json, remove, write, write_json, written
 from genmodels.limits import limit
+from genmodels.record import Record, Status
 
 __all__ = ["TASKS", "Task", "TaskJob", "ask", "look", "queue"]
 
@@ -64,6 +65,26 @@ def queue() -> Path:
     return folder() / ".queue"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Progress(Record):
+    """state.json of a task.
+
+    Attributes:
+        status: Queued, running, finished, failed or cancelled.
+        progress: 0 to 1.
+        message: Why there is no answer, a sentence.
+        deaths: Workers that died of it.
+    """
+
+    FILE = "state.json"
+    KEYS: ClassVar[Mapping[str, str]] = {"status": "state"}
+
+    status: Status
+    progress: float = 0.0
+    message: str = ""
+    deaths: int = 0
+
+
 class Task:
     """One question and, in time, its answer; seen through its files."""
 
@@ -75,25 +96,24 @@ class Task:
         """The hash of the question."""
         return self.path.name
 
-    def state(self) -> dict[str, Any]:
-        """state: queued, running, finished, failed or cancelled; progress, 0 to 1; message."""
-        state = read_json(self.path / "state.json")
-        if state["state"] in ("queued", "running") and not inside(queue(), self.id).exists():
-            state = read_json(self.path / "state.json")  # it may have ended between the two looks
-            if state["state"] in ("queued", "running") and not is_held(self.path):
-                state |= {"state": "failed", "message": "It was interrupted: compute it again."}
+    def state(self) -> Progress:
+        """How far it is."""
+        state = Progress.read(self.path)
+        if state.status.is_going and not inside(queue(), self.id).exists():
+            state = Progress.read(self.path)  # it may have ended between the two looks
+            if state.status.is_going and not is_held(self.path):
+                return replace(state, status=Status.FAILED, message="It was interrupted: compute it again.")
         return state
 
     def say(self, **what: Any) -> None:
-        """Update state.json."""
-        new = {"progress": 0.0, "message": "", "deaths": 0}
-        old = read_json(self.path / "state.json") if (self.path / "state.json").exists() else new
-        write_json(self.path / "state.json", old | what, durable=False)
+        """Change fields of its :class:`Progress`."""
+        old = Progress.read(self.path) if (self.path / Progress.FILE).exists() else Progress(status=Status.QUEUED)
+        replace(old, **what).write(self.path, durable=False)
 
     @property
     def is_done(self) -> bool:
         """Whether the answer is there."""
-        return self.state()["state"] == "finished"
+        return self.state().status is Status.FINISHED
 
     def wait(self, seconds: float) -> bool:
         """Whether the answer comes within so many seconds."""
@@ -109,7 +129,7 @@ class Task:
             BadInput: If there is no answer, with the reason.
         """
         if not self.is_done:
-            raise BadInput(self.state()["message"] or "This has not been computed yet.")
+            raise BadInput(self.state().message or "This has not been computed yet.")
         with np.load(self.path / "answer.npz") as file:
             return {name: file[name] for name in file.files}
 
@@ -120,8 +140,8 @@ class Task:
             BadInput: If somebody else has asked for it.
         """
         visitors.check(self.path, "cancel")
-        if self.state()["state"] in ("queued", "running"):
-            self.say(state="cancelled", message="Cancelled.")
+        if self.state().status.is_going:
+            self.say(status=Status.CANCELLED, message="Cancelled.")
         inside(queue(), self.id).unlink(missing_ok=True)
 
 
@@ -129,19 +149,21 @@ def ask(name: str, **arguments: Any) -> Task:
     """Ask for the task ``name``; where it was asked before, this is that one.
 
     Raises:
-        BadInput: If there is no such task.
+        BadInput: If there is no such task, or it cannot be written down.
     """
     if name not in TASKS:
         raise BadInput(f"There is no task {name!r}: it may be {', '.join(TASKS)}.")
     task = look(name, **arguments)
-    if task is None or task.state()["state"] in ("failed", "cancelled"):
+    if task is None or task.state().status in (Status.FAILED, Status.CANCELLED):
         _forget_old()
         _let_go()
         task = Task(_path(name, arguments))
-        visitors.sign(task.path)
-        write_json(task.path / "task.json", {"task": name, "arguments": arguments}, durable=False)
-        task.say(state="queued", progress=0.0, message="", deaths=0)
-        write(inside(queue(), task.id), b"", durable=False)
+        with written(task.path):
+            visitors.sign(task.path)
+            write_json(task.path / "task.json", {"task": name, "arguments": arguments}, durable=False)
+            pulse.forgive(task.id)
+            task.say(status=Status.QUEUED, progress=0.0, message="", deaths=0)
+            write(inside(queue(), task.id), b"", durable=False)
     return task
 
 
@@ -161,8 +183,9 @@ def _forget_old() -> None:
     kept = 0
     for i, path in enumerate(sorted(answers, key=lambda path: -path.stat().st_mtime)):
         kept += room.taken(path.parent)
-        if (i >= KEPT or kept > KEPT_BYTES) and not is_held(path.parent):
-            shutil.rmtree(path.parent, ignore_errors=True)
+        if i >= KEPT or kept > KEPT_BYTES:
+            with suppress(OSError):  # a worker is at it, or another has removed it
+                remove(path.parent)
 
 
 def _let_go() -> None:
@@ -177,17 +200,17 @@ class TaskJob:
     """A task in a worker's hands; it takes turns with the runs."""
 
     heavy = False
-    state = "running"
+    status = Status.RUNNING
 
     def __init__(self, task: Task) -> None:
         self.name, self.task, self.used, self.spent, self._said = task.id, task, 0.0, 0.0, 0.0
         self._stack = ExitStack()
         self._stack.enter_context(held(task.path))
         before = task.state()
-        if before["state"] not in ("queued", "running"):  # done by another worker a moment ago, or cancelled
+        if not before.status.is_going:  # done by another worker a moment ago, or cancelled
             self._stack.close()
-            raise Busy(f"Task {task.id} is {before['state']}.")
-        deaths = before["deaths"] + (before["state"] == "running")
+            raise Busy(f"Task {task.id} is {before.status}.")
+        deaths = pulse.deaths(task.id)
         if deaths >= MOST_DEATHS:
             self._stack.close()
             raise RuntimeError(f"Its worker died {deaths} times.")
@@ -195,7 +218,7 @@ class TaskJob:
         module, function = TASKS[question["task"]].split(":")
         make = getattr(importlib.import_module(module), function)
         self.steps: Generator[float, None, Arrays] = make(**question["arguments"])
-        task.say(state="running", deaths=deaths)
+        task.say(status=Status.RUNNING, deaths=deaths)
 
     def ready(self, now: float) -> bool:
         """A task is always ready."""
@@ -218,7 +241,7 @@ class TaskJob:
                 buffer = BytesIO()
                 np.savez(buffer, **end.value)
                 write(self.task.path / "answer.npz", buffer.getvalue(), durable=False)
-                self.task.say(state="finished", progress=1.0)
+                self.task.say(status=Status.FINISHED, progress=1.0)
                 inside(queue(), self.name).unlink(missing_ok=True)
                 return False
             spent = time.monotonic() - start
@@ -232,15 +255,15 @@ class TaskJob:
     def fail(self, error: Exception) -> None:
         """Say what happened."""
         text = str(error) if isinstance(error, BadInput) else f"{type(error).__name__}: {error}"
-        self.task.say(state="failed", message=text)
+        self.task.say(status=Status.FAILED, message=text)
 
-    def close(self, state: str | None = None, message: str = "") -> None:
+    def close(self, status: Status | None = None, message: str = "") -> None:
         """Let go of it; interrupted, it waits for the next worker."""
         self.steps.close()
-        if state == "interrupted":
-            self.task.say(state="queued")
-        elif state == "stopped" and message != "Cancelled.":
-            self.task.say(state="failed", message=message)
-        if state != "interrupted":  # before anybody else can take it
+        if status is Status.INTERRUPTED:
+            self.task.say(status=Status.QUEUED)
+        elif status is Status.STOPPED and message != "Cancelled.":
+            self.task.say(status=Status.FAILED, message=message)
+        if status is not Status.INTERRUPTED:  # before anybody else can take it
             inside(queue(), self.name).unlink(missing_ok=True)
         self._stack.close()

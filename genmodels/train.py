@@ -258,7 +258,8 @@ class Training:
         if self._pending:
             tensors |= {f"pending/{k}": torch.stack([terms[k] for terms in self._pending]) for k in self._pending[0]}
         tensors |= {"rng": self.rng.get_state(), "rng/global": self._global}
-        numbers = {"step": self.step_, "seconds": self.seconds, "lr": self.lr}
+        terms = list(self._pending[0]) if self._pending else []  # in their order, which tensors by name do not keep
+        numbers = {"step": self.step_, "seconds": self.seconds, "lr": self.lr, "terms": terms}
         return {k: v.detach().cpu().clone(memory_format=torch.contiguous_format) for k, v in tensors.items()}, numbers
 
     def restore(self, tensors: dict[str, Tensor], numbers: dict[str, Any]) -> None:
@@ -276,7 +277,8 @@ class Training:
         self.rng.set_state(tensors["rng"])
         self._global = tensors["rng/global"]
         self.step_, self.seconds, self.lr = int(numbers["step"]), float(numbers["seconds"]), float(numbers["lr"])
-        pending = {k: v.to(self.device) for k, v in part("pending/").items()}
+        kept = part("pending/")
+        pending = {k: kept[k].to(self.device) for k in numbers.get("terms", kept)}
         self._pending = [dict(zip(pending, row, strict=True)) for row in zip(*pending.values(), strict=True)]
 
 

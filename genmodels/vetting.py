@@ -14,6 +14,7 @@ from genmodels.errors import BadInput
 from genmodels.files import read_json
 from genmodels.hub import CONFIG, WEIGHTS, Place
 from genmodels.models.base import GenerativeModel, build, load
+from genmodels.record import Plan, State, Status
 from genmodels.settings import Settings
 
 __all__ = ["measures_of", "plan_of", "state_of", "text"]
@@ -21,7 +22,7 @@ __all__ = ["measures_of", "plan_of", "state_of", "text"]
 NO_MARKUP = str.maketrans("", "", "[]<>`$|\\*")  # a title is shown as Markdown
 
 
-def plan_of(raw: Any, config: Any, place: Place) -> dict[str, Any]:
+def plan_of(raw: Any, config: Any, place: Place) -> Plan:
     """run.json made anew from what was checked of it."""
     try:
         if not isinstance(raw, dict) or not isinstance(raw.get("settings", {}), dict):
@@ -38,20 +39,18 @@ def plan_of(raw: Any, config: Any, place: Place) -> dict[str, Any]:
         raise BadInput(f"{place} does not fit this version of genmodels: {error}") from None
     made, versions = raw.get("created"), raw.get("versions")
     known = versions if isinstance(versions, dict) else {}
-    return {
-        "title": text(raw.get("title")).translate(NO_MARKUP).strip()
-        or PurePosixPath(place.subfolder or place.repo).name,
-        "model": built.name,
-        "arguments": {name: value for name, value in built.config.items() if name != "shape"},
-        "data": raw["data"],
-        "data_arguments": data_arguments,
-        "settings": settings,
-        "device": "auto",
-        "heavy": raw.get("heavy") is True,
-        "parent": None,
-        "created": float(made) if _is_number(made) and 0 <= made < 1e11 else 0.0,
-        "versions": {name: text(known.get(name))[:40] for name in ("genmodels", "torch", "python")},
-    }
+    title = text(raw.get("title")).translate(NO_MARKUP).strip()
+    return Plan(
+        title=title or PurePosixPath(place.subfolder or place.repo).name,
+        model=built.name,
+        arguments={name: value for name, value in built.config.items() if name != "shape"},
+        data=raw["data"],
+        data_arguments=data_arguments,
+        settings=settings,
+        heavy=raw.get("heavy") is True,
+        created=float(made) if _is_number(made) and 0 <= made < 1e11 else 0.0,
+        versions={name: text(known.get(name))[:40] for name in ("genmodels", "torch", "python")},
+    )
 
 
 def measures_of(raw: Any, place: Place) -> dict[str, Any]:
@@ -61,7 +60,7 @@ def measures_of(raw: Any, place: Place) -> dict[str, Any]:
     return {text(name): value if _is_number(value) else text(value, 1000) for name, value in raw.items()}
 
 
-def state_of(here: Mapping[str, Path], config: Any, place: Place) -> dict[str, Any]:
+def state_of(here: Mapping[str, Path], config: Any, place: Place) -> State:
     """state.json made anew, once all files are what a run's are."""
     try:
         for name in (name for name in here if name.endswith(WEIGHTS)):
@@ -85,8 +84,8 @@ def state_of(here: Mapping[str, Path], config: Any, place: Place) -> dict[str, A
             raise BadInput(f"{place} is not a whole checkpoint: metrics.jsonl holds something other than numbers.")
     if "measures.json" in here:
         measures_of(read_json(here["measures.json"]), place)
-    steps = {"step": int(numbers["step"]), "total": int(numbers["total"]), "seconds": float(numbers["seconds"])}
-    return {"state": "finished", **steps, "message": f"From {place}."}
+    step, total, seconds = int(numbers["step"]), int(numbers["total"]), float(numbers["seconds"])
+    return State(status=Status.FINISHED, step=step, total=total, seconds=seconds, message=f"From {place}.")
 
 
 def _of_the_weights(config: Any) -> Any:

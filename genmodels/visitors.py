@@ -40,7 +40,7 @@ def is_visiting() -> bool:
 def sign(folder: Path) -> None:
     """Make whoever acts now the owner of ``folder``."""
     if is_visiting():
-        write(folder / OWNER, _mark(), durable=False)
+        write(folder / OWNER, _mark())
 
 
 def owns(folder: Path) -> bool:

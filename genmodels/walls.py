@@ -21,6 +21,7 @@ from genmodels import runs
 from genmodels.errors import BadInput
 from genmodels.files import held, inside, read_json, write_json
 from genmodels.limits import limit
+from genmodels.record import Plan
 from genmodels.runs import Run
 from genmodels.wording import quoted
 
@@ -167,20 +168,20 @@ def _alone(path: Path, patience: float = 10.0) -> Iterator[None]:
 # What is shown of the runs on it --------------------------------------------------------------------------------------
 
 
-def seeds(plans: Sequence[dict[str, Any]]) -> list[list[int]]:
+def seeds(plans: Sequence[Plan]) -> list[list[int]]:
     """The indices of ``plans`` in groups whose members differ in the seed alone; in the order of their first."""
     groups: dict[str, list[int]] = {}
     for i, plan in enumerate(plans):
-        told = {name: plan.get(name) for name in ("model", "data", "data_arguments", "arguments", "parent")}
-        settings = {name: value for name, value in plan["settings"].items() if name != "seed"}
+        told = {name: plan.json().get(name) for name in ("model", "data", "data_arguments", "arguments", "parent")}
+        settings = {name: value for name, value in plan.settings.items() if name != "seed"}
         groups.setdefault(json.dumps(told | {"settings": settings}, sort_keys=True), []).append(i)
     return list(groups.values())
 
 
-def differences(plans: Sequence[dict[str, Any]]) -> list[str]:
+def differences(plans: Sequence[Plan]) -> list[str]:
     """What tells each plan from the others, in a few words: model and data, and the hyperparameters that vary."""
-    flat = [plan["arguments"] | {k: v for k, v in plan["settings"].items() if k != "seed"} for plan in plans]
-    kinds = [f"{plan['model']} on {plan['data']}" for plan in plans]
+    flat = [plan.arguments | {k: v for k, v in plan.settings.items() if k != "seed"} for plan in plans]
+    kinds = [f"{plan.model} on {plan.data}" for plan in plans]
     found = []
     for kind, one in zip(kinds, flat, strict=True):
         alike = [other for its, other in zip(kinds, flat, strict=True) if its == kind]

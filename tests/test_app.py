@@ -136,12 +136,12 @@ def test_a_training_is_as_long_as_its_form_says() -> None:
     assert lengths() == {"steps"}
     test.number_input(key="steps").set_value(70).run()
     test.button(key="train").click().run()
-    assert runs.every()[0].plan["settings"]["steps"] == 70
+    assert runs.every()[0].plan.settings["steps"] == 70
     test.number_input(key="steps").set_value(0).run()
     assert lengths() == {"epochs", "steps"}
     test.select_slider(key="epochs").set_value(5.0).run()
     test.button(key="train").click().run()
-    assert {(one.plan["settings"]["steps"], one.plan["settings"]["epochs"]) for one in runs.every()} >= {(0, 5.0)}
+    assert {(one.plan.settings["steps"], one.plan.settings["epochs"]) for one in runs.every()} >= {(0, 5.0)}
 
 
 def test_the_form_asks_for_what_counts() -> None:
@@ -158,7 +158,7 @@ def test_the_form_asks_for_what_counts() -> None:
     test.button(key="train").click().run()
     assert not test.exception
     plan = runs.every()[0].plan
-    assert (plan["data"], plan["arguments"]["schedule"], plan["arguments"]["hidden"]) == ("two-moons", "drawn", 128)
+    assert (plan.data, plan.arguments["schedule"], plan.arguments["hidden"]) == ("two-moons", "drawn", 128)
 
 
 def test_what_is_out_of_sight_is_not_in_the_way() -> None:
@@ -169,13 +169,13 @@ def test_what_is_out_of_sight_is_not_in_the_way() -> None:
     assert not test.exception
     assert not test.error
     plan = runs.every()[0].plan
-    assert (plan["data"], plan["arguments"]["network"]) == ("two-moons", "mlp")
+    assert (plan.data, plan.arguments["network"]) == ("two-moons", "mlp")
 
 
 def test_a_fork_in_the_queue_can_be_forked() -> None:
     parent = runs.find("vae-digits-2d")
     made = runs.fork(parent, parent.snapshots()[0])
-    assert "total" not in made.state()
+    assert made.state().total == 0
     test = opened("vae", run=made.id)
     test.session_state[f"fork-menu-{made.id}"] = True  # open
     test.run()
@@ -319,8 +319,8 @@ def test_what_a_lesson_leaves_out_is_not_there_and_counts_all_the_same() -> None
     test.button(key="train").click().run()
     assert not test.exception
     plan = runs.every()[0].plan
-    assert (plan["data"], plan["arguments"]["latent_dim"]) == ("two-moons", 5)
-    assert (plan["settings"]["lr"], plan["settings"]["seed"]) == (0.002, 9)
+    assert (plan.data, plan.arguments["latent_dim"]) == ("two-moons", 5)
+    assert (plan.settings["lr"], plan.settings["seed"]) == (0.002, 9)
 
 
 def test_a_lesson_may_leave_out_single_settings_and_training() -> None:

@@ -17,6 +17,7 @@ from genmodels import data, runs
 from genmodels.cli import main
 from genmodels.hyperparameters import declared
 from genmodels.models import MODELS
+from genmodels.record import Parent
 from genmodels.runs import Run
 from genmodels.settings import Settings
 
@@ -104,13 +105,13 @@ def test_training_makes_a_run_and_says_how_it_ended(capsys: pytest.CaptureFixtur
     run = Run(Path(said["path"]))
     assert run.path.parent == runs
     assert said["run"] == run.id
-    assert said["state"] == run.state()["state"] == "finished"
+    assert said["state"] == run.state().status == "finished"
     assert said["step"] == 12
     assert said["loss"] == run.metrics()[-1]["loss"]
     assert "held-out loss" in said
-    assert run.plan["arguments"]["hidden"] == 16
-    assert run.plan["data"] == "digits"
-    assert {"batch_size": 64, "lr": 2e-3, "seed": 3}.items() <= run.plan["settings"].items()
+    assert run.plan.arguments["hidden"] == 16
+    assert run.plan.data == "digits"
+    assert {"batch_size": 64, "lr": 2e-3, "seed": 3}.items() <= run.plan.settings.items()
     assert "step 12/12" in captured.err
     assert "\r" not in captured.err
 
@@ -123,7 +124,7 @@ def test_every_setting_of_a_training_has_its_option(capsys: pytest.CaptureFixtur
     assert set(given) == set(declared(Settings))
     words = [word for name, value in given.items() for word in (f"--{name.replace('_', '-')}", str(value))]
     assert main(["train", "vae", *SMALL, *words]) == 0
-    assert Run(Path(last_line(capsys)["path"])).plan["settings"] == given
+    assert Run(Path(last_line(capsys)["path"])).plan.settings == given
 
 
 def test_epochs_that_are_given_count(capsys: pytest.CaptureFixture[str]) -> None:
@@ -138,9 +139,9 @@ def test_a_preset_is_a_start_that_options_overrule(capsys: pytest.CaptureFixture
     words = ["--preset", preset["preset"], "--steps", "3", "--set", "hidden=20"]
     assert main(["train", "vae", *words]) == 0
     plan = Run(Path(last_line(capsys)["path"])).plan
-    assert plan["data"] == "digits"
-    assert {**preset["model"], "hidden": 20}.items() <= plan["arguments"].items()
-    assert {**preset["training"], "steps": 3}.items() <= plan["settings"].items()
+    assert plan.data == "digits"
+    assert {**preset["model"], "hidden": 20}.items() <= plan.arguments.items()
+    assert {**preset["training"], "steps": 3}.items() <= plan.settings.items()
 
 
 def test_the_run_goes_where_it_is_told(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -218,7 +219,7 @@ def test_a_training_that_breaks_says_why_and_keeps_the_run(capsys: pytest.Captur
     assert captured.out == ""
     assert captured.err.splitlines()[-1].startswith("The term reconstruction became -inf at step 1.")
     (run,) = runs.every()
-    assert run.state()["state"] == "failed"
+    assert run.state().status == "failed"
     assert run.snapshots() == [0]
 
 
@@ -240,8 +241,8 @@ def test_a_signal_stops_a_run_which_is_kept_and_goes_on_exactly(
     out, _ = process.communicate(timeout=120)
     assert process.returncode == 128 + number
     assert json.loads(out.splitlines()[-1])["state"] == "stopped"
-    assert run.state()["state"] == "stopped"
-    assert 0 < run.state()["step"] < 700
+    assert run.state().status == "stopped"
+    assert 0 < run.state().step < 700
     run.want(delay=0)
     capsys.readouterr()
     assert main(["resume", str(run.path)]) == 0
@@ -263,16 +264,16 @@ def test_the_app_can_stop_a_run_of_the_command_line(tmp_path: Path) -> None:
     run.want(want="stop")
     out, _ = process.communicate(timeout=120)
     assert process.returncode == 0
-    assert json.loads(out)["state"] == run.state()["state"] == "stopped"
+    assert json.loads(out)["state"] == run.state().status == "stopped"
 
 
 def test_a_fork_changes_one_thing(capsys: pytest.CaptureFixture[str]) -> None:
     parent = trained(capsys)
     assert main(["fork", parent.id, "--step", "4", "--set", "beta=4", "--steps", "20", "--lr", "1e-4"]) == 0
     child = Run(Path(last_line(capsys)["path"]))
-    assert child.plan["parent"] == {"run": parent.id, "step": 4}
-    assert child.plan["arguments"] == parent.plan["arguments"] | {"beta": 4.0}
-    assert child.plan["settings"] == parent.plan["settings"] | {"steps": 20, "lr": 1e-4}
+    assert child.plan.parent == Parent(run=parent.id, step=4)
+    assert child.plan.arguments == parent.plan.arguments | {"beta": 4.0}
+    assert child.plan.settings == parent.plan.settings | {"steps": 20, "lr": 1e-4}
     assert [child.metrics()[0]["step"], child.metrics()[-1]["step"]] == [5, 20]
     assert main(["fork", parent.id, "--step", "4"]) == 0
     assert last_line(capsys)["step"] == 12
@@ -418,4 +419,4 @@ def test_two_processes_learn_what_one_learns(capsys: pytest.CaptureFixture[str],
         assert a.keys() == b.keys()
         for name in a.keys() - {"seconds"}:
             assert b[name] == pytest.approx(a[name], rel=1e-4, abs=1e-6), name
-    assert Run(tmp_path / "two").state()["state"] == "finished"
+    assert Run(tmp_path / "two").state().status == "finished"

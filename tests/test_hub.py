@@ -25,6 +25,7 @@ from genmodels.models.base import GenerativeModel, load
 from genmodels.models.ddpm import DDPM
 from genmodels.models.vae import VAE
 from genmodels.publishing import push
+from genmodels.record import Origin, Plan
 from tests.fake_hub import FakeHub, Fault, serving
 
 BUNDLED = "vae-digits-2d"
@@ -140,12 +141,12 @@ def test_a_pull_becomes_a_run_like_any_other(there: FakeHub) -> None:
     run = pull(PLACE, lambda fraction, text: told.append(fraction))
     assert runs.find(run.id).path == run.path == resolve(str(PLACE))
     assert [one.id for one in runs.every()] == [run.id]
-    assert run.plan["origin"] == {"name": str(PLACE), "commit": commit}
+    assert run.plan.origin == Origin(name=str(PLACE), commit=commit)
     original = runs.Run(runs.CHECKPOINTS / BUNDLED)
-    assert run.state()["state"] == "finished"
+    assert run.state().status == "finished"
     assert run.metrics() == original.metrics()
     assert run.snapshots() == [26, 3300]
-    assert original.plan["arguments"].items() <= run.plan["arguments"].items()  # newer ones have their defaults
+    assert original.plan.arguments.items() <= run.plan.arguments.items()  # newer ones have their defaults
     for name in ("model.safetensors", "samples.npy"):
         assert (run.path / name).read_bytes() == (original.path / name).read_bytes()
     assert not (run.path / "notes.txt").exists()
@@ -184,7 +185,7 @@ def test_a_changed_branch_changes_the_run_and_a_commit_does_not(there: FakeHub) 
     there.log.clear()
     again = pull(PLACE)
     assert again.path == run.path != pinned.path
-    assert (again.title, again.plan["origin"]["commit"]) == ("a better one", new)
+    assert (again.title, again.plan.origin.commit) == ("a better one", new)
     assert there.asked_for("model.safetensors") <= 2 + 2 * len(again.snapshots())
     assert pull(Place(REPO, old, BUNDLED)).title == BUNDLED
     assert len(runs.every()) == 2
@@ -228,7 +229,7 @@ def test_what_is_cached_serves_without_a_network(
     else:
         monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     there.log.clear()
-    assert pull(PLACE).state()["step"] == 3300
+    assert pull(PLACE).state().step == 3300
     assert GenerativeModel.from_pretrained(REPO, subfolder=BUNDLED).name == "vae"
     listing, cards = available(Place(REPO))
     assert not listing.live
@@ -436,9 +437,9 @@ def test_whatever_a_value_is_it_is_allowed_or_refused(name: str) -> None:
                 plan = vetting.plan_of(one["run.json"], one["config.json"], PLACE)
             except BadInput:
                 continue
-            assert plan.keys() == vetting.plan_of(files["run.json"], files["config.json"], PLACE).keys()
-            assert len(plan["title"]) <= 80
-            json.dumps(plan, allow_nan=False)
+            assert Plan.of(json.loads(json.dumps(plan.json())), Path("run.json")) == plan
+            assert len(plan.title) <= 80
+            json.dumps(plan.json(), allow_nan=False)
 
 
 @pytest.mark.parametrize("step", ["007", "1" * 5000, "٣", "-1"])
@@ -473,7 +474,7 @@ def test_the_list_downloads_no_weights(there: FakeHub) -> None:
     assert (good.place.subfolder, good.model, good.data, good.problem) == ("a/good", "vae", "digits", "")
     assert good.measures["elbo_nats"] == ELBO
     assert good.size == sum(len(one) for one in shipped(2).values())
-    assert good.created == runs.Run(runs.CHECKPOINTS / BUNDLED).plan["created"]
+    assert good.created == runs.Run(runs.CHECKPOINTS / BUNDLED).plan.created
     assert "warp" in bad.problem
     assert listing.live
     assert there.asked_for("safetensors") == 0
@@ -708,7 +709,7 @@ def test_a_pipeline_on_the_hub_becomes_a_run(there: FakeHub, pipeline: Files) ->
     assert there.asked_for("safetensors") == 0
     run = pull(place)
     assert run.model().sample(2, steps=2).shape == (2, 3, 8, 8)
-    assert run.plan["origin"] == {"name": str(place), "commit": there.heads[REPO, "main"]}
+    assert run.plan.origin == Origin(name=str(place), commit=there.heads[REPO, "main"])
     asked = len(there.log)
     assert resolve(str(place)) == run.path
     assert len(there.log) == asked
@@ -725,7 +726,7 @@ def test_a_pipeline_that_went_through_the_hub_as_a_run(there: FakeHub, pipeline:
     assert "elsewhere" not in card.split("---")[1]
     assert "pull hf://ada/theirs" in card
     again = pull(Place(REPO, subfolder="again"))
-    assert again.plan["data"] == "elsewhere"
+    assert again.plan.data == "elsewhere"
     a, b = run.model().state_dict(), again.model().state_dict()
     assert all(np.allclose(a[key], b[key], atol=1e-3) for key in a)
 

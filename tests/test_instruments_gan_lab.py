@@ -104,14 +104,14 @@ def test_the_five_differ_only_in_what_is_minimized(model):
     made = {name: runs.create(**one).plan for name, one in gan_lab.rivals(run.plan, 5).items()}
     assert list(made) == list(gan_lab.RIVALS)
     for plan in made.values():
-        assert plan["data"] == "ring"
-        assert plan["settings"] == run.plan["settings"] | {"steps": 5}
-        arguments = plan["arguments"]
+        assert plan.data == "ring"
+        assert plan.settings == run.plan.settings | {"steps": 5}
+        arguments = plan.arguments
         assert (arguments["hidden"], arguments["latent_dim"]) == (16, 3)
         assert arguments.get("n_critic", arguments.get("d_steps")) == 4
-    assert [plan["arguments"].get("penalty") for plan in made.values()] == [None, None, "clip", "gp", "spectral"]
-    assert [plan["arguments"].get("objective") for plan in made.values()][:2] == ["non-saturating", "least-squares"]
-    assert made["clipping"]["arguments"]["clip"] == (0.2 if model == "wgan" else 0.01)
+    assert [plan.arguments.get("penalty") for plan in made.values()] == [None, None, "clip", "gp", "spectral"]
+    assert [plan.arguments.get("objective") for plan in made.values()][:2] == ["non-saturating", "least-squares"]
+    assert made["clipping"].arguments["clip"] == (0.2 if model == "wgan" else 0.01)
 
 
 def test_the_verdict_is_of_planes_and_of_images(plane, digits):

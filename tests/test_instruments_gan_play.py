@@ -133,4 +133,4 @@ def test_what_collapses_and_what_mends_it_differ_in_the_players_alone():
             assert case["settings"] == first["settings"]
             assert case["settings"]["seed"] == 3
             assert case["arguments"]["hidden"] == first["arguments"]["hidden"]
-            assert runs.create(**case).plan["data"] == data
+            assert runs.create(**case).plan.data == data

@@ -53,9 +53,9 @@ def test_a_cure_changes_the_price_of_the_kl_and_nothing_else() -> None:
     assert list(made) == list(instruments.CURES)
     price = {"beta", "anneal", "free_bits"}
     for name, one in made.items():
-        assert one["settings"] == plan["settings"]
-        assert one["data"] == plan["data"]
-        differs = {key for key, value in one["arguments"].items() if value != plan["arguments"][key]}
+        assert one.settings == plan.settings
+        assert one.data == plan.data
+        differs = {key for key, value in one.arguments.items() if value != plan.arguments[key]}
         assert differs <= price
-        assert {key: one["arguments"][key] for key in price} == instruments.CURES[name][0]
-    assert len({tuple(sorted((k, v) for k, v in one["arguments"].items() if k in price)) for one in made.values()}) == 4
+        assert {key: one.arguments[key] for key in price} == instruments.CURES[name][0]
+    assert len({tuple(sorted((k, v) for k, v in one.arguments.items() if k in price)) for one in made.values()}) == 4

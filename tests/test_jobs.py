@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -48,11 +49,11 @@ def until(true: Callable[[], object], what: str, seconds: float = 60) -> None:
 
 
 def is_(run: Run, *states: str) -> Callable[[], bool]:
-    return lambda: run.state()["state"] in states
+    return lambda: run.state().status in states
 
 
 def at(run: Run) -> int:
-    return run.state()["step"]
+    return run.state().step
 
 
 def test_thirty_runs_all_move(pool):
@@ -60,7 +61,7 @@ def test_thirty_runs_all_move(pool):
     for run in thirty:
         jobs.submit(run)
     until(lambda: all(len(run.metrics()) >= 3 for run in thirty), "thirty runs to move")
-    assert len({run.state()["pid"] for run in thirty}) == 2
+    assert len({run.state().pid for run in thirty}) == 2
     for run in thirty:
         jobs.stop(run)
     for run in thirty:
@@ -118,7 +119,7 @@ def test_a_waiting_run_is_told_its_place_and_can_be_stopped():
     jobs.submit(second)
     assert (jobs.place(first), jobs.place(second)) == (0, 1)
     jobs.stop(first)
-    assert first.state()["state"] == "stopped"
+    assert first.state().status == "stopped"
     assert (jobs.place(first), jobs.place(second)) == (None, 0)
 
 
@@ -144,7 +145,7 @@ print("ready", flush=True)
 one.work()
 """
     jobs.submit(run)
-    while run.state()["state"] != "finished":
+    while run.state().status != "finished":
         process = subprocess.Popen([sys.executable, "-c", worker], stdout=subprocess.PIPE, env=environment)
         assert process.stdout is not None
         process.stdout.readline()
@@ -157,7 +158,7 @@ one.work()
             process.kill()
         process.wait()
         process.stdout.close()
-        assert run.state()["state"] in ("queued", "interrupted", "finished")
+        assert run.state().status in ("queued", "interrupted", "finished")
         steps = [row["step"] for row in run.metrics()]
         assert steps == sorted(set(steps))
         for step in run.snapshots():
@@ -174,23 +175,23 @@ def test_a_worker_that_dies_is_replaced_and_takes_no_other_run_down(pool):
     for run in two:
         jobs.submit(run)
     until(lambda: all(at(run) > 0 for run in two), "both to run")
-    pids = [run.state()["pid"] for run in two]
+    pids = [run.state().pid for run in two]
     assert len(set(pids)) == 2
     os.kill(pids[0], signal.SIGKILL)
-    until(lambda: two[0].state()["pid"] != pids[0], "a new worker to take the run")
+    until(lambda: two[0].state().pid != pids[0], "a new worker to take the run")
     until(is_(two[0], "running"), "the run to go on")
-    assert two[1].state()["pid"] == pids[1]
-    assert two[0].state()["deaths"] == 1
+    assert two[1].state().pid == pids[1]
+    assert two[0].state().deaths == 1
 
 
 def test_a_run_that_kills_its_workers_is_given_up(pool):
     run = new()
     jobs.submit(run)
     for death in range(MOST_DEATHS):
-        until(lambda death=death: run.state().get("deaths") == death and run.state()["state"] == "running", "the run")
-        os.kill(run.state()["pid"], signal.SIGKILL)
+        until(lambda death=death: run.state().deaths == death and run.state().status == "running", "the run")
+        os.kill(run.state().pid, signal.SIGKILL)
     until(is_(run, "failed"), "the run to be given up")
-    assert "died 3 times" in run.state()["message"]
+    assert "died 3 times" in run.state().message
 
 
 def test_a_restarted_server_finds_its_runs(pool):
@@ -198,13 +199,13 @@ def test_a_restarted_server_finds_its_runs(pool):
     jobs.submit(run)
     until(lambda: at(run) > 0, "the first step")
     pool.close()
-    assert run.state()["state"] == "interrupted"
+    assert run.state().status == "interrupted"
     here = at(run)
     jobs.submit(other)
     second = Pool(1)
     try:
         until(lambda: at(other) > 0, "what was queued to be taken")
-        assert run.state()["state"] == "interrupted"
+        assert run.state().status == "interrupted"
         jobs.resume(run)
         until(lambda: at(run) > here, "the run to go on")
     finally:
@@ -219,12 +220,12 @@ def test_workers_end_when_the_server_is_killed():
     server.stdout.readline()
     jobs.submit(run)
     until(lambda: at(run) > 0, "the first step")
-    pid = run.state()["pid"]
+    pid = run.state().pid
     server.kill()
     server.wait()
     server.stdout.close()
     until(lambda: not Path(f"/proc/{pid}").exists(), "the worker to end")
-    assert run.state()["state"] == "interrupted"
+    assert run.state().status == "interrupted"
 
 
 def test_the_hosts_limits_are_said(monkeypatch):
@@ -243,25 +244,25 @@ def test_a_run_is_stopped_at_the_hosts_seconds_and_paused_when_nobody_looks(monk
     run, watched = new(), new()
     worker = Worker()
     jobs.submit(run)
-    while run.state()["state"] in ("queued", "running"):
+    while run.state().status in ("queued", "running"):
         worker.turn()
-    assert run.state()["state"] == "stopped"
-    assert "0 seconds" in run.state()["message"]
+    assert run.state().status == "stopped"
+    assert "0 seconds" in run.state().message
     monkeypatch.delenv("GENMODELS_MAX_SECONDS")
     monkeypatch.setenv("GENMODELS_IDLE_SECONDS", "60")
     watched.seen()
     os.utime(watched.path / ".seen", (1, 1))
     jobs.submit(watched)
-    while watched.state()["state"] in ("queued", "running"):
+    while watched.state().status in ("queued", "running"):
         worker.turn()
-    assert "nobody has looked" in watched.state()["message"]
+    assert "nobody has looked" in watched.state().message
     watched.seen()
-    while watched.state()["state"] == "paused":
+    while watched.state().status == "paused":
         worker.turn()
-    assert watched.state()["state"] == "running"
+    assert watched.state().status == "running"
     worker.closing = True
     worker.work()
-    assert watched.state()["state"] == "interrupted"
+    assert watched.state().status == "interrupted"
 
 
 def test_a_worker_hands_back_what_is_more_than_its_share(monkeypatch):
@@ -276,7 +277,7 @@ def test_a_worker_hands_back_what_is_more_than_its_share(monkeypatch):
     greedy.of = 2
     while len(greedy.jobs) > 2:
         greedy.turn()
-    handed = [run for run in four if run.state()["state"] == "queued"]
+    handed = [run for run in four if run.state().status == "queued"]
     assert len(handed) == 2
     steps = [at(run) for run in handed]
     assert min(steps) > 0
@@ -330,8 +331,8 @@ def test_a_run_that_cannot_be_saved_is_not_handed_on(monkeypatch):
         while len(worker.jobs) > 1:
             worker.turn()
     (failed,) = [run for run in two if run.id not in {job.name for job in worker.jobs}]
-    assert failed.state()["state"] == "failed"
-    assert failed.state()["message"].startswith("The disk is full: make room, then resume. The snapshots up to step ")
+    assert failed.state().status == "failed"
+    assert failed.state().message.startswith("The disk is full: make room, then resume. The snapshots up to step ")
     assert not failed.is_held()
     assert failed.id not in os.listdir(jobs.queue())
     worker.closing = True
@@ -347,7 +348,7 @@ def test_heavy_runs_are_limited_in_number(monkeypatch):
     monkeypatch.setenv("GENMODELS_MAX_HEAVY", "1")
     heavy = [new(), new()]
     for run in heavy:
-        runs.write_json(run.path / "run.json", run.plan | {"heavy": True})
+        replace(run.plan, heavy=True).write(run.path)
         jobs.submit(run)
     light = new()
     jobs.submit(light)
@@ -356,6 +357,6 @@ def test_heavy_runs_are_limited_in_number(monkeypatch):
     while time.monotonic() < end:
         worker.turn()
     assert {job.name for job in worker.jobs} == {heavy[0].id, light.id}
-    assert heavy[1].state()["state"] == "queued"
+    assert heavy[1].state().status == "queued"
     worker.closing = True
     worker.work()

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -53,9 +54,26 @@ def test_only_what_is_as_its_librarys_file_is_may_go(tmp_path: Path, monkeypatch
     assert list(libraries._unwritten()) == [(0x7F0000000000, 0x7F0000002000), (0x7F0000010000, 0x7F0000011000)]
 
 
-def test_elsewhere_nothing_happens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(libraries, "SMAPS", tmp_path / "none")
+@pytest.mark.parametrize("elsewhere", ["another system", "no /proc", ""])
+def test_elsewhere_nothing_happens(elsewhere: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the system does not say what is resident, none of its functions is called; where it does, some are."""
+    calls: list[object] = []
+    (tmp_path / "smaps").write_text(SMAPS if elsewhere != "no /proc" else "")
+    monkeypatch.setattr(libraries, "SMAPS", tmp_path / ("none" if elsewhere == "no /proc" else "smaps"))
+    monkeypatch.setattr(libraries.sys, "platform", "darwin" if elsewhere == "another system" else "linux")
+    monkeypatch.setattr(libraries.ctypes, "CDLL", lambda _: SimpleNamespace(madvise=Called(calls)))
     libraries.give_back()
+    assert bool(calls) == (elsewhere == "")
+
+
+class Called:
+    """A function of the system that does nothing but say that it was called."""
+
+    def __init__(self, calls: list[object]) -> None:
+        self.calls = calls
+
+    def __call__(self, *arguments: object) -> None:
+        self.calls.append(arguments)
 
 
 @pytest.mark.skipif(not libraries.SMAPS.exists(), reason="Linux says what is resident, this system does not")

@@ -262,8 +262,8 @@ def test_their_folder_becomes_a_run(theirs: Path) -> None:
     x, t = noise(2, 3, 8, 8), torch.tensor([3, 40])
     with torch.no_grad():
         torch.testing.assert_close(model.output(x, t), unet(x, t - 1).sample, atol=1e-5, rtol=1e-5)
-    assert run.state()["state"] == "finished"
-    assert run.plan["data"] == "elsewhere"
+    assert run.state().status == "finished"
+    assert run.plan.data == "elsewhere"
     assert resolve(str(theirs)) == run.path  # known again, not made again
     with pytest.raises(BadInput, match="without its data"):
         len(run.data().test)

@@ -143,7 +143,7 @@ def test_a_training_there_comes_back_as_a_run(there: FakeHub, capsys: Captured) 
     assert TOKEN not in said.err + said.out
     assert "\x1b" not in said.err
     run = runs.find(json.loads(said.out.splitlines()[-1])["run"])
-    assert run.state()["state"] == "finished"
+    assert run.state().status == "finished"
     assert TOKEN not in "".join(path.read_text() for path in run.path.glob("*.json*"))
 
 
@@ -174,7 +174,7 @@ def test_ctrl_c_leaves_it_running_and_one_can_come_back(
     assert main(["follow", name]) == 0
     said_now = capsys.readouterr()
     assert "step 2" in said_now.err
-    assert runs.find(json.loads(said_now.out.splitlines()[-1])["run"]).plan["origin"]["name"] == "hf://ada/lab/mine"
+    assert runs.find(json.loads(said_now.out.splitlines()[-1])["run"]).plan.origin.name == "hf://ada/lab/mine"
 
 
 @pytest.mark.parametrize(
@@ -265,5 +265,5 @@ def test_the_job_itself_trains_and_pushes(there: FakeHub, tmp_path: Path, capsys
     there.stages = ["COMPLETED"]
     assert main(["follow", f"ada/{next(iter(there.jobs))}"]) == 0
     run = runs.find(json.loads(capsys.readouterr().out.splitlines()[-1])["run"])
-    assert run.state()["total"] == 3
+    assert run.state().total == 3
     assert run.model().config["latent_dim"] == 2

@@ -17,6 +17,7 @@ from genmodels.export import command, export, thinned
 from genmodels.models import MODELS, Entry
 from genmodels.models.base import GenerativeModel
 from genmodels.random import generator as seeded
+from genmodels.record import Parent
 from genmodels.recording import Recording, moments
 from genmodels.runs import Run
 
@@ -66,9 +67,9 @@ def weights(run: Run) -> dict[str, torch.Tensor]:
 
 def test_a_run_is_its_files():
     run = new(title="first")
-    assert run.state()["state"] == "stopped"
+    assert run.state().status == "stopped"
     train(run).close()
-    assert run.state()["state"] == "finished"
+    assert run.state().status == "finished"
     assert [row["step"] for row in run.metrics()][:3] == [1, 2, 3]
     assert run.metrics()[-1]["step"] == 40
     assert {"epoch", "images", "seconds", "loss", "elbo", "held-out elbo"} <= run.metrics()[-1].keys()
@@ -79,12 +80,12 @@ def test_a_run_is_its_files():
     assert torch.equal(torch.from_numpy(run.samples()).half(), run.model().sample(16, rng=seeded(0)).half())
     with pytest.raises(BadInput, match="no snapshot of step 7777"):
         run.model(7777)
-    assert runs.find(run.id).plan["title"] == "first"
+    assert runs.find(run.id).plan.title == "first"
     assert [r.id for r in runs.every()] == [run.id]
     assert "--set hidden=16" in command(run)
     assert "--steps 40" in command(run)
     run.rename("  a <b>name</b>\n of two lines ")
-    assert run.plan["title"] == "a bname/b of two lines"  # nothing that a page could take for markup
+    assert run.plan.title == "a bname/b of two lines"  # nothing that a page could take for markup
     run.delete()
     assert runs.every() == []
 
@@ -107,7 +108,7 @@ def test_resumed_is_bit_for_bit_never_interrupted(settings):
     train(whole).close()
     for stop in (5, 13, 37):
         train(broken, stop).close("stopped")
-        assert broken.state()["state"] == "stopped"
+        assert broken.state().status == "stopped"
     train(broken).close()
     assert weights(whole).keys() == weights(broken).keys()
     for name, value in weights(whole).items():
@@ -149,9 +150,9 @@ def test_one_process_writes():
         Recording(run)
     with pytest.raises(BadInput, match="stop it first"):
         run.delete()
-    assert run.state()["state"] == "running"
+    assert run.state().status == "running"
     first.close()
-    assert run.state()["state"] == "interrupted"
+    assert run.state().status == "interrupted"
 
 
 def test_a_nan_stops_the_run_and_names_the_term_and_the_step(monkeypatch):
@@ -160,9 +161,9 @@ def test_a_nan_stops_the_run_and_names_the_term_and_the_step(monkeypatch):
     with pytest.raises(TrainingFailed, match="elbo became nan at step 7"):
         train(run)
     state = run.state()
-    assert state["state"] == "failed"
-    assert "step 7" in state["message"]
-    assert "are kept" in state["message"]
+    assert state.status == "failed"
+    assert "step 7" in state.message
+    assert "are kept" in state.message
     assert all(torch.isfinite(v).all() for step in run.snapshots() for v in run.model(step).state_dict().values())
 
 
@@ -175,8 +176,8 @@ def test_a_model_that_raises_fails_in_words(monkeypatch):
     with pytest.raises(ZeroDivisionError):
         next(steps)
     recording.close()
-    assert run.state()["state"] == "failed"
-    assert "ZeroDivisionError" in run.state()["message"]
+    assert run.state().status == "failed"
+    assert "ZeroDivisionError" in run.state().message
     assert "Traceback" in (run.path / "error.log").read_text()
 
 
@@ -185,7 +186,7 @@ def test_a_fork_goes_on_from_its_parent():
     train(parent).close()
     step = parent.snapshots()[-3]
     child = runs.fork(parent, step, arguments={"beta": 4.0})
-    assert child.plan["parent"] == {"run": parent.id, "step": step}
+    assert child.plan.parent == Parent(run=parent.id, step=step)
     for name, value in child.model(step).state_dict().items():
         assert torch.equal(value, parent.model(step).state_dict()[name]), name
     train(child).close()
@@ -243,14 +244,14 @@ recording.close()
     while process.poll() is None:
         state = run.state()
         rows = run.metrics()
-        assert state["state"] in ("stopped", "running", "finished", "interrupted")
+        assert state.status in ("stopped", "running", "finished", "interrupted")
         assert [row["step"] for row in rows] == sorted({row["step"] for row in rows})
         if run.snapshots():
             run.model()
         looks += 1
     assert process.returncode == 0
     assert looks > 20
-    assert run.state()["state"] == "finished"
+    assert run.state().status == "finished"
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small file system needs root")
@@ -265,8 +266,8 @@ def test_a_full_disk_stops_the_run_in_words(tmp_path: Path):
         with pytest.raises(TrainingFailed, match="disk is full"):
             train(run, save_every=0)
         state = run.state()
-        assert state["state"] == "failed"
-        assert "disk is full" in state["message"]
+        assert state.status == "failed"
+        assert "disk is full" in state.message
         assert run.snapshots()
         for step in run.snapshots():
             assert run.model(step).sample(1).isfinite().all()
@@ -289,7 +290,7 @@ def test_metrics_are_plain_json_lines():
     train(run).close()
     lines = (run.path / "metrics.jsonl").read_text().splitlines()
     assert [json.loads(line)["step"] for line in lines] == [1, 2, 3]
-    assert time.time() - run.state()["heartbeat"] < 60
+    assert time.time() - run.state().heartbeat < 60
 
 
 def test_the_command_says_what_is_not_usual():
@@ -303,11 +304,11 @@ def test_a_fork_needs_no_data_to_be_made(monkeypatch: pytest.MonkeyPatch):
     """A server without MNIST does not fetch it for that: the worker will. A fork not begun can be forked too."""
     monkeypatch.setenv("GENMODELS_DATA", "/nowhere")
     child = runs.fork(runs.find("vae-mnist-20d"), 18400)
-    assert child.plan["settings"]["steps"] == 2 * 18400
+    assert child.plan.settings["steps"] == 2 * 18400
     own = new()
     train(own).close()
     again = runs.fork(runs.fork(own, 40), 40)
-    assert again.plan["settings"]["steps"] > 40
+    assert again.plan.settings["steps"] > 40
 
 
 def test_the_command_of_a_fork_begins_with_that_of_its_parent():
@@ -342,7 +343,7 @@ def test_a_finished_run_becomes_a_checkpoint(tmp_path: Path, monkeypatch: pytest
     export(run, folder, {"elbo_nats": -20.25}, snapshots=3)
     ship = runs.find("vae-digits-tiny")
     assert [r.id for r in runs.bundled()] == ["vae-digits-tiny"]
-    assert ship.state()["state"] == "finished"
+    assert ship.state().status == "finished"
     assert ship.snapshots() == [0, ship.snapshots()[1], 40]
     assert not (folder / "snapshots" / "40").exists(), "the last moment is there once"
     assert (ship.samples(40) == ship.samples()).all()

@@ -371,10 +371,10 @@ def test_the_hubs_token_is_in_no_run_log_or_page(
     pool = jobs.Pool(1)
     try:
         end = time.monotonic() + 120
-        while run.state()["state"] != "finished" and time.monotonic() < end:
+        while run.state().status != "finished" and time.monotonic() < end:
             time.sleep(0.05)
-        assert run.state()["state"] == "finished"
-        environ = Path(f"/proc/{pool.processes[0].pid}/environ")
+        assert run.state().status == "finished"
+        environ = Path(f"/proc/{pool.workers[0].process.pid}/environ")
         if environ.exists():
             assert b"OMP_NUM_THREADS" in environ.read_bytes()
             assert secret.encode() not in environ.read_bytes()  # a worker is not even told

@@ -17,6 +17,7 @@ from genmodels import jobs, limits, room, runs, space, tasks, visitors
 from genmodels.errors import BadInput
 from genmodels.limits import LIMITS, NONE, limit
 from genmodels.runs import Run
+from genmodels.watchdog import Watched
 from genmodels.worker import Worker
 from pages._ui import health
 
@@ -109,21 +110,21 @@ def test_after_a_wake_what_was_running_is_found_and_goes_on() -> None:
     code = "from genmodels.worker import Worker\nw = Worker(most=1)\nwhile True: w.turn()"
     asleep = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT)
     end = time.monotonic() + 120
-    while run.state()["step"] < 3 and time.monotonic() < end:
+    while run.state().step < 3 and time.monotonic() < end:
         time.sleep(0.05)
     jobs.submit(waits)
     asleep.kill()
     asleep.wait()
-    assert run.state()["state"] == "interrupted"
-    assert "Resume goes on" in run.state()["message"]
-    here = run.state()["step"]
+    assert run.state().status == "interrupted"
+    assert "Resume goes on" in run.state().message
+    here = run.state().step
     server = jobs.Pool(1)
     try:
         jobs.resume(run)
-        while (run.state()["step"] <= here or waits.state()["step"] == 0) and time.monotonic() < end:
+        while (run.state().step <= here or waits.state().step == 0) and time.monotonic() < end:
             time.sleep(0.05)
-        assert run.state()["step"] > here
-        assert waits.state()["step"] > 0  # what only waited goes on by itself
+        assert run.state().step > here
+        assert waits.state().step > 0  # what only waited goes on by itself
     finally:
         server.close()
 
@@ -163,14 +164,14 @@ def test_health_says_what_is_wrong(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
 def test_the_pool_says_how_many_workers_live(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jobs, "_pool", None)
     assert jobs.alive() is None
-    lives, ended = subprocess.Popen(["sleep", "60"]), subprocess.Popen(["true"])
-    ended.wait()
-    monkeypatch.setattr(jobs, "_pool", SimpleNamespace(processes=[lives, ended]))
+    lives, ended = (Watched(lambda _, word=word: subprocess.Popen(["sleep", word])) for word in ("60", "0"))
+    ended.process.wait()
+    monkeypatch.setattr(jobs, "_pool", SimpleNamespace(workers=[lives, ended]))
     try:
         assert jobs.alive() == 1
     finally:
-        lives.kill()
-        lives.wait()
+        lives.process.kill()
+        lives.process.wait()
 
 
 # Limits ---------------------------------------------------------------------------------------------------------------
@@ -262,16 +263,16 @@ def test_epochs_are_limited_as_steps_are(monkeypatch: pytest.MonkeyPatch) -> Non
     run = new(0, epochs=1000.0)
     jobs.submit(run)
     worker = Worker()
-    while run.state()["state"] in ("queued", "running"):
+    while run.state().status in ("queued", "running"):
         worker.turn()
-    assert run.state()["state"] == "stopped"
-    assert "gives a run 20 steps" in run.state()["message"]
-    assert 20 <= run.state()["step"] < 1000
+    assert run.state().status == "stopped"
+    assert "gives a run 20 steps" in run.state().message
+    assert 20 <= run.state().step < 1000
     exact = new(20)
     jobs.submit(exact)
-    while exact.state()["state"] in ("queued", "running"):
+    while exact.state().status in ("queued", "running"):
         worker.turn()
-    assert exact.state()["state"] == "finished"
+    assert exact.state().status == "finished"
 
 
 def test_a_paused_run_that_nobody_looks_at_gives_its_place_away(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -280,15 +281,15 @@ def test_a_paused_run_that_nobody_looks_at_gives_its_place_away(monkeypatch: pyt
     run.seen()
     os.utime(run.path / ".seen", (time.time() - 90,) * 2)
     jobs.submit(run)
-    while run.state()["state"] in ("queued", "running"):
+    while run.state().status in ("queued", "running"):
         worker.turn()
-    assert "Paused: nobody" in run.state()["message"]
+    assert "Paused: nobody" in run.state().message
     worker.turn()
-    assert run.state()["state"] == "paused"
+    assert run.state().status == "paused"
     os.utime(run.path / ".seen", (time.time() - 150,) * 2)
     worker.turn()
-    assert run.state()["state"] == "stopped"
-    assert "Stopped: nobody" in run.state()["message"]
+    assert run.state().status == "stopped"
+    assert "Stopped: nobody" in run.state().message
     assert not worker.jobs
 
 
@@ -323,10 +324,10 @@ def test_a_visitor_waits_for_so_many_computations(monkeypatch: pytest.MonkeyPatc
     for seed in range(3):
         asked.append(tasks.ask("samples", run="vae-digits-2d", n=1, seed=seed))
         os.utime(asked[-1].path, (1000 + seed,) * 2)
-    assert [one.state()["state"] for one in asked] == ["cancelled", "queued", "queued"]
+    assert [one.state().status for one in asked] == ["cancelled", "queued", "queued"]
     monkeypatch.setattr(visitors, "_who", lambda: "b" * 40)
     tasks.ask("samples", run="vae-digits-2d", n=1, seed=9)
-    assert asked[1].state()["state"] == "queued"
+    assert asked[1].state().status == "queued"
     with pytest.raises(BadInput, match="may cancel it"):
         asked[1].cancel()
 
@@ -334,10 +335,10 @@ def test_a_visitor_waits_for_so_many_computations(monkeypatch: pytest.MonkeyPatc
 def test_a_computation_has_so_many_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GENMODELS_MAX_TASK_SECONDS", "0")
     task, worker = tasks.ask("samples", run="ddpm-digits", n=4096, seed=0), Worker()
-    while task.state()["state"] in ("queued", "running"):
+    while task.state().status in ("queued", "running"):
         worker.turn()
-    assert task.state()["state"] == "failed"
-    assert "gives a computation 0 seconds" in task.state()["message"]
+    assert task.state().status == "failed"
+    assert "gives a computation 0 seconds" in task.state().message
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux caps a process's own memory")
@@ -362,14 +363,14 @@ limits.spare_the_server(on_cpu=True)
 assert resource.getrlimit(resource.RLIMIT_DATA)[0] == 3 * 10**9
 assert open("/proc/self/oom_score_adj").read().strip() == "500"
 worker = Worker()
-while any(runs.find(name).state()["state"] in ("queued", "running") for name in ({big.id!r}, {small.id!r})):
+while any(runs.find(name).state().status in ("queued", "running") for name in ({big.id!r}, {small.id!r})):
     worker.turn()
 """
     environment = os.environ | {"GENMODELS_MAX_MEMORY_MB": "3000"}
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, check=True, timeout=200)
-    assert big.state()["state"] == "failed"
-    assert "out of memory: use a smaller batch" in big.state()["message"]
-    assert small.state()["state"] == "finished"
+    assert big.state().status == "failed"
+    assert "out of memory: use a smaller batch" in big.state().message
+    assert small.state().status == "finished"
 
 
 # The Dockerfile -------------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -19,7 +20,6 @@ from PIL import Image
 from genmodels import keepsakes, runs, take_home
 from genmodels.cli import main
 from genmodels.errors import BadInput
-from genmodels.files import write_json
 from genmodels.models.base import load
 from genmodels.runs import Run
 
@@ -79,7 +79,7 @@ def test_the_script_trains_the_run_again_bit_for_bit(name: str, tmp_path: Path) 
 def test_a_fork_begins_with_the_training_of_its_parent(tmp_path: Path) -> None:
     parent = trained("vae", "--set", "latent_dim=2", "--set", "hidden=16", "--steps", "4", "--ema", "0.5")
     assert main(["fork", parent.id, "--step", "2", "--steps", "5", "--lr", "0.01", "--set", "beta=2"]) == 0
-    (run,) = [run for run in runs.every() if run.plan["parent"]]
+    (run,) = [run for run in runs.every() if run.plan.parent]
     executed(take_home.script(run), tmp_path / "home")
     assert_same(run, tmp_path / "home")
     parent.delete()
@@ -100,7 +100,7 @@ def test_the_notebook_is_one_and_holds_the_same_cells() -> None:
     assert "## Measures" in words
 
 
-@pytest.mark.parametrize("run", [run.id for run in runs.bundled() if run.plan["parent"] is None])
+@pytest.mark.parametrize("run", [run.id for run in runs.bundled() if run.plan.parent is None])
 def test_every_checkpoint_has_its_script(run: str) -> None:
     text = take_home.script(runs.find(run))
     tree = ast.parse(text)
@@ -109,9 +109,9 @@ def test_every_checkpoint_has_its_script(run: str) -> None:
     assert {"trained", "Settings", "measures"} <= names
 
 
-@pytest.mark.parametrize("run", [run.id for run in runs.bundled() if run.plan["parent"] is not None])
+@pytest.mark.parametrize("run", [run.id for run in runs.bundled() if run.plan.parent is not None])
 def test_a_checkpoint_that_is_a_fork_says_why_it_has_none(run: str) -> None:
-    with pytest.raises(BadInput, match=f"is a fork of {runs.find(run).plan['parent']['run']}, which is gone"):
+    with pytest.raises(BadInput, match=f"is a fork of {runs.find(run).plan.parent.run}, which is gone"):
         take_home.script(runs.find(run))
 
 
@@ -120,7 +120,7 @@ def test_the_strokes_of_a_drawing_go_along() -> None:
     run = runs.create("vae", "drawing", data_arguments=strokes, settings={"steps": 2})
     call = next(line for line in take_home.script(run).splitlines() if line.startswith("data = "))
     arguments: Any = ast.parse(call).body[0]
-    assert ast.literal_eval(arguments.value.args[1]) == run.plan["data_arguments"]
+    assert ast.literal_eval(arguments.value.args[1]) == run.plan.data_arguments
 
 
 @pytest.mark.parametrize(
@@ -128,9 +128,7 @@ def test_the_strokes_of_a_drawing_go_along() -> None:
 )
 def test_a_title_is_never_code(title: str) -> None:
     run = runs.create("vae", "digits", settings={"steps": 2})
-    write_json(
-        run.path / "run.json", run.plan | {"title": title, "versions": dict.fromkeys(run.plan["versions"], title)}
-    )
+    replace(run.plan, title=title, versions=dict.fromkeys(run.plan.versions, title)).write(run.path)
     for line in take_home.script(run).split("\n"):
         assert "evil" not in line or line.startswith("#")
     tree = ast.parse(take_home.script(run))
@@ -211,5 +209,5 @@ def test_nothing_yet() -> None:
     assert keepsakes.pictures_of(run) == {}
     with pytest.raises(BadInput, match="no samples yet"):
         keepsakes.film(run)
-    write_json(run.path / "run.json", run.plan | {"data": "elsewhere"})
+    replace(run.plan, data="elsewhere").write(run.path)
     assert "without its data" in take_home.hindrance(run)

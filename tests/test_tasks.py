@@ -8,6 +8,7 @@ import pytest
 
 from genmodels import jobs, runs, tasks
 from genmodels.errors import BadInput
+from genmodels.record import Status
 from genmodels.tasks import ask
 from genmodels.worker import Worker
 
@@ -45,7 +46,7 @@ def work(worker: Worker, done, seconds: float = 20) -> None:
 def test_an_answer_is_computed_once():
     worker = Worker()
     task = ask("squares", n=5)
-    assert task.state()["state"] == "queued"
+    assert task.state().status == "queued"
     with pytest.raises(BadInput, match="not been computed"):
         task.answer()
     work(worker, lambda: task.is_done)
@@ -60,23 +61,23 @@ def test_an_answer_is_computed_once():
 def test_it_shows_progress_and_can_be_cancelled():
     worker = Worker()
     task = ask("squares", n=1000, seconds=0.01)
-    work(worker, lambda: task.state()["progress"] > 0)
-    assert task.state()["state"] == "running"
+    work(worker, lambda: task.state().progress > 0)
+    assert task.state().status == "running"
     task.cancel()
     worker.turn()
-    assert task.state()["state"] == "cancelled"
+    assert task.state().status == "cancelled"
     assert worker.jobs == []
-    assert ask("squares", n=1000, seconds=0.01).state()["state"] == "queued"
+    assert ask("squares", n=1000, seconds=0.01).state().status == "queued"
 
 
 def test_a_failure_is_said_in_words_and_can_be_asked_again():
     worker = Worker()
     task = ask("refuses", n=7)
-    work(worker, lambda: task.state()["state"] == "failed")
-    assert task.state()["message"] == "n = 7 is too much."
+    work(worker, lambda: task.state().status == "failed")
+    assert task.state().message == "n = 7 is too much."
     with pytest.raises(BadInput, match="n = 7 is too much"):
         task.answer()
-    assert ask("refuses", n=7).state()["state"] == "queued"
+    assert ask("refuses", n=7).state().status == "queued"
     with pytest.raises(BadInput, match="no task"):
         ask("../../etc")
 
@@ -88,7 +89,7 @@ def test_it_takes_turns_with_a_run():
     task = ask("squares", n=100, seconds=0.005)
     work(worker, lambda: task.is_done)
     work(worker, lambda: run.metrics())
-    assert run.state()["state"] == "running"
+    assert run.state().status == "running"
     worker.closing = True
     worker.work()
 
@@ -96,10 +97,10 @@ def test_it_takes_turns_with_a_run():
 def test_a_closed_worker_leaves_it_to_the_next():
     worker = Worker()
     task = ask("squares", n=1000, seconds=0.01)
-    work(worker, lambda: task.state()["state"] == "running")
+    work(worker, lambda: task.state().status == "running")
     worker.closing = True
     worker.work()
-    assert task.state()["state"] == "queued"
+    assert task.state().status == "queued"
     task.cancel()
 
 
@@ -124,9 +125,9 @@ def test_a_marker_left_behind_does_not_begin_it_again():
 
 def test_one_that_was_lost_can_be_asked_again():
     task = ask("squares", n=4)
-    task.say(state="running")
+    task.say(status=Status.RUNNING)
     (tasks.queue() / task.id).unlink()
-    assert task.state()["state"] == "failed"
-    assert "interrupted" in task.state()["message"]
+    assert task.state().status == "failed"
+    assert "interrupted" in task.state().message
     again = ask("squares", n=4)
     work(Worker(), lambda: again.is_done)

@@ -44,7 +44,7 @@ def trained(model: str, data: str, **arguments: object) -> Run:
 
 def drawn(run: Run, view: str, **link: str) -> AppTest:
     """The view, drawn as a page would."""
-    module, name = (WHERE[view], view) if view in WHERE else ("gan_theory", run.plan["model"])
+    module, name = (WHERE[view], view) if view in WHERE else ("gan_theory", run.plan.model)
     script = f"""
 from genmodels import runs
 from pages._ui.moment import Moment
@@ -119,8 +119,8 @@ def test_five_critics_start_at_a_press_and_stand_side_by_side(monkeypatch: pytes
     test = drawn(run, "critics")
     test.button(key="five").click().run()
     assert not test.exception
-    assert [one.plan["model"] for one in submitted] == ["gan", "gan", "wgan", "wgan", "wgan"]
-    assert {one.plan["settings"]["steps"] for one in submitted} == {1000}
+    assert [one.plan.model for one in submitted] == ["gan", "gan", "wgan", "wgan", "wgan"]
+    assert {one.plan.settings["steps"] for one in submitted} == {1000}
     link = ",".join(one.id for one in submitted)
     assert test.query_params["five"] in (link, [link])
     for one in submitted[:2]:
@@ -146,9 +146,9 @@ def test_collapse_and_each_remedy_start_at_a_press_and_are_counted_beside_each_o
     for i in range(len(gan_modes.REMEDIES)):
         test.button(key=f"mend-{i}").click().run()
         assert not test.exception
-    assert [one.plan["model"] for one in submitted] == ["gan", "gan", "gan", "wgan"]
-    assert {one.plan["data"] for one in submitted} == {data}
-    assert submitted[0].plan["arguments"]["objective"] == "minimax"
+    assert [one.plan.model for one in submitted] == ["gan", "gan", "gan", "wgan"]
+    assert {one.plan.data for one in submitted} == {data}
+    assert submitted[0].plan.arguments["objective"] == "minimax"
     link = ",".join(one.id for one in submitted)
     assert test.query_params["mend"] in (link, [link])
     submitted[0].delete()

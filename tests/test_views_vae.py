@@ -134,9 +134,9 @@ def test_four_priors_are_those_that_ship_until_own_ones_are_trained() -> None:
     test.button(key="four").click().run()
     assert not test.exception
     made = [one for one in runs.every() if one.id != run.id]
-    assert {one.plan["arguments"]["prior"] for one in made} == {"normal", "mixture", "vamp", "flow"}
+    assert {one.plan.arguments["prior"] for one in made} == {"normal", "mixture", "vamp", "flow"}
     for one in made:
-        assert one.plan["settings"] == run.plan["settings"]
+        assert one.plan.settings == run.plan.settings
         recording = Recording(one)
         for _ in recording.steps():
             pass
@@ -155,8 +155,8 @@ def test_a_cure_is_a_click_away_and_its_run_is_in_the_link() -> None:
     test.button(key="cure-annealing").click().run()
     assert not test.exception
     (made,) = (one for one in runs.every() if one.id != run.id)
-    assert made.plan["arguments"]["anneal"] == vae_collapse.CURES["annealing"][0]["anneal"]
-    assert made.plan["arguments"]["latent_dim"] == 4
+    assert made.plan.arguments["anneal"] == vae_collapse.CURES["annealing"][0]["anneal"]
+    assert made.plan.arguments["latent_dim"] == 4
     assert test.query_params["cures"] == f",{made.id},,"
     recording = Recording(made)
     for _ in recording.steps():
@@ -177,4 +177,4 @@ def test_collapse_is_made_to_happen_at_the_press_of_a_button() -> None:
     assert not test.exception
     made = runs.find(test.query_params["run"])
     assert made.title == "Posterior collapse (see it happen)"
-    assert made.state()["state"] == "queued"
+    assert made.state().status == "queued"

@@ -18,6 +18,7 @@ from genmodels.models.adversarial import Adversarial
 from genmodels.models.bigan import BiGAN
 from genmodels.models.gan import generator_slope
 from genmodels.models.wgan import gradient_norm
+from genmodels.record import Plan
 
 __all__ = [
     "RIVALS",
@@ -117,12 +118,12 @@ RIVALS: dict[str, tuple[str, dict[str, Any]]] = {
 SHARED = ("latent_dim", "network", "hidden", "classes")
 
 
-def rivals(plan: dict[str, Any], steps: int) -> dict[str, dict[str, Any]]:
+def rivals(plan: Plan, steps: int) -> dict[str, dict[str, Any]]:
     """The arguments of :func:`genmodels.runs.create` for each of RIVALS, everything else as in a run's ``plan``.
 
     The data, the seed, the batches, the learning rate, the networks and the critic's turns are those of the plan.
     """
-    own = plan["arguments"]
+    own = plan.arguments
     shared = {name: own[name] for name in SHARED}
     turns = own.get("n_critic", own.get("d_steps", 1))
     found = {}
@@ -131,11 +132,11 @@ def rivals(plan: dict[str, Any], steps: int) -> dict[str, dict[str, Any]]:
         kept = {key: own[key] for key in ("penalty_weight", "clip") if model == "wgan" and key in own}
         found[name] = {
             "model": model,
-            "data": plan["data"],
-            "data_arguments": plan.get("data_arguments"),
+            "data": plan.data,
+            "data_arguments": plan.data_arguments,
             "arguments": shared | players | kept | arguments,
-            "settings": plan["settings"] | {"steps": steps},
-            "title": f"{name} on {plan['data']}",
+            "settings": plan.settings | {"steps": steps},
+            "title": f"{name} on {plan.data}",
         }
     return found
 

@@ -62,7 +62,7 @@ def play(run: str, step: int | None, moves: str) -> Generator[float, None, Array
     half = DATASETS[data.name].extent
     frames, kept, names = [_frame(model, data, half)], [(0, -1)], np.array(list(numbers(model, data)))
     every = max(1, -(-len(turns) // FRAMES))
-    for i, who in enumerate(_taken(model, data, source.plan["settings"], turns), 1):
+    for i, who in enumerate(_taken(model, data, source.plan.settings, turns), 1):
         if i % every == 0 or i == len(turns):
             frames.append(_frame(model, data, half))
             kept.append((i, int(who == "g")))

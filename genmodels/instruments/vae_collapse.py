@@ -13,6 +13,7 @@ from genmodels.instruments.vae import examples
 from genmodels.metrics import likelihood
 from genmodels.models.vae import VAE
 from genmodels.priors import FlowPrior
+from genmodels.record import Plan
 
 __all__ = ["CURES", "Usage", "cures", "usage"]
 
@@ -37,17 +38,17 @@ CURES: dict[str, tuple[dict[str, Any], str]] = {
 """What is changed of a run, and why it helps. The objective must be the ELBO, whose KL these three are about."""
 
 
-def cures(plan: dict[str, Any]) -> dict[str, dict[str, Any]]:
+def cures(plan: Plan) -> dict[str, dict[str, Any]]:
     """The arguments of :func:`genmodels.runs.create` for each of CURES, everything else as in a run's ``plan``."""
     shared = {
-        "model": plan["model"],
-        "data": plan["data"],
-        "data_arguments": plan.get("data_arguments"),
-        "settings": plan["settings"],
+        "model": plan.model,
+        "data": plan.data,
+        "data_arguments": plan.data_arguments,
+        "settings": plan.settings,
     }
-    own = plan["arguments"] | {"objective": "elbo"}
+    own = plan.arguments | {"objective": "elbo"}
     return {
-        name: shared | {"arguments": own | change, "title": f"{name}: {plan['data']}, {own['latent_dim']}-D"}
+        name: shared | {"arguments": own | change, "title": f"{name}: {plan.data}, {own['latent_dim']}-D"}
         for name, (change, _) in CURES.items()
     }
 

@@ -27,7 +27,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from genmodels import hub, random
-from genmodels.errors import BadInput
+from genmodels.errors import BadInput, Damaged
 from genmodels.files import write
 from genmodels.hyperparameters import check
 from genmodels.limits import limit
@@ -286,7 +286,8 @@ def load(folder: Path | str, *, device: torch.device | str = "cpu") -> Generativ
     """The model saved in ``folder``, in evaluation mode, float32. Nothing is unpickled.
 
     Raises:
-        BadInput: If the folder holds no model, or weights that do not fit its configuration.
+        BadInput: If the folder holds no model.
+        Damaged: If it cannot be read, or its weights do not fit its configuration.
     """
     folder = Path(folder)
     try:
@@ -294,15 +295,15 @@ def load(folder: Path | str, *, device: torch.device | str = "cpu") -> Generativ
         tensors = load_file(folder / WEIGHTS)
     except FileNotFoundError as error:
         raise BadInput(f"{folder} holds no model: {Path(error.filename or WEIGHTS).name} is missing.") from None
-    except (json.JSONDecodeError, UnicodeDecodeError):
-        raise BadInput(f"{folder / CONFIG} is not JSON.") from None
+    except (ValueError, RecursionError):
+        raise Damaged(f"{folder / CONFIG} is not JSON.") from None
     except (SafetensorError, OSError) as error:
-        raise BadInput(f"{folder / WEIGHTS} is not a readable safetensors file ({error}).") from None
+        raise Damaged(f"{folder / WEIGHTS} is not a readable safetensors file ({error}).") from None
     model = build(config)
     expected = model.state_dict()
     wrong = sorted(k for k in expected.keys() | tensors.keys() if _size(expected.get(k)) != _size(tensors.get(k)))
     if wrong:
-        raise BadInput(f"The weights in {folder} do not fit its config.json: {', '.join(wrong[:3])} differ.")
+        raise Damaged(f"The weights in {folder} do not fit its config.json: {', '.join(wrong[:3])} differ.")
     model.load_state_dict(tensors)
     return model.to(device).eval()
 

@@ -8,6 +8,7 @@ import numpy as np
 import streamlit as st
 
 from genmodels.figures import LATENT, POSTERIOR, RUNS
+from genmodels.record import Status
 from genmodels.runs import Run
 from pages._ui.components.live_chart import Line, Panel, Series, live_chart
 from pages._ui.shared import Stamp, metrics, others, stamp
@@ -38,7 +39,7 @@ def curves(
         lines: Exact values and floors across a term's panel.
         first: Terms whose panels come first.
     """
-    names = ["train" if len(together) == 1 else f"{i}. {one.plan['title']}" for i, one in enumerate(together, 1)]
+    names = ["train" if len(together) == 1 else f"{i}. {one.plan.title}" for i, one in enumerate(together, 1)]
     drawn = [
         _series(stamp(one.path / "metrics.jsonl"), name, RUNS[i % len(RUNS)])
         for i, (one, name) in enumerate(zip(together, names, strict=True))
@@ -46,7 +47,7 @@ def curves(
     terms = list(dict.fromkeys(term for series in drawn for term in series))
     terms.sort(key=lambda term: first.index(term) if term in first else len(first))
     if not terms:
-        ended = together[0].state()["state"] == "finished"
+        ended = together[0].state().status is Status.FINISHED
         st.caption("It came without curves." if ended else "The first point is on its way.")
         return
     panels = [
@@ -66,8 +67,8 @@ def beside(run: Run) -> list[Run]:
     offered = others(run)
     if not offered:
         return []
-    parent = (run.plan.get("parent") or {}).get("run")
-    usual = [parent] if parent in offered else []
+    parent = run.plan.parent
+    usual = [parent.run] if parent and parent.run in offered else []
     key = f"beside-{run.id}"
     chosen = st.multiselect("runs beside it", list(offered), usual, format_func=lambda name: offered[name][1], key=key)
     return [offered[name][0] for name in chosen]

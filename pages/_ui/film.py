@@ -11,13 +11,13 @@ import streamlit as st
 
 from genmodels.data import info
 from genmodels.pictures import Sprite, png, sprite, tile
+from genmodels.record import State
 from genmodels.runs import Run
 from pages._ui.components.scrubber import point_film, scrubber
 from pages._ui.shared import newest_of, snapshots
 
-__all__ = ["GOING", "film", "keep_up", "open_at_linked", "pick", "standing_at"]
+__all__ = ["film", "keep_up", "open_at_linked", "pick", "standing_at"]
 
-GOING = ("queued", "running", "paused")
 POINTS = 400  # of a plane's samples
 PATIENCE = 5.0  # seconds for which the panels show a snapshot before a newer one takes its place; on a busy host more
 ALT = "samples of the model, from the same noise throughout"
@@ -48,7 +48,7 @@ def open_at_linked(run: Run) -> None:
         st.warning(wrong)
 
 
-def film(run: Run, state: dict[str, Any]) -> int | None:
+def film(run: Run, state: State) -> int | None:
     """Show what the model drew at each snapshot and draws now.
 
     Returns:
@@ -56,16 +56,16 @@ def film(run: Run, state: dict[str, Any]) -> int | None:
     """
     steps = [step for step in snapshots(run) if _samples(str(run.path), step) is not None]
     if not steps:
-        going = state["state"] in GOING
+        going = state.status.is_going
         st.caption("Samples come with the first snapshot." if going else "It came without snapshots: sample it below.")
         return None
-    newest = state["state"] in GOING and state["step"] not in steps
-    show = _pictures if info(run.plan["data"]).kind == "images" else _points
+    newest = state.status.is_going and state.step not in steps
+    show = _pictures if info(run.plan.data).kind == "images" else _points
     opened = st.session_state.get(f"opened/{run.id}")
     start = steps.index(opened) if opened in steps else None
-    at = show(run, steps, newest, f"step {state['step']:,}, now", start)
+    at = show(run, steps, newest, f"step {state.step:,}, now", start)
     _go_to(run, steps, at)
-    return state["step"] if standing_at(run) is None else standing_at(run)
+    return state.step if standing_at(run) is None else standing_at(run)
 
 
 def _pictures(run: Run, steps: Sequence[int], newest: bool, now: str, start: int | None) -> int:
@@ -169,4 +169,4 @@ def _sprite(path: str, steps: tuple[int, ...]) -> Sprite:
 def _truth(path: str) -> tuple[Any, float]:
     """Points of the data itself, and how far the plane is shown."""
     run = Run(Path(path))
-    return run.data().test.x[:1000].numpy(), info(run.plan["data"]).extent
+    return run.data().test.x[:1000].numpy(), info(run.plan.data).extent

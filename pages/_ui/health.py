@@ -14,7 +14,7 @@ __all__ = ["ROUTE"]
 def answer(_: Request) -> JSONResponse:
     """What :func:`genmodels.space.health` says."""
     jobs = sys.modules.get("genmodels.jobs")  # importing it for this would load torch before anybody opens a page
-    well, says = space.health(jobs.alive() if jobs else None)
+    well, says = space.health(jobs.alive(), jobs.troubles()) if jobs else space.health(None)
     return JSONResponse(says, status_code=200 if well else 503, headers={"Cache-Control": "no-store"})
 
 

@@ -10,12 +10,13 @@ from genmodels import jobs, pace, runs, space, visitors
 from genmodels.errors import BadInput
 from genmodels.hyperparameters import declared
 from genmodels.models import model_class
+from genmodels.record import State, Status
 from genmodels.runs import Run
 from genmodels.settings import Settings
 from pages._ui import joined
 from pages._ui.components.live_chart import Line
 from pages._ui.curves import beside, curves
-from pages._ui.film import GOING, film, keep_up, open_at_linked, pick, standing_at
+from pages._ui.film import film, keep_up, open_at_linked, pick, standing_at
 from pages._ui.forms import Chosen, hyperparameters
 from pages._ui.lesson import is_shown
 from pages._ui.moment import Moment
@@ -62,7 +63,7 @@ def live(
     open_at_linked(run)
     steps = run.snapshots()
     shown = pick(run, steps) if steps else None
-    every = _pace(run, run.state()["state"])
+    every = _pace(run, run.state().status)
     panel = st.container()
     together = [run, *beside(run)] if is_shown("curves") else [run]
     with panel:
@@ -78,13 +79,15 @@ def _current(model: str) -> Run | None:
     """The run in the URL, or the one last seen on this page, or one that ships with the app; the URL then says it."""
     name = st.query_params.get("run", st.session_state.get(f"run/{model}"))
     if name is None:
-        return next((run for run in runs.bundled() if run.plan["model"] == model), None)
+        return next((run for run in runs.bundled() if run.plan.model == model), None)
     try:
         run = on_the_hub(name) if name.startswith("hf://") else runs.find(name)
         if run is None:
             return None
-        if run.plan["model"] != model:
-            raise BadInput(f"Run {name} is one of {run.plan['model']}, not of {model}.")
+        if why := run.damage():
+            raise BadInput(why)
+        if run.plan.model != model:
+            raise BadInput(f"Run {name} is one of {run.plan.model}, not of {model}.")
     except BadInput as error:
         st.warning(f"{error} {space.keeping()}")  # on a Space it may have been lost
         st.session_state.pop(f"run/{model}", None)
@@ -137,10 +140,10 @@ def _fork(model: str, run: Run) -> None:
     st.caption(f"A new run from step {step:,} of this one. Change what leaves the networks as they are.")
     with st.form("fork", border=False):
         prefix = f"fork-{run.id}-"
-        arguments = hyperparameters(model_class(model), defaults=plan["arguments"], prefix=prefix, in_url=False)
+        arguments = hyperparameters(model_class(model), defaults=plan.arguments, prefix=prefix, in_url=False)
         names = [name for name in declared(Settings) if name not in ("epochs", "compile")]
-        total = run.state().get("total") or plan["settings"]["steps"]  # a fork in the queue does not know it yet
-        usual = plan["settings"] | {"steps": total if step < total else step + total}
+        total = run.state().total or Settings.of(plan.settings).steps  # a fork in the queue does not know it yet
+        usual = plan.settings | {"steps": total if step < total else step + total}
         settings = hyperparameters(Settings, defaults=usual, names=names, prefix=prefix, in_url=False)
         pressed = st.form_submit_button("Fork and train", type="primary")
     if pressed:
@@ -167,9 +170,9 @@ def _attempt(model: str, make: Callable[[], Run]) -> None:
 # What it does now -----------------------------------------------------------------------------------------------------
 
 
-def _pace(run: Run, state: str) -> float | None:
+def _pace(run: Run, status: Status) -> float | None:
     """Seconds between two looks at it; None: it stands still."""
-    if state not in GOING:
+    if not status.is_going:
         return None
     return EVERY if is_begun(run) else SOON
 
@@ -184,16 +187,16 @@ def _panel(
     """All that changes while the run, the first of ``together``, goes on; it reruns by itself."""
     run = together[0]
     state = run.state()
-    if _pace(run, state["state"]) != every:
+    if _pace(run, state.status) != every:
         st.rerun(scope="app")  # only the page can say how often it is looked at
     if not run.is_bundled:
         run.seen()
         _say(run, state)
         if is_shown("train"):
-            _buttons(run, state["state"])
+            _buttons(run, state.status)
     both = is_shown("film") and is_shown("curves")
     left, right = st.columns([3, 5]) if both else (st.container(), st.container())
-    step = state["step"] if standing_at(run) is None else standing_at(run)
+    step = state.step if standing_at(run) is None else standing_at(run)
     if is_shown("film"):
         with left:
             step = film(run, state)
@@ -203,21 +206,21 @@ def _panel(
     keep_up(run)
 
 
-def _say(run: Run, state: dict[str, Any]) -> None:
+def _say(run: Run, state: State) -> None:
     """Where it is, in words."""
-    step, total, rows = state["step"], state.get("total", 0), metrics(run)
+    step, total, rows = state.step, state.total, metrics(run)
     words = [f"step {step:,}" + (f" of {total:,}" if total else "")]
     words += [f"epoch {row['epoch']:.3g}" for row in rows[-1:]]
     if speed := pace.of(rows):
         seconds, examples = speed
         words.append(f"{examples:,.0f} examples/s")
-        if state["state"] == "running" and total:
+        if state.status is Status.RUNNING and total:
             words.append(f"{_duration((total - step) * seconds)} left")
-    ahead = jobs.place(run) if state["state"] == "queued" else None
+    ahead = jobs.place(run) if state.status is Status.QUEUED else None
     waits = "" if ahead is None else f", {ahead} before it"
-    st.progress(min(1.0, step / total) if total else 0.0, f"**{state['state']}{waits}** · " + " · ".join(words))
-    if message := state.get("message"):
-        {"failed": st.error, "interrupted": st.warning}.get(state["state"], st.info)(message)
+    st.progress(state.progress, f"**{state.status}{waits}** · " + " · ".join(words))
+    if message := state.message:
+        {Status.FAILED: st.error, Status.INTERRUPTED: st.warning}.get(state.status, st.info)(message)
 
 
 def _duration(seconds: float) -> str:
@@ -226,27 +229,28 @@ def _duration(seconds: float) -> str:
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
-def _buttons(run: Run, state: str) -> None:
+def _buttons(run: Run, status: Status) -> None:
     """What can be asked of it as it is; of somebody else's on a shared host, nothing."""
     if not visitors.may(run.path):
-        st.caption(f"{run.plan['title']} · made in another browser: look on, or fork it.")
+        st.caption(f"{run.plan.title} · made in another browser: look on, or fork it.")
         return
     with st.container(horizontal=True, gap="xsmall", vertical_alignment="center", key="buttons"):
-        match state:
-            case "running" | "queued":
-                st.button("Pause", on_click=jobs.pause, args=(run,), key="pause", disabled=state == "queued")
-            case "paused":
+        match status:
+            case Status.RUNNING | Status.QUEUED:
+                queued = status is Status.QUEUED
+                st.button("Pause", on_click=jobs.pause, args=(run,), key="pause", disabled=queued)
+            case Status.PAUSED:
                 st.button("Resume", on_click=_resume, args=(run,), key="resume")
                 st.button("Step", on_click=jobs.step, args=(run,), key="step-once", help="One training step.")
-            case "stopped" | "interrupted" | "failed":
+            case Status.STOPPED | Status.INTERRUPTED | Status.FAILED:
                 st.button("Resume", on_click=_resume, args=(run,), key="resume")
-        if state in GOING:
+        if status.is_going:
             st.button("Stop", on_click=jobs.stop, args=(run,), key="stop", help="End it here and keep it.")
             menu = st.popover("Adjust", key="adjust", help="Learning rate and pace, while it runs.", on_change="rerun")
             if menu.open:
                 with menu:
                     _adjust(run)
-        st.caption(run.plan["title"])
+        st.caption(run.plan.title)
 
 
 def _resume(run: Run) -> None:
@@ -257,7 +261,7 @@ def _resume(run: Run) -> None:
 def _adjust(run: Run) -> None:
     """What may change while it runs."""
     wishes, prefix = run.control(), f"now-{run.id}-"
-    now = {"lr": wishes.get("lr", run.plan["settings"]["lr"])}
+    now = {"lr": wishes.get("lr", Settings.of(run.plan.settings).lr)}
     lr = hyperparameters(Settings, defaults=now, names=["lr"], prefix=prefix, in_url=False)["lr"]
     if _has_changed(f"{prefix}lr-before", lr):
         jobs.set_lr(run, lr)

@@ -42,17 +42,17 @@ def mosaic(hung: Hung, what: Sequence[str], *, large: bool) -> None:
 
 def _tile(run: Run, entry: Entry, what: str) -> str:
     state, who = run.state(), escape(entry.who)
-    total = state.get("total", 0)
-    kind = info(run.plan["data"]).kind
+    total = state.total
+    kind = info(run.plan.data).kind
     picture = newest_of(run, _tiled if kind == "images" else _dotted)
-    where = f"step {state['step']:,}" + (f" of {total:,}" if total else "")
+    where = f"step {state.step:,}" + (f" of {total:,}" if total else "")
     alt = f"samples of the run of {who}, {where}"
     drawn = f'<img alt="{alt}" src="{picture}">' if picture else '<div class="nothing">no samples yet</div>'
-    share = min(1.0, state["step"] / total) if total else 0.0
+    share = state.progress
     bar = f'<div class="bar"><div style="width:{share:.0%}"></div></div>'
     return (
         f'<figure>{drawn}{bar}<figcaption><b>{who}</b><span>{escape(what)}</span>'
-        f"<span>{escape(state['state'])}, {where}</span></figcaption></figure>"
+        f"<span>{escape(state.status)}, {where}</span></figcaption></figure>"
     )  # fmt: skip
 
 

@@ -12,7 +12,6 @@ from genmodels.tasks import Task
 
 __all__ = ["labels", "note"]
 
-GOING = ("queued", "running")
 _measured: dict[str, float] = {}
 
 
@@ -74,7 +73,7 @@ def _ask(model: str, presets: list[Preset]) -> None:
 
 def _is_going(model: str, preset: Preset) -> bool:
     known = _timing(model, preset)
-    return known is not None and known.state()["state"] in GOING
+    return known is not None and known.state().status.is_going
 
 
 def _seconds(model: str, preset: Preset) -> float | None:

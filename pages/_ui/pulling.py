@@ -70,9 +70,10 @@ def wait(name: str, text: str) -> None:
 
 def open_button(run: Run, key: str) -> None:
     """To the model's page, with this run on it."""
-    page = MODEL_PAGES / f"{run.plan['model']}.py"
+    page = MODEL_PAGES / f"{run.plan.model}.py"
     if not page.exists():
         st.caption(f"It is run `{run.id}`; its model has no page yet.")
     elif st.button(f"Open {run.title}", key=key, type="primary", icon=":material/open_in_new:"):
-        origin = run.plan.get("origin", {}).get("name", "")
-        st.switch_page(page, query_params={"run": origin if origin.startswith("hf://") else run.id})
+        origin = run.plan.origin
+        named = origin.name if origin and origin.name.startswith("hf://") else run.id
+        st.switch_page(page, query_params={"run": named})

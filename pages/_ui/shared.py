@@ -4,10 +4,12 @@ import functools
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from genmodels import runs
+from genmodels.errors import BadInput
 from genmodels.runs import Run
 
 __all__ = ["Stamp", "is_begun", "metrics", "newest_of", "others", "snapshots", "stamp"]
@@ -49,7 +51,7 @@ def newest_of(run: Run, draw: Callable[[Any], Any]) -> Any:
 
 def others(run: Run) -> dict[str, tuple[Run, str]]:
     """Other runs of the same model that can be drawn beside it, with their titles, by id."""
-    model = run.plan["model"]
+    model = run.plan.model
     known = _of_model(model, stamp(runs.root()), time.monotonic() // FRESH)
     return {name: one for name, one in known.items() if name != run.id}
 
@@ -73,5 +75,9 @@ def _drawn(found: Stamp, draw: Callable[[Any], Any]) -> Any:
 @functools.lru_cache(maxsize=16)
 def _of_model(model: str, root: Stamp, now: float) -> dict[str, tuple[Run, str]]:
     known = [*runs.every()[:OFFERED], *runs.bundled()]
-    plans = [(run, run.plan) for run in known]
-    return {run.id: (run, plan["title"]) for run, plan in plans if plan["model"] == model}
+    found = {}
+    for run in known:
+        with suppress(BadInput):  # deleted in this instant
+            if (plan := run.plan).model == model:
+                found[run.id] = (run, plan.title)
+    return found

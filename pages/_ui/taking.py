@@ -24,15 +24,15 @@ def taking(run: Run) -> None:
     if run.snapshots() and (run.path / "samples.npy").exists():
         st.caption("Films, a frame a snapshot:")
         _button("Samples, as a GIF", run, "gif", lambda: keepsakes.film(run))
-    if plan["model"] == "vae" and plan["arguments"].get("latent_dim") == 2 and _is_of_images(run):
+    if plan.model == "vae" and plan.arguments.get("latent_dim") == 2 and _is_of_images(run):
         _button("Latent manifold, as a GIF", run, "manifold.gif", lambda: keepsakes.manifold(run))
-    if plan["arguments"].get("network", "").startswith("unet2d"):
+    if plan.arguments.get("network", "").startswith("unet2d"):
         st.caption("For diffusers' DDPMPipeline.from_pretrained, once it is unpacked:")
         _button("Pipeline, as a zip", run, "pipeline.zip", lambda: keepsakes.pipeline(run))
 
 
 def _is_of_images(run: Run) -> bool:
-    return info(run.plan["data"]).kind == "images"
+    return info(run.plan.data).kind == "images"
 
 
 def _button(label: str, run: Run, kind: str, make: Callable[[], bytes | str]) -> None:

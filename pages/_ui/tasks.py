@@ -7,6 +7,7 @@ import streamlit as st
 
 from genmodels import jobs, tasks, visitors
 from genmodels.errors import BadInput
+from genmodels.record import Status
 
 __all__ = ["answer"]
 
@@ -22,12 +23,16 @@ def answer(name: str, *, key: str, at_once: bool = False, **arguments: Any) -> d
     """
     jobs.pool()
     known = tasks.look(name, **arguments)
-    if known is None or known.state()["state"] in ("cancelled", "failed"):
-        if known is not None and known.state()["state"] == "failed":
-            st.warning(known.state()["message"])
+    if known is None or known.state().status in (Status.CANCELLED, Status.FAILED):
+        if known is not None and known.state().status is Status.FAILED:
+            st.warning(known.state().message)
         if not (at_once and known is None) and not st.button("Compute it", key=f"{key}-ask", type="primary"):
             return None
-        known = tasks.ask(name, **arguments)
+        try:
+            known = tasks.ask(name, **arguments)
+        except BadInput as error:  # of a disk that takes nothing, say
+            st.warning(str(error))
+            return None
         known.wait(0.5 if at_once else 0.0)
     if not known.is_done:
         _wait(known.id, key)
@@ -43,10 +48,10 @@ def answer(name: str, *, key: str, at_once: bool = False, **arguments: Any) -> d
 def _wait(name: str, key: str) -> None:
     task = tasks.Task(tasks.folder() / name)
     state = task.state()
-    if state["state"] not in ("queued", "running"):
+    if not state.status.is_going:
         st.rerun()
-    waits = "waiting for a worker" if state["state"] == "queued" else "computing"
-    st.progress(min(1.0, state["progress"]), f"{waits} … {state['progress']:.0%}")
+    waits = "waiting for a worker" if state.status is Status.QUEUED else "computing"
+    st.progress(min(1.0, state.progress), f"{waits} … {state.progress:.0%}")
     if visitors.may(task.path) and st.button("Cancel", key=f"{key}-cancel"):
         task.cancel()
         st.rerun()

@@ -51,7 +51,7 @@ def bundled() -> None:
     for run in every:
         path, size = run.path / "measures.json", sum(p.stat().st_size for p in run.path.rglob("*") if p.is_file())
         measure = cards.headline(read_json(path) if path.exists() else {})
-        rows.append(row(run.title, run.plan["model"], run.plan["data"], measure, size, run.plan["created"]))
+        rows.append(row(run.title, run.plan.model, run.plan.data, measure, size, run.plan.created))
     chosen = table(rows, "bundled")
     if chosen is not None:
         open_button(every[chosen], "open-bundled")
@@ -104,7 +104,7 @@ def chosen_one(card: Card, listing: Listing) -> None:
         st.warning(card.problem)
         return
     run, name = pulled(card.place), card.place.subfolder or card.place.repo
-    changed = run is not None and run.plan["origin"]["commit"] != listing.commit
+    changed = run is not None and (run.plan.origin is None or run.plan.origin.commit != listing.commit)
     if run is not None:
         open_button(run, "open-hub")
     if run is None or changed:

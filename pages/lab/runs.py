@@ -1,6 +1,7 @@
 """Every run, whoever made it: its state, its curves over those of others, and what can be done with it."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 
 import streamlit as st
@@ -9,6 +10,7 @@ from genmodels import export, jobs, runs, space, visitors
 from genmodels.errors import BadInput
 from genmodels.figures import RUNS
 from genmodels.models import MODELS
+from genmodels.record import Status
 from genmodels.runs import Run
 from pages._ui.components.live_chart import Panel, Series, live_chart
 from pages._ui.taking import taking
@@ -25,11 +27,13 @@ def main() -> None:
     )
     if kept := space.keeping():
         st.info(kept)
-    every = runs.every() + runs.bundled()
-    if not every:
+    found = [(run, line) for run in runs.every() + runs.bundled() if (line := row(run))]
+    broken = dict(runs.damaged())
+    found += [(run, {"name": run.id, "state": "damaged", "message": why}) for run, why in broken.items()]
+    if not found:
         st.info("There are no runs yet. Choose a model on the left and press Train.")
         return
-    rows = [row(run) for run in every]
+    every, rows = [run for run, _ in found], [line for _, line in found]
     picked = st.dataframe(
         rows,
         key="table",
@@ -42,7 +46,12 @@ def main() -> None:
         },
     )
     chosen = [every[i] for i in picked["selection"]["rows"] if i < len(every)] or every[:1]
-    curves([run.id for run in chosen[:MOST_CURVES]])
+    if len(chosen) == 1 and chosen[0] in broken:
+        st.warning(f"{broken[chosen[0]]} It cannot be shown; what is left of it can be deleted.")
+        with st.popover("Delete", disabled=not visitors.may(chosen[0].path)):
+            delete(chosen[0])
+        return
+    curves([run.id for run in chosen[:MOST_CURVES] if run not in broken])
     if len(chosen) == 1:
         actions(chosen[0])
     elif len(chosen) > MOST_CURVES:
@@ -50,27 +59,32 @@ def main() -> None:
 
 
 def row(run: Run) -> dict[str, object]:
-    """One line of the table."""
-    plan, state = run.plan, run.state()
-    total = state.get("total") or 0
+    """One line of the table; an empty one where the run was deleted in this instant."""
+    try:
+        plan, state = run.plan, run.state()
+    except BadInput:
+        return {}
     yours = {"by": "you" if visitors.owns(run.path) else ""} if visitors.is_visiting() else {}
     return yours | {
-        "name": plan["title"],
-        "model": MODELS[plan["model"]].title if plan["model"] in MODELS else plan["model"],
-        "data": plan["data"],
-        "state": state["state"],
-        "progress": state["step"] / total if total else 0.0,
-        "step": state["step"],
-        "minutes": round(state.get("seconds", 0.0) / 60, 1),
-        "made": datetime.fromtimestamp(plan["created"]).strftime("%d %b %H:%M"),
-        "message": state.get("message", ""),
+        "name": plan.title,
+        "model": MODELS[plan.model].title if plan.model in MODELS else plan.model,
+        "data": plan.data,
+        "state": str(state.status),
+        "progress": state.progress,
+        "step": state.step,
+        "minutes": round(state.seconds / 60, 1),
+        "made": datetime.fromtimestamp(plan.created).strftime("%d %b %H:%M"),
+        "message": state.message,
     }
 
 
 @st.fragment(run_every=2.0)
 def curves(names: list[str]) -> None:
     """What the chosen runs logged, a panel a term, a colour a run; held-out curves dashed."""
-    found = {name: runs.find(name) for name in names}
+    found = {}
+    for name in names:
+        with suppress(BadInput):  # deleted meanwhile
+            found[name] = runs.find(name)
     metrics = {name: run.metrics() for name, run in found.items()}
     terms = list(
         dict.fromkeys(k for rows in metrics.values() for line in rows[-1:] for k in line if "held-out" not in k)
@@ -83,7 +97,7 @@ def curves(names: list[str]) -> None:
                 kept = [line for line in rows if key in line]
                 if kept:
                     xs, ys = [line["step"] for line in kept], [line[key] for line in kept]
-                    series.append(Series(found[name].plan["title"], xs, ys, color, held_out))
+                    series.append(Series(found[name].plan.title, xs, ys, color, held_out))
         panels.append(Panel(term, "", series))
     if panels:
         live_chart(panels, key="curves", log_x=False)
@@ -92,41 +106,49 @@ def curves(names: list[str]) -> None:
 def actions(run: Run) -> None:
     """What can be done with one run."""
     plan, state = run.plan, run.state()
-    st.subheader(plan["title"])
-    st.caption(f"`{run.id}`" + (f" · a fork of `{plan['parent']['run']}`" if plan.get("parent") else ""))
-    if state.get("message"):
-        st.info(state["message"])
-    st.code(export.command(run), language="bash")
-    buttons(run, state["state"])
+    st.subheader(plan.title)
+    st.caption(f"`{run.id}`" + (f" · a fork of `{plan.parent.run}`" if plan.parent else ""))
+    if state.message:
+        st.info(state.message)
+    try:
+        st.code(export.command(run), language="bash")
+    except BadInput as error:  # its arguments are not what this version allows
+        st.warning(str(error))
+    buttons(run, state.status)
     left, middle, right = st.columns(3)
     with left.popover("Fork", width="stretch"):
         fork(run)
     fixed = run.is_bundled or not visitors.may(run.path)
     why = "Only the browser that made this run may do that." if fixed and not run.is_bundled else None
     with middle.popover("Rename", width="stretch", disabled=fixed, help=why):
-        title = st.text_input("name", plan["title"], key=f"title-{run.id}", max_chars=80)
+        title = st.text_input("name", plan.title, key=f"title-{run.id}", max_chars=80)
         if st.button("Rename", key="rename"):
             act(run.rename, title)
     with right.popover("Delete", width="stretch", disabled=fixed, help=why):
-        st.write("The run and all its snapshots are removed for good.")
-        if st.button("Delete it", key="delete"):
-            act(run.delete)
+        delete(run)
 
 
-def buttons(run: Run, state: str) -> None:
+def delete(run: Run) -> None:
+    """Asked once more."""
+    st.write("The run and all its snapshots are removed for good.")
+    if st.button("Delete it", key="delete"):
+        act(run.delete)
+
+
+def buttons(run: Run, status: Status) -> None:
     """Open, pause, resume, stop, download; what is somebody else's can only be looked at."""
     mine = visitors.may(run.path)
     with st.container(horizontal=True):
-        page = f"pages/models/{run.plan['model']}.py"
+        page = f"pages/models/{run.plan.model}.py"
         if st.button("Open", key="open", type="primary", icon=":material/open_in_new:"):
             st.switch_page(page, query_params={"run": run.id})
-        if mine and state == "running" and st.button("Pause", key="pause"):
+        if mine and status is Status.RUNNING and st.button("Pause", key="pause"):
             act(jobs.pause, run)
-        held = state in ("paused", "stopped", "failed", "interrupted")
+        held = status is Status.PAUSED or not (status.is_going or status is Status.FINISHED)
         if mine and held and not run.is_bundled and st.button("Resume", key="resume"):
             jobs.pool()
             act(jobs.resume, run)
-        if mine and state in ("running", "paused", "queued") and st.button("Stop", key="stop"):
+        if mine and status.is_going and st.button("Stop", key="stop"):
             act(jobs.stop, run)
         if st.button("Take home", icon=":material/download:", key=f"home-{run.id}"):
             taking(run)

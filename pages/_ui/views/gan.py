@@ -131,10 +131,10 @@ def plane(moment: Moment) -> None:
     label, half = label_of(moment), half_of(moment)
     found, push, real = _surface(moment, half, label), _arrows(moment, label), real_points(moment)
     fake = figures.Points("samples", push.x, figures.SAMPLES, size=4)
-    has_best = moment.run.plan["model"] == "gan" and not moment.model.classes and moment.data.log_prob is not None
+    has_best = moment.run.plan.model == "gan" and not moment.model.classes and moment.data.log_prob is not None
     places, height = (st.columns(3), 430) if has_best else (st.columns(2, gap="large"), 520)
     title = {"gan": "Discriminator D(x) and pushes", "bigan": "D(x, E(x)) and pushes"}
-    figure = belief(found, title=title.get(moment.run.plan["model"], "Critic f(x) and pushes"), over=(real, fake))
+    figure = belief(found, title=title.get(moment.run.plan.model, "Critic f(x) and pushes"), over=(real, fake))
     longest = float(np.linalg.norm(push.push, axis=1).max())
     length = 0.2 * half / max(longest, 1e-12)
     figures.arrows(figure, push.x, push.push, name="push", color=figures.NEUTRAL, length=length)

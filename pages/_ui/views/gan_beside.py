@@ -1,6 +1,6 @@
 """Runs of players beside each other: started together, watched together, a column each."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import streamlit as st
@@ -8,9 +8,9 @@ import streamlit as st
 from genmodels import figures, jobs, pictures, runs
 from genmodels.errors import BadInput
 from genmodels.instruments import gan as instruments
+from genmodels.record import State, Status
 from genmodels.runs import Run
 from pages._ui.components.image_grid import image_grid
-from pages._ui.film import GOING
 from pages._ui.moment import Moment
 from pages._ui.plot import plot
 from pages._ui.views.gan import belief, half_of, real_points, square, zoom
@@ -52,16 +52,15 @@ def linked(link: str) -> list[Run | None]:
 
 def are_going(found: Iterable[Run]) -> bool:
     """Whether one of them is still to be trained."""
-    return any(run.state()["state"] in GOING for run in found)
+    return any(run.state().status.is_going for run in found)
 
 
-def column(title: str, run: Run, state: Mapping[str, Any], key: str) -> None:
+def column(title: str, run: Run, state: State, key: str) -> None:
     """One of them: its name, how far it is, what it draws."""
-    st.page_link(f"pages/models/{run.plan['model']}.py", label=f"**{title}**", query_params={"run": run.id})
-    total = state.get("total", 0)
-    st.progress(min(1.0, state["step"] / total) if total else 0.0, f"{state['state']} · step {state['step']:,}")
-    if state["state"] == "failed":
-        st.warning(state["message"])
+    st.page_link(f"pages/models/{run.plan.model}.py", label=f"**{title}**", query_params={"run": run.id})
+    st.progress(state.progress, f"{state.status} · step {state.step:,}")
+    if state.status is Status.FAILED:
+        st.warning(state.message)
     x = run.samples() if run.snapshots() else None
     if x is None:
         st.caption("Samples come with the first snapshot.")
@@ -78,7 +77,7 @@ def column(title: str, run: Run, state: Mapping[str, Any], key: str) -> None:
     moment = Moment.of(run)
     half, fake = half_of(moment), figures.Points("samples", x[:300], figures.SAMPLES, size=3)
     clouds = (real_points(moment), fake)
-    if state["state"] in GOING or moment.model.classes:
+    if state.status.is_going or moment.model.classes:
         figure = figures.points(clouds, extent=square(half))
     else:
         figure = belief(_surface(moment, half), title="", over=clouds)

@@ -79,7 +79,7 @@ def _plan(moment: Moment) -> None:
     figures.arrows(figure, found.fake, found.real - found.fake, name="way", color=figures.NEUTRAL)
     plot(legend_above(figure), key="plan")
     st.caption("200 samples, each carried to a test point so that the mean way is as short as can be.")
-    if moment.run.plan["model"] == "wgan":
+    if moment.run.plan.model == "wgan":
         low, middle, high = np.quantile(found.climb, [0.1, 0.5, 0.9])
         st.caption(
             f"Along these ways the best critic climbs with slope 1 (Gulrajani et al. 2017, proposition 1); this one "

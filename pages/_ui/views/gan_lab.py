@@ -62,7 +62,7 @@ def _histogram(moment: Moment) -> None:
     plot(legend_above(figure, 380), key="slopes")
     st.caption(
         f"At 500 test examples, 500 samples and 500 points between: {found.violations:.1%} are steeper than 1. "
-        + KEPT[moment.model.penalty if moment.run.plan["model"] == "wgan" else "discriminator"]
+        + KEPT[moment.model.penalty if moment.run.plan.model == "wgan" else "discriminator"]
     )
 
 

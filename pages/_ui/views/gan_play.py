@@ -28,7 +28,7 @@ def game(moment: Moment) -> None:
     """Step the judge alone, the generator alone, or both; then see each turn slowly."""
     if not only_planes(moment):
         return
-    judge = JUDGES[moment.run.plan["model"]]
+    judge = JUDGES[moment.run.plan.model]
     _moves(judge)
     moves = st.query_params.get("moves", "")
     try:

@@ -11,8 +11,8 @@ from genmodels import figures, jobs, runs
 from genmodels.errors import BadInput
 from genmodels.instruments import vae_collapse as instruments
 from genmodels.models.vae import VAE
+from genmodels.record import State, Status
 from genmodels.runs import Run
-from pages._ui.film import GOING
 from pages._ui.moment import Moment
 from pages._ui.plot import plot
 
@@ -48,7 +48,7 @@ def collapse(moment: Moment) -> None:
     _buttons(moment.run)
     known = _known()
     if known:
-        going = any(run.state()["state"] in GOING for run in known.values())
+        going = any(run.state().status.is_going for run in known.values())
         st.fragment(_side_by_side, run_every=EVERY if going else None)(going)
 
 
@@ -129,7 +129,7 @@ def _side_by_side(going: bool) -> None:
     """A column a cure, and the KL of all over the steps."""
     known = _known()
     states = {cure: run.state() for cure, run in known.items()}
-    if any(state["state"] in GOING for state in states.values()) != going:
+    if any(state.status.is_going for state in states.values()) != going:
         st.rerun(scope="app")
     for place, (cure, run) in zip(st.columns(len(known), gap="small"), known.items(), strict=True):
         with place:
@@ -145,16 +145,15 @@ def _side_by_side(going: bool) -> None:
         plot(figure, key="cures-kl")
 
 
-def _one(cure: str, run: Run, state: dict[str, Any]) -> None:
+def _one(cure: str, run: Run, state: State) -> None:
     st.page_link("pages/models/vae.py", label=f"**{cure}**", query_params={"run": run.id})
-    total = state.get("total", 0)
-    st.progress(min(1.0, state["step"] / total) if total else 0.0, f"{state['state']} · step {state['step']:,}")
-    if state["state"] == "failed":
-        st.warning(state["message"])
+    st.progress(state.progress, f"{state.status} · step {state.step:,}")
+    if state.status is Status.FAILED:
+        st.warning(state.message)
     steps = run.snapshots()
     if not steps:
         return
-    if state["state"] in GOING:
+    if state.status.is_going:
         run.seen()
     found = _usage(Moment.of(run, steps[-1]))
     st.metric("active dimensions", f"{found.active} of {found.latent_dim}")

@@ -10,7 +10,6 @@ from genmodels.errors import BadInput
 from genmodels.files import read_json
 from genmodels.instruments import vae as instruments
 from genmodels.runs import Run
-from pages._ui.film import GOING
 from pages._ui.moment import Moment
 from pages._ui.plot import plot
 from pages._ui.tasks import answer
@@ -43,7 +42,7 @@ def four_priors(moment: Moment) -> None:
             st.error(str(error))
     own = _siblings(moment.run)
     if own:
-        going = any(run.state()["state"] in GOING for run in own.values())
+        going = any(run.state().status.is_going for run in own.values())
         st.fragment(_through_time, run_every=EVERY if going else None)(moment.run, going)
     else:
         _shipped()
@@ -65,7 +64,7 @@ def _shipped() -> None:
                 measures = read_json(run.path / "measures.json")
                 exact = f", log p(x) = {measures['log_prob_nats']:.2f}" if "log_prob_nats" in measures else ""
                 _map(found, f"{prior}: ELBO {measures['elbo_nats']:.2f}{exact} nats", f"shipped-{prior}")
-                st.page_link(f"pages/models/{run.plan['model']}.py", label="Open it", query_params={"run": run.id})
+                st.page_link(f"pages/models/{run.plan.model}.py", label="Open it", query_params={"run": run.id})
 
 
 # Trained here ---
@@ -86,11 +85,11 @@ def _train(run: Run) -> None:
     jobs.pool()
     for prior in PRIORS:
         made = runs.create(
-            plan["model"],
-            plan["data"],
-            arguments=plan["arguments"] | {"prior": prior, "latent_dim": 2},
-            settings=plan["settings"],
-            data_arguments=plan["data_arguments"],
+            plan.model,
+            plan.data,
+            arguments=plan.arguments | {"prior": prior, "latent_dim": 2},
+            settings=plan.settings,
+            data_arguments=plan.data_arguments,
             title=_title(run, prior),
         )
         jobs.submit(made)
@@ -99,7 +98,7 @@ def _train(run: Run) -> None:
 def _through_time(run: Run, going: bool) -> None:
     """The 2 × 2 figure at any snapshot; without a choice, at the newest of each."""
     found = _siblings(run)
-    if any(one.state()["state"] in GOING for one in found.values()) != going:
+    if any(one.state().status.is_going for one in found.values()) != going:
         st.rerun(scope="app")
     steps = sorted({step for one in found.values() for step in one.snapshots()})
     if not steps:
@@ -117,14 +116,14 @@ def _through_time(run: Run, going: bool) -> None:
 
 def _one(run: Run, prior: str, at: int) -> None:
     state, steps = run.state(), [step for step in run.snapshots() if step <= at]
-    if state["state"] in GOING:
+    if state.status.is_going:
         run.seen()
     if not steps:
-        st.caption(f"{prior}: {state['state']}, no snapshot yet.")
+        st.caption(f"{prior}: {state.status}, no snapshot yet.")
         return
     before = [row["elbo"] for row in run.metrics() if row["step"] <= steps[-1]]
     elbo = f", ELBO {before[-1]:.2f} nats" if before else ""
-    title = f"{prior}: {state['state']}, step {steps[-1]:,}{elbo}"
+    title = f"{prior}: {state.status}, step {steps[-1]:,}{elbo}"
     _map(_seen(Moment.of(run, steps[-1])), title, f"four-{prior}")
 
 

@@ -13,7 +13,7 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 
-from genmodels import jobs, limits, room, runs, space, tasks, visitors
+from genmodels import idx, jobs, limits, room, runs, space, tasks, visitors
 from genmodels.errors import BadInput
 from genmodels.limits import LIMITS, NONE, limit
 from genmodels.runs import Run

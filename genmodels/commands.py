@@ -94,8 +94,8 @@ def worded(value: Any) -> Any:
 def slug(title: str) -> str:
     """A title as one word of a command line.
 
-    >>> slug("30 seconds on digits")
-    '30-seconds-on-digits'
+    >>> slug("2-D VAE on MNIST")
+    '2-d-vae-on-mnist'
     """
     return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
 

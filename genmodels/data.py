@@ -4,7 +4,6 @@ Pictures are kept as the bytes they are; :meth:`Data.prepare` makes a batch of t
 """
 
 import functools
-import importlib.util
 import json
 import math
 import os
@@ -18,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from genmodels import idx, planes, random
+from genmodels import digits, idx, planes, random
 from genmodels.errors import BadInput
 from genmodels.transforms import TRANSFORMS
 
@@ -37,7 +36,7 @@ class Info:
         about: One sentence.
         levels: Grey levels of a pixel; 0 on the plane.
         extent: A plane is shown whole on [-extent, extent]²; 0 for images.
-        folder: Where its files are, in torchvision's layout; "" where it needs none.
+        folder: Where its files are downloaded to, in torchvision's layout; "" where it needs no download.
     """
 
     title: str
@@ -55,7 +54,8 @@ def _of_plane(name: str, title: str, about: str) -> Info:
     return Info(title, "plane", (2,), () if name == "drawing" else plane.classes, about, extent=plane.extent)
 
 
-def _of_files(title: str, folder: str, classes: Sequence[str], about: str) -> Info:
+def _like_mnist(title: str, classes: Sequence[str], about: str, folder: str = "") -> Info:
+    about = f"{about}, 28×28 pixels{'; downloaded when first asked for' if folder else ''}."
     return Info(title, "images", (1, 28, 28), tuple(classes), about, 256, folder=folder)
 
 
@@ -64,12 +64,12 @@ _GARMENTS = ("T-shirt", "trousers", "pullover", "dress", "coat", "sandal", "shir
 _KANA = ("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo")
 
 DATASETS: dict[str, Info] = {
+    "mnist": _like_mnist("MNIST", _NUMERALS, "70,000 handwritten digits"),
     "digits": Info(
-        "Digits 8×8", "images", (1, 8, 8), _NUMERALS, "1,797 handwritten digits, 8×8 pixels; needs no download.", 17
+        "Digits 8×8", "images", (1, 8, 8), _NUMERALS, "1,797 handwritten digits, 8×8 pixels: small and quick.", 17
     ),
-    "mnist": _of_files("MNIST", "MNIST", _NUMERALS, "70,000 handwritten digits, 28×28 pixels."),
-    "fashion-mnist": _of_files("Fashion-MNIST", "FashionMNIST", _GARMENTS, "70,000 garments, 28×28 pixels."),
-    "kmnist": _of_files("Kuzushiji-MNIST", "KMNIST", _KANA, "70,000 characters of old Japanese, 28×28 pixels."),
+    "fashion-mnist": _like_mnist("Fashion-MNIST", _GARMENTS, "70,000 garments", "FashionMNIST"),
+    "kmnist": _like_mnist("Kuzushiji-MNIST", _KANA, "70,000 characters of old Japanese", "KMNIST"),
     "eight-gaussians": _of_plane("eight-gaussians", "Eight Gaussians", "Eight narrow Gaussians on a circle."),
     "gaussian-grid": _of_plane("gaussian-grid", "25 Gaussians", "A 5×5 grid of narrow Gaussians, nothing between."),
     "ring": _of_plane("ring", "Ring", "A noisy circle: one connected mode with a hole."),
@@ -106,6 +106,20 @@ class Split:
     def to(self, device: torch.device | str) -> "Split":
         """The same examples on ``device``."""
         return Split(self.x.to(device), self.y.to(device))
+
+
+class Later(Split):
+    """Examples that are read when the first of them is asked for: who only looks at the test set holds no other."""
+
+    def __init__(self, read: Callable[[], Split]) -> None:
+        vars(self)["_read"] = read
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in ("x", "y"):
+            raise AttributeError(name)
+        with _lock:
+            vars(self).update(vars(self._read()))
+        return vars(self)[name]
 
 
 class Missing(Split):
@@ -152,7 +166,7 @@ class Data:
     @property
     def device(self) -> torch.device:
         """Where the examples are."""
-        return self.train.x.device
+        return self.test.x.device
 
     def to(self, device: torch.device | str) -> "Data":
         """The same data on ``device``. It is copied once, however often it is asked for."""
@@ -229,17 +243,14 @@ def load(
     if name == ELSEWHERE:
         return Data(name, tuple((arguments or {}).get("shape", ())), 256, (), Missing(), Missing(), Missing())
     arguments = checked(name, arguments)
-    if name in planes.PLANES:
-        with _lock:
-            data = _points(name, json.dumps(arguments))
-    elif name == "digits":
-        with _lock:
-            data = _digits()
-    else:
-        info = DATASETS[name]
+    info, raw = DATASETS[name], None
+    if info.folder:
         raw = idx.fetch(info.title, info.folder, Path(root or home()).expanduser().resolve(), progress)
-        with _lock:
-            data = _images(name, raw)
+    with _lock:
+        if name in planes.PLANES:
+            data = _points(name, json.dumps(arguments))
+        else:
+            data = _digits() if name == "digits" else _images(name, raw)
     return data.to(device)
 
 
@@ -280,38 +291,23 @@ def _points(name: str, arguments: str) -> Data:
 
 @functools.lru_cache(maxsize=1)
 def _digits() -> Data:
-    """1,437 / 180 / 180 digits, each split with the classes' shares of the whole."""
-    table = _digits_table()
-    x = torch.from_numpy(table[:, :64].copy()).view(-1, 1, 8, 8)
-    y = torch.from_numpy(table[:, 64].astype(np.int64))
-    order = np.random.RandomState(0).permutation(len(y))  # a stream that numpy promises never to change
-    by_class = order[np.argsort(y.numpy()[order], kind="stable")]
-    tenth = np.arange(len(y)) % 10
-    parts = [np.sort(by_class[chosen]) for chosen in ((tenth != 0) & (tenth != 5), tenth == 0, tenth == 5)]
-    train, validation, test = (Split(x[part], y[part]) for part in parts)
+    """1,437 / 180 / 180 digits."""
+    x, y = digits.pictures()
+    train, validation, test = (Split(x[part], y[part]) for part in digits.parts(y))
     info = DATASETS["digits"]
     return Data("digits", info.shape, info.levels, info.classes, train, validation, test)
 
 
-def _digits_table() -> np.ndarray:
-    """scikit-learn's digits, uint8 (1797, 65): 64 pixels and the label. Read where it keeps them, 30 times faster."""
-    package = importlib.util.find_spec("sklearn")
-    table = Path(str(package and package.origin)).parent / "datasets" / "data" / "digits.csv.gz"
-    if table.exists():
-        return np.loadtxt(table, delimiter=",", dtype=np.uint8)
-    from sklearn.datasets import load_digits
-
-    images, labels = load_digits(return_X_y=True)
-    return np.column_stack([images, labels]).astype(np.uint8)
-
-
 @functools.lru_cache(maxsize=4)
-def _images(name: str, raw: Path) -> Data:
-    """59,000 / 1,000 / 10,000 pictures: the validation set is a fixed draw from the file for training."""
-    info = DATASETS[name]
-    x, y, test_x, test_y = (idx.read(raw / file, shape) for file, shape in idx.FILES.items())
-    order = np.random.RandomState(0).permutation(len(y))
-    held_out, kept = np.sort(order[:1_000]), np.sort(order[1_000:])
-    train, validation = (Split(x[part, None], y[part].long()) for part in (kept, held_out))
-    test = Split(test_x[:, None], test_y.long())
+def _images(name: str, raw: Path | None) -> Data:
+    """59,000 / 1,000 / 10,000 pictures from the folder ``raw``; the validation set is a fixed draw from "train"."""
+
+    @functools.cache
+    def learned() -> list[Split]:
+        x, y = idx.pictures(raw, "train")
+        order = np.random.RandomState(0).permutation(len(y))
+        return [Split(x[part], y[part]) for part in (np.sort(order[1_000:]), np.sort(order[:1_000]))]
+
+    train, validation = Later(lambda: learned()[0]), Later(lambda: learned()[1])
+    info, test = DATASETS[name], Split(*idx.pictures(raw, "t10k"))
     return Data(name, info.shape, info.levels, info.classes, train, validation, test)

@@ -11,21 +11,23 @@ from genmodels.errors import BadInput
 from genmodels.pictures import Sprite, sprite, tile
 from genmodels.record import Plan, State, Status
 
-__all__ = ["CHECKPOINTS", "Piece", "pieces"]
+__all__ = ["CHECKPOINTS", "FIRST", "Piece", "pieces"]
 
 CHECKPOINTS = Path(__file__).resolve().parents[1] / "checkpoints"
+FIRST = ("vae-mnist-2d", "gan-mnist", "wgan-mnist-gp", "bigan-mnist", "ddpm-mnist")
+"""What a first page shows: every family on the same data."""
 
 
 @dataclass(frozen=True)
 class Piece:
-    """A checkpoint: what it drew from the same noise at each of its snapshots.
+    """A checkpoint: what it drew from the same noise at each of its snapshots, and at the end.
 
     Attributes:
         name: Its folder.
         model: A name of MODELS.
         data: A name of DATASETS.
         seconds: How long it was trained.
-        steps: The snapshots, rising.
+        steps: Of the snapshots, rising; the last is the end of the training.
         samples: What it drew at each, shape (T, N, ...): images in [0, 1], or points of the plane.
     """
 
@@ -47,9 +49,9 @@ class Piece:
 
 
 def pieces(folder: Path = CHECKPOINTS) -> tuple[Piece, ...]:
-    """The checkpoints in ``folder`` that have a past to be seen; images first, the largest of them before all."""
+    """The checkpoints in ``folder``: first those of :data:`FIRST`, then images, the largest of them before all."""
     found = [piece for path in sorted(folder.glob("*/run.json")) if (piece := _piece(path.parent)) is not None]
-    return tuple(sorted(found, key=lambda piece: -piece.samples[0, 0].size))
+    return tuple(sorted(found, key=lambda piece: (piece.name not in FIRST, -piece.samples[0, 0].size)))
 
 
 @functools.cache
@@ -59,10 +61,10 @@ def _piece(path: Path) -> Piece | None:
         plan, state = Plan.read(path), State.read(path)
     except BadInput:
         return None
-    if not files:
-        return None
     if state.status is Status.FINISHED and (path / "samples.npy").exists():
         files[state.step] = path / "samples.npy"
+    if not files:
+        return None
     steps = tuple(sorted(files))
     samples = np.stack([np.load(files[step]).astype(np.float32) for step in steps])
     return Piece(path.name, plan.model, plan.data, state.seconds, steps, samples)

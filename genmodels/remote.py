@@ -87,7 +87,8 @@ def archive() -> bytes:
         raise BadInput(f"{TOP} holds no requirements.txt: start remote trainings from a checkout of the library.")
     needed = (TOP / "requirements.txt").read_text().splitlines(keepends=True)
     files = {"requirements.txt": "".join(line for line in needed if not line.startswith(PAGES_ONLY)).encode()}
-    for path in [*TOP.glob("genmodels/**/*.py"), *TOP.glob("checkpoints/features-*/*")]:
+    kinds = ("genmodels/**/*.py", "genmodels/_mnist/*", "checkpoints/features-*/*")
+    for path in [path for kind in kinds for path in TOP.glob(kind)]:
         files[str(path.relative_to(TOP))] = path.read_bytes()
     buffer = io.BytesIO()
     with gzip.GzipFile(fileobj=buffer, mode="wb", mtime=0) as packed, tarfile.open(fileobj=packed, mode="w") as tar:

@@ -13,13 +13,14 @@ from streamlit.testing.v1 import AppTest
 
 from genmodels import jobs, runs, walls
 from genmodels.distributions import kl_to_standard_normal
-from genmodels.gallery import CHECKPOINTS, pieces
+from genmodels.gallery import CHECKPOINTS, FIRST, pieces
 from genmodels.hyperparameters import Between, Numbers, Only, Switch
 from genmodels.models import MODELS
 from genmodels.models.vae import VAE
 from pages._ui import lesson, mosaic, preload, theory
 from pages._ui import shared as shared_files
 from pages._ui.forms import hyperparameters
+from pages._ui.live import _opening
 
 ROOT = Path(__file__).resolve().parents[1]
 APP, FORM = str(ROOT / "app.py"), str(ROOT / "tests/browser/apps/form.py")
@@ -47,6 +48,26 @@ def test_home_shows_every_model_that_has_a_page() -> None:
     links = {link.label for link in home.get("page_link")}
     for name, entry in MODELS.items():
         assert (f"**{entry.title}**" in links) == (ROOT / "pages/models" / f"{name}.py").exists()
+
+
+def test_home_shows_every_family_on_mnist_and_opens_just_what_it_shows() -> None:
+    shown = {piece.model: piece for piece in pieces() if piece.name in FIRST}
+    assert set(shown) == set(MODELS)
+    links = {link.label: link for link in app().get("page_link")}
+    for name, piece in shown.items():
+        assert piece.data == "mnist"
+        link = links[f"**{MODELS[name].title}**"].proto
+        assert link.query_string == f"run={piece.name}"
+        assert opened(name, run=piece.name).query_params["run"] == piece.name
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_page_opens_on_a_checkpoint_of_the_data_that_its_form_names(name: str) -> None:
+    test = opened(name)
+    run = _opening(name)
+    assert run is not None
+    assert run.plan["data"] == test.selectbox(key="data").value == MODELS[name].cls.presets[0].data
+    assert "run" not in test.query_params
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -115,7 +136,8 @@ def test_what_a_link_has_wrong_is_named_and_the_default_taken() -> None:
     ):
         assert said.count(part) == 1
     values = chosen(test)
-    assert values.items() >= {"latent_dim": 2, "lr": 1e-3, "prior": "normal", "samples": 1, "compile": False}.items()
+    usual = VAE.presets[0].training["lr"]
+    assert values.items() >= {"latent_dim": 2, "lr": usual, "prior": "normal", "samples": 1, "compile": False}.items()
     assert values["hidden"] == 300
     assert set(test.query_params) == {"hidden"}
 
@@ -452,9 +474,8 @@ def test_numbers_in_formulas(value: float, text: str) -> None:
 
 def test_the_gallery_holds_what_each_checkpoint_drew() -> None:
     found = pieces()
-    assert {piece.name for piece in found} == {
-        path.parents[2].name for path in CHECKPOINTS.glob("*/snapshots/*/samples.npy")
-    }
+    assert {piece.name for piece in found} == {path.parent.name for path in CHECKPOINTS.glob("*/samples.npy")}
+    assert {piece.name for piece in found[: len(FIRST)]} == set(FIRST)
     for piece in found:
         assert piece.samples.shape[0] == len(piece.steps)
         assert np.isfinite(piece.samples).all()

@@ -34,6 +34,7 @@ LAYERS = (  # a module imports from its own layer and from those above it in thi
         "hub_errors",
         "errands",
         "idx",
+        "digits",
         "strokes",
         "uploads",
         "planes",

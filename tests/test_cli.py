@@ -171,7 +171,7 @@ BAD = [
     (["train", "vae", "--set", "latent_dim=0"], "latent_dim = '0' is not a whole number from 1 to 64"),
     (["train", "vae", "--set", "prior=vampire"], "prior = 'vampire' is not one of normal, mixture, vamp, flow"),
     (["train", "gan", "--set", "classes=7"], "classes = 7 does not suit digits, which has 10: it is that many, or 0"),
-    (["train", "vae", "--data", "mnits"], "There is no data set 'mnits': it may be digits"),
+    (["train", "vae", "--data", "mnits"], "There is no data set 'mnits': it may be mnist"),
     (["train", "vae", "--device", "tpu"], "invalid choice: 'tpu' (choose from 'auto', 'cpu', 'cuda')"),
     (["train", "vae", "--preset", "none such"], "There is no preset 'none such' of this model: it may be "),
     (["train", "vae", "--out", __file__], "is a file: --out takes the folder of the new run"),

@@ -4,8 +4,10 @@ import gzip
 import hashlib
 import importlib.util
 import json
+import lzma
 import math
 import os
+import struct
 import sys
 import threading
 from collections.abc import Iterator
@@ -17,20 +19,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from genmodels import data, idx, planes, random
+from genmodels import data, digits, idx, planes, random
 from genmodels.data import DATASETS, TRANSFORMS, Data, load
 from genmodels.errors import BadInput
 
 HERE = tuple(name for name, info in DATASETS.items() if not info.folder)
 DOWNLOADED = tuple(name for name, info in DATASETS.items() if info.folder)
-
-
-@pytest.fixture(scope="session")
-def mnist() -> Data:
-    root = Path(os.environ.get("GENMODELS_DATA", "nowhere"))
-    if not all((root / "MNIST" / "raw" / file).exists() for file in idx.FILES):
-        pytest.skip("MNIST is not in $GENMODELS_DATA")
-    return load("mnist", root=root)
 
 
 def rows(x: Tensor) -> list[bytes]:
@@ -71,7 +65,7 @@ def test_threads_that_ask_at_once_share_one_tensor() -> None:
     assert len({id(one) for one in found}) == 1
 
 
-@pytest.mark.parametrize("name", [name for name in HERE if name != "digits"])
+@pytest.mark.parametrize("name", planes.PLANES)
 def test_a_plane_is_drawn_in_three_parts_from_one_seed(name: str) -> None:
     loaded = load(name)
     splits = (loaded.train, loaded.validation, loaded.test)
@@ -89,10 +83,10 @@ def test_the_digits_are_those_of_scikit_learn_each_in_one_split() -> None:
 
     images, labels = load_digits(return_X_y=True)
     x, y = torch.from_numpy(images).to(torch.uint8), torch.from_numpy(labels)
-    digits = load("digits")
-    splits = (digits.train, digits.validation, digits.test)
+    loaded = load("digits")
+    splits = (loaded.train, loaded.validation, loaded.test)
     assert [len(split) for split in splits] == [1_437, 180, 180]
-    assert x.max() == digits.levels - 1
+    assert x.max() == loaded.levels - 1
     ours = [image + bytes([label]) for split in splits for image, label in zip(rows(split.x), split.y, strict=True)]
     assert sorted(ours) == sorted(image + bytes([label]) for image, label in zip(rows(x), y, strict=True))
     for split in splits:  # stratified
@@ -101,32 +95,101 @@ def test_the_digits_are_those_of_scikit_learn_each_in_one_split() -> None:
 
 def test_the_digits_need_not_import_scikit_learn(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
-    table = data._digits_table()
+    table = digits.table()
     monkeypatch.undo()
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    assert (table == data._digits_table()).all()
+    assert (table == digits.table()).all()
 
 
 def test_the_splits_of_the_digits_never_change() -> None:
-    digits = load("digits")
-    x = b"".join(rows(torch.cat([digits.train.x, digits.validation.x, digits.test.x])))
+    loaded = load("digits")
+    x = b"".join(rows(torch.cat([loaded.train.x, loaded.validation.x, loaded.test.x])))
     assert hashlib.sha256(x).hexdigest()[:16] == "d0bf66e8d93a648d"
 
 
-def test_mnist_holds_out_a_fixed_thousand(mnist: Data) -> None:
+def test_mnist_holds_out_a_fixed_thousand() -> None:
+    mnist = load("mnist")
     assert [len(split) for split in (mnist.train, mnist.validation, mnist.test)] == [59_000, 1_000, 10_000]
-    raw = Path(os.environ["GENMODELS_DATA"]) / "MNIST" / "raw"
-    x = idx.read(raw / "train-images-idx3-ubyte", (60_000, 28, 28))
     everything = sorted(rows(torch.cat([mnist.train.x, mnist.validation.x])[:, 0]))
-    assert everything == sorted(rows(x))  # each picture in just one of the two
+    assert everything == sorted(rows(idx.shipped("train-images-idx3-ubyte")))  # each picture in just one of the two
     assert mnist.validation.y.bincount().tolist() == [110, 116, 96, 105, 96, 83, 111, 111, 86, 86]
     assert mnist.test.y.bincount().tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
     assert mnist.train.y.bincount().add(mnist.validation.y.bincount())[1] == 6742  # ones in the file, by its authors
 
 
+MD5 = {  # of the uncompressed files, as several projects that check theirs have them
+    "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
+    "train-labels-idx1-ubyte": "a25bea736e30d166cdddb491f175f624",
+    "t10k-images-idx3-ubyte": "2646ac647ad5339dbf082846283269ea",
+    "t10k-labels-idx1-ubyte": "27ae3e4e09519cfbb04c329615203637",
+}
+
+
+@pytest.mark.parametrize("name", MD5)
+def test_mnist_ships_as_its_authors_made_it(name: str) -> None:
+    shape, values = idx.FILES[name], idx.shipped(name)
+    header = struct.pack(f">4B{len(shape)}I", 0, 0, 8, len(shape), *shape)
+    assert hashlib.md5(header + values.numpy().tobytes()).hexdigest() == MD5[name]
+    downloaded = Path(os.environ.get("GENMODELS_DATA", "nowhere")) / "MNIST" / "raw" / name
+    if downloaded.exists():
+        assert torch.equal(values, idx.read(downloaded, shape))
+
+
+def test_who_looks_at_the_test_set_holds_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server does: of MNIST it reads a seventh."""
+    asked: list[str] = []
+    shipped = idx.shipped
+    monkeypatch.setattr(idx, "shipped", lambda name: asked.append(name) or shipped(name))
+    data._images.cache_clear()
+    mnist = load("mnist")
+    assert mnist.device == mnist.test.x.device
+    assert len(mnist.test) == 10_000
+    assert asked == ["t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"]
+    assert (len(mnist.validation), len(mnist.train)) == (1_000, 59_000)
+    assert mnist.train.x is mnist.train.x
+    assert sorted(asked) == sorted(idx.FILES)  # each once
+    with pytest.raises(AttributeError):
+        mnist.train.z  # noqa: B018
+    data._images.cache_clear()
+
+
+def test_mnist_is_small_enough_to_ship_and_says_whose_it_is() -> None:
+    files = [file for file in idx.MNIST.iterdir() if file.suffix == ".xz"]
+    assert {file.stem for file in files} == set(idx.FILES)
+    assert max(file.stat().st_size for file in files) < 10_000_000  # a larger one the Hub takes through LFS alone
+    assert sum(file.stat().st_size for file in files) <= 11_000_000
+    notice = (idx.MNIST / "NOTICE.md").read_text(encoding="utf-8")
+    for word in ("Yann LeCun", "CC BY-SA 3.0", "Alpaydin", "CC BY 4.0", "features-mnist", *idx.SHA256.values()):
+        assert word in notice
+
+
+@pytest.mark.parametrize("damage", ["missing", "pointer", "short", "another"])
+def test_a_shipped_file_that_is_not_the_authors_is_refused_in_words(
+    damage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = "t10k-labels-idx1-ubyte"
+    whole = (idx.MNIST / f"{name}.xz").read_bytes()
+    another = bytearray(lzma.decompress(whole))
+    another[-1] ^= 1
+    pointer = b"version https://git-lfs.github.com/spec/v1"  # what a clone without its large files has
+    content = {"pointer": pointer, "short": whole[:-100], "another": lzma.compress(another)}
+    if damage in content:
+        (tmp_path / f"{name}.xz").write_bytes(content[damage])
+    monkeypatch.setattr(idx, "MNIST", tmp_path)
+    with pytest.raises(BadInput, match=rf"{name}\.xz (cannot be read \(.+\)|is damaged): it comes with the library"):
+        idx.shipped(name)
+
+
+def test_mnist_needs_neither_a_network_nor_a_folder_of_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(idx, "fetch", lambda *_: pytest.fail("nothing is to be downloaded"))
+    monkeypatch.setenv("GENMODELS_DATA", str(tmp_path))
+    assert load("mnist", root=tmp_path) is load("mnist")
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("name", ["", "MNIST", "cifar", "../mnist", "/etc/passwd", "digits/..", None, 3])
 def test_an_unknown_name_is_refused_and_never_a_path(name: object) -> None:
-    with pytest.raises(BadInput, match=r"There is no data set .*: it may be digits, mnist, fashion-mnist"):
+    with pytest.raises(BadInput, match=r"There is no data set .*: it may be mnist, digits, fashion-mnist"):
         load(name)  # type: ignore[arg-type]
 
 
@@ -280,10 +343,10 @@ def test_an_unknown_transform_is_refused() -> None:
 
 
 def test_bits_per_dimension_of_uniform_noise_are_those_of_a_pixel() -> None:
-    digits = load("digits")
-    assert digits.bits_per_dim(torch.zeros(1)).item() == pytest.approx(math.log2(17))  # the uniform density on [0, 1)
+    loaded = load("digits")
+    assert loaded.bits_per_dim(torch.zeros(1)).item() == pytest.approx(math.log2(17))  # the uniform density on [0, 1)
     certain = torch.tensor(-64 * math.log(17))  # all mass in one cell: nothing is left to tell
-    assert digits.bits_per_dim(certain).item() == pytest.approx(0, abs=1e-6)
+    assert loaded.bits_per_dim(certain).item() == pytest.approx(0, abs=1e-6)
     with pytest.raises(ValueError, match="ring has no grey levels"):
         load("ring").bits_per_dim(torch.zeros(1))
 
@@ -372,7 +435,7 @@ def mirror(monkeypatch: pytest.MonkeyPatch) -> Iterator[Mirror]:
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         served = Mirror(f"http://127.0.0.1:{server.server_port}/", archives)
         checksums = [(name, hashlib.md5(content).hexdigest()) for name, content in archives.items()]
-        for folder in ("MNIST", "FashionMNIST", "KMNIST"):
+        for folder in ("FashionMNIST", "KMNIST"):
             monkeypatch.setattr(getattr(torchvision.datasets, folder), "mirrors", [served.url])
             monkeypatch.setattr(getattr(torchvision.datasets, folder), "resources", checksums)
         monkeypatch.setattr(idx, "FILES", SHAPES)
@@ -401,10 +464,10 @@ def test_a_download_tells_how_far_it_is_and_is_done_once(name: str, mirror: Mirr
 
 
 def test_torchvision_itself_finds_what_was_downloaded(mirror: Mirror, tmp_path: Path) -> None:
-    from torchvision.datasets import MNIST
+    from torchvision.datasets import FashionMNIST
 
-    loaded = load("mnist", root=tmp_path)
-    theirs = MNIST(tmp_path, train=False)
+    loaded = load("fashion-mnist", root=tmp_path)
+    theirs = FashionMNIST(tmp_path, train=False)
     assert torch.equal(theirs.data, loaded.test.x[:, 0])
     assert torch.equal(theirs.targets, loaded.test.y)
 
@@ -415,9 +478,9 @@ def test_a_download_that_was_killed_leaves_no_half_file_and_is_taken_up_again(mi
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        load("mnist", root=tmp_path, progress=killed)
-    assert {path.name for path in (tmp_path / "MNIST" / "raw").iterdir()} == set([*SHAPES][:2])
-    load("mnist", root=tmp_path)
+        load("fashion-mnist", root=tmp_path, progress=killed)
+    assert {path.name for path in (tmp_path / "FashionMNIST" / "raw").iterdir()} == set([*SHAPES][:2])
+    load("fashion-mnist", root=tmp_path)
     assert mirror.asked == [f"{name}.gz" for name in [*SHAPES][:3] + [*SHAPES][2:]]
 
 
@@ -426,20 +489,20 @@ def test_what_has_a_wrong_checksum_is_never_kept(whole: bool, mirror: Mirror, tm
     good = dict(mirror.archives)
     sent = b"<html>log in first</html>" if whole else good["train-images-idx3-ubyte.gz"][:-9]
     mirror.archives["train-images-idx3-ubyte.gz"] = sent
-    with pytest.raises(BadInput, match=r"MNIST is not in .*the checksum of http://.* is wrong"):
-        load("mnist", root=tmp_path)
+    with pytest.raises(BadInput, match=r"Fashion-MNIST is not in .*the checksum of http://.* is wrong"):
+        load("fashion-mnist", root=tmp_path)
     assert not list(tmp_path.rglob("train-images*"))
     mirror.archives = good
-    assert len(load("mnist", root=tmp_path).test) == 100
+    assert len(load("fashion-mnist", root=tmp_path).test) == 100
 
 
 def test_a_second_mirror_is_asked_where_the_first_fails(
     mirror: Mirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from torchvision.datasets import MNIST
+    from torchvision.datasets import FashionMNIST
 
-    monkeypatch.setattr(MNIST, "mirrors", [f"{mirror.url}gone/", mirror.url])
-    assert len(load("mnist", root=tmp_path).test) == 100
+    monkeypatch.setattr(FashionMNIST, "mirrors", [f"{mirror.url}gone/", mirror.url])
+    assert len(load("fashion-mnist", root=tmp_path).test) == 100
     assert len(mirror.asked) == 8
 
 
@@ -466,7 +529,7 @@ def test_without_a_network_one_sentence_says_what_to_do(
     assert "Traceback" not in message
     assert f"Fashion-MNIST is not in {tmp_path} and could not be downloaded" in message
     assert "GENMODELS_DATA" in message
-    assert message.endswith("or take the data set digits, which works offline.")
+    assert message.endswith("or take the data set mnist, which works offline.")
 
 
 def test_the_folder_of_the_files_is_the_one_asked_for_else_the_users_cache(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -65,12 +65,13 @@ def test_nothing_is_downloaded_to_be_timed(tmp_path, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("GENMODELS_DATA", str(tmp_path))
     assert pace.is_here("digits")
     assert pace.is_here("two-moons")
-    assert not pace.is_here("mnist")
-    raw = tmp_path / "MNIST" / "raw"
+    assert pace.is_here("mnist")
+    assert not pace.is_here("kmnist")
+    raw = tmp_path / "KMNIST" / "raw"
     raw.mkdir(parents=True)
     for file in idx.FILES:
         (raw / file).touch()
-    assert pace.is_here("mnist")
+    assert pace.is_here("kmnist")
 
 
 def test_a_fork_is_as_fast_as_its_own_steps_are() -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from genmodels import data as datasets
 from genmodels import runs
 from genmodels.errors import BadInput, Busy, TrainingFailed
 from genmodels.export import command, export, thinned
@@ -301,9 +302,10 @@ def test_the_command_says_what_is_not_usual():
 
 
 def test_a_fork_needs_no_data_to_be_made(monkeypatch: pytest.MonkeyPatch):
-    """A server without MNIST does not fetch it for that: the worker will. A fork not begun can be forked too."""
-    monkeypatch.setenv("GENMODELS_DATA", "/nowhere")
-    child = runs.fork(runs.find("vae-mnist-20d"), 18400)
+    """A server does not read MNIST for that: the worker will. A fork not begun can be forked too."""
+    with monkeypatch.context() as patch:
+        patch.setattr(datasets, "load", lambda *_, **__: pytest.fail("no data are needed"))
+        child = runs.fork(runs.find("vae-mnist-20d"), 18400)
     assert child.plan.settings["steps"] == 2 * 18400
     own = new()
     train(own).close()

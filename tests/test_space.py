@@ -13,7 +13,7 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 
-from genmodels import jobs, limits, room, runs, space, tasks, visitors
+from genmodels import idx, jobs, limits, room, runs, space, tasks, visitors
 from genmodels.errors import BadInput
 from genmodels.limits import LIMITS, NONE, limit
 from genmodels.runs import Run
@@ -468,12 +468,14 @@ def test_exactly_what_the_app_needs_is_pushed(tmp_path: Path) -> None:
         "Dockerfile",
         "LICENSE",
         "docker/install.sh",
+        *(f"genmodels/_mnist/{name}.xz" for name in idx.FILES),
+        "genmodels/_mnist/NOTICE.md",
     } <= found
     assert {name.split("/")[0] for name in found if "/" in name} == {
         "pages", "genmodels", "checkpoints", ".streamlit", "docker"
     }  # fmt: skip
     assert not any("__pycache__" in name or name.endswith((".pyc", "secrets.toml")) for name in found)
-    assert 1e6 < size < 200e6
+    assert 10e6 < size < 200e6
     assert 'ARG TORCH_INDEX="INDEX"' in (tmp_path / "space/Dockerfile").read_text()
     assert made.assemble(tmp_path / "space") == size - len("INDEX")  # anew, over the last one
     (tmp_path / "other").mkdir()

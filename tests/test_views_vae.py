@@ -56,7 +56,7 @@ def now(name: str, *, key: str, at_once: bool = False, **arguments: Any) -> dict
             next(steps)
         except StopIteration as end:
             return {one: np.asarray(array) for one, array in end.value.items()}
-        except BadInput as error:  # no MNIST, and no network
+        except BadInput as error:
             st.warning(str(error))
             return None
 

@@ -36,7 +36,7 @@ class BiGAN(Adversarial):
             {"steps": 3000, "batch_size": 128, "lr": 2e-3, "decay": "cosine", "ema": 0.99},
         ),
         Preset(
-            "Digits and the way back",
+            "Small digits and the way back",
             "digits",
             {"latent_dim": 8, "d_steps": 2, "beta1": 0.0},
             {"steps": 2500, "batch_size": 128, "lr": 1e-3, "decay": "cosine", "ema": 0.99},

@@ -46,7 +46,7 @@ class DDPM(GenerativeModel):
     """A schedule, a network, and the samplers."""
 
     presets: ClassVar[tuple[Preset, ...]] = (
-        Preset("Digits in 90 seconds", "digits", SMOOTH | {"width": 16, "depth": 1, "patch": 1}, QUICK),
+        Preset("Small digits", "digits", SMOOTH | {"width": 16, "depth": 1, "patch": 1}, QUICK),
         Preset("Plane: eight Gaussians", "eight-gaussians", SMOOTH, {"steps": 3000, "batch_size": 512, "lr": 2e-3}),
         Preset("MNIST (U-Net)", "mnist", SMOOTH, {"epochs": 10, "lr": 2e-3}),
         Preset("MNIST class-conditional", "mnist", SMOOTH | {"classes": 10}, {"epochs": 10, "lr": 2e-3}),

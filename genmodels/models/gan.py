@@ -102,13 +102,13 @@ class GAN(Adversarial):
             {"steps": 1500, "batch_size": 256, "lr": 1e-3, "decay": "cosine", "ema": 0.99},
         ),
         Preset(
-            "Digits",
+            "Small digits",
             "digits",
             {"hidden": 64, "latent_dim": 16},
             {"steps": 4000, "batch_size": 64, "lr": 1e-3, "decay": "cosine", "ema": 0.99},
         ),
         Preset(
-            "MNIST (the report's perceptrons, half as wide)",
+            "MNIST",
             "mnist",
             {"hidden": 64, "latent_dim": 32},
             {"steps": 4000, "batch_size": 128, "lr": 1e-3, "decay": "cosine", "ema": 0.999},

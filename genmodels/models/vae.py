@@ -43,22 +43,30 @@ class VAE(GenerativeModel):
     """encoder x → (mu, logvar), prior p(z), decoder z → the parameter of p(x | z)."""
 
     presets: ClassVar[tuple[Preset, ...]] = (
-        Preset("30 seconds on digits", "digits", {"hidden": 256}, {"epochs": 300}),
-        Preset("MNIST 2-D as in the report", "mnist", {}, {"epochs": 20, "batch_size": 128, "lr": 1e-3}),
-        Preset("MNIST 2-D, tuned", "mnist", {"depth": 3, "prior": "vamp"}, {"epochs": 32, "decay": "cosine"}),
         Preset(
-            "Grey MNIST with a flow prior, as in the report",
+            "2-D VAE on MNIST",
+            "mnist",
+            {"hidden": 256, "depth": 3},
+            {"epochs": 8, "batch_size": 256, "lr": 3e-3, "decay": "cosine"},
+        ),
+        Preset("Small digits", "digits", {"hidden": 256}, {"epochs": 300}),
+        Preset("MNIST, 2-D, wider and longer", "mnist", {}, {"epochs": 20, "batch_size": 128, "lr": 1e-3}),
+        Preset(
+            "MNIST, 2-D, VampPrior, longest", "mnist", {"depth": 3, "prior": "vamp"}, {"epochs": 32, "decay": "cosine"}
+        ),
+        Preset(
+            "Grey MNIST with a flow prior",
             "mnist",
             {"decoder": "continuous-bernoulli", "prior": "flow"},
             {"epochs": 20},
         ),
         Preset(
-            "20-D",
+            "MNIST, 20 latent dimensions",
             "mnist",
             {"latent_dim": 20, "prior": "vamp", "components": 64, "kl_samples": 1},
             {"epochs": 30, "decay": "cosine", "precision": "float32"},
         ),
-        Preset("β = 4", "mnist", {"latent_dim": 10, "beta": 4.0}, {"epochs": 20}),
+        Preset("MNIST, β = 4 (stronger regularisation)", "mnist", {"latent_dim": 10, "beta": 4.0}, {"epochs": 20}),
         Preset(
             "Posterior collapse (see it happen)",
             "digits",

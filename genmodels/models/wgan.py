@@ -68,13 +68,13 @@ class WGAN(Adversarial):
             {"steps": 5000, "batch_size": 256, "lr": 2e-3, "decay": "cosine", "ema": 0.99},
         ),
         Preset(
-            "Clipped weights, as in the report",
+            "Clipped weights",
             "eight-gaussians",
             {"penalty": "clip", "clip": 0.01, "n_critic": 5, "latent_dim": 2},
             {"steps": 1000, "batch_size": 128, "lr": 5e-4},
         ),
         Preset(
-            "Digits",
+            "Small digits",
             "digits",
             {"hidden": 64, "latent_dim": 16, "n_critic": 2, "penalty_weight": 1.0},
             {"steps": 3000, "batch_size": 64, "lr": 2e-3, "decay": "cosine", "ema": 0.99},
@@ -86,7 +86,7 @@ class WGAN(Adversarial):
             {"steps": 14_000, "batch_size": 64, "lr": 1e-3, "decay": "cosine", "ema": 0.999},
         ),
         Preset(
-            "MNIST, clipped weights, as in the report",
+            "MNIST, clipped weights",
             "mnist",
             {"penalty": "clip", "hidden": 64},
             {"steps": 2000, "batch_size": 64, "lr": 2e-4, "ema": 0.99},

@@ -10,6 +10,7 @@ from genmodels import jobs, pace, runs, space, visitors
 from genmodels.errors import BadInput
 from genmodels.hyperparameters import declared
 from genmodels.models import model_class
+from genmodels.models.base import Preset
 from genmodels.record import State, Status
 from genmodels.runs import Run
 from genmodels.settings import Settings
@@ -79,7 +80,7 @@ def _current(model: str) -> Run | None:
     """The run in the URL, or the one last seen on this page, or one that ships with the app; the URL then says it."""
     name = st.query_params.get("run", st.session_state.get(f"run/{model}"))
     if name is None:
-        return next((run for run in runs.bundled() if run.plan.model == model), None)
+        return _opening(model)
     try:
         run = on_the_hub(name) if name.startswith("hf://") else runs.find(name)
         if run is None:
@@ -94,6 +95,19 @@ def _current(model: str) -> Run | None:
         return None
     _show(model, run, name)
     return run
+
+
+def _opening(model: str) -> Run | None:
+    """Of those that ship with the app the one most like the preset on which the form opens: its data, its arguments."""
+    cls = model_class(model)
+    first = cls.presets[0] if cls.presets else Preset("", "")
+    wanted = {name: one.default for name, one in declared(cls).items()} | first.model
+
+    def unlike(run: Run) -> tuple[bool, int]:
+        others = sum(value != wanted.get(name) for name, value in run.plan.arguments.items())
+        return run.plan.data != first.data, others
+
+    return min((run for run in runs.bundled() if run.plan.model == model), key=unlike, default=None)
 
 
 def _show(model: str, run: Run, name: str = "") -> None:

@@ -2,7 +2,7 @@
 
 import ast
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import streamlit as st
@@ -40,22 +40,22 @@ def main() -> None:
     )
     shown = {piece.model: piece for piece in reversed(pieces())}
     models = [name for name in MODELS if (PAGES / "models" / f"{name}.py").exists()]
-    cards([functools.partial(model, name, shown.get(name)) for name in models])
+    cards({name: functools.partial(model, name, shown.get(name)) for name in models})
     st.subheader("Lab")
-    cards([functools.partial(bench, path) for path in sorted((PAGES / "lab").glob("[a-z]*.py"))])
+    cards({path.stem: functools.partial(bench, path) for path in sorted((PAGES / "lab").glob("[a-z]*.py"))})
 
 
-def cards(draw: Sequence[Callable[[], None]]) -> None:
-    """Cards in rows, one below the other where the screen is narrow."""
+def cards(draw: Mapping[str, Callable[[], None]]) -> None:
+    """Cards in rows, one below the other where the screen is narrow; a click anywhere on one follows its link."""
     for start in range(0, len(draw), COLUMNS):
-        for column, one in zip(st.columns(COLUMNS), draw[start : start + COLUMNS], strict=False):
-            with column, st.container(border=True, gap="xsmall", height="stretch"):
+        for column, (name, one) in zip(st.columns(COLUMNS), [*draw.items()][start : start + COLUMNS], strict=False):
+            with column, st.container(border=True, gap="xsmall", height="stretch", key=f"card-{name}"):
                 one()
 
 
 def model(name: str, piece: Piece | None) -> None:
-    """What it drew at each snapshot from the same noise, its idea, and the way to its page."""
-    entry = MODELS[name]
+    """What it drew at each snapshot from the same noise, its idea, and the way to its page, which shows just that."""
+    entry, shown = MODELS[name], {"run": piece.name} if piece else {}
     if piece is not None:
         captions = [f"{piece.data}, step {step:,} of {piece.steps[-1]:,}" for step in piece.steps]
         alt = f"samples of a {entry.title.lower()} as it learns, from the same noise throughout"
@@ -75,7 +75,7 @@ def model(name: str, piece: Piece | None) -> None:
             extent = float(abs(piece.samples[-1]).max())
             points, last = piece.samples[:, :300], len(piece.samples) - 1
             point_film(points, key=f"film-{name}", alt=alt, captions=captions, extent=extent, side=200, start=last)
-    st.page_link(PAGES / "models" / f"{name}.py", label=f"**{entry.title}**")
+    st.page_link(PAGES / "models" / f"{name}.py", label=f"**{entry.title}**", query_params=shown)
     st.write(entry.idea)
 
 

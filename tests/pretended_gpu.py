@@ -10,7 +10,7 @@ above it and answers all of them.
 """
 
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +23,6 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
-from torch.utils._pytree import tree_flatten, tree_map
 
 import genmodels
 from genmodels import random
@@ -115,7 +114,7 @@ class OnGpu(Tensor):
         """Autocast: what C++ would do for a tensor that it knows to be on "cuda", of the operations that matter."""
         if func in HALVED and torch.is_autocast_enabled("cuda"):
             half = torch.get_autocast_dtype("cuda")
-            args = tree_map(lambda one: one.to(half) if isinstance(one, OnGpu) else one, args)
+            args = tuple(one.to(half) if isinstance(one, OnGpu) else one for one in args)
         with torch._C.DisableTorchFunctionSubclass():
             return func(*args, **kwargs or {})
 
@@ -163,18 +162,17 @@ class Gpu(TorchDispatchMode):
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = dict(kwargs or {})
         with _disable_current_modes():
-            leaves, _ = tree_flatten((args, kwargs))
+            leaves = [*_flat(args), *_flat(kwargs.values())]
             there = [one for one in leaves if isinstance(one, OnGpu)]
             is_gpu = self._check(func, args, kwargs, leaves, there)
             if there and _waits(func.overloadpacket, args, kwargs):
                 self._wait(str(func.overloadpacket))
             known = {id(one.here): one for one in there}  # an operation in place gives back what it was given
-            args, kwargs = tree_map(lambda one: one.here if isinstance(one, OnGpu) else one, (args, kwargs))
+            args, kwargs = _here(args), {name: _here(value) for name, value in kwargs.items()}
             if "device" in kwargs:
                 kwargs["device"] = torch.device("cpu")
             found = self._done(func, args, kwargs, leaves, is_gpu)
-            place = lambda one: known[id(one)] if id(one) in known else OnGpu(one)  # noqa: E731
-            return tree_map(lambda one: place(one) if is_gpu and isinstance(one, Tensor) else one, found)
+            return _there(found, known) if is_gpu else found
 
     def _check(self, func: Any, args: Any, kwargs: dict[str, Any], leaves: list[Any], there: list[OnGpu]) -> bool:
         """Whether the result will be on the GPU; of two devices in one operation, an error."""
@@ -218,6 +216,26 @@ class Gpu(TorchDispatchMode):
         if frames := [one for one in stack if not one.name.startswith("<")]:
             last = frames[-1]
             self.waits.append(Wait(what, f"{Path(last.filename).stem}.{last.name}", last.line or ""))
+
+
+def _flat(values: Iterable[Any]) -> Iterator[Any]:
+    for one in values:
+        if isinstance(one, list | tuple):
+            yield from one
+        else:
+            yield one
+
+
+def _here(one: Any) -> Any:
+    if isinstance(one, OnGpu):
+        return one.here
+    return [_here(each) for each in one] if isinstance(one, list | tuple) else one
+
+
+def _there(one: Any, known: dict[int, OnGpu]) -> Any:
+    if isinstance(one, Tensor):
+        return known[id(one)] if id(one) in known else OnGpu(one)
+    return type(one)(_there(each, known) for each in one) if type(one) in (list, tuple) else one
 
 
 def _waits(packet: Any, args: Any, kwargs: dict[str, Any]) -> bool:

@@ -66,7 +66,9 @@ def trained(gpu: Gpu, training: Training) -> None:
     assert [name for name, value in held.items() if value.device != CUDA] == []
 
 
-PRESETS = [pytest.param(name, preset, id=f"{name}-{preset.title}") for name in MODELS for preset in MODELS[name].cls.presets]
+PRESETS = [
+    pytest.param(name, preset, id=f"{name}-{preset.title}") for name in MODELS for preset in MODELS[name].cls.presets
+]
 
 
 @pytest.mark.parametrize(("name", "preset"), PRESETS)
@@ -107,7 +109,10 @@ def test_every_sampler_on_the_gpu(data: str, sampler: str, spacing: str) -> None
 def test_likelihoods_on_the_gpu(name: str, data: str, what: str, monkeypatch: pytest.MonkeyPatch) -> None:
     model, loaded = make(name, data, **({"T": 20} if name == "ddpm" else {})).eval(), few(data)
     with pretended():
-        model, x = model.to("cuda"), loaded.prepare(loaded.to("cuda").test.x[:3], model.inputs, random.generator(0, "cuda"))
+        model, x = (
+            model.to("cuda"),
+            loaded.prepare(loaded.to("cuda").test.x[:3], model.inputs, random.generator(0, "cuda")),
+        )
         if what == "log_prob":
             assert model.log_prob(x, steps=2).device == CUDA
         else:
@@ -201,7 +206,9 @@ def test_every_wait_that_is_listed_is_seen() -> None:
         assert {wait.function for wait in gpu.waits} == set(WAITS)
 
 
-@pytest.mark.parametrize(("name", "data"), [("vae", "digits"), ("wgan", "eight-gaussians"), ("ddpm", "eight-gaussians")])
+@pytest.mark.parametrize(
+    ("name", "data"), [("vae", "digits"), ("wgan", "eight-gaussians"), ("ddpm", "eight-gaussians")]
+)
 def test_the_numbers_are_those_of_the_processor(name: str, data: str) -> None:
     models, loaded = [make(name, data) for _ in range(2)], few(data)
     expected = training_of(models[0], loaded, "cpu").step().terms

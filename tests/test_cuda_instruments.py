@@ -29,7 +29,6 @@ from genmodels.instruments import (
 from genmodels.recording import Recording
 from genmodels.runs import Run
 from tests.pretended_gpu import pretended
-from tests.test_base import EVERY
 from tests.test_cuda import few
 
 RUNS: dict[str, tuple[str, str, dict[str, Any]]] = {

@@ -124,7 +124,7 @@ class OnGpu(Tensor):
 
 
 class GpuGenerator(random.Rows):
-    """A generator that says it is on the GPU: the numbers are those of the processor's, the form of its state is not."""
+    """A generator that says it is on the GPU: the numbers are those of the processor's, the form of its state not."""
 
     device = CUDA
 

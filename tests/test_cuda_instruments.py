@@ -1,4 +1,4 @@
-"""Every instrument and measure of a model on a GPU that is pretended (:mod:`tests.pretended_gpu`), its data on either."""
+"""Every instrument and measure of a model on a pretended GPU (:mod:`tests.pretended_gpu`), its data on either device."""
 
 import functools
 from collections.abc import Callable, Generator

@@ -1,4 +1,4 @@
-"""Every instrument and measure of a model on a pretended GPU (:mod:`tests.pretended_gpu`), its data on either device."""
+"""Every instrument and measure of a model on a pretended GPU (:mod:`tests.pretended_gpu`), its data on either."""
 
 import functools
 from collections.abc import Callable, Generator

@@ -1,6 +1,8 @@
 """Every instrument and measure of a model on a pretended GPU (:mod:`tests.pretended_gpu`), its data on either."""
 
 import functools
+import inspect
+import sys
 from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
@@ -8,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from genmodels import evaluation, runs
+from genmodels import evaluation, pace, runs
 from genmodels.data import Data
 from genmodels.instruments import (
     ddpm,
@@ -66,6 +68,7 @@ CALLS: list[tuple[str, Call]] = [
     ("ddpm", lambda run, m, d: ddpm.tables(m)),
     ("ddpm", lambda run, m, d: ddpm.denoised(run, n=2, how={"steps": 3})),
     ("ddpm-points", lambda run, m, d: ddpm.compared(run, n=3)),
+    ("ddpm", lambda run, m, d: ddpm.judged(run, n=50)),
     ("ddpm", lambda run, m, d: ddpm_bound.every_term(run, n=2)),
     ("ddpm-points", lambda run, m, d: ddpm_bound.every_term(run, n=2)),
     ("ddpm", lambda run, m, d: ddpm_bound.numbers(m, d, 0, 5)),
@@ -137,6 +140,44 @@ def test_every_instrument_of_a_model_on_the_gpu(
         data = little.to(place)
         monkeypatch.setattr(Run, "data", lambda self, *_, **__: data)
         assert done(call(run, runs.find(run).model(), data)) is not None
+
+
+NO_MODEL = {  # functions of numbers, of a plan or of the data alone, and parts of those that are called
+    *(ddpm.asked_of, ddpm.count_of, ddpm.evaluations, ddpm.examples_of, ddpm.film_of, ddpm.frames_of),
+    *(ddpm.images_only, ddpm.shown, ddpm_edit.mask, score.best_eps, score.noised, score.shades, sampling.options),
+    *(gan.kde, gan.linear, gan.spherical, gan_lab.apart, gan_lab.normal, gan_lab.rivals, gan_lab.saturation),
+    *(gan_modes.cases, gan_modes.reached, gan_play.shades, gan_play.turns_of, vae.densities, vae.encoded, vae.examples),
+    *(vae_collapse.cures, vae_latent.ellipses, vae_plane.gap, vae_read.frame),
+}
+
+
+def test_no_instrument_is_left_out() -> None:
+    modules = [ddpm, ddpm_bound, ddpm_edit, gan, gan_lab, gan_modes, gan_play]
+    modules += [sampling, score, vae, vae_collapse, vae_latent, vae_plane, vae_read]
+    names = {(module.__name__, name) for module in modules for name in module.__all__}
+    public = {(module, name) for module, name in names if inspect.isfunction(getattr(sys.modules[module], name))}
+    called = {(one.__globals__[c[0]].__name__, c[1]) for _, one in CALLS for c in [one.__code__.co_names]}
+    missing = public - called - {(one.__module__, one.__name__) for one in NO_MODEL}
+    assert missing == set()
+
+
+def test_a_run_is_recorded_and_resumed_on_the_gpu() -> None:
+    with pretended():
+        run = runs.create("gan", "digits", arguments={"hidden": 8, "classes": 10}, settings={"steps": 4}, device="cuda")
+        recording = Recording(run)
+        next(recording.steps())
+        recording.close("stopped")
+        recording = Recording(run)
+        list(recording.steps())
+        recording.close()
+    assert run.state()["state"] == "finished"
+    assert run.snapshots()[-1] == 4
+    assert run.model().device.type == "cpu"
+
+
+def test_a_training_is_timed_on_the_gpu() -> None:
+    with pretended():
+        assert done(pace.timed("gan", "eight-gaussians", {"hidden": 8}, {"steps": 30}, "GPU"))["timed"] > 0
 
 
 @pytest.mark.parametrize("place", ["cpu", "cuda"])

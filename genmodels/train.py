@@ -88,7 +88,7 @@ class Training:
             raise BadInput(f"batch_size = {settings.batch_size} cannot be shared by {world} processes: use a multiple.")
         self.model, self.data, self.settings = model.to(device).train(), data.to(device), settings
         model.label_shares, model.grey_levels = shares_of(model, data), data.levels or model.grey_levels
-        self.device, self.rank, self.world = torch.device(device), rank, world
+        self.device, self.rank, self.world = torch.empty(0, device=device).device, rank, world  # "cuda" is "cuda:0"
         self.rng = random.generator(settings.seed, self.device, rank=rank, world=world)
         self.batches = Batches(len(data.train), settings.batch_size, settings.seed, self.device)
         self.turns = model.turns()
@@ -101,8 +101,8 @@ class Training:
         self.step_, self.seconds = 0, 0.0
         self._pending: list[dict[str, Tensor]] = []  # terms since the last log, still on the device
         self._draws = any(isinstance(m, nn.modules.dropout._DropoutNd) and m.p > 0 for m in model.modules())
-        # dropout draws from torch's global stream: this training has one of its own
-        self._global = torch.Generator().manual_seed(settings.seed + rank).get_state()
+        # dropout draws from the device's global stream: this training has one of its own
+        self._global = random.generator(settings.seed + rank, self.device).get_state()
         self._bf16 = precision(settings.precision, self.device, model.shape) == torch.bfloat16
         if settings.compile:
             for network in model.children():
@@ -167,17 +167,19 @@ class Training:
 
     @contextmanager
     def _own_global_stream(self) -> Iterator[None]:
-        """Dropout draws from torch's global stream: several trainings in one process must not share it."""
+        """Dropout draws from the device's global stream: several trainings in one process must not share it."""
         if not self._draws:
             yield
             return
-        outside = torch.get_rng_state()
-        torch.set_rng_state(self._global)
+        is_gpu = self.device.type == "cuda"
+        stream = torch.cuda.default_generators[self.device.index] if is_gpu else torch.default_generator
+        outside = stream.get_state()
+        stream.set_state(self._global)
         try:
             yield
         finally:
-            self._global = torch.get_rng_state()
-            torch.set_rng_state(outside)
+            self._global = stream.get_state()
+            stream.set_state(outside)
 
     def _average(self) -> None:
         """ema ← d·ema + (1 − d)·weights; d rises to its value, so that the first steps are soon forgotten."""
@@ -240,7 +242,8 @@ class Training:
                 terms = self.model.loss(x, self.data.validation.y, player=player, rng=rng)
                 found |= {f"held-out {self._term(name, player)}": value for name, value in terms.items()}
         self.model.train()
-        return {name: value.item() for name, value in found.items()}
+        values = torch.stack([value.double() for value in found.values()])  # so that the device is waited for once
+        return dict(zip(found, values.tolist(), strict=True))
 
     # Saving and resuming ------------------------------------------------------------------------------------------
 
@@ -263,7 +266,7 @@ class Training:
         return {k: v.detach().cpu().clone(memory_format=torch.contiguous_format) for k, v in tensors.items()}, numbers
 
     def restore(self, tensors: dict[str, Tensor], numbers: dict[str, Any]) -> None:
-        """Go back to a :meth:`state`."""
+        """Go back to a :meth:`state`: exactly, on the kind of device that it is of; on another with other noise."""
         part = lambda prefix: {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}  # noqa: E731
         self.model.load_state_dict(part("model/"))
         if self.ema is not None:
@@ -274,9 +277,13 @@ class Training:
                 i, slot = key.split("/")
                 slots.setdefault(int(i), {})[slot] = value
             optimizer.load_state_dict(optimizer.state_dict() | {"state": slots})
-        self.rng.set_state(tensors["rng"])
-        self._global = tensors["rng/global"]
         self.step_, self.seconds, self.lr = int(numbers["step"]), float(numbers["seconds"]), float(numbers["lr"])
+        if len(tensors["rng"]) == len(self.rng.get_state()):
+            self.rng.set_state(tensors["rng"])
+        else:  # of another kind of device, whose noise this one cannot draw: it draws noise of its own from here on
+            self.rng.manual_seed(self.settings.seed + self.step_)
+        if len(tensors["rng/global"]) == len(self._global):
+            self._global = tensors["rng/global"]
         kept = part("pending/")
         pending = {k: kept[k].to(self.device) for k in numbers.get("terms", kept)}
         self._pending = [dict(zip(pending, row, strict=True)) for row in zip(*pending.values(), strict=True)]

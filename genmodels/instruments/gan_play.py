@@ -76,7 +76,7 @@ def play(run: str, step: int | None, moves: str) -> Generator[float, None, Array
 def _taken(model: Adversarial, data: Data, settings: dict[str, Any], turns: str) -> Iterator[str]:
     """Take the turns, one after the other, with the loop that every training uses."""
     plain = {"steps": LONG, "decay": "constant", "warmup": 0, "ema": 0.0, "compile": False, "precision": "float32"}
-    training = Training(model, data, Settings.of(settings | plain))
+    training = Training(model, data, Settings.of(settings | plain), device=model.device)
     judge, generator = model.players()
     for who in turns:
         training.turns = (generator if who == "g" else judge,)
@@ -89,10 +89,10 @@ def _taken(model: Adversarial, data: Data, settings: dict[str, Any], turns: str)
 
 def _frame(model: Adversarial, data: Data, half: float) -> Arrays:
     """What is seen between two turns."""
-    z = random.randn(POINTS, model.latent_dim, rng=random.generator(0))
-    y = data.test.y[:POINTS] if model.classes else None
+    z = random.randn(POINTS, model.latent_dim, rng=random.generator(0, model.device))
+    y = data.test.y[:POINTS].to(model.device) if model.classes else None
     with torch.no_grad():
-        points = model.decode(z, y).numpy()
+        points = model.decode(z, y).cpu().numpy()
     found = surface(model, half, side=SIDE)
     terms = np.array(list(numbers(model, data).values()))
     return {"points": points, "maps": (found.values - found.middle).astype(np.float32), "terms": terms}

@@ -253,12 +253,12 @@ def ladder(run: str, step: int | None = None, n: int = 200) -> Generator[float, 
     x, _ = examples(model, data, n)
     rng = random.generator(0, model.device)
     bound = likelihood.elbo(model, x, rng=rng)
-    found: dict[str, Array] = {"k": np.array(LADDER), "elbo": bound.elbo.numpy()}
+    found: dict[str, Array] = {"k": np.array(LADDER), "elbo": bound.elbo.cpu().numpy()}
     if isinstance(model.prior, FlowPrior) and model.latent_dim > 1:
-        found["kl"] = bound.kl.mean().reshape(1).numpy()  # its dimensions cannot be told apart
+        found["kl"] = bound.kl.mean().reshape(1).cpu().numpy()  # its dimensions cannot be told apart
     else:
-        found["kl"] = likelihood.kl_per_dimension(model, x, rng=rng).numpy()
-    found["active"] = likelihood.activity(model, x).numpy()
+        found["kl"] = likelihood.kl_per_dimension(model, x, rng=rng).cpu().numpy()
+    found["active"] = likelihood.activity(model, x).cpu().numpy()
     yield 0.05
     bounds = []
     for i, k in enumerate(LADDER):
@@ -271,5 +271,5 @@ def ladder(run: str, step: int | None = None, n: int = 200) -> Generator[float, 
     found["iwae_se"] = np.array([float(b.std()) / math.sqrt(len(b)) for b in bounds])
     if model.latent_dim <= 2:
         exact = likelihood.quadrature(model, x)
-        found |= {"exact": exact.log_prob.numpy(), "points": np.array(exact.points)}
+        found |= {"exact": exact.log_prob.cpu().numpy(), "points": np.array(exact.points)}
     return found

@@ -56,11 +56,11 @@ def density(run: str, step: int | None = None, side: int = 72, n: int = 1500) ->
     half = DATASETS[data.name].extent
     axis = (torch.arange(side) + 0.5) / side * 2 * half - half  # the middles of the cells
     grid = torch.stack(torch.meshgrid(axis, axis, indexing="xy"), -1).reshape(-1, 2)
-    x = torch.cat([grid, data.test.x[:n]])
+    x = torch.cat([grid, data.test.x[:n].cpu()])
     parts: list[Tensor] = []
     for part in x.split(ROWS):
         yield len(parts) * ROWS / len(x)
-        parts.append(likelihood.quadrature(model, part, tolerance=CLOSE).log_prob.cpu())
+        parts.append(likelihood.quadrature(model, part.to(model.device), tolerance=CLOSE).log_prob.cpu())
     log_p = torch.cat(parts)
     found = {"learned": log_p[: len(grid)].exp().view(side, side).numpy(), "extent": np.array([-half, half] * 2)}
     if data.log_prob is not None:

@@ -179,7 +179,8 @@ class VAE(GenerativeModel):
     def logvar_x(self) -> Tensor:
         """log σ² of a Gaussian decoder, one for all dimensions (Rybkin et al. 2021, https://arxiv.org/abs/2006.13202)."""
         if self.sigma:
-            return torch.tensor(2 * math.log(self.sigma), dtype=next(self.parameters()).dtype)
+            weight = next(self.parameters())
+            return weight.new_full((), 2 * math.log(self.sigma))
         return 2 * self.log_sigma
 
     def decode(self, z: Tensor) -> Tensor:

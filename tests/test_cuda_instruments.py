@@ -1,0 +1,190 @@
+"""Every instrument and measure of a model on a pretended GPU (:mod:`tests.pretended_gpu`), its data on either."""
+
+import functools
+import inspect
+import sys
+from collections.abc import Callable, Generator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from genmodels import evaluation, pace, runs
+from genmodels.data import Data
+from genmodels.instruments import (
+    ddpm,
+    ddpm_bound,
+    ddpm_edit,
+    gan,
+    gan_lab,
+    gan_modes,
+    gan_play,
+    sampling,
+    score,
+    vae,
+    vae_collapse,
+    vae_latent,
+    vae_plane,
+    vae_read,
+)
+from genmodels.recording import Recording
+from genmodels.runs import Run
+from tests.pretended_gpu import pretended
+from tests.test_cuda import few
+
+RUNS: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "vae": ("vae", "digits", {"hidden": 16}),
+    "vae-points": ("vae", "two-moons", {"hidden": 16, "latent_dim": 1}),
+    "vae-grey": ("vae", "digits", {"hidden": 16, "decoder": "gaussian", "sigma": 0.5, "prior": "vamp"}),
+    "ddpm": ("ddpm", "digits", {"T": 12, "width": 8, "depth": 1}),
+    "ddpm-points": ("ddpm", "eight-gaussians", {"T": 12, "hidden": 16}),
+    "gan": ("gan", "eight-gaussians", {"hidden": 8}),
+    "gan-classes": ("gan", "digits", {"hidden": 8, "classes": 10}),
+    "wgan": ("wgan", "eight-gaussians", {"hidden": 8}),
+    "bigan": ("bigan", "digits", {"hidden": 8}),
+}
+PEN = np.pad(np.full((4, 4), 255.0), 2)
+
+Call = Callable[[str, Any, Data], Any]
+CALLS: list[tuple[str, Call]] = [
+    ("vae", lambda run, m, d: vae.manifold(m, 3)),
+    ("vae-grey", lambda run, m, d: vae.manifold(m, 3)),
+    ("vae", lambda run, m, d: vae.map_of_z(m, d, side=8, n=20)),
+    ("vae", lambda run, m, d: vae.aggregate(run, side=8, n=20)),
+    ("vae", lambda run, m, d: vae.path(m, d, 0, 1, frames=3, spherical=True)),
+    ("vae", lambda run, m, d: vae.sweep(m, d, 1, steps=3)),
+    ("vae", lambda run, m, d: vae.reconstructions(m, d, 3, among=9)),
+    ("vae-grey", lambda run, m, d: vae.numbers(m, d, 1)),
+    ("vae", lambda run, m, d: vae.ladder(run, n=3)),
+    ("vae-grey", lambda run, m, d: vae_collapse.usage(m, d, 9)),
+    ("vae", lambda run, m, d: vae_latent.stretch(m, side=4)),
+    ("vae", lambda run, m, d: vae_latent.geodesic(run, 0, 1, frames=4, iterations=2)),
+    ("vae-grey", lambda run, m, d: vae_latent.gap(run, 0, steps=2)),
+    ("vae-points", lambda run, m, d: vae_plane.density(run, side=4, n=9)),
+    ("vae-points", lambda run, m, d: vae_plane.posterior(run, 0, side=9)),
+    ("vae", lambda run, m, d: vae_read.Reader(m, d).read(PEN)),
+    ("ddpm", lambda run, m, d: ddpm.noising(m, d, frames=4)),
+    ("ddpm", lambda run, m, d: ddpm.tables(m)),
+    ("ddpm", lambda run, m, d: ddpm.denoised(run, n=2, how={"steps": 3})),
+    ("ddpm-points", lambda run, m, d: ddpm.compared(run, n=3)),
+    ("ddpm", lambda run, m, d: ddpm.judged(run, n=50)),
+    ("ddpm", lambda run, m, d: ddpm_bound.every_term(run, n=2)),
+    ("ddpm-points", lambda run, m, d: ddpm_bound.every_term(run, n=2)),
+    ("ddpm", lambda run, m, d: ddpm_bound.numbers(m, d, 0, 5)),
+    ("ddpm", lambda run, m, d: ddpm_edit.redrawn(run, t=6, n=2, steps=2)),
+    ("ddpm", lambda run, m, d: ddpm_edit.filled(run, n=2, steps=2, resample=2)),
+    ("ddpm", lambda run, m, d: ddpm_edit.interpolated(run, n=3, steps=2)),
+    ("ddpm-points", lambda run, m, d: score.field(run, n=5, frames=3, side=3)),
+    ("ddpm-points", lambda run, m, d: score.density(run, side=4, steps=2)),
+    ("ddpm", lambda run, m, d: sampling.samples(run, 3, how={"steps": 2})),
+    ("gan-classes", lambda run, m, d: sampling.samples(run, 3, label=2)),
+    ("gan", lambda run, m, d: gan.surface(m, 2.0, side=4)),
+    ("wgan", lambda run, m, d: gan.surface(m, 2.0, side=4)),
+    ("gan", lambda run, m, d: gan.arrows(m, 5)),
+    ("gan", lambda run, m, d: gan.best_discriminator(m, d, 2.0, side=4, n=20)),
+    ("wgan", lambda run, m, d: gan.slopes(m, d, 9)),
+    ("gan-classes", lambda run, m, d: gan.slopes(m, d, 9)),
+    ("wgan", lambda run, m, d: gan.coverage(m, d, 9)),
+    ("wgan", lambda run, m, d: gan.floor(d, 4)),
+    ("gan-classes", lambda run, m, d: gan.sheet(m, 3, label=1)),
+    ("gan-classes", lambda run, m, d: gan.path(m, 0, 1, frames=3, label=1)),
+    ("gan-classes", lambda run, m, d: gan.numbers(m, d, 9)),
+    ("bigan", lambda run, m, d: gan.numbers(m, d, 9)),
+    ("wgan", lambda run, m, d: gan_lab.transport(m, d, 9)),
+    ("wgan", lambda run, m, d: gan_lab.steepness(m, 2.0, side=4)),
+    ("wgan", lambda run, m, d: gan_lab.verdict(m, d, 9)),
+    ("gan-classes", lambda run, m, d: gan_lab.verdict(m, d, 9)),
+    ("bigan", lambda run, m, d: gan_lab.back(m, d, 5)),
+    ("bigan", lambda run, m, d: gan_lab.read(m, d, PEN)),
+    ("wgan", lambda run, m, d: gan_modes.history(run, [0], 9)),
+    ("gan-classes", lambda run, m, d: gan_modes.history(run, [0], 9)),
+    ("gan-classes", lambda run, m, d: gan_modes.count(runs.find(run), 0, 9)),
+    ("wgan", lambda run, m, d: gan_play.play(run, 0, "d1g1")),
+]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of each of RUNS, two steps long, trained on the processor."""
+    root = tmp_path_factory.mktemp("gpu")
+    for title, (model, data, arguments) in RUNS.items():
+        settings = {"steps": 2, "batch_size": 8}
+        run = runs.create(model, data, arguments=arguments, settings=settings, device="cpu", folder=root / title)
+        recording = Recording(run)
+        list(recording.steps())
+        recording.close()
+    return root
+
+
+def done(found: Any) -> Any:
+    """What a task returns, its steps taken; anything else as it is."""
+    if not isinstance(found, Generator):
+        return found
+    while True:
+        try:
+            next(found)
+        except StopIteration as end:
+            return end.value
+
+
+@pytest.mark.parametrize("place", ["cpu", "cuda"])
+@pytest.mark.parametrize(("run", "call"), [pytest.param(*one, id=f"{i}-{one[0]}") for i, one in enumerate(CALLS)])
+def test_every_instrument_of_a_model_on_the_gpu(
+    run: str, call: Call, place: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GENMODELS_RUNS", str(folder))
+    monkeypatch.setattr(Run, "model", functools.partialmethod(Run.model, device="cuda"))
+    little = few(RUNS[run][1], 40)
+    with pretended():
+        data = little.to(place)
+        monkeypatch.setattr(Run, "data", lambda self, *_, **__: data)
+        assert done(call(run, runs.find(run).model(), data)) is not None
+
+
+NO_MODEL = {  # functions of numbers, of a plan or of the data alone, and parts of those that are called
+    *(ddpm.asked_of, ddpm.count_of, ddpm.evaluations, ddpm.examples_of, ddpm.film_of, ddpm.frames_of),
+    *(ddpm.images_only, ddpm.shown, ddpm_edit.mask, score.best_eps, score.noised, score.shades, sampling.options),
+    *(gan.kde, gan.linear, gan.spherical, gan_lab.apart, gan_lab.normal, gan_lab.rivals, gan_lab.saturation),
+    *(gan_modes.cases, gan_modes.reached, gan_play.shades, gan_play.turns_of, vae.densities, vae.encoded, vae.examples),
+    *(vae_collapse.cures, vae_latent.ellipses, vae_plane.gap, vae_read.frame),
+}
+
+
+def test_no_instrument_is_left_out() -> None:
+    modules = [ddpm, ddpm_bound, ddpm_edit, gan, gan_lab, gan_modes, gan_play]
+    modules += [sampling, score, vae, vae_collapse, vae_latent, vae_plane, vae_read]
+    names = {(module.__name__, name) for module in modules for name in module.__all__}
+    public = {(module, name) for module, name in names if inspect.isfunction(getattr(sys.modules[module], name))}
+    called = {(one.__globals__[c[0]].__name__, c[1]) for _, one in CALLS for c in [one.__code__.co_names]}
+    missing = public - called - {(one.__module__, one.__name__) for one in NO_MODEL}
+    assert missing == set()
+
+
+def test_a_run_is_recorded_and_resumed_on_the_gpu() -> None:
+    with pretended():
+        run = runs.create("gan", "digits", arguments={"hidden": 8, "classes": 10}, settings={"steps": 4}, device="cuda")
+        recording = Recording(run)
+        next(recording.steps())
+        recording.close("stopped")
+        recording = Recording(run)
+        list(recording.steps())
+        recording.close()
+    assert run.state()["state"] == "finished"
+    assert run.snapshots()[-1] == 4
+    assert run.model().device.type == "cpu"
+
+
+def test_a_training_is_timed_on_the_gpu() -> None:
+    with pretended():
+        assert done(pace.timed("gan", "eight-gaussians", {"hidden": 8}, {"steps": 30}, "GPU"))["timed"] > 0
+
+
+@pytest.mark.parametrize("place", ["cpu", "cuda"])
+@pytest.mark.parametrize("run", RUNS)
+def test_every_measure_of_a_model_on_the_gpu(run: str, place: str, folder: Path) -> None:
+    model, data = Run(folder / run).model(), few(RUNS[run][1], 8)
+    expected = evaluation.measures(model, data, n=8, k=2)
+    with pretended():
+        found = evaluation.measures(model.to("cuda"), data.to(place), n=8, k=2)
+    assert found == pytest.approx(expected, rel=1e-3, abs=1e-3, nan_ok=True)

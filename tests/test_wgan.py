@@ -353,17 +353,19 @@ def test_without_labels_a_conditional_critic_says_so():
 
 
 def test_a_short_training_brings_the_samples_closer():
-    """In most of five trainings W₁ falls below half of what it was, and in all it falls.
+    """In most of five trainings W₁ falls below 0.6 of what it was.
 
-    SEEDS_SAID
+    Of 13 seeds it fell to 0.08 to 0.50, in the middle 0.16. If the logarithms are normal (−1.7 ± 0.5) one seed in 100
+    misses the bar, and three of five do once in 100,000.
     """
     x = 0.2 * random.randn(2000, 2, rng=random.generator(0)) + torch.tensor([1.0, -1.0])
-    model = WGAN((2,), hidden=32, latent_dim=2, n_critic=3, penalty_weight=1.0)
-
-    def distance():
-        return wasserstein1(x[:300], model.sample(300, rng=random.generator(5)))
-
-    before = distance()
-    for _ in fit(Training(model, data_of(x, (2,)), Settings(steps=300, batch_size=64, lr=5e-3))):
-        pass
-    assert distance() < 0.25 * before
+    ratios = []
+    for seed in range(5):
+        torch.manual_seed(seed)
+        model = WGAN((2,), hidden=32, latent_dim=2, n_critic=3, penalty_weight=1.0)
+        before = wasserstein1(x[:300], model.sample(300, rng=random.generator(5)))
+        settings = Settings(steps=150, batch_size=64, lr=5e-3, decay="cosine", seed=seed)
+        for _ in fit(Training(model, data_of(x, (2,)), settings)):
+            pass
+        ratios.append(wasserstein1(x[:300], model.sample(300, rng=random.generator(5))) / before)
+    assert sorted(ratios)[2] < 0.6

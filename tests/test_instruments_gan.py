@@ -233,7 +233,7 @@ def test_of_a_conditional_model_the_distance_and_the_floor_are_of_each_class():
 
 
 def test_what_is_measured_does_not_hang_on_the_order_of_the_test_set(data):
-    """Of a test set sorted along the first axis the first 400 are its left end; these are as good as of one unsorted."""
+    """Of a test set sorted along the first axis the first 400 are its left end; these are as good as of one in none."""
     order = data.test.x[:, 0].argsort()
     test = datasets.Split(data.test.x[order], data.test.y[order])
     ordered = dataclasses.replace(data, test=test)

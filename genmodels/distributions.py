@@ -116,8 +116,10 @@ def continuous_bernoulli_quantile(u: Tensor, logits: Tensor) -> Tensor:
 # Points -----------------------------------------------------------------------------------------------------------
 
 
-def assignment(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+def assignment(x: Tensor, y: Tensor, labels: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """The cheapest way to carry the points ``x`` (N, D) to the points ``y`` (N, D), each to one of its own.
+
+    With ``labels`` (N,), of the i-th row of both sets, a point is carried only to one of its own label.
 
     Returns:
         The length ‖x_i − y_j(i)‖ of each way, (N,), float64, and j, int64 (N,). The mean length is the exact
@@ -126,5 +128,7 @@ def assignment(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     from scipy.optimize import linear_sum_assignment  # 30 MB that no server needs before somebody asks for this
 
     cost = torch.cdist(x.detach().double(), y.detach().double(), compute_mode="donot_use_mm_for_euclid_dist")
+    if labels is not None:
+        cost = cost.masked_fill(labels[:, None] != labels, math.inf)
     rows, columns = linear_sum_assignment(cost.cpu().numpy())
     return cost[rows, columns], torch.as_tensor(columns, device=x.device)

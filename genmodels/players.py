@@ -19,9 +19,20 @@ from torch.nn.utils.parametrizations import spectral_norm
 from genmodels.errors import BadInput
 from genmodels.nn import MLP
 
-__all__ = ["Critic", "PairCritic", "critic_features", "generator", "given", "normalize_spectrally"]
+__all__ = [
+    "ACTIVATIONS",
+    "Critic",
+    "PairCritic",
+    "critic_features",
+    "generator",
+    "given",
+    "normalize_spectrally",
+    "stretch",
+]
 
 SLOPE = 0.2  # of the leaky ReLU
+ACTIVATIONS = ("leaky-relu", "elu")
+"""Of a critic: neither is anywhere steeper than 1. ELU has no kinks: Clevert et al. (2016), arXiv:1511.07289."""
 
 
 def given(y: Tensor | None, classes: int) -> Tensor:
@@ -37,10 +48,16 @@ class Critic(nn.Module):
     .. math:: s(x, y) = w^\top \phi(x) + v_y^\top \phi(x) + b
 
     Miyato & Koyama (2018), cGANs with projection discriminator, eq. 3. https://arxiv.org/abs/1802.05637
+
+    ``spectral``: every weight has norm 1. ``lipschitz``: what slope is left to the whole is then divided away
+    (:meth:`bound`), so that the score of a given label is nowhere steeper in x than 1.
     """
 
-    def __init__(self, features: nn.Module, width: int, classes: int = 0, *, spectral: bool = False) -> None:
+    def __init__(
+        self, features: nn.Module, width: int, classes: int = 0, *, spectral: bool = False, lipschitz: bool = False
+    ) -> None:
         super().__init__()
+        self.lipschitz = lipschitz
         self.features = features
         self.score = nn.Linear(width, 1)
         self.label = nn.Embedding.from_pretrained(torch.randn(classes, width), freeze=False) if classes else None
@@ -53,7 +70,14 @@ class Critic(nn.Module):
         s = self.score(h).squeeze(1)
         if self.label is not None:
             s = s + (self.label(given(y, self.label.num_embeddings)) * h).sum(1)
-        return s.to(x.dtype)
+        return (s / self.bound() if self.lipschitz else s).to(x.dtype)
+
+    def bound(self) -> float:
+        """The largest slope in x that a score can have whose weights all have norm 1.
+
+        The layers' :func:`stretch` multiplied; with labels twice that, for ‖w + v_y‖ ≤ ‖w‖ + ‖v_y‖ ≤ 2.
+        """
+        return math.prod(map(stretch, self.features.modules())) * (1 if self.label is None else 2)
 
 
 class PairCritic(nn.Module):
@@ -97,11 +121,27 @@ class Dropout(nn.Dropout):
 def normalize_spectrally(network: nn.Module) -> None:
     """Divide every weight by its largest singular value, found by one power iteration at each training pass.
 
+    That of a convolution is taken of its kernel as a matrix (outputs, inputs · height · width), which is not the norm
+    of the map between images: see :func:`stretch`.
+
     Miyato et al. (2018), Spectral normalization for generative adversarial networks. https://arxiv.org/abs/1802.05957
     """
     for layer in network.modules():
         if isinstance(layer, nn.Linear | nn.Conv2d | nn.Embedding):
             spectral_norm(layer)
+
+
+def stretch(layer: nn.Module) -> float:
+    """How many times longer a layer may make a difference of two inputs, if its weight as a matrix has norm 1.
+
+    A convolution is that matrix applied to every patch. With kernels of k pixels every s of them a pixel lies in at
+    most ⌈k/s⌉ patches along each side, so that all patches together are at most √(⌈k/s⌉ · ⌈k/s⌉) times as long as the
+    image: 2 for a kernel of 4 at stride 2. Compare Cisse et al. (2017), Parseval networks, on convolutions.
+    https://arxiv.org/abs/1704.08847
+    """
+    if not isinstance(layer, nn.Conv2d):
+        return 1.0
+    return math.sqrt(math.prod(-(-k // s) for k, s in zip(layer.kernel_size, layer.stride, strict=True)))
 
 
 def generator(network: str, inputs: int, shape: tuple[int, ...], hidden: int) -> nn.Module:
@@ -118,28 +158,35 @@ def generator(network: str, inputs: int, shape: tuple[int, ...], hidden: int) ->
     return nn.Sequential(*layers, nn.Linear(widths[-1], math.prod(shape)), nn.Tanh(), nn.Unflatten(1, shape))
 
 
-def critic_features(network: str, shape: tuple[int, ...], hidden: int, *, dropout: float) -> tuple[nn.Module, int]:
+def critic_features(
+    network: str, shape: tuple[int, ...], hidden: int, *, dropout: float, activation: str = "leaky-relu"
+) -> tuple[nn.Module, int]:
     r"""The hidden layers of a critic, from data (B, \*shape) to (B, width), and that width."""
     _check(network, shape)
     if len(shape) == 1:
-        return nn.Sequential(*_dense([*shape, hidden, hidden, hidden], 0.0)), hidden
+        return nn.Sequential(*_dense([*shape, hidden, hidden, hidden], 0.0, activation)), hidden
     if network == "mlp":
-        return nn.Sequential(nn.Flatten(), *_dense([math.prod(shape), 4 * hidden, 2 * hidden], dropout)), 2 * hidden
+        widths = [math.prod(shape), 4 * hidden, 2 * hidden]
+        return nn.Sequential(nn.Flatten(), *_dense(widths, dropout, activation)), 2 * hidden
     channels = _stages(shape, hidden)[0]
     layers: list[nn.Module] = []
     for n_in, n_out in pairwise(channels):
-        layers += [nn.Conv2d(n_in, n_out, 4, stride=2, padding=1), nn.LeakyReLU(SLOPE)]
+        layers += [nn.Conv2d(n_in, n_out, 4, stride=2, padding=1), _activation(activation)]
     height, width = (size >> (len(channels) - 1) for size in shape[1:])  # a kernel of 4 halves and rounds down
-    dense = _dense([hidden * height * width, 4 * hidden], dropout)
+    dense = _dense([hidden * height * width, 4 * hidden], dropout, activation)
     # channels last: a turn of a critic with gradient penalty takes a fifth less on the processor
     return nn.Sequential(*layers, FlattenMaps(), *dense).to(memory_format=torch.channels_last), 4 * hidden
 
 
-def _dense(sizes: list[int], dropout: float) -> list[nn.Module]:
+def _dense(sizes: list[int], dropout: float, activation: str = "leaky-relu") -> list[nn.Module]:
     layers: list[nn.Module] = []
     for n_in, n_out in pairwise(sizes):
-        layers += [nn.Linear(n_in, n_out), nn.LeakyReLU(SLOPE)] + ([Dropout(dropout)] if dropout else [])
+        layers += [nn.Linear(n_in, n_out), _activation(activation)] + ([Dropout(dropout)] if dropout else [])
     return layers
+
+
+def _activation(name: str) -> nn.Module:
+    return nn.ELU() if name == "elu" else nn.LeakyReLU(SLOPE)
 
 
 class FlattenMaps(nn.Module):

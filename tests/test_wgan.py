@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from scipy.stats import wasserstein_distance
 from torch import nn
 
 from genmodels import random
@@ -12,6 +13,7 @@ from genmodels.errors import BadInput
 from genmodels.metrics.distances import wasserstein1
 from genmodels.models.base import load, only
 from genmodels.models.wgan import PENALTIES, WGAN, between, gradient_norm
+from genmodels.players import Critic, stretch
 from genmodels.settings import Settings
 from genmodels.train import Training, fit
 
@@ -126,56 +128,143 @@ def test_each_variant_has_the_optimizer_of_its_paper():
     assert adam.defaults["betas"] == (0.0, 0.9)
 
 
-def test_a_spectrally_normalized_critic_is_lipschitz():
-    torch.manual_seed(0)
-    model = WGAN((2,), penalty="spectral", hidden=32)
-    for parameter in model.critic.parameters():
-        parameter.data *= 10
-    for _ in range(50):
-        model.critic(random.randn(4, 2))
-    x, y = random.randn(2, 500, 2, rng=random.generator(0))
-    difference = (model.critic(x) - model.critic(y)).abs()
-    assert (difference <= (x - y).norm(dim=1) * 1.01).all()
+@pytest.mark.parametrize("shape", [(2,), (1, 8, 8)])
+@pytest.mark.parametrize("penalty", PENALTIES)
+def test_the_estimate_is_the_difference_of_the_mean_scores(shape, penalty):
+    model = WGAN(shape, penalty=penalty, hidden=8).double().eval()
+    x = random.randn(20, *shape, rng=random.generator(0)).double()
+    terms = model.loss(x, player="critic", rng=random.generator(1))
+    fake = model.generate(model.noise(x, random.generator(1)))
+    expected = model.critic(x).sum() / 20 - model.critic(fake).sum() / 20
+    torch.testing.assert_close(terms["wasserstein"], expected)
+    if penalty == "gp":
+        assert terms["loss"] == -expected + 10 * terms["penalty"]
+        assert terms["wasserstein (flow)"] == expected - 20 * terms["penalty"]
+    else:
+        assert terms["loss"] == -expected
 
 
-def estimate(x, points, penalty_weight):
-    """The mean of the critic's last estimates, where it alone learns."""
-    torch.manual_seed(0)
-    model = WGAN((2,), hidden=64, latent_dim=2, penalty_weight=penalty_weight)
-    model.generator = Fixed(points)
-    rng, optimizer = random.generator(0), model.optimizer("critic", 2e-3)
-    estimates = []
-    for _ in range(500):
-        terms = model.loss(x, player="critic", rng=rng)
+@pytest.mark.parametrize("weight", [0.3, 1.0, 10.0])
+@pytest.mark.parametrize("seed", range(4))
+def test_a_linear_critic_under_the_penalty_ends_at_its_best_slope_from_anywhere(weight, seed):
+    """Of a shift by v the best linear critic has slope k = 1 + |v|/2λ: the only maximum of k|v| − λ(k − 1)².
+
+    It is reached from everywhere but from a line, which has probability 0; for a shift and a linear critic the penalty
+    does not depend on where it is taken, so that there is no noise. Less 2λP the estimate is the distance.
+    """
+    torch.manual_seed(seed)
+    v = random.randn(2, rng=random.generator(seed)).double()
+    x = random.randn(64, 2, rng=random.generator(1)).double()
+    model = WGAN((2,), hidden=8, penalty_weight=weight).double()
+    model.generator, model.critic = Fixed(x - v), Critic(nn.Identity(), 2).double()
+    optimizer = torch.optim.SGD(model.critic.parameters(), lr=0.3 / weight)
+    for _ in range(1500):
+        terms = model.loss(x, player="critic", rng=random.generator(2))
         optimizer.zero_grad()
         terms["loss"].backward()
         optimizer.step()
-        estimates.append(terms["wasserstein"].item())
-    return sum(estimates[-100:]) / 100
+    w = v.norm().item()
+    assert terms["gradient norm"].item() == pytest.approx(1 + w / (2 * weight), rel=1e-6)
+    assert terms["wasserstein"].item() == pytest.approx(w + w**2 / (2 * weight), rel=1e-6)
+    assert terms["wasserstein (flow)"].item() == pytest.approx(w, rel=1e-6)
 
 
-def test_the_estimate_approaches_the_exact_distance():
-    """The penalty is soft: a slope k costs λ(k − 1)² and gains kW, so that the best estimate is W (1 + W/2λ)."""
-    x = 0.3 * random.randn(256, 2, rng=random.generator(0))
-    moved = x + torch.tensor([1.0, 1.0])
-    w = wasserstein1(x, moved)
-    assert w == pytest.approx(math.sqrt(2), rel=1e-6)
-    assert estimate(x, moved, 10.0) == pytest.approx(w * (1 + w / 20), rel=0.015)
-    assert estimate(x, moved, 1.0) == pytest.approx(w * (1 + w / 2), rel=0.015)
-    torn = torch.cat([x[:128] * 2 + 1, x[128:] - 1])
-    assert estimate(x, torn, 50.0) == pytest.approx(wasserstein1(x, torn), rel=0.05)
-
-
-@pytest.mark.parametrize("w", [0.01, 0.5, 3.0])
 @pytest.mark.parametrize("weight", [0.3, 1.0, 10.0])
-def test_the_estimate_of_a_critic_that_can_do_all_is_solved_for_the_distance(w, weight):
-    """The best slope of k W − λ(k − 1)² is found by search, not by the formula."""
-    slopes = torch.linspace(1, 12, 1_100_001, dtype=torch.float64)
-    k = slopes[(slopes * w - weight * (slopes - 1) ** 2).argmax()]
-    model = WGAN((2,), hidden=8, penalty_weight=weight)
-    assert model.at_slope_1(k * w).item() == pytest.approx(w, rel=1e-4)
-    assert model.at_slope_1(torch.tensor(-0.2)).item() == pytest.approx(-0.2)
-    assert WGAN((2,), hidden=8, penalty="clip").at_slope_1(k * w) == k * w
+def test_on_a_line_the_best_critic_finds_more_than_the_distance_and_less_two_lambda_p_the_distance(weight):
+    """Any two densities p, q and any m of the penalty; the best slope of each cell is found by search, not by formula.
+
+    Integrated by parts the objective is a sum over cells of k|Q − P| − λm(k − 1)².
+    """
+    p, q, m = (t / t.sum() for t in random.rand(3, 40, rng=random.generator(0)).double() + 0.2)
+    gap, width = (q.cumsum(0) - p.cumsum(0)).abs()[:-1], 0.1
+    m = m[:-1] / m[:-1].sum()
+    slopes = torch.linspace(1, 9, 80_001, dtype=torch.float64)[:, None]
+    k = slopes[(slopes * gap * width - weight * m * (slopes - 1) ** 2).argmax(0), 0]
+    assert k.max() < 9
+    w, e, penalty = (gap * width).sum(), (k * gap * width).sum(), (m * (k - 1) ** 2).sum()
+    points = torch.arange(40, dtype=torch.float64) * width
+    assert wasserstein_distance(points, points, p, q) == pytest.approx(w.item())
+    assert e > w + w**2 / (2 * weight)
+    flow = WGAN((2,), hidden=8, penalty_weight=weight).flow(e, penalty)
+    assert flow.item() == pytest.approx(w.item(), rel=1e-3)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    ("shape", "values"),
+    [
+        ((2,), {}),
+        ((2,), {"classes": 3, "activation": "elu"}),
+        ((1, 8, 8), {"network": "mlp"}),
+        ((1, 8, 8), {"network": "conv", "classes": 3}),
+        ((3, 19, 30), {"network": "conv", "activation": "elu"}),
+    ],
+)
+def test_no_spectral_critic_is_steeper_than_1_nor_its_estimate_above_the_distance(shape, values, seed):
+    """Whatever the weights: the kernels are made smooth, which the convolution's norm as a matrix falls short of most.
+
+    Weights are not negative, so that the power iteration has a gap, and a layer has its norm on a constant picture.
+    """
+    torch.manual_seed(seed)
+    model = WGAN(shape, penalty="spectral", hidden=16, **values)
+    for parameter in model.critic.parameters():
+        parameter.data = parameter.data.abs() * (1 + 9 * torch.rand(()))
+    x, y = random.randn(30, *shape, rng=random.generator(seed)), torch.arange(30) % 3
+    for _ in range(100):
+        model.critic(x, y)
+    model.eval()
+    x = torch.cat([x, x.abs()])  # where nothing is cut off
+    y = torch.cat([y, y])
+    norm = gradient_norm(lambda points: model.critic(points, y), x).detach()
+    assert norm.max() <= 1.001
+    shift = torch.full(shape, 0.1)
+    moved = x + shift
+    estimate = model.critic(moved, y).mean() - model.critic(x, y).mean()
+    assert 0 < estimate <= 1.001 * shift.norm()
+    assert model.critic.bound() == 2 ** (values.get("classes", 0) > 0) * 2 ** sum(
+        isinstance(layer, nn.Conv2d) for layer in model.critic.modules()
+    )
+
+
+@pytest.mark.parametrize(("kernel", "stride", "padding"), [(4, 2, 1), (3, 1, 1), (3, 2, 0), (5, 3, 2)])
+def test_a_convolution_stretches_by_no_more_than_is_said(kernel, stride, padding):
+    torch.manual_seed(0)
+    layer = nn.Conv2d(2, 3, kernel, stride=stride, padding=padding, bias=False).double()
+    for smooth in (False, True):
+        if smooth:
+            layer.weight.data = torch.ones_like(layer.weight) + 0.01 * layer.weight
+        matrix = torch.func.jacrev(lambda x: layer(x.view(1, 2, 13, 13)).flatten())(torch.zeros(338).double())
+        norm = torch.linalg.matrix_norm(matrix, 2) / torch.linalg.matrix_norm(layer.weight.flatten(1), 2)
+        assert norm <= stretch(layer) + 1e-9
+    assert norm > 0.75 * stretch(layer)  # and a smooth kernel comes near
+    assert stretch(nn.Linear(3, 4)) == 1
+
+
+def test_a_conditional_models_exact_distance_is_of_each_class_by_itself():
+    """Each label gets the other's data: together they are no distance apart, and each class is."""
+    model = WGAN((2,), hidden=8, classes=2).eval()
+    y = torch.arange(60) % 2
+    x = random.randn(60, 2, rng=random.generator(0)) + 6.0 * y[:, None]
+    model.generate = lambda z, y=None: x.roll(1, 0)
+    terms = model.loss(x, y, player="critic", rng=random.generator(2))
+    apart = [wasserstein1(x[y == k], x.roll(1, 0)[y == k]) for k in (0, 1)]
+    assert terms["wasserstein (exact)"].item() == pytest.approx(sum(apart) / 2)
+    assert terms["wasserstein (exact)"] > 5
+    assert wasserstein1(x, x.roll(1, 0)) == 0
+    assert wasserstein1(x, x.roll(1, 0), y) == pytest.approx(sum(apart) / 2)
+
+
+def test_a_penalty_does_not_see_a_leaky_kink_move_and_sees_elus():
+    """d/db of E(|f′(x)| − 1)² for f(x) = a(x − b), x uniform on [−1, 1]: by autograd, and by differences."""
+    x = torch.linspace(-1, 1, 20_001, dtype=torch.float64)[:, None]
+    for activation, sees in (("leaky-relu", False), ("elu", True)):
+        layer = WGAN((2,), hidden=8, activation=activation).critic.features[1]
+        value = lambda b: (gradient_norm(lambda p: layer(p - b), x) - 1).square().mean()  # noqa: B023, E731
+        b = torch.tensor(0.2, dtype=torch.float64, requires_grad=True)
+        (slope,) = torch.autograd.grad(value(b), b, allow_unused=True)
+        true = (value(b.detach() + 0.01) - value(b.detach() - 0.01)).item() / 0.02
+        assert true > 0.1
+        assert (0 if slope is None else slope.item()) == pytest.approx(true if sees else 0, rel=0.01)
 
 
 def test_held_out_on_the_plane_the_exact_distance_stands_beside_the_estimate():
@@ -184,7 +273,11 @@ def test_held_out_on_the_plane_the_exact_distance_stands_beside_the_estimate():
     points = random.randn(500, 2, rng=random.generator(1))
     model.generator = Fixed(points)
     terms = model.loss(x, player="critic", rng=random.generator(2))
-    assert terms["wasserstein (exact)"].item() == pytest.approx(wasserstein1(x[:400], points[:400]))
+    chosen = random.generator(2)
+    model.noise(x, chosen)
+    between(x, points, chosen)
+    some = random.rand(500, rng=chosen).argsort()[:400]
+    assert terms["wasserstein (exact)"].item() == pytest.approx(wasserstein1(x[some], points[some]))
     assert "wasserstein (exact)" not in model.train().loss(x, player="critic", rng=random.generator(2))
     pictures = WGAN((1, 8, 8), hidden=8).eval()
     assert "wasserstein (exact)" not in pictures.loss(torch.zeros(4, 1, 8, 8), player="critic")
@@ -195,7 +288,7 @@ CONFIGURATIONS = [
     ((2,), {"penalty": "clip", "hidden": 8, "n_critic": 2}),
     ((1, 8, 8), {"penalty": "spectral", "network": "conv", "hidden": 16, "classes": 3}),
     ((1, 28, 28), {"penalty": "gp", "network": "conv", "hidden": 8, "latent_dim": 4}),
-    ((1, 8, 8), {"penalty": "none", "network": "mlp", "hidden": 8}),
+    ((1, 8, 8), {"penalty": "none", "network": "mlp", "hidden": 8, "activation": "elu"}),
 ]
 
 
@@ -260,14 +353,19 @@ def test_without_labels_a_conditional_critic_says_so():
 
 
 def test_a_short_training_brings_the_samples_closer():
-    torch.manual_seed(0)
+    """In most of five trainings W₁ falls below 0.6 of what it was.
+
+    Of 13 seeds it fell to 0.08 to 0.50, in the middle 0.16. If the logarithms are normal (−1.7 ± 0.5) one seed in 100
+    misses the bar, and three of five do once in 100,000.
+    """
     x = 0.2 * random.randn(2000, 2, rng=random.generator(0)) + torch.tensor([1.0, -1.0])
-    model = WGAN((2,), hidden=32, latent_dim=2, n_critic=3, penalty_weight=1.0)
-
-    def distance():
-        return wasserstein1(x[:300], model.sample(300, rng=random.generator(5)))
-
-    before = distance()
-    for _ in fit(Training(model, data_of(x, (2,)), Settings(steps=300, batch_size=64, lr=5e-3))):
-        pass
-    assert distance() < 0.25 * before
+    ratios = []
+    for seed in range(5):
+        torch.manual_seed(seed)
+        model = WGAN((2,), hidden=32, latent_dim=2, n_critic=3, penalty_weight=1.0)
+        before = wasserstein1(x[:300], model.sample(300, rng=random.generator(5)))
+        settings = Settings(steps=150, batch_size=64, lr=5e-3, decay="cosine", seed=seed)
+        for _ in fit(Training(model, data_of(x, (2,)), settings)):
+            pass
+        ratios.append(wasserstein1(x[:300], model.sample(300, rng=random.generator(5))) / before)
+    assert sorted(ratios)[2] < 0.6

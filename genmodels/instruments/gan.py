@@ -20,20 +20,21 @@ from genmodels.models.wgan import WGAN, between, gradient_norm
 
 __all__ = [
     "Arrows",
-    "Best",
     "Coverage",
     "Slopes",
     "Surface",
     "arrows",
-    "best_discriminator",
     "coverage",
     "floor",
-    "kde",
+    "grid_of",
     "linear",
     "numbers",
+    "only_plane",
+    "pairs",
     "path",
     "sheet",
     "slopes",
+    "some",
     "spherical",
     "surface",
 ]
@@ -50,22 +51,29 @@ def _labels(model: Adversarial, n: int, label: int) -> Tensor | None:
     return torch.full((n,), label, device=model.device)
 
 
-def _plane(model: Adversarial) -> None:
+def only_plane(model: Adversarial) -> None:
+    """Refuse a model of images."""
     if model.is_image:
         raise BadInput("This picture needs a model of points of the plane, and this one makes images.")
 
 
-def _grid(half: float, side: int, device: torch.device) -> Tensor:
+def grid_of(half: float, side: int, device: torch.device) -> Tensor:
     """The points of a square grid over [−half, half]², x₂ by rows, rising, shape (side², 2)."""
     axis = torch.linspace(-half, half, side, device=device)
     x2, x1 = torch.meshgrid(axis, axis, indexing="ij")
     return torch.stack([x1, x2], -1).reshape(-1, 2)
 
 
+def some(data: Data, n: int) -> Tensor:
+    """Indices of ``n`` test examples, always the same, drawn without order: a test set may be sorted by anything."""
+    return random.rand(len(data.test), rng=random.generator(0)).argsort()[:n].to(data.device)
+
+
 def _real(model: Adversarial, data: Data, n: int) -> tuple[Tensor, Tensor | None]:
-    """The first ``n`` test examples as the networks see them, and their labels for a conditional model."""
-    x = data.prepare(data.test.x[:n], model.inputs, random.generator(0, data.device)).to(model.device)
-    return x, data.test.y[:n].to(model.device) if model.classes else None
+    """``n`` test examples as the networks see them, and their labels for a conditional model."""
+    chosen = some(data, n)
+    x = data.prepare(data.test.x[chosen], model.inputs, random.generator(0, data.device)).to(model.device)
+    return x, data.test.y[chosen].to(model.device) if model.classes else None
 
 
 # The critic on the plane ----------------------------------------------------------------------------------------------
@@ -91,8 +99,8 @@ def surface(model: Adversarial, half: float, *, side: int = 80, label: int = 0) 
     Raises:
         BadInput: If the model makes images.
     """
-    _plane(model)
-    score = model.critic(_grid(half, side, model.device), _labels(model, side * side, label))
+    only_plane(model)
+    score = model.critic(grid_of(half, side, model.device), _labels(model, side * side, label))
     if isinstance(model, GAN | BiGAN):
         values, middle, name = model.belief(score), 0.5, "D(x)"
     else:
@@ -114,68 +122,13 @@ def arrows(model: Adversarial, n: int = 150, *, seed: int = 0, label: int = 0) -
     Raises:
         BadInput: If the model makes images.
     """
-    _plane(model)
+    only_plane(model)
     z = random.randn(n, model.latent_dim, rng=random.generator(seed, model.device))
     y = _labels(model, n, label)
     x = model.generate(z, y).detach().requires_grad_()
     loss = model.generator_loss(model.fake_scores(x, z, y)).sum()
     (gradient,) = torch.autograd.grad(loss, x)
     return Arrows(x.detach().cpu().numpy(), -gradient.cpu().numpy())
-
-
-@dataclass(frozen=True)
-class Best:
-    """The best discriminator for the generator as it is, beside the learned one: (side, side) each, x₂ by rows.
-
-    Attributes:
-        half: They cover [−half, half]².
-        best: p / (p + q), q estimated from samples; NaN where both densities are next to nothing.
-        learned: D(x).
-        value: V(D*, G) = 2 JS(p, q) − log 4, by the sum over the grid.
-        learned_value: V(D, G) of the learned one, by the same sum: never above ``value``.
-    """
-
-    half: float
-    best: Array
-    learned: Array
-    value: float
-    learned_value: float
-
-
-@torch.no_grad()
-def best_discriminator(
-    model: GAN, data: Data, half: float, *, side: int = 80, n: int = 4000, width: float = 0.08
-) -> Best:
-    """D* = p / (p + q) from the true density p and a kernel estimate of the generator's q, against the learned D.
-
-    Raises:
-        BadInput: If the model is conditional or makes images, or the data's density is not known.
-    """
-    _plane(model)
-    if data.log_prob is None or model.classes:
-        raise BadInput("The best discriminator can be had where the data's density is known and there are no labels.")
-    grid = _grid(half, side, model.device)
-    log_p = data.log_prob(grid).double()
-    log_q = kde(model.sample(n, rng=random.generator(0, model.device)), grid, width)
-    score = model.critic(grid)
-    learned = model.belief(score).double()
-    best = (log_p - log_q).sigmoid()
-    cell = (2 * half / (side - 1)) ** 2
-
-    def value(d: Tensor) -> float:
-        d = d.clamp(1e-12, 1 - 1e-12)
-        return float(((log_p.exp() * d.log()) + log_q.exp() * torch.log1p(-d)).sum() * cell)
-
-    shown = torch.where(torch.logaddexp(log_p, log_q) > math.log(1e-4), best, math.nan)
-    shown, learned = (m.cpu().reshape(side, side) for m in (shown, learned))
-    return Best(half, shown.numpy(), learned.numpy(), value(best), value(learned.to(best).flatten()))
-
-
-def kde(samples: Tensor, points: Tensor, width: float) -> Tensor:
-    """Log-density of a Gaussian kernel estimate of ``width`` from samples (N, D) at points (P, D), float64 (P,)."""
-    samples, points = samples.double(), points.double()
-    rows = [(-torch.cdist(some, samples).square() / (2 * width**2)).logsumexp(1) for some in points.split(1024)]
-    return torch.cat(rows) - math.log(len(samples)) - samples.shape[1] * math.log(width * math.sqrt(2 * math.pi))
 
 
 # Lipschitz ------------------------------------------------------------------------------------------------------------
@@ -207,55 +160,81 @@ def slopes(model: Adversarial, data: Data, n: int = 500, *, seed: int = 0) -> Sl
 
 @dataclass(frozen=True)
 class Coverage:
-    """Samples against fresh data of the plane.
+    """Samples against as many test points of the plane, always the same two sets (:func:`pairs`).
 
     Attributes:
         modes: Which modes are covered and how many samples are close to one; None where the data has no modes.
-        w1: Exact 1-Wasserstein distance of ``n`` samples to ``n`` data.
-        w1_floor: The same of data to data: what a perfect model would get.
-        sliced: Sliced 1-Wasserstein distance.
-        estimate: E f(x) − E f(G(z)) of a WGAN's critic on the same points, at slope 1; else None.
+        w1: Exact 1-Wasserstein distance of the two sets; of a conditional model the mean over the labels of each
+            class's own, which is what its critic estimates.
+        sliced: Sliced 1-Wasserstein distance, of all classes together.
+        estimate: E f(x) − E f(G(z)) of a WGAN's critic on the same points, which of a critic nowhere steeper than 1
+            cannot be above ``w1``; else None.
+        flow: Under a gradient penalty, the estimate without what that adds to it (:meth:`WGAN.flow`); else None.
         n: How many.
     """
 
     modes: Modes | None
     w1: float
-    w1_floor: float
     sliced: float
     estimate: float | None
+    flow: float | None
     n: int
 
 
+def pairs(model: Adversarial, data: Data, n: int = 400, *, seed: int = 0) -> tuple[Tensor, Tensor, Tensor | None]:
+    """The ``n`` samples and ``n`` test points that every distance is of, (N, 2) each, and their labels, if it has any.
+
+    Raises:
+        BadInput: If the model makes images.
+    """
+    only_plane(model)
+    chosen = some(data, n)
+    y = data.test.y[chosen].to(model.device) if model.classes else None
+    fake = model.sample(len(chosen), y=y, rng=random.generator(seed, model.device))
+    return fake, data.test.x[chosen].to(model.device), y
+
+
 @torch.no_grad()
-def coverage(model: Adversarial, data: Data, n: int = 500, *, seed: int = 0) -> Coverage:
+def coverage(model: Adversarial, data: Data, n: int = 400, *, seed: int = 0) -> Coverage:
     """How much of the data the samples reach, and how far they are from it.
 
     Raises:
         BadInput: If the model makes images.
     """
-    _plane(model)
-    rng = random.generator(seed, model.device)
-    n = min(n, len(data.test) // 2)
-    real, other = (data.test.x[i * n : (i + 1) * n].to(model.device) for i in (0, 1))
-    y = data.test.y[:n].to(model.device) if model.classes else None
-    fake = model.sample(n, y=y, rng=rng)
+    fake, real, y = pairs(model, data, n, seed=seed)
     modes = None
     if data.plane is not None and data.plane.modes is not None:
-        modes = modes_covered(fake, data.plane.modes.to(fake.device), data.plane.sigma, least=max(1, n // 200))
-    estimate = None
+        modes = modes_covered(fake, data.plane.modes.to(fake.device), data.plane.sigma, least=max(1, len(fake) // 200))
+    estimate = flow = None
     if isinstance(model, WGAN):
-        estimate = float(model.at_slope_1(model.critic(real, y).mean() - model.critic(fake, y).mean()))
+        difference = model.critic(real, y).mean() - model.critic(fake, y).mean()
+        estimate = float(difference)
+        if model.penalty == "gp":
+            norm = gradient_norm(lambda x: model.critic(x, y), between(real, fake, random.generator(seed, fake.device)))
+            flow = float(model.flow(difference, (norm - 1).square().mean()))
     sliced = sliced_wasserstein1(fake, real, rng=random.generator(0))
-    return Coverage(modes, wasserstein1(fake, real), wasserstein1(other, real), sliced, estimate, n)
+    return Coverage(modes, wasserstein1(fake, real, y), sliced, estimate, flow, len(fake))
 
 
-def floor(data: Data, n: int = 400, *, pairs: int = 6) -> tuple[float, float]:
+def floor(data: Data, n: int = 400, *, draws: int = 6, by_class: bool = False) -> tuple[float, float]:
     """The exact W₁ of ``n`` test points to ``n`` others: mean and standard deviation over disjoint pairs of sets.
 
-    It is what a perfect model would get, and how much that depends on the draw.
+    It is what a perfect model would get, and how much that depends on the draw. ``by_class``: the two sets have the
+    same labels, and the distance is that of each class by itself, as of a conditional model.
     """
-    sets = data.test.x[: 2 * pairs * n].split(min(n, len(data.test) // 2))
-    found = [wasserstein1(a, b) for a, b in zip(sets[::2], sets[1::2], strict=False) if len(a) == len(b)]
+    order = some(data, len(data.test))
+    if by_class:  # neighbours in the order of the labels, but for the one at the end of a class, share theirs
+        order = order[data.test.y[order].argsort(stable=True)]
+    two = order[: len(order) // 2 * 2].view(-1, 2)
+    if by_class:
+        two = two[(data.test.y[two[:, 0]] == data.test.y[two[:, 1]])]
+        two = two[random.rand(len(two), rng=random.generator(1)).argsort().to(two.device)]
+    n = min(n, len(two))
+    found = [
+        wasserstein1(data.test.x[a], data.test.x[b], data.test.y[a] if by_class else None)
+        for a, b in (rows.T for rows in two[: draws * n].split(n))
+        if len(a) == n
+    ]
     return float(np.mean(found)), float(np.std(found))
 
 
@@ -268,7 +247,7 @@ def sheet(model: Adversarial, n: int = 21, *, reach: float = 2.5, label: int = 0
 
     On the plane it is the sheet that the generator stretches and folds over the data; of images, an atlas.
     """
-    grid = _grid(reach, n, model.device)
+    grid = grid_of(reach, n, model.device)
     z = torch.zeros(n * n, model.latent_dim, device=model.device)
     z[:, :2] = grid[:, : model.latent_dim]
     return model.decode(z, _labels(model, n * n, label)).cpu().numpy().reshape(n, n, *model.shape)

@@ -12,7 +12,7 @@ from genmodels import random
 from genmodels.data import Data
 from genmodels.distributions import assignment
 from genmodels.errors import BadInput
-from genmodels.instruments.gan import Surface, coverage, floor, slopes
+from genmodels.instruments.gan import Surface, coverage, floor, grid_of, only_plane, pairs, slopes, some
 from genmodels.metrics.distances import sliced_wasserstein1
 from genmodels.models.adversarial import Adversarial
 from genmodels.models.bigan import BiGAN
@@ -39,11 +39,6 @@ __all__ = [
 Array = npt.NDArray[Any]
 
 
-def _plane(model: Adversarial) -> None:
-    if model.is_image:
-        raise BadInput("This picture needs a model of points of the plane, and this one makes images.")
-
-
 # Estimate and exact ---------------------------------------------------------------------------------------------------
 
 
@@ -54,7 +49,7 @@ class Transport:
     Attributes:
         fake: Samples, (N, 2).
         real: Where each is carried, (N, 2).
-        w1: The mean length of the ways: the exact 1-Wasserstein distance of the two sets.
+        w1: The mean length of the ways: the exact distance of the two sets, that of :func:`coverage`.
         climb: How much the critic rises along each way, by its length, (N,); 1 for the best 1-Lipschitz critic.
     """
 
@@ -65,22 +60,20 @@ class Transport:
 
 
 @torch.no_grad()
-def transport(model: Adversarial, data: Data, n: int = 200, *, seed: int = 0) -> Transport:
+def transport(model: Adversarial, data: Data, n: int = 400, *, seed: int = 0) -> Transport:
     """The best assignment of ``n`` samples to ``n`` test points, and what the critic says of it.
 
-    Along the ways of an optimal plan the best critic is a straight line of slope 1: Gulrajani et al. (2017),
-    proposition 1. https://arxiv.org/abs/1704.00028
+    Along the ways of an optimal plan, and along no others, the best 1-Lipschitz critic is a straight line of slope 1:
+    Gulrajani et al. (2017), proposition 1. https://arxiv.org/abs/1704.00028. A conditional model's ways stay within
+    each class.
 
     Raises:
         BadInput: If the model makes images.
     """
-    _plane(model)
-    real = data.test.x[:n].to(model.device)
-    y = data.test.y[:n].to(model.device) if model.classes else None
-    fake = model.sample(len(real), y=y, rng=random.generator(seed, model.device))
-    length, order = assignment(fake, real)
-    matched, labels = real[order], None if y is None else y[order]
-    rise = model.critic(matched, labels) - model.critic(fake, y)
+    fake, real, y = pairs(model, data, n, seed=seed)
+    length, order = assignment(fake, real, y)
+    matched = real[order]
+    rise = model.critic(matched, y) - model.critic(fake, y)
     climb = rise.double() / length.clamp_min(1e-9)
     a, b, c = (t.cpu().numpy() for t in (fake, matched, climb))
     return Transport(a, b, float(length.mean()), c)
@@ -95,12 +88,10 @@ def steepness(model: Adversarial, half: float, *, side: int = 60, label: int = 0
     Raises:
         BadInput: If the model makes images.
     """
-    _plane(model)
-    axis = torch.linspace(-half, half, side, device=model.device)
-    x2, x1 = torch.meshgrid(axis, axis, indexing="ij")
+    only_plane(model)
     y = torch.full((side * side,), label, device=model.device) if model.classes else None
     with torch.no_grad():
-        norm = gradient_norm(lambda x: model.critic(x, y), torch.stack([x1, x2], -1).reshape(-1, 2))
+        norm = gradient_norm(lambda x: model.critic(x, y), grid_of(half, side, model.device))
     return Surface(half, norm.cpu().numpy().reshape(side, side), 1.0, "‖∇f‖")
 
 
@@ -176,11 +167,12 @@ def verdict(model: Adversarial, data: Data, n: int = 400) -> Verdict:
         c = coverage(model, data, n)
         covered = f"{c.modes.covered} of {c.modes.of}" if c.modes else None
         close = c.modes.close if c.modes else None
-        return Verdict(c.sliced, c.w1, floor(data, n)[0], covered, close, slope, violations, every)
-    n = min(n, len(data.test))
-    y = data.test.y[:n].to(model.device) if model.classes else None
-    real = data.test.x[:n].to(model.device).flatten(1) / (data.levels - 1)
-    fake = model.sample(n, y=y, rng=random.generator(0, model.device)).flatten(1)
+        least = floor(data, n, by_class=bool(model.classes))[0]
+        return Verdict(c.sliced, c.w1, least, covered, close, slope, violations, every)
+    chosen = some(data, n)
+    y = data.test.y[chosen].to(model.device) if model.classes else None
+    real = data.test.x[chosen].to(model.device).flatten(1) / (data.levels - 1)
+    fake = model.sample(len(chosen), y=y, rng=random.generator(0, model.device)).flatten(1)
     distance = sliced_wasserstein1(fake, real, rng=random.generator(0))
     return Verdict(distance, None, None, None, None, slope, violations, every)
 

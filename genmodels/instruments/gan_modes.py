@@ -11,7 +11,7 @@ import torch
 from genmodels import random, runs
 from genmodels.data import DATASETS, Data
 from genmodels.errors import BadInput
-from genmodels.instruments.gan import coverage, floor
+from genmodels.instruments.gan import coverage, floor, some
 from genmodels.metrics import features
 from genmodels.metrics.distances import Modes, modes_covered
 from genmodels.models.adversarial import Adversarial
@@ -51,8 +51,9 @@ def history(run: str, steps: list[int], n: int = 400) -> Generator[float, None, 
     """What the samples miss at each snapshot of ``steps``, from the same noise against the same test points. A task.
 
     Returns:
-        "step", (T,). On the plane "w1" (exact), "sliced", "estimate" of a WGAN's critic (NaN without one), (T,) each;
-        "floor", mean and standard deviation of the exact distance of data to data. Where there are modes to count
+        "step", (T,). On the plane "w1" (exact), "sliced", "estimate" of a WGAN's critic and "flow" of one under a
+        gradient penalty (NaN without one), (T,) each, of :func:`genmodels.instruments.gan.coverage`; "floor", mean and
+        standard deviation of the exact distance of data to data. Where there are modes to count
         (:func:`reached`) "covered" and "close", (T,), "counts" of samples by mode (T, K) and "best", the share of the
         data themselves that is close to a mode.
 
@@ -74,7 +75,8 @@ def history(run: str, steps: list[int], n: int = 400) -> Generator[float, None, 
     if distances:
         table |= {"w1": np.array([c.w1 for c in distances]), "sliced": np.array([c.sliced for c in distances])}
         table["estimate"] = np.array([math.nan if c.estimate is None else c.estimate for c in distances])
-        table["floor"] = np.array(floor(data, n))
+        table["flow"] = np.array([math.nan if c.flow is None else c.flow for c in distances])
+        table["floor"] = np.array(floor(data, n, by_class=bool(model.classes)))
     counted = [m for m in modes if m is not None]
     if counted:
         table |= {"covered": np.array([m.covered for m in counted]), "close": np.array([m.close for m in counted])}
@@ -83,7 +85,7 @@ def history(run: str, steps: list[int], n: int = 400) -> Generator[float, None, 
 
 
 def _drawn(model: Adversarial, data: Data, n: int) -> torch.Tensor:
-    y = data.test.y[: min(n, len(data.test))] if model.classes else None
+    y = data.test.y[some(data, n)] if model.classes else None
     return model.sample(n if y is None else len(y), y=y, rng=random.generator(0, model.device)).cpu()
 
 
@@ -91,7 +93,7 @@ def _best(data: Data) -> float:
     """The share of the data themselves that is close to a mode."""
     if data.plane is not None:
         return 1 - math.exp(-(3.0**2) / 2)
-    found = reached(data, data.prepare(data.test.x[:1000], "unit").cpu())
+    found = reached(data, data.prepare(data.test.x[some(data, 1000)], "unit").cpu())
     assert found is not None
     return found.close
 

@@ -59,7 +59,7 @@ class BiGAN(Adversarial):
         hidden: Hidden = 128,
         stochastic: Annotated[bool, Switch("the encoder draws z from a Gaussian (ALI); off: one z for an x")] = False,
         d_steps: Annotated[int, Between(1, 20, "turns of the discriminator for each of the others")] = 1,
-        spectral: Annotated[bool, Switch("spectral normalization: no layer of the discriminator stretches")] = False,
+        spectral: Annotated[bool, Switch("divide every weight of the discriminator by its spectral norm")] = False,
         beta1: Annotated[float, Between(0, 0.99, "Adam's momentum")] = 0.5,
         classes: Classes = 0,
     ) -> None:

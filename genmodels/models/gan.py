@@ -125,7 +125,7 @@ class GAN(Adversarial):
         network: Network = "mlp",
         hidden: Hidden = 128,
         d_steps: Annotated[int, Between(1, 20, "turns of the discriminator for each of the generator")] = 1,
-        spectral: Annotated[bool, Switch("spectral normalization: no layer of the discriminator stretches")] = False,
+        spectral: Annotated[bool, Switch("divide every weight of the discriminator by its spectral norm")] = False,
         beta1: Annotated[float, Between(0, 0.99, "Adam's momentum; 0.5 is calmer than 0.9 between two players")] = 0.5,
         classes: Classes = 0,
     ) -> None:

@@ -17,7 +17,8 @@ __all__ = ["beside", "curves"]
 
 BOOKS = ("step", "epoch", "seconds", "images")  # what a line of the metrics holds beside the terms
 HELD_OUT = "held-out "
-BESIDE = {" (exact)": "exact", " (slope 1)": "at slope 1"}  # a term whose name ends so is drawn beside what it is of
+BESIDE = {" (exact)": "exact, of 400 points", " (flow)": "less 2λP", " (slope 1)": "at slope 1"}
+"""A term whose name ends so is drawn beside what it is of; the last is of runs from before the one above it."""
 
 Table = list[dict[str, float]]
 
@@ -99,7 +100,7 @@ def _series(found: Stamp, name: str, color: str) -> dict[str, list[Series]]:
     curves: dict[str, list[Series]] = {}
     for term in _terms(names):
         drawn = [(term, name, color), (HELD_OUT + term, "held out" if alone else f"{name}, held out", color)]
-        for (end, what), own in zip(BESIDE.items(), (LATENT, POSTERIOR), strict=True):
+        for (end, what), own in zip(BESIDE.items(), (LATENT, POSTERIOR, POSTERIOR), strict=True):
             key = term + end if term + end in names else HELD_OUT + term + end
             drawn.append((key, what if alone else f"{name}, {what}", own if alone else color))
         for key, label, own in drawn:

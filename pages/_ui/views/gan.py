@@ -1,5 +1,7 @@
 """What can be explored of a GAN, a WGAN and a BiGAN: each function draws one instrument of one moment."""
 
+import math
+
 import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
@@ -7,6 +9,7 @@ import streamlit as st
 from genmodels import figures, pictures
 from genmodels.data import DATASETS
 from genmodels.instruments import gan as instruments
+from genmodels.instruments import gan_divergence
 from pages._ui import linked
 from pages._ui.components.image_grid import image_grid
 from pages._ui.components.latent_pad import latent_pad
@@ -81,8 +84,8 @@ def _arrows(moment: Moment, label: int) -> instruments.Arrows:
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
-def _best(moment: Moment, half: float) -> instruments.Best:
-    return instruments.best_discriminator(moment.model, moment.data, half)
+def _best(moment: Moment, half: float) -> gan_divergence.Best:
+    return gan_divergence.best_discriminator(moment.model, moment.data, half)
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
@@ -162,9 +165,10 @@ def _best_beside(moment: Moment, half: float) -> None:
     figure = _judged(best.best, half, 0.5, "D*(x)", "The best discriminator, p / (p + q)")
     plot(legend_above(figure, 430), key="best")
     st.caption(
-        "p is exact, q a kernel estimate from 4,000 samples; blank where both are nearly 0. "
-        f"V(D*, G) = {said(best.value)} nats, V(D, G) = {said(best.learned_value)} of the learned one by the "
-        "same sum; −log 4 = −1.386 where p = q."
+        "p is exact, q a kernel estimate from 4,000 samples; blank where both are nearly 0. On fresh data and samples "
+        f"the learned one has V(D, G) = {said(best.bound.learned)} ± {said(best.bound.learned_se)} nats, and the best "
+        f"of several has {said(2 * best.bound.js - math.log(4))} ± {said(2 * best.bound.js_se)}, at most V(D*, G); "
+        "−log 4 = −1.386 where p = q."
     )
 
 

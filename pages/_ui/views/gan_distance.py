@@ -33,7 +33,7 @@ def distances(moment: Moment) -> None:
         if found is not None:
             _distance_curves(moment, found)
         else:
-            st.caption("W₁ of every snapshot's samples to test data, exactly: the best of all assignments.")
+            st.caption("W₁ of 400 samples of every snapshot to 400 test points, exactly: the best of all assignments.")
     with right:
         _plan(moment)
 
@@ -45,24 +45,31 @@ def _distance_curves(moment: Moment, found: dict[str, np.ndarray]) -> None:
         figures.Curve("sliced W₁", steps, found["sliced"], figures.LATENT),
         figures.Curve("floor: data to data", steps, np.full(len(steps), found["floor"][0]), figures.DATA, dashed=True),
     ]
-    has_estimate = bool(np.isfinite(found["estimate"]).any())
+    is_soft = moment.run.plan["model"] == "wgan" and moment.model.penalty == "gp"
+    estimate = found.get("flow", found["estimate"]) if is_soft else found["estimate"]
+    has_estimate = bool(np.isfinite(estimate).any())
     if has_estimate:
-        lines.insert(1, figures.Curve("the critic's estimate", steps, found["estimate"], figures.POSTERIOR))
+        name = "the critic's estimate, less 2λP" if is_soft else "the critic's estimate"
+        lines.insert(1, figures.Curve(name, steps, estimate, figures.POSTERIOR))
     figure = figures.curves(
         lines, x_title="step", y_title="distance, units of x", title="How far the samples are", marker=moment.step
     )
     plot(legend_above(figure), key="distances")
     mean, spread = found["floor"]
     words = (
-        "400 samples of the same noise against 400 test points. Two sets of 400 data are themselves "
-        f"{mean:.3f} ± {spread:.3f} apart: nothing can be seen below."
+        "400 samples of the same noise against the same 400 test points at every step, and the critic on these. Two "
+        f"sets of 400 data are themselves {mean:.3f} ± {spread:.3f} apart: nothing can be seen below, and the two "
+        "distributions are nearer to each other than the samples, by at most about as much."
     )
+    if moment.model.classes:
+        words += " The model is conditional: W₁ is the mean over the labels of each class's own."
     if has_estimate:
         words += {
-            "clip": " Clipped weights bound the slope by an unknown k: the estimate is one of k·W₁.",
-            "gp": " The penalty is soft: a perfect critic has slope 1 + W/2λ and finds W₁ (1 + W/2λ), which is here "
-            "solved for W₁; a lagging one finds less.",
-            "spectral": " Layers of norm 1 make the critic 1-Lipschitz: a lower bound of W₁, often a loose one.",
+            "clip": " Clipped weights bound the slope by an unknown k: the estimate is at most k·W₁.",
+            "gp": " The penalty P is soft: the best critic is steeper than 1 and finds W₁ + W₁²/2λ or more. Less 2λP "
+            "its estimate is the length of a flow from the samples to the data, W₁ on a line and little more on "
+            "the plane (*Theory*); a lagging one finds less.",
+            "spectral": " The critic is nowhere steeper than 1: a lower bound of W₁, often a loose one.",
             "none": " Nothing keeps this critic Lipschitz: its estimate means nothing.",
         }[moment.model.penalty]
     st.caption(words)
@@ -74,14 +81,17 @@ def _plan(moment: Moment) -> None:
         figures.Points("data", found.real, figures.DATA, size=4),
         figures.Points("samples", found.fake, figures.SAMPLES, size=4),
     ]
-    title = f"The cheapest plan: W₁ = {found.w1:.3f}"
+    title = f"The cheapest plan of 400: W₁ = {found.w1:.3f}"
     figure = figures.points(clouds, title=title, extent=square(half_of(moment)))
     figures.arrows(figure, found.fake, found.real - found.fake, name="way", color=figures.NEUTRAL)
     plot(legend_above(figure), key="plan")
-    st.caption("200 samples, each carried to a test point so that the mean way is as short as can be.")
+    st.caption(
+        "The 400 samples and test points of the curves, here at the moment that is shown: each sample is carried to a "
+        "test point so that the mean way is as short as can be."
+    )
     if moment.run.plan.model == "wgan":
         low, middle, high = np.quantile(found.climb, [0.1, 0.5, 0.9])
         st.caption(
-            f"Along these ways the best critic climbs with slope 1 (Gulrajani et al. 2017, proposition 1); this one "
-            f"with {said(middle)} in the middle, from {said(low)} to {said(high)} for four in five."
+            f"Along these ways the best 1-Lipschitz critic climbs with slope 1 (Gulrajani et al. 2017, proposition 1); "
+            f"this one with {said(middle)} in the middle, from {said(low)} to {said(high)} for four in five."
         )

@@ -20,7 +20,7 @@ KEPT = {
     "discriminator": "Only a WGAN asks for slopes of at most 1; a discriminator's score is its logit.",
     "none": "Nothing bounds the slope.",
     "clip": "Clipped weights bound the slope, by a number that nobody chose.",
-    "gp": "The penalty pulls the slope to 1, between data and samples.",
+    "gp": "The penalty pulls the slope towards 1 on the lines between any example and any sample, softly.",
     "spectral": "Spectral norms bound the slope by 1, as well as one power iteration a step finds them.",
 }
 

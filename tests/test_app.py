@@ -66,7 +66,7 @@ def test_a_page_opens_on_a_checkpoint_of_the_data_that_its_form_names(name: str)
     test = opened(name)
     run = _opening(name)
     assert run is not None
-    assert run.plan["data"] == test.selectbox(key="data").value == MODELS[name].cls.presets[0].data
+    assert run.plan.data == test.selectbox(key="data").value == MODELS[name].cls.presets[0].data
     assert "run" not in test.query_params
 
 

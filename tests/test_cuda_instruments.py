@@ -170,7 +170,7 @@ def test_a_run_is_recorded_and_resumed_on_the_gpu() -> None:
         recording = Recording(run)
         list(recording.steps())
         recording.close()
-    assert run.state()["state"] == "finished"
+    assert run.state().status == "finished"
     assert run.snapshots()[-1] == 4
     assert run.model().device.type == "cpu"
 

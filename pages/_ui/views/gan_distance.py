@@ -45,7 +45,7 @@ def _distance_curves(moment: Moment, found: dict[str, np.ndarray]) -> None:
         figures.Curve("sliced W₁", steps, found["sliced"], figures.LATENT),
         figures.Curve("floor: data to data", steps, np.full(len(steps), found["floor"][0]), figures.DATA, dashed=True),
     ]
-    is_soft = moment.run.plan["model"] == "wgan" and moment.model.penalty == "gp"
+    is_soft = moment.run.plan.model == "wgan" and moment.model.penalty == "gp"
     estimate = found.get("flow", found["estimate"]) if is_soft else found["estimate"]
     has_estimate = bool(np.isfinite(estimate).any())
     if has_estimate:

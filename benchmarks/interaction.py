@@ -186,7 +186,7 @@ async def look(url: str, server: int) -> dict[str, tuple[float, float, str]]:
             found["a fragment's run, asked for to shown, p50"] = 1000 * statistics.median(other.fragments), 20.0, "ms"
             found["the server's processor time for it"] = share, 20.0, "ms"
             await other.press("stop")
-    from genmodels.data import home  # torch comes with it: not before the rest is measured
+    from genmodels.data.datasets import home  # torch comes with it: not before the rest is measured
 
     if not (home() / "MNIST").exists():
         print("MNIST is not on this disk, so a worker's memory is not measured: python -m genmodels train --data mnist")

@@ -9,11 +9,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from benchmarks.side_by_side import matmul_peak, side_by_side, table
-from genmodels import allocator
-from genmodels import data as datasets
+from genmodels.data import datasets
+from genmodels.host import allocator
 from genmodels.models.vae import VAE
-from genmodels.settings import Settings, precision
-from genmodels.train import Training
+from genmodels.training.loop import Training
+from genmodels.training.settings import Settings, precision
 
 BATCH = 128
 FLOPS = 3 * 2 * (784 * 512 + 512 * 512 + 512 * 4 + 2 * 512 + 512 * 512 + 512 * 784)  # an image, forward and backward

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from genmodels.errors import BadInput
-from genmodels.wording import quoted
+from genmodels.text import quoted
 
 __all__ = ["held", "inside", "is_held", "read_json", "root", "write", "write_json"]
 

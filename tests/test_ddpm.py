@@ -6,15 +6,15 @@ import torch
 from torch import Tensor, nn
 
 from genmodels import random
-from genmodels.bound import discretized_log_prob
-from genmodels.data import DATASETS, Data
-from genmodels.editing import inpaint, interpolate, invert, redraw
+from genmodels.data.datasets import DATASETS, Data
 from genmodels.errors import BadInput
 from genmodels.hyperparameters import declared
+from genmodels.instruments.diffusion.editing import inpaint, interpolate, invert, redraw
 from genmodels.models.base import Preset, load
 from genmodels.models.ddpm import DDPM
-from genmodels.settings import Settings
-from genmodels.train import Training, fit
+from genmodels.probability.diffusion_elbo import discretized_log_prob
+from genmodels.training.loop import Training, fit
+from genmodels.training.settings import Settings
 from tests.analytic import Mixture
 
 SMALL = {"width": 8, "depth": 1, "T": 50}

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from genmodels.data import Data
-from genmodels.evaluation import measures
+from genmodels.data.datasets import Data
+from genmodels.metrics.evaluate import measures
 from genmodels.models.adversarial import Classes
 from genmodels.models.base import GenerativeModel, build
 

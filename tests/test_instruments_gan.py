@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from genmodels import data as datasets
 from genmodels import random
+from genmodels.data import datasets
 from genmodels.errors import BadInput
-from genmodels.instruments import gan as instruments
+from genmodels.instruments.gan import game as instruments
 from genmodels.models.bigan import BiGAN
 from genmodels.models.gan import GAN
 from genmodels.models.wgan import WGAN
-from genmodels.players import Critic
+from genmodels.nn.adversarial import Critic
 
 
 @pytest.fixture(scope="module")

@@ -5,13 +5,16 @@ from datetime import datetime
 
 import streamlit as st
 
-from genmodels import export, jobs, runs, space, visitors
 from genmodels.errors import BadInput
+from genmodels.export import checkpoint
 from genmodels.figures import RUNS
+from genmodels.host import health, ownership
+from genmodels.jobs import queue
 from genmodels.models import MODELS
-from genmodels.runs import Run
+from genmodels.runs import store
+from genmodels.runs.store import Run
 from pages._ui.components.live_chart import Panel, Series, live_chart
-from pages._ui.taking import taking
+from pages._ui.page.download import taking
 
 MOST_CURVES = 8
 
@@ -21,11 +24,11 @@ def main() -> None:
     st.title("Runs")
     st.caption(
         "A run is a directory: made in this app, on the command line or elsewhere, it is shown here all the same. "
-        f"This host has {space.hardware()}."
+        f"This host has {health.hardware()}."
     )
-    if kept := space.keeping():
+    if kept := health.keeping():
         st.info(kept)
-    every = runs.every() + runs.bundled()
+    every = store.every() + store.bundled()
     if not every:
         st.info("There are no runs yet. Choose a model on the left and press Train.")
         return
@@ -53,7 +56,7 @@ def row(run: Run) -> dict[str, object]:
     """One line of the table."""
     plan, state = run.plan, run.state()
     total = state.get("total") or 0
-    yours = {"by": "you" if visitors.owns(run.path) else ""} if visitors.is_visiting() else {}
+    yours = {"by": "you" if ownership.owns(run.path) else ""} if ownership.is_visiting() else {}
     return yours | {
         "name": plan["title"],
         "model": MODELS[plan["model"]].title if plan["model"] in MODELS else plan["model"],
@@ -70,7 +73,7 @@ def row(run: Run) -> dict[str, object]:
 @st.fragment(run_every=2.0)
 def curves(names: list[str]) -> None:
     """What the chosen runs logged, a panel a term, a colour a run; held-out curves dashed."""
-    found = {name: runs.find(name) for name in names}
+    found = {name: store.find(name) for name in names}
     metrics = {name: run.metrics() for name, run in found.items()}
     terms = list(
         dict.fromkeys(k for rows in metrics.values() for line in rows[-1:] for k in line if "held-out" not in k)
@@ -96,12 +99,12 @@ def actions(run: Run) -> None:
     st.caption(f"`{run.id}`" + (f" · a fork of `{plan['parent']['run']}`" if plan.get("parent") else ""))
     if state.get("message"):
         st.info(state["message"])
-    st.code(export.command(run), language="bash")
+    st.code(checkpoint.command(run), language="bash")
     buttons(run, state["state"])
     left, middle, right = st.columns(3)
     with left.popover("Fork", width="stretch"):
         fork(run)
-    fixed = run.is_bundled or not visitors.may(run.path)
+    fixed = run.is_bundled or not ownership.may(run.path)
     why = "Only the browser that made this run may do that." if fixed and not run.is_bundled else None
     with middle.popover("Rename", width="stretch", disabled=fixed, help=why):
         title = st.text_input("name", plan["title"], key=f"title-{run.id}", max_chars=80)
@@ -115,19 +118,19 @@ def actions(run: Run) -> None:
 
 def buttons(run: Run, state: str) -> None:
     """Open, pause, resume, stop, download; what is somebody else's can only be looked at."""
-    mine = visitors.may(run.path)
+    mine = ownership.may(run.path)
     with st.container(horizontal=True):
         page = f"pages/models/{run.plan['model']}.py"
         if st.button("Open", key="open", type="primary", icon=":material/open_in_new:"):
             st.switch_page(page, query_params={"run": run.id})
         if mine and state == "running" and st.button("Pause", key="pause"):
-            act(jobs.pause, run)
+            act(queue.pause, run)
         held = state in ("paused", "stopped", "failed", "interrupted")
         if mine and held and not run.is_bundled and st.button("Resume", key="resume"):
-            jobs.pool()
-            act(jobs.resume, run)
+            queue.pool()
+            act(queue.resume, run)
         if mine and state in ("running", "paused", "queued") and st.button("Stop", key="stop"):
-            act(jobs.stop, run)
+            act(queue.stop, run)
         if st.button("Take home", icon=":material/download:", key=f"home-{run.id}"):
             taking(run)
 
@@ -141,8 +144,8 @@ def fork(run: Run) -> None:
     step = st.select_slider("from step", steps, value=steps[-1], key=f"fork-{run.id}")
     st.caption("The new run keeps these weights; change its numbers on the model's page.")
     if st.button("Fork and train", key="fork"):
-        jobs.pool()
-        act(lambda: jobs.submit(runs.fork(run, step)))
+        queue.pool()
+        act(lambda: queue.submit(store.fork(run, step)))
 
 
 def act(what: Callable[..., object], *arguments: object) -> None:

@@ -1,0 +1,142 @@
+"""What can be measured of a model on the test set: how likely the data are to it, how near its samples are."""
+
+import inspect
+import math
+from dataclasses import asdict
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from genmodels import random
+from genmodels.data.datasets import Data
+from genmodels.errors import BadInput
+from genmodels.metrics import distances, likelihood
+from genmodels.metrics import judge as features
+from genmodels.metrics.likelihood import Progress
+from genmodels.models.base import GenerativeModel
+from genmodels.models.vae import VAE
+
+__all__ = ["likelihoods", "measures", "samples_against"]
+
+ROWS = 500  # examples or samples at once
+ASSIGNED = 1000  # points of an exact assignment, whose cost grows as their cube
+
+
+def measures(
+    model: GenerativeModel, data: Data, *, n: int = 1000, k: int = 100, seed: int = 0, progress: Progress | None = None
+) -> dict[str, Any]:
+    """Every measure that the model and the data allow, by name with its unit; ``_se`` is a standard error.
+
+    Args:
+        model: In evaluation mode, on the data's device.
+        data: What it learned from.
+        n: Test examples, and as many samples; at most as many as the test set has.
+        k: Importance samples of a VAE's tightest bound; 0 leaves it out.
+        seed: Of all noise.
+        progress: Told how far it is.
+    """
+    n = min(n, len(data.test))
+    found = likelihoods(model, data, n=n, k=k, seed=seed, progress=progress)
+    return {"examples": n, **found, **samples_against(model, data, n=n, seed=seed, progress=progress)}
+
+
+@torch.no_grad()
+def likelihoods(
+    model: GenerativeModel, data: Data, *, n: int, k: int = 0, seed: int = 0, progress: Progress | None = None
+) -> dict[str, Any]:
+    """How likely the first ``n`` test examples are to it, in nats; nothing, of a model that has no likelihood.
+
+    Of a VAE see :func:`genmodels.metrics.likelihood.evaluate`. Otherwise ``log_prob_nats`` or its bound ``elbo_nats``;
+    of dequantized pictures ``bpd``, bits per dimension of the discrete ones; of a plane whose density is known
+    ``kl_from_truth_nats``, E log p(x) - log q(x) of the model q.
+    """
+    if isinstance(model, VAE):
+        return likelihood.evaluate(model, data, n=n, k=k, seed=seed, progress=progress)
+    name = next((name for name in ("log_prob", "elbo") if hasattr(model, name)), None)
+    if name is None:
+        return {}
+    method, rng = getattr(model, name), random.generator(seed, model.device)
+    accepted = inspect.signature(method).parameters
+    values = []
+    for rows in torch.arange(n).split(ROWS):
+        x = data.prepare(data.test.x[rows].to(model.device), model.inputs, rng)
+        offered = {"rng": rng, "y": labels(model, data.test.y[rows]), "bins": data.levels}
+        values.append(method(x, **{key: value for key, value in offered.items() if key in accepted}).double())
+        tell(progress, (int(rows[-1]) + 1) / n, "likelihood")
+    value = torch.cat(values)
+    found = {f"{name}_nats": value.mean().item(), f"{name}_nats_se": value.std().item() / math.sqrt(n)}
+    if data.levels and model.inputs == "dequantize":
+        found["bpd"] = data.bits_per_dim(-value.mean()).item()
+    elif "bins" in accepted and data.levels:  # already a bound on the probability of the discrete picture
+        found["bpd"] = -value.mean().item() / (math.prod(data.shape) * math.log(2))
+    if data.log_prob is not None and name == "log_prob":
+        gap = data.log_prob(data.test.x[:n]).to(value) - value
+        found |= {"kl_from_truth_nats": gap.mean().item(), "kl_from_truth_nats_se": gap.std().item() / math.sqrt(n)}
+    return found
+
+
+@torch.no_grad()
+def samples_against(
+    model: GenerativeModel, data: Data, *, n: int, seed: int = 0, progress: Progress | None = None
+) -> dict[str, Any]:
+    """How near ``n`` samples are to ``n`` test examples; ``_floor`` is what as many training examples would reach.
+
+    A model that learned with labels is asked for those of the test examples.
+    ``sliced_w1``, in data units, of pixels or of the plane. Of the plane also the exact ``w1`` (of 1,000 at most), and
+    the modes covered where they are known; of pictures what a judge of them sees (:mod:`genmodels.metrics.judge`).
+    """
+    rng, parts = random.generator(seed, model.device), []
+    for rows in torch.arange(n).split(ROWS):
+        y = labels(model, data.test.y[rows])
+        parts.append(model.sample(len(rows), y=y, rng=rng))
+        tell(progress, (int(rows[-1]) + 1) / n, "samples")
+    x = torch.cat(parts).cpu()
+    test, train = (data.prepare(split.x[:n], "unit").cpu() for split in (data.test, data.train))
+    found: dict[str, Any] = {}
+    for name, other in (("sliced_w1", x), ("sliced_w1_floor", train)):
+        found[name] = distances.sliced_wasserstein1(test.flatten(1), other.flatten(1), rng=random.generator(seed))
+    if not model.is_image:
+        return found | placed(data, test, train, x)
+    return found | judged(data.name, test, train, x, labels(model, data.test.y[:n]))
+
+
+def judged(name: str, test: Tensor, train: Tensor, x: Tensor, y: Tensor | None = None) -> dict[str, float]:
+    """The pictures ``x`` in the eyes of the judge of the data set ``name``; nothing where there is none.
+
+    Where they were asked for by labels y, ``judge_as_asked`` is the share in which the judge sees what was asked for.
+    """
+    try:
+        judge = features.judge(name)
+    except BadInput:
+        return {}
+    real, same, drawn = judge.see(test), judge.see(train), judge.see(x)
+    best, here = (features.quality(real, other, rng=random.generator(0)) for other in (same, drawn))
+    found = {f"judge_{key}": value for key, value in asdict(here).items()}
+    if y is not None:
+        found["judge_as_asked"] = (drawn.probabilities.argmax(1) == y.cpu()).double().mean().item()
+    return found | {f"judge_{key}_floor": value for key, value in asdict(best).items() if key != "kid_std"}
+
+
+def placed(data: Data, test: Tensor, train: Tensor, x: Tensor) -> dict[str, float]:
+    """The points ``x`` beside the truth: exact transport, and the modes."""
+    found: dict[str, float] = {}
+    few = min(len(x), ASSIGNED)
+    for name, other in (("w1", x), ("w1_floor", train)):
+        found[name] = distances.wasserstein1(test[:few], other[:few])
+    modes = getattr(data.plane, "modes", None)
+    if data.plane is not None and modes is not None:
+        reached = distances.modes_covered(x, modes.to(x), data.plane.sigma)
+        found |= {"modes_covered": reached.covered, "modes": reached.of, "share_close_to_a_mode": reached.close}
+    return found
+
+
+def labels(model: GenerativeModel, y: Tensor) -> Tensor | None:
+    """The labels, for a model that learned with them."""
+    return y.to(model.device) if model.config.get("classes") else None
+
+
+def tell(progress: Progress | None, fraction: float, text: str) -> None:
+    """Say how far it is, where somebody listens."""
+    if progress is not None:
+        progress(fraction, text)

@@ -10,11 +10,11 @@ import streamlit as st
 from starlette.middleware import Middleware
 from streamlit.runtime.pages_manager import PagesManager
 
-from genmodels import visitors
+from genmodels.host import ownership
 from genmodels.models import MODELS
-from pages._ui import health, preload, visitor
 from pages._ui.components.figure_files import figure_files
-from pages._ui.lesson import is_shown
+from pages._ui.form.lesson import is_shown
+from pages._ui.server import cookie, health, preload
 
 PAGES = Path(__file__).resolve().parent / "pages"
 
@@ -47,5 +47,5 @@ else:
     # A folder named pages wakes Streamlit's own page discovery until st.navigation has run once: the first visitor
     # with a deep link would be told that there is no such page.
     PagesManager.uses_pages_directory = False
-    visitors.told_by(visitor.acting)
-    app = st.App(__file__, routes=[health.ROUTE], middleware=[Middleware(visitor.Cookie)])
+    ownership.told_by(cookie.acting)
+    app = st.App(__file__, routes=[health.ROUTE], middleware=[Middleware(cookie.Cookie)])

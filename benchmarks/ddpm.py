@@ -17,14 +17,17 @@ from torch import Tensor, nn
 
 from benchmarks.side_by_side import side_by_side, table
 from benchmarks.vae import mnist
-from genmodels import allocator, random, samplers, unet
-from genmodels import data as datasets
-from genmodels.metrics.features import floor, judge, quality
+from genmodels import random
+from genmodels.data import datasets
+from genmodels.host import allocator
+from genmodels.metrics.judge import floor, judge, quality
 from genmodels.models.base import Preset
 from genmodels.models.ddpm import DDPM
-from genmodels.nn import GroupNorm
-from genmodels.settings import Settings, precision
-from genmodels.train import Training
+from genmodels.nn import unet
+from genmodels.nn.layers import GroupNorm
+from genmodels.probability import samplers
+from genmodels.training.loop import Training
+from genmodels.training.settings import Settings, precision
 
 SAMPLES = 1000
 PLAIN, DIFFUSERS, LUCIDRAINS = "DataLoader + Adam, float32", "diffusers' UNet2DModel", "lucidrains' Unet"

@@ -14,14 +14,14 @@ from torch import nn
 
 from benchmarks.side_by_side import side_by_side, table
 from benchmarks.vae import mnist
-from genmodels import data as datasets
+from genmodels.data import datasets
 from genmodels.models.base import build
 from genmodels.models.gan import GAN
 from genmodels.models.wgan import WGAN
-from genmodels.recording import Recording
-from genmodels.runs import Run, create
-from genmodels.settings import Settings
-from genmodels.train import Training
+from genmodels.runs.recorder import Recording
+from genmodels.runs.store import Run, create
+from genmodels.training.loop import Training
+from genmodels.training.settings import Settings
 
 WGAN_GP: dict[str, Any] = {"network": "conv", "hidden": 32, "latent_dim": 32, "n_critic": 1}
 SOURCES_MLP: dict[str, Any] = {"network": "mlp", "latent_dim": 100}

@@ -6,15 +6,15 @@ import time
 
 import torch
 
-from genmodels import data as datasets
 from genmodels import random
-from genmodels.instruments.gan import Coverage, coverage, floor
-from genmodels.instruments.gan_modes import reached
+from genmodels.data import datasets
+from genmodels.instruments.gan.game import Coverage, coverage, floor
+from genmodels.instruments.gan.modes import reached
 from genmodels.metrics.distances import wasserstein1
 from genmodels.models.base import Preset, build
 from genmodels.models.wgan import WGAN
-from genmodels.settings import Settings
-from genmodels.train import Training, fit
+from genmodels.training.loop import Training, fit
+from genmodels.training.settings import Settings
 
 SAMPLES = 4000
 POINTS = 1000  # of an exact distance

@@ -12,11 +12,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from benchmarks.side_by_side import matmul_peak, side_by_side, table
-from genmodels import allocator, idx
-from genmodels import data as datasets
+from genmodels.data import datasets
+from genmodels.data import mnist as idx
+from genmodels.host import allocator
 from genmodels.models.vae import VAE
-from genmodels.settings import Settings, precision
-from genmodels.train import Training
+from genmodels.training.loop import Training
+from genmodels.training.settings import Settings, precision
 
 BATCH = 128
 unpacked = tempfile.TemporaryDirectory()  # MNIST's files as torchvision wants them, while the process lives

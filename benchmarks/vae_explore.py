@@ -15,14 +15,14 @@ from dataclasses import dataclass
 import torch
 
 from benchmarks.side_by_side import side_by_side
-from genmodels import data as datasets
-from genmodels import runs
-from genmodels.instruments.vae import examples
-from genmodels.instruments.vae_read import Reader
+from genmodels.data import datasets
+from genmodels.instruments.vae.drawing import Reader
+from genmodels.instruments.vae.latent_space import examples
 from genmodels.metrics import likelihood
 from genmodels.models.vae import VAE
-from genmodels.settings import Settings
-from genmodels.train import Training
+from genmodels.runs import store
+from genmodels.training.loop import Training
+from genmodels.training.settings import Settings
 
 __all__ = ["main"]
 
@@ -104,7 +104,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=6)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    model, data = runs.find(CHECKPOINT).model(), datasets.load("mnist")
+    model, data = store.find(CHECKPOINT).model(), datasets.load("mnist")
     assert isinstance(model, VAE)
     failed = False
     for lines in (pad(model, data), priors(data, options.rounds), likelihoods(model, data, options.whole)):

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from genmodels.errors import BadInput, Damaged
-from genmodels.wording import quoted
+from genmodels.text import quoted
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from genmodels.errors import BadInput
-from genmodels.wording import quoted
+from genmodels.text import quoted
 
 __all__ = ["IMAGES", "POINTS", "Between", "Hyperparameter", "Numbers", "Only", "Switch", "Where", "check", "declared"]
 

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from genmodels.schedules import Schedule
+from genmodels.probability.schedules import Schedule
 
 
 class Mixture:

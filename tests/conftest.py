@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from genmodels import data
+from genmodels.data import datasets
 from genmodels.models import MODELS
 
 torch.set_num_threads(1)
@@ -27,7 +27,7 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture(autouse=True)
 def registries() -> Iterator[None]:
     """What a test adds to a registry is gone after it."""
-    kept = [(registry, dict(registry)) for registry in (MODELS, data.DATASETS)]
+    kept = [(registry, dict(registry)) for registry in (MODELS, datasets.DATASETS)]
     yield
     for registry, before in kept:
         registry.clear()
@@ -35,12 +35,12 @@ def registries() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def digits() -> data.Data:
+def digits() -> datasets.Data:
     """The 8×8 digits: pictures that need no download."""
-    return data.load("digits")
+    return datasets.load("digits")
 
 
 @pytest.fixture(scope="session")
-def plane() -> data.Data:
+def plane() -> datasets.Data:
     """A density on the plane whose truth is known."""
-    return data.load("eight-gaussians")
+    return datasets.load("eight-gaussians")

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from genmodels import files, recording
+from genmodels import files
+from genmodels.runs import recorder
 
 Operation = tuple[str, Path, object]
 
@@ -80,7 +81,7 @@ def recorded(monkeypatch: pytest.MonkeyPatch, root: Path) -> Iterator[list[Opera
         patch.setattr(os, "unlink", gone("unlink"))
         patch.setattr(os, "rmdir", gone("rmdir"))
         patch.setattr(files, "append", add)
-        patch.setattr(recording, "append", add)
+        patch.setattr(recorder, "append", add)
         yield done
 
 

@@ -11,16 +11,20 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from genmodels import jobs, runs, walls
-from genmodels.distributions import kl_to_standard_normal
-from genmodels.gallery import CHECKPOINTS, FIRST, pieces
 from genmodels.hyperparameters import Between, Numbers, Only, Switch
+from genmodels.jobs import queue
 from genmodels.models import MODELS
 from genmodels.models.vae import VAE
-from pages._ui import lesson, mosaic, preload, theory
-from pages._ui import shared as shared_files
-from pages._ui.forms import hyperparameters
-from pages._ui.live import _opening
+from genmodels.probability.distributions import kl_to_standard_normal
+from genmodels.runs import classroom, store
+from genmodels.runs.shipped import CHECKPOINTS, FIRST, pieces
+from pages._ui.classroom import wall as mosaic
+from pages._ui.form import lesson
+from pages._ui.form.form import hyperparameters
+from pages._ui.page import theory
+from pages._ui.page.train_panel import _opening
+from pages._ui.server import preload
+from pages._ui.shared import run_cache as shared_files
 
 ROOT = Path(__file__).resolve().parents[1]
 APP, FORM = str(ROOT / "app.py"), str(ROOT / "tests/browser/apps/form.py")
@@ -31,7 +35,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.fixture(autouse=True)
 def no_preload(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(preload, "start", lambda: None)
-    monkeypatch.setattr(jobs, "pool", lambda: None)
+    monkeypatch.setattr(queue, "pool", lambda: None)
 
 
 def app() -> AppTest:
@@ -89,7 +93,7 @@ def test_the_first_page_waits_for_neither_torch_nor_scipy() -> None:
     code = f"""
 import sys
 from streamlit.testing.v1 import AppTest
-from pages._ui import preload
+from pages._ui.server import preload
 preload.start = lambda: None
 test = AppTest.from_file({APP!r}, default_timeout=60).run()
 assert not test.exception and test.title, test.exception
@@ -158,12 +162,12 @@ def test_a_training_is_as_long_as_its_form_says() -> None:
     assert lengths() == {"steps"}
     test.number_input(key="steps").set_value(70).run()
     test.button(key="train").click().run()
-    assert runs.every()[0].plan.settings["steps"] == 70
+    assert store.every()[0].plan.settings["steps"] == 70
     test.number_input(key="steps").set_value(0).run()
     assert lengths() == {"epochs", "steps"}
     test.select_slider(key="epochs").set_value(5.0).run()
     test.button(key="train").click().run()
-    assert {(one.plan.settings["steps"], one.plan.settings["epochs"]) for one in runs.every()} >= {(0, 5.0)}
+    assert {(one.plan.settings["steps"], one.plan.settings["epochs"]) for one in store.every()} >= {(0, 5.0)}
 
 
 def test_the_form_asks_for_what_counts() -> None:
@@ -179,7 +183,7 @@ def test_the_form_asks_for_what_counts() -> None:
     assert keys(test) & {"knots", "width", "hidden", "patch"} == {"knots", "hidden"}
     test.button(key="train").click().run()
     assert not test.exception
-    plan = runs.every()[0].plan
+    plan = store.every()[0].plan
     assert (plan.data, plan.arguments["schedule"], plan.arguments["hidden"]) == ("two-moons", "drawn", 128)
 
 
@@ -190,13 +194,13 @@ def test_what_is_out_of_sight_is_not_in_the_way() -> None:
     test.button(key="train").click().run()
     assert not test.exception
     assert not test.error
-    plan = runs.every()[0].plan
+    plan = store.every()[0].plan
     assert (plan.data, plan.arguments["network"]) == ("two-moons", "mlp")
 
 
 def test_a_fork_in_the_queue_can_be_forked() -> None:
-    parent = runs.find("vae-digits-2d")
-    made = runs.fork(parent, parent.snapshots()[0])
+    parent = store.find("vae-digits-2d")
+    made = store.fork(parent, parent.snapshots()[0])
     assert made.state().total == 0
     test = opened("vae", run=made.id)
     test.session_state[f"fork-menu-{made.id}"] = True  # open
@@ -340,7 +344,7 @@ def test_what_a_lesson_leaves_out_is_not_there_and_counts_all_the_same() -> None
     assert test.segmented_control(key="view").options == ["Explore", "Sample"]
     test.button(key="train").click().run()
     assert not test.exception
-    plan = runs.every()[0].plan
+    plan = store.every()[0].plan
     assert (plan.data, plan.arguments["latent_dim"]) == ("two-moons", 5)
     assert (plan.settings["lr"], plan.settings["seed"]) == (0.002, 9)
 
@@ -390,8 +394,8 @@ def test_whoever_joins_a_wall_trains_on_it() -> None:
     test.run()
     test.button(key="train").click().run()
     assert not test.exception
-    [(run, entry)] = walls.find(code).entries()
-    assert (run.id, entry.who) == (runs.every()[0].id, "<b onclick=x()>Ada</b>")
+    [(run, entry)] = classroom.find(code).entries()
+    assert (run.id, entry.who) == (store.every()[0].id, "<b onclick=x()>Ada</b>")
     wall = at_wall(room=code.lower())
     shown = " ".join(block.proto.body for block in wall.get("html"))
     assert "&lt;b onclick=x()&gt;Ada&lt;/b&gt;" in shown
@@ -400,7 +404,7 @@ def test_whoever_joins_a_wall_trains_on_it() -> None:
 
 
 def test_a_wall_for_the_projector_has_no_controls() -> None:
-    wall = walls.build()
+    wall = classroom.build()
     test = at_wall(room=wall.code, projector="1", hide="menu")
     assert not test.exception
     assert not test.button
@@ -418,24 +422,24 @@ def test_a_wrong_code_is_named_and_the_door_stays_open() -> None:
 
 
 def test_a_run_made_this_moment_can_be_drawn_beside_its_fork() -> None:
-    first = runs.create("vae", "digits", settings={"steps": 9})
+    first = store.create("vae", "digits", settings={"steps": 9})
     assert first.id not in shared_files.others(first)  # the list is read, and kept for a while
-    second = runs.create("vae", "digits", settings={"steps": 9})
+    second = store.create("vae", "digits", settings={"steps": 9})
     assert first.id in shared_files.others(second)
-    third = runs.create("vae", "digits", settings={"steps": 9})
+    third = store.create("vae", "digits", settings={"steps": 9})
     assert {first.id, second.id} <= set(shared_files.others(third))
     second.delete()
     assert second.id not in shared_files.others(third)
 
 
 def test_curves_of_one_plan_are_one_band() -> None:
-    made = [runs.create("vae", "digits", settings={"seed": seed, "steps": 9}) for seed in range(3)]
-    made.append(runs.create("vae", "digits", arguments={"beta": 4.0}, settings={"steps": 9}))
+    made = [store.create("vae", "digits", settings={"seed": seed, "steps": 9}) for seed in range(3)]
+    made.append(store.create("vae", "digits", arguments={"beta": 4.0}, settings={"steps": 9}))
     for k, run in enumerate(made):
         lines = [json.dumps({"step": s, "epoch": 0.0, "loss": float(s * (k + 1))}) for s in (1, 2, 4)]
         (run.path / "metrics.jsonl").write_text("\n".join(lines) + "\n")
     stamps = tuple(shared_files.stamp(run.path / "metrics.jsonl") for run in made)
-    [panel] = mosaic._panels(stamps, tuple(walls.differences([run.plan for run in made])))
+    [panel] = mosaic._panels(stamps, tuple(classroom.differences([run.plan for run in made])))
     assert [one.faint for one in panel.series] == [True, True, True, False, False]
     band, other = panel.series[3:]
     assert band.name == "vae on digits, beta 1.0, 3 seeds"

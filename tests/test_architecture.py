@@ -123,7 +123,7 @@ def test_pages_compute_nothing(path: Path) -> None:
 
 def test_every_figure_comes_with_its_words() -> None:
     drawn = {relative(path) for path in SCREEN if "plotly_chart(" in path.read_text()}
-    assert drawn == {"pages/_ui/plot.py"}  # which gives each its alternative text
+    assert drawn == {"pages/_ui/shared/plot.py"}  # which gives each its alternative text
 
 
 @pytest.mark.parametrize("path", LIBRARY, ids=relative)

@@ -15,15 +15,15 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from genmodels import data as datasets
 from genmodels import random
-from genmodels.data import TRANSFORMS, Data
+from genmodels.data import datasets
+from genmodels.data.datasets import TRANSFORMS, Data
 from genmodels.errors import BadInput
 from genmodels.hyperparameters import Between, Hyperparameter, Numbers, Only, Switch, check, declared
 from genmodels.models import MODELS, model_class
 from genmodels.models.base import GenerativeModel, build, load, only
-from genmodels.settings import Settings
-from genmodels.train import Training, fit
+from genmodels.training.loop import Training, fit
+from genmodels.training.settings import Settings
 
 DATA = ("digits", "eight-gaussians")
 QUICK: dict[str, dict[str, Any]] = {}  # arguments for a model whose default is large only to be good

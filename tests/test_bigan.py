@@ -4,11 +4,11 @@ import pytest
 import torch
 
 from genmodels import random
-from genmodels.data import Data, Split
+from genmodels.data.datasets import Data, Split
 from genmodels.models.base import load, only
 from genmodels.models.bigan import BiGAN
-from genmodels.settings import Settings
-from genmodels.train import Training, fit
+from genmodels.training.loop import Training, fit
+from genmodels.training.settings import Settings
 
 CONFIGURATIONS = [
     ((2,), {"hidden": 8, "latent_dim": 2}),

@@ -13,13 +13,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from genmodels import data, runs
-from genmodels.cli import main
+from genmodels.cli.parser import main
+from genmodels.data import datasets
 from genmodels.hyperparameters import declared
 from genmodels.models import MODELS
-from genmodels.record import Parent
-from genmodels.runs import Run
-from genmodels.settings import Settings
+from genmodels.runs import store
+from genmodels.runs.record import Parent
+from genmodels.runs.store import Run
+from genmodels.training.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[1]
 SMALL = ["--set", "hidden=16", "--set", "depth=1"]
@@ -51,7 +52,7 @@ def test_help_comes_at_once_without_torch() -> None:
     took = time.perf_counter() - start
     for command in ("models", "datasets", "runs", "train", "resume", "fork", "sample", "evaluate"):
         assert f"    {command} " in done.stdout
-    code = "import sys, genmodels.cli; genmodels.cli.main(['models']); assert 'torch' not in sys.modules"
+    code = "import sys, genmodels.cli.parser; genmodels.cli.parser.main(['models']); assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=True)
     assert took < 5  # 0.2 s alone; torch alone takes longer than this beside the other tests
 
@@ -78,7 +79,7 @@ def test_the_declaration_of_a_model_is_listed(name: str, capsys: pytest.CaptureF
 def test_data_sets_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["datasets", "--json"]) == 0
     rows = {row["name"]: row for row in last_line(capsys)}
-    assert list(rows) == list(data.DATASETS)
+    assert list(rows) == list(datasets.DATASETS)
     assert rows["digits"]["shape"] == [1, 8, 8]
 
 
@@ -218,7 +219,7 @@ def test_a_training_that_breaks_says_why_and_keeps_the_run(capsys: pytest.Captur
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err.splitlines()[-1].startswith("The term reconstruction became -inf at step 1.")
-    (run,) = runs.every()
+    (run,) = store.every()
     assert run.state().status == "failed"
     assert run.snapshots() == [0]
 
@@ -282,10 +283,10 @@ def test_a_fork_changes_one_thing(capsys: pytest.CaptureFixture[str]) -> None:
         (["--step", "4", "--steps", "4"], "4 steps would end before step 4, where the fork begins"),
         (["--step", "4", "--set", "hidden=32"], "A fork keeps its parent's weights"),
     ):
-        before = len(runs.every())
+        before = len(store.every())
         assert main(["fork", parent.id, *words]) == 2
         assert message in capsys.readouterr().err
-        assert len(runs.every()) == before
+        assert len(store.every()) == before
 
 
 # Sampling and measuring -----------------------------------------------------------------------------------------------

@@ -9,15 +9,15 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from genmodels import data as datasets
 from genmodels import random
-from genmodels.data import Data, Split
+from genmodels.data import datasets
+from genmodels.data.datasets import Data, Split
 from genmodels.errors import BadInput
 from genmodels.models import MODELS
 from genmodels.models.base import GenerativeModel, Preset
-from genmodels.samplers import SAMPLERS, SPACINGS
-from genmodels.settings import Settings
-from genmodels.train import Training
+from genmodels.probability.samplers import SAMPLERS, SPACINGS
+from genmodels.training.loop import Training
+from genmodels.training.settings import Settings
 from tests.pretended_gpu import CUDA, Gpu, WrongDevice, pretended
 from tests.test_base import EVERY, EVERY_VALUE, HAVING, PER_EXAMPLE, make
 

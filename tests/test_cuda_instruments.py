@@ -10,26 +10,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from genmodels import evaluation, pace, runs
-from genmodels.data import Data
-from genmodels.instruments import (
-    ddpm,
-    ddpm_bound,
-    ddpm_edit,
-    gan,
-    gan_lab,
-    gan_modes,
-    gan_play,
-    sampling,
-    score,
-    vae,
-    vae_collapse,
-    vae_latent,
-    vae_plane,
-    vae_read,
-)
-from genmodels.recording import Recording
-from genmodels.runs import Run
+from genmodels.data.datasets import Data
+from genmodels.instruments import samples
+from genmodels.instruments.diffusion import bound, denoising, edits, score
+from genmodels.instruments.gan import critics, game, modes, turns
+from genmodels.instruments.vae import collapse, drawing, geometry, latent_space, plane
+from genmodels.metrics import evaluate
+from genmodels.runs import store, timing
+from genmodels.runs.recorder import Recording
+from genmodels.runs.store import Run
 from tests.pretended_gpu import pretended
 from tests.test_cuda import few
 
@@ -48,59 +37,59 @@ PEN = np.pad(np.full((4, 4), 255.0), 2)
 
 Call = Callable[[str, Any, Data], Any]
 CALLS: list[tuple[str, Call]] = [
-    ("vae", lambda run, m, d: vae.manifold(m, 3)),
-    ("vae-grey", lambda run, m, d: vae.manifold(m, 3)),
-    ("vae", lambda run, m, d: vae.map_of_z(m, d, side=8, n=20)),
-    ("vae", lambda run, m, d: vae.aggregate(run, side=8, n=20)),
-    ("vae", lambda run, m, d: vae.path(m, d, 0, 1, frames=3, spherical=True)),
-    ("vae", lambda run, m, d: vae.sweep(m, d, 1, steps=3)),
-    ("vae", lambda run, m, d: vae.reconstructions(m, d, 3, among=9)),
-    ("vae-grey", lambda run, m, d: vae.numbers(m, d, 1)),
-    ("vae", lambda run, m, d: vae.ladder(run, n=3)),
-    ("vae-grey", lambda run, m, d: vae_collapse.usage(m, d, 9)),
-    ("vae", lambda run, m, d: vae_latent.stretch(m, side=4)),
-    ("vae", lambda run, m, d: vae_latent.geodesic(run, 0, 1, frames=4, iterations=2)),
-    ("vae-grey", lambda run, m, d: vae_latent.gap(run, 0, steps=2)),
-    ("vae-points", lambda run, m, d: vae_plane.density(run, side=4, n=9)),
-    ("vae-points", lambda run, m, d: vae_plane.posterior(run, 0, side=9)),
-    ("vae", lambda run, m, d: vae_read.Reader(m, d).read(PEN)),
-    ("ddpm", lambda run, m, d: ddpm.noising(m, d, frames=4)),
-    ("ddpm", lambda run, m, d: ddpm.tables(m)),
-    ("ddpm", lambda run, m, d: ddpm.denoised(run, n=2, how={"steps": 3})),
-    ("ddpm-points", lambda run, m, d: ddpm.compared(run, n=3)),
-    ("ddpm", lambda run, m, d: ddpm.judged(run, n=50)),
-    ("ddpm", lambda run, m, d: ddpm_bound.every_term(run, n=2)),
-    ("ddpm-points", lambda run, m, d: ddpm_bound.every_term(run, n=2)),
-    ("ddpm", lambda run, m, d: ddpm_bound.numbers(m, d, 0, 5)),
-    ("ddpm", lambda run, m, d: ddpm_edit.redrawn(run, t=6, n=2, steps=2)),
-    ("ddpm", lambda run, m, d: ddpm_edit.filled(run, n=2, steps=2, resample=2)),
-    ("ddpm", lambda run, m, d: ddpm_edit.interpolated(run, n=3, steps=2)),
+    ("vae", lambda run, m, d: latent_space.manifold(m, 3)),
+    ("vae-grey", lambda run, m, d: latent_space.manifold(m, 3)),
+    ("vae", lambda run, m, d: latent_space.map_of_z(m, d, side=8, n=20)),
+    ("vae", lambda run, m, d: latent_space.aggregate(run, side=8, n=20)),
+    ("vae", lambda run, m, d: latent_space.path(m, d, 0, 1, frames=3, spherical=True)),
+    ("vae", lambda run, m, d: latent_space.sweep(m, d, 1, steps=3)),
+    ("vae", lambda run, m, d: latent_space.reconstructions(m, d, 3, among=9)),
+    ("vae-grey", lambda run, m, d: latent_space.numbers(m, d, 1)),
+    ("vae", lambda run, m, d: latent_space.ladder(run, n=3)),
+    ("vae-grey", lambda run, m, d: collapse.usage(m, d, 9)),
+    ("vae", lambda run, m, d: geometry.stretch(m, side=4)),
+    ("vae", lambda run, m, d: geometry.geodesic(run, 0, 1, frames=4, iterations=2)),
+    ("vae-grey", lambda run, m, d: geometry.gap(run, 0, steps=2)),
+    ("vae-points", lambda run, m, d: plane.density(run, side=4, n=9)),
+    ("vae-points", lambda run, m, d: plane.posterior(run, 0, side=9)),
+    ("vae", lambda run, m, d: drawing.Reader(m, d).read(PEN)),
+    ("ddpm", lambda run, m, d: denoising.noising(m, d, frames=4)),
+    ("ddpm", lambda run, m, d: denoising.tables(m)),
+    ("ddpm", lambda run, m, d: denoising.denoised(run, n=2, how={"steps": 3})),
+    ("ddpm-points", lambda run, m, d: denoising.compared(run, n=3)),
+    ("ddpm", lambda run, m, d: denoising.judged(run, n=50)),
+    ("ddpm", lambda run, m, d: bound.every_term(run, n=2)),
+    ("ddpm-points", lambda run, m, d: bound.every_term(run, n=2)),
+    ("ddpm", lambda run, m, d: bound.numbers(m, d, 0, 5)),
+    ("ddpm", lambda run, m, d: edits.redrawn(run, t=6, n=2, steps=2)),
+    ("ddpm", lambda run, m, d: edits.filled(run, n=2, steps=2, resample=2)),
+    ("ddpm", lambda run, m, d: edits.interpolated(run, n=3, steps=2)),
     ("ddpm-points", lambda run, m, d: score.field(run, n=5, frames=3, side=3)),
     ("ddpm-points", lambda run, m, d: score.density(run, side=4, steps=2)),
-    ("ddpm", lambda run, m, d: sampling.samples(run, 3, how={"steps": 2})),
-    ("gan-classes", lambda run, m, d: sampling.samples(run, 3, label=2)),
-    ("gan", lambda run, m, d: gan.surface(m, 2.0, side=4)),
-    ("wgan", lambda run, m, d: gan.surface(m, 2.0, side=4)),
-    ("gan", lambda run, m, d: gan.arrows(m, 5)),
-    ("gan", lambda run, m, d: gan.best_discriminator(m, d, 2.0, side=4, n=20)),
-    ("wgan", lambda run, m, d: gan.slopes(m, d, 9)),
-    ("gan-classes", lambda run, m, d: gan.slopes(m, d, 9)),
-    ("wgan", lambda run, m, d: gan.coverage(m, d, 9)),
-    ("wgan", lambda run, m, d: gan.floor(d, 4)),
-    ("gan-classes", lambda run, m, d: gan.sheet(m, 3, label=1)),
-    ("gan-classes", lambda run, m, d: gan.path(m, 0, 1, frames=3, label=1)),
-    ("gan-classes", lambda run, m, d: gan.numbers(m, d, 9)),
-    ("bigan", lambda run, m, d: gan.numbers(m, d, 9)),
-    ("wgan", lambda run, m, d: gan_lab.transport(m, d, 9)),
-    ("wgan", lambda run, m, d: gan_lab.steepness(m, 2.0, side=4)),
-    ("wgan", lambda run, m, d: gan_lab.verdict(m, d, 9)),
-    ("gan-classes", lambda run, m, d: gan_lab.verdict(m, d, 9)),
-    ("bigan", lambda run, m, d: gan_lab.back(m, d, 5)),
-    ("bigan", lambda run, m, d: gan_lab.read(m, d, PEN)),
-    ("wgan", lambda run, m, d: gan_modes.history(run, [0], 9)),
-    ("gan-classes", lambda run, m, d: gan_modes.history(run, [0], 9)),
-    ("gan-classes", lambda run, m, d: gan_modes.count(runs.find(run), 0, 9)),
-    ("wgan", lambda run, m, d: gan_play.play(run, 0, "d1g1")),
+    ("ddpm", lambda run, m, d: samples.samples(run, 3, how={"steps": 2})),
+    ("gan-classes", lambda run, m, d: samples.samples(run, 3, label=2)),
+    ("gan", lambda run, m, d: game.surface(m, 2.0, side=4)),
+    ("wgan", lambda run, m, d: game.surface(m, 2.0, side=4)),
+    ("gan", lambda run, m, d: game.arrows(m, 5)),
+    ("gan", lambda run, m, d: game.best_discriminator(m, d, 2.0, side=4, n=20)),
+    ("wgan", lambda run, m, d: game.slopes(m, d, 9)),
+    ("gan-classes", lambda run, m, d: game.slopes(m, d, 9)),
+    ("wgan", lambda run, m, d: game.coverage(m, d, 9)),
+    ("wgan", lambda run, m, d: game.floor(d, 4)),
+    ("gan-classes", lambda run, m, d: game.sheet(m, 3, label=1)),
+    ("gan-classes", lambda run, m, d: game.path(m, 0, 1, frames=3, label=1)),
+    ("gan-classes", lambda run, m, d: game.numbers(m, d, 9)),
+    ("bigan", lambda run, m, d: game.numbers(m, d, 9)),
+    ("wgan", lambda run, m, d: critics.transport(m, d, 9)),
+    ("wgan", lambda run, m, d: critics.steepness(m, 2.0, side=4)),
+    ("wgan", lambda run, m, d: critics.verdict(m, d, 9)),
+    ("gan-classes", lambda run, m, d: critics.verdict(m, d, 9)),
+    ("bigan", lambda run, m, d: critics.back(m, d, 5)),
+    ("bigan", lambda run, m, d: critics.read(m, d, PEN)),
+    ("wgan", lambda run, m, d: modes.history(run, [0], 9)),
+    ("gan-classes", lambda run, m, d: modes.history(run, [0], 9)),
+    ("gan-classes", lambda run, m, d: modes.count(store.find(run), 0, 9)),
+    ("wgan", lambda run, m, d: turns.play(run, 0, "d1g1")),
 ]
 
 
@@ -110,7 +99,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("gpu")
     for title, (model, data, arguments) in RUNS.items():
         settings = {"steps": 2, "batch_size": 8}
-        run = runs.create(model, data, arguments=arguments, settings=settings, device="cpu", folder=root / title)
+        run = store.create(model, data, arguments=arguments, settings=settings, device="cpu", folder=root / title)
         recording = Recording(run)
         list(recording.steps())
         recording.close()
@@ -139,21 +128,36 @@ def test_every_instrument_of_a_model_on_the_gpu(
     with pretended():
         data = little.to(place)
         monkeypatch.setattr(Run, "data", lambda self, *_, **__: data)
-        assert done(call(run, runs.find(run).model(), data)) is not None
+        assert done(call(run, store.find(run).model(), data)) is not None
 
 
 NO_MODEL = {  # functions of numbers, of a plan or of the data alone, and parts of those that are called
-    *(ddpm.asked_of, ddpm.count_of, ddpm.evaluations, ddpm.examples_of, ddpm.film_of, ddpm.frames_of),
-    *(ddpm.images_only, ddpm.shown, ddpm_edit.mask, score.best_eps, score.noised, score.shades, sampling.options),
-    *(gan.kde, gan.linear, gan.spherical, gan_lab.apart, gan_lab.normal, gan_lab.rivals, gan_lab.saturation),
-    *(gan_modes.cases, gan_modes.reached, gan_play.shades, gan_play.turns_of, vae.densities, vae.encoded, vae.examples),
-    *(vae_collapse.cures, vae_latent.ellipses, vae_plane.gap, vae_read.frame),
+    *(
+        denoising.asked_of,
+        denoising.count_of,
+        denoising.evaluations,
+        denoising.examples_of,
+        denoising.film_of,
+        denoising.frames_of,
+    ),
+    *(denoising.images_only, denoising.shown, edits.mask, score.best_eps, score.noised, score.shades, samples.options),
+    *(game.kde, game.linear, game.spherical, critics.apart, critics.normal, critics.rivals, critics.saturation),
+    *(
+        modes.cases,
+        modes.reached,
+        turns.shades,
+        turns.turns_of,
+        latent_space.densities,
+        latent_space.encoded,
+        latent_space.examples,
+    ),
+    *(collapse.cures, geometry.ellipses, plane.gap, drawing.frame),
 }
 
 
 def test_no_instrument_is_left_out() -> None:
-    modules = [ddpm, ddpm_bound, ddpm_edit, gan, gan_lab, gan_modes, gan_play]
-    modules += [sampling, score, vae, vae_collapse, vae_latent, vae_plane, vae_read]
+    modules = [denoising, bound, edits, game, critics, modes, turns]
+    modules += [samples, score, latent_space, collapse, geometry, plane, drawing]
     names = {(module.__name__, name) for module in modules for name in module.__all__}
     public = {(module, name) for module, name in names if inspect.isfunction(getattr(sys.modules[module], name))}
     called = {(one.__globals__[c[0]].__name__, c[1]) for _, one in CALLS for c in [one.__code__.co_names]}
@@ -163,7 +167,9 @@ def test_no_instrument_is_left_out() -> None:
 
 def test_a_run_is_recorded_and_resumed_on_the_gpu() -> None:
     with pretended():
-        run = runs.create("gan", "digits", arguments={"hidden": 8, "classes": 10}, settings={"steps": 4}, device="cuda")
+        run = store.create(
+            "gan", "digits", arguments={"hidden": 8, "classes": 10}, settings={"steps": 4}, device="cuda"
+        )
         recording = Recording(run)
         next(recording.steps())
         recording.close("stopped")
@@ -177,14 +183,14 @@ def test_a_run_is_recorded_and_resumed_on_the_gpu() -> None:
 
 def test_a_training_is_timed_on_the_gpu() -> None:
     with pretended():
-        assert done(pace.timed("gan", "eight-gaussians", {"hidden": 8}, {"steps": 30}, "GPU"))["timed"] > 0
+        assert done(timing.timed("gan", "eight-gaussians", {"hidden": 8}, {"steps": 30}, "GPU"))["timed"] > 0
 
 
 @pytest.mark.parametrize("place", ["cpu", "cuda"])
 @pytest.mark.parametrize("run", RUNS)
 def test_every_measure_of_a_model_on_the_gpu(run: str, place: str, folder: Path) -> None:
     model, data = Run(folder / run).model(), few(RUNS[run][1], 8)
-    expected = evaluation.measures(model, data, n=8, k=2)
+    expected = evaluate.measures(model, data, n=8, k=2)
     with pretended():
-        found = evaluation.measures(model.to("cuda"), data.to(place), n=8, k=2)
+        found = evaluate.measures(model.to("cuda"), data.to(place), n=8, k=2)
     assert found == pytest.approx(expected, rel=1e-3, abs=1e-3, nan_ok=True)

@@ -19,8 +19,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from genmodels import data, digits, idx, planes, random
-from genmodels.data import DATASETS, TRANSFORMS, Data, load
+from genmodels import random
+from genmodels.data import datasets, digits, planes
+from genmodels.data import mnist as idx
+from genmodels.data.datasets import DATASETS, TRANSFORMS, Data, load
 from genmodels.errors import BadInput
 
 HERE = tuple(name for name, info in DATASETS.items() if not info.folder)
@@ -55,7 +57,7 @@ def test_a_data_set_is_loaded_once_and_shared(name: str) -> None:
 
 
 def test_threads_that_ask_at_once_share_one_tensor() -> None:
-    data._points.cache_clear()
+    datasets._points.cache_clear()
     found: list[Data] = []
     threads = [threading.Thread(target=lambda: found.append(load("ring"))) for _ in range(8)]
     for thread in threads:
@@ -71,7 +73,7 @@ def test_a_plane_is_drawn_in_three_parts_from_one_seed(name: str) -> None:
     splits = (loaded.train, loaded.validation, loaded.test)
     assert [len(split) for split in splits] == [10_000, 2_000, 5_000]
     assert len(set(rows(torch.cat([split.x for split in splits])))) == 17_000
-    data._points.cache_clear()
+    datasets._points.cache_clear()
     assert torch.equal(load(name).test.x, loaded.test.x)
     assert loaded.plane is not None
     assert loaded.log_prob is not None
@@ -140,7 +142,7 @@ def test_who_looks_at_the_test_set_holds_no_other(monkeypatch: pytest.MonkeyPatc
     asked: list[str] = []
     shipped = idx.shipped
     monkeypatch.setattr(idx, "shipped", lambda name: asked.append(name) or shipped(name))
-    data._images.cache_clear()
+    datasets._images.cache_clear()
     mnist = load("mnist")
     assert mnist.device == mnist.test.x.device
     assert len(mnist.test) == 10_000
@@ -150,7 +152,7 @@ def test_who_looks_at_the_test_set_holds_no_other(monkeypatch: pytest.MonkeyPatc
     assert sorted(asked) == sorted(idx.FILES)  # each once
     with pytest.raises(AttributeError):
         mnist.train.z  # noqa: B018
-    data._images.cache_clear()
+    datasets._images.cache_clear()
 
 
 def test_mnist_is_small_enough_to_ship_and_says_whose_it_is() -> None:
@@ -198,23 +200,23 @@ def test_an_unknown_name_is_refused_and_never_a_path(name: object) -> None:
 
 def test_a_drawing_is_loaded_again_from_what_a_run_keeps() -> None:
     strokes = [[(0.1, 0.2), (0.7, 0.9)], [(0.5, 0.5)]]
-    drawn = data.drawing(strokes, width=0.04)
+    drawn = datasets.drawing(strokes, width=0.04)
     kept = json.loads(json.dumps({"data": drawn.name, "data_arguments": drawn.arguments}))
-    data._points.cache_clear()
+    datasets._points.cache_clear()
     again = load(kept["data"], kept["data_arguments"])
     assert again is not drawn
     assert torch.equal(again.train.x, drawn.train.x)
     assert again.arguments == drawn.arguments
-    assert again.arguments == data.checked("drawing", {"strokes": strokes, "width": 0.04})
+    assert again.arguments == datasets.checked("drawing", {"strokes": strokes, "width": 0.04})
     assert not torch.equal(load("drawing").train.x, drawn.train.x)
 
 
 def test_the_arguments_of_a_drawing_are_complete_and_of_other_data_none() -> None:
-    heart = data.checked("drawing")
+    heart = datasets.checked("drawing")
     assert load("drawing", heart) is load("drawing")
     assert set(heart) == {"strokes", "width"}
-    assert data.checked("drawing", {"width": 0.1}) == heart | {"width": 0.1}
-    assert [data.checked(name) for name in DATASETS if name != "drawing"] == [{}] * (len(DATASETS) - 1)
+    assert datasets.checked("drawing", {"width": 0.1}) == heart | {"width": 0.1}
+    assert [datasets.checked(name) for name in DATASETS if name != "drawing"] == [{}] * (len(DATASETS) - 1)
 
 
 @pytest.mark.parametrize(
@@ -534,12 +536,12 @@ def test_without_a_network_one_sentence_says_what_to_do(
 
 def test_the_folder_of_the_files_is_the_one_asked_for_else_the_users_cache(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GENMODELS_DATA", "/somewhere")
-    assert data.home() == Path("/somewhere")
+    assert datasets.home() == Path("/somewhere")
     monkeypatch.delenv("GENMODELS_DATA")
     monkeypatch.setenv("XDG_CACHE_HOME", "/cache")
-    assert data.home() == Path("/cache/genmodels")
+    assert datasets.home() == Path("/cache/genmodels")
     monkeypatch.delenv("XDG_CACHE_HOME")
-    assert data.home() == Path("~/.cache/genmodels").expanduser()
+    assert datasets.home() == Path("~/.cache/genmodels").expanduser()
 
 
 def test_every_plane_is_a_data_set() -> None:

@@ -5,17 +5,17 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from genmodels import bound as bounds
 from genmodels import random
-from genmodels.bound import discretized_log_prob
-from genmodels.data import DATASETS, Data
-from genmodels.editing import inpaint, interpolate, invert, redraw
+from genmodels.data.datasets import DATASETS, Data
 from genmodels.errors import BadInput
 from genmodels.hyperparameters import declared
+from genmodels.instruments.diffusion.editing import inpaint, interpolate, invert, redraw
 from genmodels.models.base import Preset, load
 from genmodels.models.ddpm import DDPM
-from genmodels.settings import Settings
-from genmodels.train import Training, fit
+from genmodels.probability import diffusion_elbo as bounds
+from genmodels.probability.diffusion_elbo import discretized_log_prob
+from genmodels.training.loop import Training, fit
+from genmodels.training.settings import Settings
 from tests.analytic import Mixture
 
 SMALL = {"width": 8, "depth": 1, "T": 50}
@@ -253,7 +253,7 @@ def test_the_bound_of_images_counts_their_grey_levels() -> None:
 def test_a_bound_in_parts_is_the_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     model, x, y = woken(DDPM((1, 4, 4), classes=3, **SMALL)), batch((1, 4, 4), 5), torch.tensor([0, 1, 2, 0, 1])
     whole = model.bound(x, random.generator(0), y=y, bins=17)
-    monkeypatch.setattr("genmodels.bound.ROWS", 7)
+    monkeypatch.setattr("genmodels.probability.diffusion_elbo.ROWS", 7)
     torch.testing.assert_close(model.bound(x, random.generator(0), y=y, bins=17), whole)
 
 

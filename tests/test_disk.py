@@ -14,21 +14,24 @@ import pytest
 import torch
 from streamlit.testing.v1 import AppTest
 
-from genmodels import export, jobs, runs, take_home
-from genmodels.cli import main
+from genmodels.cli.parser import main
 from genmodels.errors import BadInput, Damaged
-from genmodels.record import Origin, Parent, Status
-from genmodels.recording import Recording
-from genmodels.runs import Run
-from genmodels.settings import Settings
-from genmodels.train import Training
+from genmodels.export import checkpoint
+from genmodels.export import code as take_home
+from genmodels.jobs import queue
+from genmodels.runs import store
+from genmodels.runs.record import Origin, Parent, Status
+from genmodels.runs.recorder import Recording
+from genmodels.runs.store import Run
+from genmodels.training.loop import Training
+from genmodels.training.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[1]
 TINY = ["--set", "hidden=16", "--set", "depth=1", "--steps", "3", "--batch-size", "16", "--device", "cpu"]
 
 
 def new() -> Run:
-    return runs.create("vae", "digits", arguments={"hidden": 16, "depth": 1}, settings={"steps": 12, "batch_size": 16})
+    return store.create("vae", "digits", arguments={"hidden": 16, "depth": 1}, settings={"steps": 12, "batch_size": 16})
 
 
 def train(run: Run, until: int | None = None) -> None:
@@ -92,7 +95,7 @@ def test_a_disk_that_takes_nothing_is_said_in_one_sentence(code, said, capsys, m
 
 def test_a_system_without_its_locks_is_told_in_one_sentence() -> None:
     """Windows: the command line, the app and the library end with it."""
-    for what in ("genmodels.cli", "genmodels.files", "genmodels.visitors"):
+    for what in ("genmodels.cli.parser", "genmodels.files", "genmodels.host.ownership"):
         code = f"import sys; sys.platform = 'win32'; sys.modules['fcntl'] = None; import {what}"
         done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
         assert done.returncode == 1
@@ -112,13 +115,13 @@ def broken() -> Run:
 
 def test_a_damaged_run_is_listed_and_harms_no_other(capsys) -> None:
     whole, gone = new(), broken()
-    assert [one.id for one in runs.every()] == [whole.id]
-    assert [(one.id, why) for one, why in runs.damaged()] == [(gone.id, f"{gone.path / 'run.json'} is not JSON.")]
+    assert [one.id for one in store.every()] == [whole.id]
+    assert [(one.id, why) for one, why in store.damaged()] == [(gone.id, f"{gone.path / 'run.json'} is not JSON.")]
     assert main(["runs", "--json"]) == 0
     rows = {row["run"]: row["state"] for row in json.loads(capsys.readouterr().out)}
     assert rows == {whole.id: "stopped", gone.id: "damaged"}
     gone.delete()
-    assert runs.damaged() == []
+    assert store.damaged() == []
 
 
 def test_where_a_run_is_its_exact_state_says_too() -> None:
@@ -150,7 +153,7 @@ def test_a_damaged_exact_state_is_named_and_the_past_can_be_forked() -> None:
     with pytest.raises(Damaged, match="fork the run from its last snapshot"):
         Recording(run)
     assert run.state().status is Status.FAILED
-    train(runs.fork(run, run.snapshots()[-1]))
+    train(store.fork(run, run.snapshots()[-1]))
 
 
 def test_a_damaged_line_of_a_curve_is_left_out() -> None:
@@ -186,7 +189,7 @@ def test_a_models_page_opens_whatever_the_disk_is_like(harm, monkeypatch) -> Non
         (run.path / "run.json").write_bytes(b"{")
     else:
         refused(monkeypatch, errno.EROFS)
-    monkeypatch.setattr(jobs, "pool", lambda: None)
+    monkeypatch.setattr(queue, "pool", lambda: None)
     test = AppTest.from_file(str(ROOT / "pages" / "models" / "vae.py"), default_timeout=120)
     test.query_params["run"] = run.id
     test.run()
@@ -211,7 +214,7 @@ def test_a_run_that_is_its_own_parent_is_said_to_be(tmp_path, capsys) -> None:
         take_home.cells(one)
     assert main(["export", one.id, str(tmp_path / "out"), "--to", "script"]) == 2
     assert "cannot be a fork of itself" in capsys.readouterr().err
-    assert export.command(one).count("fork RUN") == 2
+    assert checkpoint.command(one).count("fork RUN") == 2
 
 
 # A curve after a resume -----------------------------------------------------------------------------------------------

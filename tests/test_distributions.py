@@ -8,7 +8,7 @@ import torch
 from torch import distributions as td
 
 from genmodels import random
-from genmodels.distributions import (
+from genmodels.probability.distributions import (
     bernoulli_log_prob,
     continuous_bernoulli_log_partition,
     continuous_bernoulli_log_prob,

@@ -8,13 +8,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from genmodels import data, files, runs
+from genmodels import files
+from genmodels.data import datasets
 from genmodels.errors import BadInput
 from genmodels.models import MODELS, Entry
 from genmodels.models.base import GenerativeModel
-from genmodels.record import Status
-from genmodels.recording import Recording
-from genmodels.runs import Run
+from genmodels.runs import store
+from genmodels.runs.record import Status
+from genmodels.runs.recorder import Recording
+from genmodels.runs.store import Run
 from tests.crash import Operation, killed, lost, played, recorded
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the recorder reads /proc")
@@ -48,7 +50,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def new() -> Run:
-    return runs.create("drift", "eight-gaussians", settings={"steps": STEPS, "batch_size": 64, "ema": 0.5})
+    return store.create("drift", "eight-gaussians", settings={"steps": STEPS, "batch_size": 64, "ema": 0.5})
 
 
 def train(run: Run, **kwargs) -> None:
@@ -88,7 +90,7 @@ def read(run: Run) -> None:
 @pytest.fixture
 def written(folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Run, list[Operation], int]:
     """A run, what was done to make and train it, and how much of that made it."""
-    data.load("eight-gaussians")
+    datasets.load("eight-gaussians")
     with recorded(monkeypatch, folder) as done:
         run = new()
         made = len(done)
@@ -120,8 +122,8 @@ def test_a_run_can_be_read_and_resumed_after_any_crash(written, tmp_path, monkey
     dice = random.Random(1)
     for n, way, place in crashes(operations, tmp_path / "after", 0):
         monkeypatch.setenv("GENMODELS_RUNS", str(place))
-        found = runs.every()
-        assert not runs.damaged(), (n, way)
+        found = store.every()
+        assert not store.damaged(), (n, way)
         assert len(found) == 1 or n < made, (n, way)
         for run in found:
             read(run)
@@ -137,13 +139,13 @@ def test_a_run_that_is_deleted_is_whole_or_gone(written, tmp_path, folder, monke
         run = Run(whole.path)
         kept = {path.relative_to(folder): path.read_bytes() for path in run.path.rglob("*") if path.is_file()}
         run.delete()
-    assert not runs.every()
+    assert not store.every()
     assert not [path for path in folder.rglob("*") if path.is_file()], "nothing of it is left"
     assert len(done) > len(kept)
     for n, way, place in crashes_of(before, done, tmp_path / "after"):
         monkeypatch.setenv("GENMODELS_RUNS", str(place))
-        assert not runs.damaged(), (n, way)
-        for one in runs.every():
+        assert not store.damaged(), (n, way)
+        for one in store.every():
             left = {path.relative_to(place): path.read_bytes() for path in one.path.rglob("*") if path.is_file()}
             assert {name: left.get(name) for name in kept if name.name[0] != "."} == {
                 name: content for name, content in kept.items() if name.name[0] != "."

@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from genmodels.data import Data, Split
-from genmodels.evaluation import likelihoods, measures
+from genmodels.data.datasets import Data, Split
 from genmodels.metrics import floors
+from genmodels.metrics.evaluate import likelihoods, measures
 from genmodels.models.adversarial import Classes
 from genmodels.models.base import GenerativeModel, build
 from genmodels.models.ddpm import DDPM

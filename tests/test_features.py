@@ -7,12 +7,12 @@ import shutil
 import pytest
 import torch
 
-from genmodels import data as datasets
 from genmodels import random
+from genmodels.data import datasets
 from genmodels.errors import BadInput
-from genmodels.metrics import features
+from genmodels.metrics import judge as features
 from genmodels.metrics.distances import frechet_distance
-from genmodels.metrics.features import CHECKPOINTS, Judge, Seen, floor, judge, quality
+from genmodels.metrics.judge import CHECKPOINTS, Judge, Seen, floor, judge, quality
 
 SHIPPED = ("mnist", "digits")
 
@@ -31,7 +31,7 @@ def test_a_judge_ships_with_the_command_that_made_it(name, least):
     config = json.loads((CHECKPOINTS / f"features-{name}" / "config.json").read_text())
     assert config["test_accuracy"] >= least
     assert config["seed"] == 0
-    assert config["command"].startswith(f"python -m genmodels.metrics.features {name} ")
+    assert config["command"].startswith(f"python -m genmodels.metrics.judge {name} ")
     one = judge(name)
     assert not one.training
     seen = one.see(torch.zeros(3, *config["shape"]))

@@ -9,7 +9,8 @@ import plotly.graph_objects as go
 import pytest
 from PIL import Image
 
-from genmodels import figures, pictures
+from genmodels import figures
+from genmodels import images as pictures
 from genmodels.errors import BadInput
 from genmodels.figures import Curve, Points
 

@@ -13,11 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from genmodels import export, files, jobs, room, runs, take_home, walls
-from genmodels.cli import main
+from genmodels import files
+from genmodels.cli.parser import main
 from genmodels.errors import BadInput, TrainingFailed
-from genmodels.recording import Recording
-from genmodels.runs import Run
+from genmodels.export import checkpoint, code
+from genmodels.jobs import queue
+from genmodels.runs import classroom, disk, store
+from genmodels.runs.recorder import Recording
+from genmodels.runs.store import Run
 
 TIMES = int(os.environ.get("GENMODELS_FUZZ", "300"))
 SEED = int(os.environ.get("GENMODELS_FUZZ_SEED", "0"))
@@ -48,12 +51,12 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GENMODELS_RUNS", str(folder))
         arguments = {"hidden": 16, "depth": 1, "latent_dim": 1}
-        run = runs.create("vae", "eight-gaussians", arguments=arguments, settings={"steps": 4, "batch_size": 16})
+        run = store.create("vae", "eight-gaussians", arguments=arguments, settings={"steps": 4, "batch_size": 16})
         recording = Recording(run)
         for _ in recording.steps():
             pass
         recording.close()
-        child = Recording(runs.fork(run, 4))
+        child = Recording(store.fork(run, 4))
         next(child.steps())
         child.save()
         child.close()
@@ -122,14 +125,14 @@ def readings(run: Run) -> dict[str, Callable[[], object]]:
         "samples of the past": lambda: [run.samples(step) for step in run.snapshots()],
         "the newest weights": run.model,
         "weights of the past": lambda: [run.model(step) for step in run.snapshots()],
-        "the command": lambda: export.command(run),
-        "the script": lambda: take_home.cells(run),
-        "the zip": lambda: export.zipped(run),
-        "whose it is": lambda: walls.differences([run.plan, run.plan]),
-        "a fork": lambda: runs.fork(run, run.snapshots()[-1], settings={"steps": 9}) if run.snapshots() else None,
-        "the queue": lambda: (jobs.submit(run), jobs.place(run), jobs.pause(run), jobs.stop(run)),
+        "the command": lambda: checkpoint.command(run),
+        "the script": lambda: code.cells(run),
+        "the zip": lambda: checkpoint.zipped(run),
+        "whose it is": lambda: classroom.differences([run.plan, run.plan]),
+        "a fork": lambda: store.fork(run, run.snapshots()[-1], settings={"steps": 9}) if run.snapshots() else None,
+        "the queue": lambda: (queue.submit(run), queue.place(run), queue.pause(run), queue.stop(run)),
         "a name": lambda: run.rename("another"),
-        "a checkpoint": lambda: export.export(run, files.root() / "shipped", {"x": 1.0}),
+        "a checkpoint": lambda: checkpoint.export(run, files.root() / "shipped", {"x": 1.0}),
     }
 
 
@@ -158,7 +161,7 @@ def test_no_folder_is_too_strange(whole: Path, tmp_path: Path, monkeypatch, caps
         place = tmp_path / "runs"
         shutil.copytree(whole, place, symlinks=True)
         monkeypatch.setenv("GENMODELS_RUNS", str(place))
-        run = runs.Run(dice.choice(sorted(path for path in place.iterdir() if path.name[0] != ".")))
+        run = store.Run(dice.choice(sorted(path for path in place.iterdir() if path.name[0] != ".")))
         done = [harm(dice, run.path, elsewhere / "kept") for _ in range(dice.randint(1, 3)) if any(run.path.iterdir())]
         what = f"GENMODELS_FUZZ_SEED={SEED}, folder {n}: {'; '.join(done)}"
         before = outside(place, run.path)
@@ -177,10 +180,10 @@ def test_no_folder_is_too_strange(whole: Path, tmp_path: Path, monkeypatch, caps
             pass
         except Exception as error:
             pytest.fail(f"Going on with {what}: {type(error).__name__}: {error}")
-        assert {one.id for one in runs.every()}.isdisjoint(one.id for one, _ in runs.damaged()), what
+        assert {one.id for one in store.every()}.isdisjoint(one.id for one, _ in store.damaged()), what
         assert main(["runs", "--json"]) == 0, what
         assert {path: time for path, time in outside(place, run.path).items() if path in before} == before, what
-        room.taken(place)
+        disk.taken(place)
         try:
             run.delete()
         except sentence:

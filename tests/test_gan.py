@@ -6,12 +6,12 @@ import pytest
 import torch
 
 from genmodels import random
-from genmodels.data import Data, Split
+from genmodels.data.datasets import Data, Split
 from genmodels.errors import BadInput
 from genmodels.models.base import load, only
 from genmodels.models.gan import GAN, OBJECTIVES, discriminator_loss, generator_loss, generator_slope
-from genmodels.settings import Settings
-from genmodels.train import Training, fit
+from genmodels.training.loop import Training, fit
+from genmodels.training.settings import Settings
 
 
 def densities():

@@ -15,21 +15,24 @@ from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 from streamlit.testing.v1 import AppTest
 
-from genmodels import errands, hub, hub_errors, pipelines, runs, vetting
-from genmodels.checkpoints import available, pull, pulled, resolve
-from genmodels.cli import main
+from genmodels.cli.parser import main
 from genmodels.errors import BadInput
+from genmodels.export import diffusers
 from genmodels.files import read_json
-from genmodels.hub import Place
+from genmodels.hub import client, errors, validate
+from genmodels.hub.checkpoints import available, pull, pulled, resolve
+from genmodels.hub.client import Place
+from genmodels.hub.push import push
+from genmodels.jobs import background
 from genmodels.models.base import GenerativeModel, load
 from genmodels.models.ddpm import DDPM
 from genmodels.models.vae import VAE
-from genmodels.publishing import push
-from genmodels.record import Origin, Plan
+from genmodels.runs import store
+from genmodels.runs.record import Origin, Plan
 from tests.fake_hub import FakeHub, Fault, serving
 
 BUNDLED = "vae-digits-2d"
-ELBO = read_json(runs.CHECKPOINTS / BUNDLED / "measures.json")["elbo_nats"]
+ELBO = read_json(store.CHECKPOINTS / BUNDLED / "measures.json")["elbo_nats"]
 REPO = "ada/engines"
 PLACE = Place(REPO, subfolder=BUNDLED)
 PAGE = str(Path(__file__).resolve().parents[1] / "pages/lab/checkpoints.py")
@@ -63,14 +66,14 @@ def there(served: FakeHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> F
         monkeypatch.setattr(constants, name, value)
     for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "GENMODELS_HUB_REPO"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(hub_errors, "WAITS", (0.0, 0.0))
+    monkeypatch.setattr(errors, "WAITS", (0.0, 0.0))
     monkeypatch.setattr(time, "sleep", lambda seconds: None)
     return served
 
 
 def shipped(snapshots: int = 1) -> Files:
     """A checkpoint's files by name, as it lies in the repository."""
-    run = runs.Run(runs.CHECKPOINTS / BUNDLED)
+    run = store.Run(store.CHECKPOINTS / BUNDLED)
     names = [path.relative_to(run.path) for path in run.path.rglob("*") if path.is_file() and path.name[0] != "."]
     kept = {str(step) for step in run.snapshots()[:snapshots]}
     return {str(n): (run.path / n).read_bytes() for n in names if n.parts[0] != "snapshots" or n.parts[1] in kept}
@@ -86,14 +89,14 @@ def everything(folder: Path) -> set[str]:
 
 def refused(words: str, place: Place = PLACE) -> str:
     """Pulling says no in one sentence with these words, and nothing has changed."""
-    before = everything(runs.root())
+    before = everything(store.root())
     with pytest.raises(BadInput) as caught:
         pull(place)
     said = str(caught.value)
     assert words in said
     assert "\n" not in said
     assert len(said) < 400
-    assert everything(runs.root()) == before
+    assert everything(store.root()) == before
     return said
 
 
@@ -139,10 +142,10 @@ def test_a_pull_becomes_a_run_like_any_other(there: FakeHub) -> None:
     commit = there.put(REPO, under(BUNDLED, shipped(1)) | {f"{BUNDLED}/notes.txt": b"not taken"})
     told: list[float] = []
     run = pull(PLACE, lambda fraction, text: told.append(fraction))
-    assert runs.find(run.id).path == run.path == resolve(str(PLACE))
-    assert [one.id for one in runs.every()] == [run.id]
+    assert store.find(run.id).path == run.path == resolve(str(PLACE))
+    assert [one.id for one in store.every()] == [run.id]
     assert run.plan.origin == Origin(name=str(PLACE), commit=commit)
-    original = runs.Run(runs.CHECKPOINTS / BUNDLED)
+    original = store.Run(store.CHECKPOINTS / BUNDLED)
     assert run.state().status == "finished"
     assert run.metrics() == original.metrics()
     assert run.snapshots() == [26, 3300]
@@ -188,21 +191,21 @@ def test_a_changed_branch_changes_the_run_and_a_commit_does_not(there: FakeHub) 
     assert (again.title, again.plan.origin.commit) == ("a better one", new)
     assert there.asked_for("model.safetensors") <= 2 + 2 * len(again.snapshots())
     assert pull(Place(REPO, old, BUNDLED)).title == BUNDLED
-    assert len(runs.every()) == 2
-    assert [path.name for path in (runs.root() / ".hub").iterdir()] == [".lock"]
+    assert len(store.every()) == 2
+    assert [path.name for path in (store.root() / ".hub").iterdir()] == [".lock"]
 
 
 def test_from_pretrained_gives_the_same_samples(there: FakeHub) -> None:
     there.put(REPO, under(BUNDLED, shipped(0)))
     there.put(REPO, under(BUNDLED, shipped(0)), branch="v1")
-    local = load(runs.CHECKPOINTS / BUNDLED).state_dict()
+    local = load(store.CHECKPOINTS / BUNDLED).state_dict()
     for model in (
         GenerativeModel.from_pretrained(REPO, subfolder=BUNDLED),
         VAE.from_pretrained(f"hf://{REPO}@v1/{BUNDLED}"),
         VAE.from_pretrained(REPO, revision="v1", subfolder=BUNDLED),
     ):
         assert all((value == local[name]).all() for name, value in model.state_dict().items())
-    assert not runs.root().exists()
+    assert not store.root().exists()
     assert there.asked_for("run.json") == 0
 
 
@@ -223,9 +226,9 @@ def test_what_is_cached_serves_without_a_network(
     pull(PLACE).delete()
     if how == "no server":
         url = "http://127.0.0.1:9"
-        memory = hub._memory(PLACE)
+        memory = client._memory(PLACE)
         monkeypatch.setattr(constants, "ENDPOINT", url)
-        memory.rename(hub._memory(PLACE))  # what is remembered is remembered for each Hub
+        memory.rename(client._memory(PLACE))  # what is remembered is remembered for each Hub
     else:
         monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     there.log.clear()
@@ -293,9 +296,9 @@ def test_a_slow_hub_is_waited_for_but_not_for_ever(there: FakeHub, monkeypatch: 
     there.put(REPO, under(BUNDLED, shipped(1)))
     there.faults.append(Fault("", seconds=0.05, times=4))
     run = pull(PLACE)
-    monkeypatch.setattr(hub, "TIMEOUT", 0.2)
+    monkeypatch.setattr(client, "TIMEOUT", 0.2)
     there.faults[:] = [Fault("GET /api", seconds=1.0)]
-    assert not hub.look(Place(REPO)).live  # as last seen
+    assert not client.look(Place(REPO)).live  # as last seen
     assert pull(PLACE).path == run.path
     refused("broke off on its way", Place("ada/other"))
 
@@ -358,10 +361,10 @@ def test_a_file_longer_than_it_was_listed_is_not_kept(there: FakeHub) -> None:
 def test_weights_that_are_not_those_listed(there: FakeHub, monkeypatch: pytest.MonkeyPatch) -> None:
     files = under(BUNDLED, shipped(0))
     there.put(REPO, files)
-    listing = hub.look(PLACE)
+    listing = client.look(PLACE)
     name = f"{BUNDLED}/model.safetensors"
     there.repos[REPO][listing.commit][name] = files[name][:-4] + b"\0\1\2\3"
-    monkeypatch.setattr(hub, "look", lambda place: listing)
+    monkeypatch.setattr(client, "look", lambda place: listing)
     refused("not what the Hub lists")
     there.repos[REPO][listing.commit][name] = files[name]
     assert pull(PLACE).title == BUNDLED  # the wrong ones were not left in the cache
@@ -434,7 +437,7 @@ def test_whatever_a_value_is_it_is_allowed_or_refused(name: str) -> None:
         for value in NASTY:
             one = {**files, name: files[name] | {key: value}}
             try:
-                plan = vetting.plan_of(one["run.json"], one["config.json"], PLACE)
+                plan = validate.plan_of(one["run.json"], one["config.json"], PLACE)
             except BadInput:
                 continue
             assert Plan.of(json.loads(json.dumps(plan.json())), Path("run.json")) == plan
@@ -474,7 +477,7 @@ def test_the_list_downloads_no_weights(there: FakeHub) -> None:
     assert (good.place.subfolder, good.model, good.data, good.problem) == ("a/good", "vae", "digits", "")
     assert good.measures["elbo_nats"] == ELBO
     assert good.size == sum(len(one) for one in shipped(2).values())
-    assert good.created == runs.Run(runs.CHECKPOINTS / BUNDLED).plan.created
+    assert good.created == store.Run(store.CHECKPOINTS / BUNDLED).plan.created
     assert "warp" in bad.problem
     assert listing.live
     assert there.asked_for("safetensors") == 0
@@ -489,17 +492,17 @@ def test_the_list_downloads_no_weights(there: FakeHub) -> None:
 pushing = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")  # the client's own
 
 
-def never(run: runs.Run) -> dict[str, float]:
+def never(run: store.Run) -> dict[str, float]:
     raise AssertionError("a bundled checkpoint has its measures")
 
 
 @pushing
 def test_a_push_says_first_what_it_would_send(there: FakeHub) -> None:
-    said = push(runs.bundled(), Place(REPO), never, dry_run=True)
+    said = push(store.bundled(), Place(REPO), never, dry_run=True)
     assert not there.repos
     assert {"README.md", f"{BUNDLED}/README.md", f"{BUNDLED}/model.safetensors"} <= {one.path for one in said}
     assert not [line for line in there.log if line.startswith(("POST", "PUT"))]
-    sent = push(runs.bundled(), Place(REPO), never)
+    sent = push(store.bundled(), Place(REPO), never)
     assert [one.path for one in sent] == [one.path for one in said]
     assert {one.path for one in sent} == there.files(REPO).keys() - {".gitattributes"}
 
@@ -507,7 +510,7 @@ def test_a_push_says_first_what_it_would_send(there: FakeHub) -> None:
 @pushing
 def test_what_is_pushed_is_what_is_pulled(there: FakeHub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_TOKEN", TOKEN)
-    original = runs.Run(runs.CHECKPOINTS / BUNDLED)
+    original = store.Run(store.CHECKPOINTS / BUNDLED)
     there.put(REPO, {f"{BUNDLED}/snapshots/77/config.json": b"{}", "mine.txt": b"stays"} | under("old", shipped(0)))
     push([original], Place(REPO), never)
     files = there.files(REPO)
@@ -538,11 +541,11 @@ def test_a_push_that_may_not(there: FakeHub) -> None:
     ]:
         there.faults[:] = [Fault(match, status)]
         with pytest.raises(BadInput, match=words):
-            push(runs.bundled(), Place(REPO), never)
+            push(store.bundled(), Place(REPO), never)
     assert there.files(REPO).keys() == {".gitattributes"}
     with pytest.raises(BadInput, match="Nothing was named"):
         push([], Place(REPO), never)
-    run = runs.create("vae", "digits")
+    run = store.create("vae", "digits")
     with pytest.raises(BadInput, match="only a finished run"):
         push([run], Place(REPO), never)
 
@@ -570,7 +573,7 @@ def test_the_commands(
     ship = tmp_path / "ship"
     words = ["export", str(PLACE), str(ship), "-n", "20", "-k", "0", "--snapshots", "2", "--device", "cpu"]
     assert main(words) == 0
-    assert runs.Run(ship).snapshots() == [26, 3300]
+    assert store.Run(ship).snapshots() == [26, 3300]
     assert "elbo_nats" in json.loads((ship / "measures.json").read_text())
     assert main(words) == 2
     assert "a new folder" in capsys.readouterr().err
@@ -585,7 +588,7 @@ markup = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 def settled(page: AppTest) -> AppTest:
     """The page once its errands are done."""
-    for errand in list(errands._known.values()):
+    for errand in list(background._known.values()):
         assert errand.done.wait(30)
     page.run()
     assert not page.exception
@@ -598,7 +601,7 @@ def texts(page: AppTest) -> str:
 
 @markup
 def test_the_page_lists_pulls_and_says_what_it_shows(there: FakeHub, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(errands, "_known", {})
+    monkeypatch.setattr(background, "_known", {})
     page = AppTest.from_file(PAGE, default_timeout=60).run()
     assert "GENMODELS_HUB_REPO" in texts(page)
     assert BUNDLED in page.dataframe[0].value["name"].tolist()
@@ -645,7 +648,7 @@ VAE_PAGE = str(Path(__file__).resolve().parents[1] / "pages/models/vae.py")
 
 @markup
 def test_a_link_to_the_hub_opens_on_the_model_s_page(there: FakeHub, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(errands, "_known", {})
+    monkeypatch.setattr(background, "_known", {})
     there.put(REPO, under(BUNDLED, shipped(1)))
     page = AppTest.from_file(VAE_PAGE, default_timeout=60)
     page.query_params["run"] = str(PLACE)
@@ -697,7 +700,7 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Files:
     """The files of one, with random weights."""
     folder = tmp_path_factory.mktemp("pipeline") / "out"
     torch.manual_seed(0)
-    pipelines.export(DDPM((3, 8, 8), network="unet2d", widths=(8, 16), depth=1, T=20), folder)
+    diffusers.export(DDPM((3, 8, 8), network="unet2d", widths=(8, 16), depth=1, T=20), folder)
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
@@ -759,17 +762,17 @@ def test_pipelines_that_cannot_be_used(
 def test_an_errand_is_done_once_for_all(there: FakeHub) -> None:
     calls: list[int] = []
 
-    def act(errand: errands.Errand) -> int:
+    def act(errand: background.Errand) -> int:
         errand.tell(0.5, "half")
         calls.append(1)
         return 7
 
-    first = errands.send("once", act, fresh=60)
+    first = background.send("once", act, fresh=60)
     assert first.done.wait(10)
-    assert errands.send("once", act, fresh=60) is first
+    assert background.send("once", act, fresh=60) is first
     assert (first.result, first.problem, calls) == (7, "", [1])
-    bad = errands.send("bad", lambda errand: pull(PLACE))
+    bad = background.send("bad", lambda errand: pull(PLACE))
     assert bad.done.wait(30)
     assert "is not on the Hub" in bad.problem
-    assert errands.look("never") is None
+    assert background.look("never") is None
     assert pulled(PLACE) is None

@@ -7,17 +7,16 @@ import numpy as np
 import pytest
 import torch
 
-from genmodels import data as datasets
-from genmodels import planes
+from genmodels.data import datasets, planes
+from genmodels.data.noised import best_eps, noised
 from genmodels.errors import BadInput
-from genmodels.instruments import ddpm as instruments
-from genmodels.instruments import ddpm_bound, ddpm_edit, score
+from genmodels.instruments.diffusion import bound, edits, score
+from genmodels.instruments.diffusion import denoising as instruments
 from genmodels.models.ddpm import DDPM
-from genmodels.noised import best_eps, noised
-from genmodels.recording import Recording
-from genmodels.runs import create
-from genmodels.samplers import SAMPLERS
-from genmodels.schedules import Schedule
+from genmodels.probability.samplers import SAMPLERS
+from genmodels.probability.schedules import Schedule
+from genmodels.runs.recorder import Recording
+from genmodels.runs.store import create
 from tests.analytic import Mixture
 
 TINY = {"T": 40, "width": 8, "depth": 1, "levels": 0, "attention": False}
@@ -105,13 +104,13 @@ def test_tables_hold_the_models_own_schedule_first():
 @pytest.mark.parametrize("variance", ["beta", "posterior"])
 def test_the_divergence_is_the_weighted_error_of_the_noise(data, variance):
     """DDPM eq. 8 and eq. 12 are the same number, to the constant that no network can change."""
-    found = ddpm_bound.numbers(model(variance=variance), data, 4, 20)
+    found = bound.numbers(model(variance=variance), data, 4, 20)
     written = found["weight"] * found["D"] * found["mse"]
     assert found["L"] - found["constant"] == pytest.approx(written, rel=1e-4)
     assert found["snr"] == pytest.approx(found["alpha_bar"] / (1 - found["alpha_bar"]))
     assert found["mse"] == pytest.approx(found["snr"] * found["mse of x_0"], rel=1e-4)
     with pytest.raises(BadInput, match="2 to 40"):
-        ddpm_bound.numbers(model(), data, 0, 1)
+        bound.numbers(model(), data, 0, 1)
 
 
 def test_samples_are_twenty_evaluations_where_nothing_else_is_said():
@@ -202,7 +201,7 @@ def test_only_pictures_have_a_judge(plane):
 
 
 def test_the_bound_is_the_sum_of_its_terms_and_lies_above_the_truth(plane):
-    found = done(ddpm_bound.every_term(plane, n=100))
+    found = done(bound.every_term(plane, n=100))
     assert found["t"].tolist() == list(range(2, 41))
     whole = found["prior"].mean() + found["steps"].sum() + found["last"].mean()
     assert found["nats"].mean() == pytest.approx(whole, rel=1e-4)
@@ -210,7 +209,7 @@ def test_the_bound_is_the_sum_of_its_terms_and_lies_above_the_truth(plane):
 
 
 def test_the_bound_of_images_agrees_with_the_models_own(digits, data):
-    found = done(ddpm_bound.every_term(digits, n=8))
+    found = done(bound.every_term(digits, n=8))
     ddpm, _ = instruments.asked_of(digits, None)
     x = data.prepare(data.test.x[:8], "signed")
     own = ddpm.bound(x, torch.Generator().manual_seed(1), bins=17).nats
@@ -224,18 +223,18 @@ def test_the_bound_of_images_agrees_with_the_models_own(digits, data):
 
 
 def test_a_digit_is_drawn_again_from_a_time(digits, data):
-    found = done(ddpm_edit.redrawn(digits, example=2, t=7, n=3, steps=25))
+    found = done(edits.redrawn(digits, example=2, t=7, n=3, steps=25))
     assert found["x_t"].shape == (8, 3, 1, 8, 8)
     assert found["t"].tolist() == [7, 6, 5, 4, 3, 2, 1, 0]
     assert np.abs(found["x"] - data.test.x[2].numpy() / 16 * 255.0).max() <= 0.5
     with pytest.raises(BadInput, match="t = 41"):
-        done(ddpm_edit.redrawn(digits, t=41))
+        done(edits.redrawn(digits, t=41))
 
 
-@pytest.mark.parametrize("hidden", ddpm_edit.MASKS)
+@pytest.mark.parametrize("hidden", edits.MASKS)
 def test_what_is_seen_stays_and_what_is_hidden_does_not(digits, hidden):
-    found = done(ddpm_edit.filled(digits, example=1, hidden=hidden, n=2, steps=4, resample=1))
-    seen = ddpm_edit.mask((1, 8, 8), hidden).numpy().astype(bool)
+    found = done(edits.filled(digits, example=1, hidden=hidden, n=2, steps=4, resample=1))
+    seen = edits.mask((1, 8, 8), hidden).numpy().astype(bool)
     assert seen.mean() == (0.75 if hidden == "middle" else 0.5)
     assert (found["x_t"][-1][:, seen] == found["x"][seen]).all()
     assert (found["x_t"][-1][:, ~seen] != found["x"][~seen]).any()
@@ -244,18 +243,18 @@ def test_what_is_seen_stays_and_what_is_hidden_does_not(digits, hidden):
 
 def test_an_unknown_mask_is_named(digits):
     with pytest.raises(BadInput, match="'corner' is not one of right"):
-        done(ddpm_edit.filled(digits, hidden="corner"))
+        done(edits.filled(digits, hidden="corner"))
 
 
 def test_a_path_goes_from_one_digit_to_the_other(digits):
-    found = done(ddpm_edit.interpolated(digits, first=0, second=3, n=5, steps=8))
+    found = done(edits.interpolated(digits, first=0, second=3, n=5, steps=8))
     assert found["path"].shape == found["blend"].shape == found["x_T"].shape == (5, 1, 8, 8)
     assert (found["blend"][[0, -1]] == found["x"]).all()
     assert found["error"] >= 0
 
 
 def test_points_are_no_images_and_images_no_points(digits, plane):
-    for task in (ddpm_edit.redrawn(plane), ddpm_edit.filled(plane), ddpm_edit.interpolated(plane)):
+    for task in (edits.redrawn(plane), edits.filled(plane), edits.interpolated(plane)):
         with pytest.raises(BadInput, match="makes points"):
             next(task)
     for task in (score.field(digits), score.density(digits)):
@@ -333,7 +332,7 @@ def test_the_learned_density_is_held_against_the_truth(plane):
 
 
 def test_the_error_of_the_bound_is_that_of_a_mean_and_the_label_is_paid(digits):
-    found = done(ddpm_bound.every_term(digits, n=6))
+    found = done(bound.every_term(digits, n=6))
     assert found["error"] == pytest.approx(np.std(found["nats"], ddof=1) / math.sqrt(6))
     whole = found["prior"].mean() + found["steps"].sum() + found["last"].mean() + found["label"].mean()
     assert found["nats"].mean() == pytest.approx(whole, rel=1e-5)

@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 import torch
 
-from genmodels import data as datasets
 from genmodels import random
+from genmodels.data import datasets
 from genmodels.errors import BadInput
-from genmodels.instruments import gan as instruments
-from genmodels.instruments import gan_divergence
+from genmodels.instruments.gan import divergence
+from genmodels.instruments.gan import game as instruments
 from genmodels.models.bigan import BiGAN
 from genmodels.models.gan import GAN
 from genmodels.models.wgan import WGAN
-from genmodels.players import Critic
+from genmodels.nn.adversarial import Critic
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +100,7 @@ def js_of_normal(data, mu, sigma):
 def test_the_best_discriminator_is_right_for_a_known_generator_and_its_divergence_a_bound(data, mu, sigma):
     model = made(GAN)
     model.generator = Normal(mu, sigma)
-    found = gan_divergence.best_discriminator(model, data, 3.0, side=40)
+    found = divergence.best_discriminator(model, data, 3.0, side=40)
     grid = instruments.grid_of(3.0, 40, torch.device("cpu"))
     log_q = -(grid - torch.tensor(mu)).square().sum(1) / (2 * sigma**2) - math.log(2 * math.pi * sigma**2)
     exact = (data.log_prob(grid) - log_q).sigmoid().reshape(40, 40).numpy()
@@ -112,7 +112,7 @@ def test_the_best_discriminator_is_right_for_a_known_generator_and_its_divergenc
     assert found.bound.js > 0.85 * true
     assert found.bound.learned < 2 * true - math.log(4) + 4 * found.bound.learned_se
     with pytest.raises(BadInput, match="density is known"):
-        gan_divergence.best_discriminator(made(GAN, classes=3), data, 2.0)
+        divergence.best_discriminator(made(GAN, classes=3), data, 2.0)
 
 
 @pytest.mark.parametrize("name", ["eight-gaussians", "gaussian-grid", "pinwheel", "checkerboard"])
@@ -120,36 +120,36 @@ def test_the_divergence_of_a_perfect_generator_is_nought_within_its_error(name):
     """More than four standard errors above 0 would be chance once in 30,000; below 0 is none."""
     data, model = datasets.load(name), made(GAN)
     model.sample = lambda n, rng=None: data.plane.sample(n, random.generator(2))
-    bound = gan_divergence.best_discriminator(model, data, 2.2, side=10).bound
+    bound = divergence.best_discriminator(model, data, 2.2, side=10).bound
     assert 0 <= bound.js <= 4 * bound.js_se + 1e-9
     assert bound.js_se < 0.01
 
 
 def test_a_value_is_a_mean_with_its_standard_error():
     real, fake = random.rand(2, 4000, rng=random.generator(0)).double().clamp(0.01, 0.99)
-    found, error = gan_divergence.value(real, fake)
+    found, error = divergence.value(real, fake)
     assert found == pytest.approx((real.log().mean() + (1 - fake).log().mean()).item())
     means = [
-        gan_divergence.value(*pair)[0] for pair in zip(real.view(40, 100), fake.view(40, 100), strict=True)
+        divergence.value(*pair)[0] for pair in zip(real.view(40, 100), fake.view(40, 100), strict=True)
     ]  # of 40 parts: their spread is √40 times the error of all, ± 11 %
     assert np.std(means) / math.sqrt(40) == pytest.approx(error, rel=0.5)
 
 
 def test_neighbours_are_counted_and_far_from_all_nothing_is_known():
     real, fake = torch.zeros(3, 2), torch.tensor([[1.0, 0.0]])
-    found = gan_divergence.neighbours(real, fake, torch.tensor([[0.0, 0.0], [1.0, 0.0], [50.0, 0.0]]))
+    found = divergence.neighbours(real, fake, torch.tensor([[0.0, 0.0], [1.0, 0.0], [50.0, 0.0]]))
     narrow = torch.tensor([3.5 / 4, 0.5 / 2, 0.5], dtype=torch.float64)
     torch.testing.assert_close(found[0], narrow)
-    near = math.exp(-1 / (2 * gan_divergence.WIDTHS[-1] ** 2))
+    near = math.exp(-1 / (2 * divergence.WIDTHS[-1] ** 2))
     assert found[-1, 0].item() == pytest.approx(3.5 / (4 + near), rel=1e-5)
 
 
 def test_a_kernel_estimate_integrates_to_one_and_knows_its_kernel():
     axis = torch.linspace(-4, 4, 161)
     grid = torch.cartesian_prod(axis, axis)
-    density = gan_divergence.kde(random.randn(100, 2, rng=random.generator(0)) * 0.5, grid, 0.2).exp()
+    density = divergence.kde(random.randn(100, 2, rng=random.generator(0)) * 0.5, grid, 0.2).exp()
     assert density.sum() * 0.05**2 == pytest.approx(1, abs=1e-3)
-    one = gan_divergence.kde(torch.zeros(1, 2), torch.tensor([[0.0, 0.2]]), 0.2)
+    one = divergence.kde(torch.zeros(1, 2), torch.tensor([[0.0, 0.2]]), 0.2)
     assert one.item() == pytest.approx(-math.log(2 * math.pi * 0.04) - 0.5)
 
 

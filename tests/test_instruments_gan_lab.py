@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 import torch
 
-from genmodels import runs
 from genmodels.errors import BadInput
-from genmodels.instruments import gan, gan_lab, gan_modes
+from genmodels.instruments.gan import critics, game, modes
+from genmodels.jobs.tasks import TASKS
 from genmodels.metrics.distances import wasserstein1
 from genmodels.models.bigan import BiGAN
 from genmodels.models.gan import GAN, generator_loss
 from genmodels.models.wgan import WGAN
-from genmodels.players import Critic
-from genmodels.recording import Recording
-from genmodels.tasks import TASKS
+from genmodels.nn.adversarial import Critic
+from genmodels.runs import store
+from genmodels.runs.recorder import Recording
 
 
 def made(cls, shape=(2,), **arguments):
@@ -39,34 +39,34 @@ def finish(steps):
 
 
 def test_history_is_the_coverage_of_each_snapshot(plane):
-    run = runs.create("wgan", "eight-gaussians", arguments={"hidden": 16, "latent_dim": 2}, settings={"steps": 8})
+    run = store.create("wgan", "eight-gaussians", arguments={"hidden": 16, "latent_dim": 2}, settings={"steps": 8})
     recording = Recording(run)
     for _ in recording.steps():
         pass
     recording.close()
     steps = run.snapshots()
-    progress, found = finish(gan_modes.history(run.id, steps, 100))
+    progress, found = finish(modes.history(run.id, steps, 100))
     assert progress == sorted(progress)
     assert len(progress) == len(steps) > 2
     assert found["step"].tolist() == steps
-    last = gan.coverage(run.model(steps[-1]), plane, 100)
+    last = game.coverage(run.model(steps[-1]), plane, 100)
     assert found["w1"][-1] == pytest.approx(last.w1)
-    assert found["floor"] == pytest.approx(gan.floor(plane, 100))
+    assert found["floor"] == pytest.approx(game.floor(plane, 100))
     assert found["estimate"][-1] == pytest.approx(last.estimate)
     assert found["flow"][-1] == pytest.approx(last.flow)
-    assert gan_lab.transport(run.model(steps[-1]), plane, 100).w1 == pytest.approx(last.w1)
+    assert critics.transport(run.model(steps[-1]), plane, 100).w1 == pytest.approx(last.w1)
     assert found["counts"].shape == (len(steps), 8)
     assert (found["counts"].sum(1) == np.rint(100 * found["close"])).all()
-    own = gan.modes_covered(plane.test.x, plane.plane.modes, plane.plane.sigma).close
+    own = game.modes_covered(plane.test.x, plane.plane.modes, plane.plane.sigma).close
     assert found["best"] == pytest.approx(own, abs=0.01)
     module, name = TASKS["gan-history"].split(":")
-    assert (module, name) == (gan_modes.__name__, gan_modes.history.__name__)
+    assert (module, name) == (modes.__name__, modes.history.__name__)
 
 
 def test_the_best_plan_has_the_exact_distance_and_is_a_permutation(plane):
     model = made(WGAN)
-    found = gan_lab.transport(model, plane, 50)
-    real = plane.test.x[gan.some(plane, 50)]
+    found = critics.transport(model, plane, 50)
+    real = plane.test.x[game.some(plane, 50)]
     assert sorted(map(tuple, found.real.tolist())) == sorted(map(tuple, real.tolist()))
     assert found.w1 == pytest.approx(wasserstein1(torch.as_tensor(found.fake), real))
     assert found.w1 == pytest.approx(np.linalg.norm(found.real - found.fake, axis=1).mean(), rel=1e-5)
@@ -75,8 +75,8 @@ def test_the_best_plan_has_the_exact_distance_and_is_a_permutation(plane):
 def test_a_critic_that_is_optimal_for_a_shift_climbs_with_slope_one(plane):
     model = made(WGAN)
     model.critic = linear_critic(1.0, 0.0)
-    model.sample = lambda n, y=None, rng=None: plane.test.x[gan.some(plane, n)] - torch.tensor([5.0, 0.0])
-    found = gan_lab.transport(model, plane, 60)
+    model.sample = lambda n, y=None, rng=None: plane.test.x[game.some(plane, n)] - torch.tensor([5.0, 0.0])
+    found = critics.transport(model, plane, 60)
     assert found.w1 == pytest.approx(5.0, rel=1e-4)
     # an optimal plan of a shift may pass points on, but the cost and the mean rise are those of the shift
     assert found.climb.max() <= 1 + 1e-5
@@ -87,23 +87,23 @@ def test_a_critic_that_is_optimal_for_a_shift_climbs_with_slope_one(plane):
 def test_the_steepness_of_a_linear_critic_is_its_length_everywhere():
     model = made(GAN)
     model.discriminator = linear_critic(0.6, 0.8)
-    found = gan_lab.steepness(model, 2.0, side=7)
+    found = critics.steepness(model, 2.0, side=7)
     np.testing.assert_allclose(found.values, np.ones((7, 7)), rtol=1e-5)
     model.discriminator = Critic(torch.nn.Tanh(), 2)
     model.discriminator.score.weight.data = torch.tensor([[1.0, 0.0]])
-    found = gan_lab.steepness(model, 1.0, side=3)
+    found = critics.steepness(model, 1.0, side=3)
     slope = 1 / math.cosh(1) ** 2
     np.testing.assert_allclose(found.values, [[slope, 1, slope]] * 3, rtol=1e-5)
     with pytest.raises(BadInput, match="plane"):
-        gan_lab.steepness(made(GAN, (1, 8, 8)), 2.0)
+        critics.steepness(made(GAN, (1, 8, 8)), 2.0)
 
 
 @pytest.mark.parametrize("model", ["gan", "wgan"])
 def test_the_five_differ_only_in_what_is_minimized(model):
     own = {"hidden": 16, "latent_dim": 3} | ({"n_critic": 4, "clip": 0.2} if model == "wgan" else {"d_steps": 4})
-    run = runs.create(model, "ring", arguments=own, settings={"seed": 7, "lr": 2e-3, "steps": 9})
-    made = {name: runs.create(**one).plan for name, one in gan_lab.rivals(run.plan, 5).items()}
-    assert list(made) == list(gan_lab.RIVALS)
+    run = store.create(model, "ring", arguments=own, settings={"seed": 7, "lr": 2e-3, "steps": 9})
+    made = {name: store.create(**one).plan for name, one in critics.rivals(run.plan, 5).items()}
+    assert list(made) == list(critics.RIVALS)
     for plan in made.values():
         assert plan.data == "ring"
         assert plan.settings == run.plan.settings | {"steps": 5}
@@ -118,15 +118,15 @@ def test_the_five_differ_only_in_what_is_minimized(model):
 def test_the_verdict_is_of_planes_and_of_images(plane, digits):
     model = made(WGAN)
     model.critic = linear_critic(0.0, 0.5)
-    found = gan_lab.verdict(model, plane, 100)
+    found = critics.verdict(model, plane, 100)
     np.testing.assert_allclose(found.log10_slopes, math.log10(0.5), rtol=1e-4)
     assert (found.violations, found.slope) == (0, pytest.approx(0.5))
-    assert found.w1 == pytest.approx(gan.coverage(model, plane, 100).w1)
+    assert found.w1 == pytest.approx(game.coverage(model, plane, 100).w1)
     assert found.covered.endswith(" of 8")
     model = made(GAN, (1, 8, 8))
-    own = digits.test.x[gan.some(digits, 100)].float() / 16
+    own = digits.test.x[game.some(digits, 100)].float() / 16
     model.sample = lambda n, y=None, rng=None: own[:n]
-    found = gan_lab.verdict(model, digits, 100)
+    found = critics.verdict(model, digits, 100)
     assert found.sliced == 0
     assert found.w1 is found.covered is None
 
@@ -136,7 +136,7 @@ def test_there_and_back_of_an_encoder_that_undoes_the_generator_is_no_way(plane)
     model.generator, model.encoder = torch.nn.Linear(2, 2), torch.nn.Linear(2, 2)
     inverse = torch.linalg.inv(model.generator.weight.data)
     model.encoder.weight.data, model.encoder.bias.data = inverse, -inverse @ model.generator.bias.data
-    found = gan_lab.back(model, plane, 30)
+    found = critics.back(model, plane, 30)
     np.testing.assert_allclose(found.mean, plane.test.x[:30].numpy(), atol=1e-4)
     assert found.error.max() < 1e-7
     np.testing.assert_allclose(found.z, (plane.test.x[:30] @ inverse.T + model.encoder.bias.data).numpy(), atol=1e-4)
@@ -145,20 +145,20 @@ def test_there_and_back_of_an_encoder_that_undoes_the_generator_is_no_way(plane)
 def test_a_drawn_digit_is_read_as_the_test_digit_it_is(digits):
     model = made(BiGAN, (1, 8, 8), latent_dim=4, classes=10)
     grey = digits.test.x[3, 0].float().numpy() / 16 * 255
-    found = gan_lab.read(model, digits, grey, label=int(digits.test.y[3]))
-    known = gan_lab.back(model, digits, 4)
+    found = critics.read(model, digits, grey, label=int(digits.test.y[3]))
+    known = critics.back(model, digits, 4)
     np.testing.assert_allclose(found.x[0], known.x[3])
     np.testing.assert_allclose(found.z[0], known.z[3], atol=1e-5)
     np.testing.assert_allclose(found.mean[0], known.mean[3], atol=1e-5)
     assert found.error[0] == pytest.approx(((2 * (known.mean[3] - known.x[3])) ** 2).mean(), rel=1e-4)
     with pytest.raises(BadInput, match="empty"):
-        gan_lab.read(model, digits, np.zeros((8, 8)))
+        critics.read(model, digits, np.zeros((8, 8)))
     with pytest.raises(BadInput, match="is wanted"):
-        gan_lab.read(model, digits, np.zeros((28, 28)))
+        critics.read(model, digits, np.zeros((28, 28)))
 
 
 def test_the_slopes_of_the_objectives_are_their_derivatives():
-    found = gan_lab.saturation(5.0, 11)
+    found = critics.saturation(5.0, 11)
     s = torch.as_tensor(found["s"]).requires_grad_()
     for objective in ("minimax", "non-saturating", "least-squares"):
         (slope,) = torch.autograd.grad(generator_loss(objective, s).sum(), s)
@@ -167,7 +167,7 @@ def test_the_slopes_of_the_objectives_are_their_derivatives():
 
 
 def test_far_apart_the_divergence_is_flat_and_near_it_is_the_integral():
-    found = gan_lab.apart(0.1, 2.0, 41)
+    found = critics.apart(0.1, 2.0, 41)
     assert found["js"][0] == pytest.approx(0, abs=1e-12)
     assert found["js"][-1] == pytest.approx(math.log(2), abs=1e-9)
     assert (np.diff(found["js"]) > -1e-12).all()
@@ -180,16 +180,16 @@ def test_far_apart_the_divergence_is_flat_and_near_it_is_the_integral():
 
 
 def test_the_normal_density_integrates_to_one():
-    z, density = gan_lab.normal(8.0, 401)
+    z, density = critics.normal(8.0, 401)
     assert density.sum() * (z[1] - z[0]) == pytest.approx(1)
 
 
 def test_data_of_the_plane_without_modes_have_no_counts():
-    run = runs.create("gan", "two-moons", arguments={"hidden": 16}, settings={"steps": 1})
+    run = store.create("gan", "two-moons", arguments={"hidden": 16}, settings={"steps": 1})
     recording = Recording(run)
     for _ in recording.steps():
         pass
     recording.close()
-    _, found = finish(gan_modes.history(run.id, run.snapshots(), 50))
+    _, found = finish(modes.history(run.id, run.snapshots(), 50))
     assert "covered" not in found
     assert np.isnan(found["estimate"]).all()

@@ -6,19 +6,20 @@ import numpy as np
 import pytest
 import torch
 
-from genmodels import random, runs
+from genmodels import random
 from genmodels.errors import BadInput
 from genmodels.figures import DATA, SAMPLES
-from genmodels.instruments import gan_modes, gan_play
-from genmodels.recording import Recording
-from genmodels.runs import Run
-from genmodels.tasks import TASKS
+from genmodels.instruments.gan import modes, turns
+from genmodels.jobs.tasks import TASKS
+from genmodels.runs import store
+from genmodels.runs.recorder import Recording
+from genmodels.runs.store import Run
 
 Arrays = dict[str, np.ndarray]
 
 
 def trained(model: str, data: str = "eight-gaussians", **arguments: object) -> Run:
-    run = runs.create(model, data, arguments={"hidden": 16, "latent_dim": 2} | arguments, settings={"steps": 2})
+    run = store.create(model, data, arguments={"hidden": 16, "latent_dim": 2} | arguments, settings={"steps": 2})
     recording = Recording(run)
     for _ in recording.steps():
         pass
@@ -35,18 +36,18 @@ def answer_of(steps: Generator[float, None, Arrays]) -> Arrays:
 
 
 def played(run: Run, moves: str) -> Arrays:
-    return answer_of(gan_play.play(run.id, None, moves))
+    return answer_of(turns.play(run.id, None, moves))
 
 
 def test_moves_are_turns():
-    assert gan_play.turns_of("") == ""
-    assert gan_play.turns_of("d3g1b2") == "dddg" + "dgdg"
+    assert turns.turns_of("") == ""
+    assert turns.turns_of("d3g1b2") == "dddg" + "dgdg"
     for wrong in ("d", "x3", "d3 g1", "d-1", "d9999"):
         with pytest.raises(BadInput, match="no list of moves"):
-            gan_play.turns_of(wrong)
-    assert len(gan_play.turns_of("b150")) == gan_play.MOST
+            turns.turns_of(wrong)
+    assert len(turns.turns_of("b150")) == turns.MOST
     with pytest.raises(BadInput, match="at most 300"):
-        gan_play.turns_of("b150d1")
+        turns.turns_of("b150d1")
 
 
 @pytest.mark.parametrize("model", ["gan", "wgan", "bigan"])
@@ -67,7 +68,7 @@ def test_only_the_mover_moves(model):
     again = played(run, "d3g2")
     assert all(np.array_equal(found[key], again[key]) for key in found)
     module, name = TASKS["gan-play"].split(":")
-    assert (module, name) == (gan_play.__name__, gan_play.play.__name__)
+    assert (module, name) == (turns.__name__, turns.play.__name__)
 
 
 def test_each_player_gains_by_its_own_turns():
@@ -80,7 +81,7 @@ def test_each_player_gains_by_its_own_turns():
 
 def test_a_long_game_has_a_short_film():
     found = played(trained("gan"), "b75")
-    assert len(found["turn"]) <= gan_play.FRAMES + 1
+    assert len(found["turn"]) <= turns.FRAMES + 1
     assert found["turn"][-1] == 150
 
 
@@ -91,7 +92,7 @@ def test_images_have_no_game():
 
 def test_the_ground_is_paper_at_nought_and_coloured_on_both_sides():
     maps = np.array([[[1.0, 0.0], [-0.5, 0.0]]])
-    frame = gan_play.shades(maps, DATA, SAMPLES, "#ffffff")[0]
+    frame = turns.shades(maps, DATA, SAMPLES, "#ffffff")[0]
     assert frame.shape == (3, 2, 2)
     below, above = frame[:, 0], frame[:, 1]  # x₂ rises in the map and falls in a picture
     assert (above[:, 1] == 255).all()
@@ -102,35 +103,35 @@ def test_the_ground_is_paper_at_nought_and_coloured_on_both_sides():
 
 def test_what_the_samples_reach_is_counted_in_modes_and_in_classes(plane, digits):
     one = plane.plane.modes[:1].repeat(50, 1)
-    found = gan_modes.reached(plane, one)
+    found = modes.reached(plane, one)
     assert (found.covered, found.of, found.close) == (1, 8, 1.0)
-    assert gan_modes.reached(plane, plane.test.x[:1000]).covered == 8
+    assert modes.reached(plane, plane.test.x[:1000]).covered == 8
     x = digits.prepare(digits.train.x, "unit")
-    every = gan_modes.reached(digits, x[:500])
+    every = modes.reached(digits, x[:500])
     assert (every.covered, every.of) == (10, 10)
     assert every.close > 0.95
-    threes = gan_modes.reached(digits, x[digits.train.y == 3])
+    threes = modes.reached(digits, x[digits.train.y == 3])
     assert threes.covered == 1
     assert int(np.argmax(threes.counts)) == 3
 
 
 def test_classes_are_counted_at_every_snapshot_of_pictures():
     run = trained("wgan", "digits")
-    table = answer_of(gan_modes.history(run.id, run.snapshots(), 60))
+    table = answer_of(modes.history(run.id, run.snapshots(), 60))
     assert "w1" not in table
     assert table["counts"].shape == (len(run.snapshots()), 10)
     assert (table["counts"].sum(1) == 60).all()
     assert table["best"] > 0.9
-    assert gan_modes.count(run, 2, 60) == gan_modes.reached(run.data(), gan_modes._drawn(run.model(2), run.data(), 60))
+    assert modes.count(run, 2, 60) == modes.reached(run.data(), modes._drawn(run.model(2), run.data(), 60))
 
 
 def test_what_collapses_and_what_mends_it_differ_in_the_players_alone():
     for data in ("eight-gaussians", "digits"):
-        cases = list(gan_modes.cases(data, seed=3).values())
+        cases = list(modes.cases(data, seed=3).values())
         first = cases[0]
         assert first["arguments"]["objective"] == "minimax"
         for case in cases:
             assert case["settings"] == first["settings"]
             assert case["settings"]["seed"] == 3
             assert case["arguments"]["hidden"] == first["arguments"]["hidden"]
-            assert runs.create(**case).plan.data == data
+            assert store.create(**case).plan.data == data

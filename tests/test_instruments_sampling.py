@@ -5,18 +5,18 @@ import inspect
 import numpy as np
 import pytest
 
-from genmodels import runs
 from genmodels.errors import BadInput
 from genmodels.hyperparameters import declared
-from genmodels.instruments.sampling import options, samples
+from genmodels.instruments.samples import options, samples
 from genmodels.models import MODELS
-from genmodels.recording import Recording
+from genmodels.runs import store
+from genmodels.runs.recorder import Recording
 
 
 @pytest.fixture
 def run(tmp_path, monkeypatch):
     monkeypatch.setenv("GENMODELS_RUNS", str(tmp_path / "runs"))
-    run = runs.create("vae", "digits", arguments={"hidden": 16, "depth": 1}, settings={"steps": 5})
+    run = store.create("vae", "digits", arguments={"hidden": 16, "depth": 1}, settings={"steps": 5})
     recording = Recording(run)
     for _ in recording.steps():
         pass

@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 import torch
 
-from genmodels import data as datasets
-from genmodels import runs
+from genmodels.data import datasets
 from genmodels.errors import BadInput
-from genmodels.instruments import vae as instruments
-from genmodels.instruments import vae_latent as geometry
+from genmodels.instruments.vae import geometry
+from genmodels.instruments.vae import latent_space as instruments
+from genmodels.jobs.tasks import TASKS
 from genmodels.metrics import likelihood
 from genmodels.models.vae import VAE
-from genmodels.recording import Recording
-from genmodels.tasks import TASKS
+from genmodels.runs import store
+from genmodels.runs.recorder import Recording
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +86,7 @@ def test_the_numbers_add_up(data):
 
 def test_the_ladder_rises_to_the_exact_likelihood(tmp_path, monkeypatch):
     monkeypatch.setenv("GENMODELS_RUNS", str(tmp_path / "runs"))
-    run = runs.create("vae", "digits", arguments={"hidden": 32, "depth": 1}, settings={"steps": 200})
+    run = store.create("vae", "digits", arguments={"hidden": 32, "depth": 1}, settings={"steps": 200})
     recording = Recording(run)
     for _ in recording.steps():
         pass
@@ -104,7 +104,7 @@ def test_the_ladder_rises_to_the_exact_likelihood(tmp_path, monkeypatch):
     assert all(b > a - 0.3 for a, b in itertools.pairwise(means))
     assert means[-1] > means[0]
     assert found["kl"].shape == found["active"].shape == (2,)
-    assert TASKS["vae-ladder"] == "genmodels.instruments.vae:ladder"
+    assert TASKS["vae-ladder"] == "genmodels.instruments.vae.latent_space:ladder"
 
 
 # Geometry -----------------------------------------------------------------------------------------------------------
@@ -135,7 +135,7 @@ def finish(steps):
 
 def test_a_geodesic_is_never_longer_than_the_straight_line_and_the_gap_closes(tmp_path, monkeypatch):
     monkeypatch.setenv("GENMODELS_RUNS", str(tmp_path / "runs"))
-    run = runs.create("vae", "digits", arguments={"hidden": 32, "depth": 1}, settings={"steps": 300})
+    run = store.create("vae", "digits", arguments={"hidden": 32, "depth": 1}, settings={"steps": 300})
     recording = Recording(run)
     for _ in recording.steps():
         pass

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from genmodels import runs
-from genmodels.data import Data
-from genmodels.instruments import vae_collapse as instruments
+from genmodels.data.datasets import Data
+from genmodels.instruments.vae import collapse as instruments
 from genmodels.metrics import likelihood
 from genmodels.models.vae import VAE
-from genmodels.settings import Settings
-from genmodels.train import Training, fit
+from genmodels.runs import store
+from genmodels.training.loop import Training, fit
+from genmodels.training.settings import Settings
 
 PRESET = next(one for one in VAE.presets if "collapse" in one.title)
 
@@ -47,9 +47,9 @@ def test_usage_is_what_the_metrics_say(prior: str, digits: Data) -> None:
 
 
 def test_a_cure_changes_the_price_of_the_kl_and_nothing_else() -> None:
-    run = runs.create("vae", "digits", arguments={"latent_dim": 5, "beta": 7.0, "objective": "elbo"})
+    run = store.create("vae", "digits", arguments={"latent_dim": 5, "beta": 7.0, "objective": "elbo"})
     plan = run.plan
-    made = {name: runs.create(**arguments).plan for name, arguments in instruments.cures(plan).items()}
+    made = {name: store.create(**arguments).plan for name, arguments in instruments.cures(plan).items()}
     assert list(made) == list(instruments.CURES)
     price = {"beta", "anneal", "free_bits"}
     for name, one in made.items():

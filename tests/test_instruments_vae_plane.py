@@ -7,15 +7,15 @@ import pytest
 import torch
 from torch import nn
 
-from genmodels import runs
-from genmodels.data import DATASETS
+from genmodels.data.datasets import DATASETS
 from genmodels.errors import BadInput
-from genmodels.instruments import vae_plane as instruments
+from genmodels.instruments.vae import plane as instruments
+from genmodels.jobs.tasks import TASKS
 from genmodels.metrics import likelihood
 from genmodels.models.vae import VAE
-from genmodels.recording import Recording
-from genmodels.runs import Run
-from genmodels.tasks import TASKS
+from genmodels.runs import store
+from genmodels.runs.recorder import Recording
+from genmodels.runs.store import Run
 
 SIGMA = 0.5
 
@@ -37,7 +37,7 @@ def finish(steps):
 
 
 def trained(data: str, **arguments: object) -> Run:
-    run = runs.create("vae", data, arguments={"hidden": 32, "depth": 2} | arguments, settings={"steps": 300})
+    run = store.create("vae", data, arguments={"hidden": 32, "depth": 2} | arguments, settings={"steps": 300})
     recording = Recording(run)
     for _ in recording.steps():
         pass
@@ -124,4 +124,4 @@ def test_what_cannot_be_integrated_or_held_is_said_in_one_sentence() -> None:
 
 def test_both_are_tasks() -> None:
     for name in ("density", "posterior"):
-        assert TASKS[f"vae-{name}"] == f"genmodels.instruments.vae_plane:{name}"
+        assert TASKS[f"vae-{name}"] == f"genmodels.instruments.vae.plane:{name}"

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from genmodels.data import Data
+from genmodels.data.datasets import Data
 from genmodels.errors import BadInput
-from genmodels.instruments.vae_read import NEAR, Reader, frame
+from genmodels.instruments.vae.drawing import NEAR, Reader, frame
 from genmodels.metrics import likelihood
 from genmodels.models.vae import VAE
 

@@ -14,12 +14,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from genmodels import jobs, runs
 from genmodels.errors import BadInput
-from genmodels.jobs import Pool
-from genmodels.recording import Recording
-from genmodels.runs import Run
-from genmodels.worker import MOST_DEATHS, Job, Worker
+from genmodels.jobs import queue
+from genmodels.jobs.queue import Pool
+from genmodels.jobs.worker import MOST_DEATHS, Job, Worker
+from genmodels.runs import store
+from genmodels.runs.recorder import Recording
+from genmodels.runs.store import Run
 
 SMALL = {"hidden": 16, "depth": 1}
 
@@ -37,7 +38,7 @@ def pool() -> Iterator[Pool]:
 
 
 def new(steps: int = 100_000, **kwargs) -> Run:
-    return runs.create("vae", "digits", arguments=SMALL, settings={"steps": steps, "batch_size": 32} | kwargs)
+    return store.create("vae", "digits", arguments=SMALL, settings={"steps": steps, "batch_size": 32} | kwargs)
 
 
 def until(true: Callable[[], object], what: str, seconds: float = 60) -> None:
@@ -59,68 +60,68 @@ def at(run: Run) -> int:
 def test_thirty_runs_all_move(pool):
     thirty = [new() for _ in range(30)]
     for run in thirty:
-        jobs.submit(run)
+        queue.submit(run)
     until(lambda: all(len(run.metrics()) >= 3 for run in thirty), "thirty runs to move")
     assert len({run.state().pid for run in thirty}) == 2
     for run in thirty:
-        jobs.stop(run)
+        queue.stop(run)
     for run in thirty:
         until(is_(run, "stopped"), "the stop")
     steps = sorted(at(run) for run in thirty)
     assert steps[0] > 0
-    assert jobs.waiting() == []
+    assert queue.waiting() == []
 
 
 def test_what_people_say_while_it_runs(pool):
     run = new()
-    jobs.submit(run)
+    queue.submit(run)
     until(lambda: at(run) > 5, "the first steps")
-    jobs.pause(run)
+    queue.pause(run)
     until(is_(run, "paused"), "the pause")
     here = at(run)
-    jobs.step(run)
+    queue.step(run)
     until(lambda: at(run) == here + 1, "one step")
-    jobs.step(run, 3)
+    queue.step(run, 3)
     until(lambda: at(run) == here + 4, "three steps")
     until(is_(run, "paused"), "the pause after the steps")
-    jobs.set_lr(run, 1e-5)
+    queue.set_lr(run, 1e-5)
     with pytest.raises(BadInput, match="lr = 7"):
-        jobs.set_lr(run, 7)
-    jobs.slow(run, 0.2)
-    jobs.resume(run)
+        queue.set_lr(run, 7)
+    queue.slow(run, 0.2)
+    queue.resume(run)
     until(is_(run, "running"), "the resume")
     start, first = time.monotonic(), run.metrics()[-1]["step"]
     until(lambda: run.metrics()[-1]["step"] > first, "a slow step", 30)
-    jobs.slow(run, 0.0)
+    queue.slow(run, 0.0)
     until(lambda: at(run) > here + 50, "full speed")
     assert time.monotonic() - start > 0.15
-    jobs.stop(run)
+    queue.stop(run)
     until(is_(run, "stopped"), "the stop")
     here = at(run)
-    jobs.resume(run)
+    queue.resume(run)
     until(lambda: at(run) > here, "the run to go on after a stop")
-    jobs.stop(run)
+    queue.stop(run)
     until(is_(run, "stopped"), "the second stop")
     assert Recording(run).training.lr == 1e-5
 
 
 def test_a_run_ends_finished_and_leaves_the_queue(pool):
     run = new(steps=30)
-    jobs.submit(run)
+    queue.submit(run)
     until(is_(run, "finished"), "the end")
-    until(lambda: jobs.waiting() == [], "the queue to empty")
+    until(lambda: queue.waiting() == [], "the queue to empty")
     assert run.metrics()[-1]["step"] == 30
 
 
 def test_a_waiting_run_is_told_its_place_and_can_be_stopped():
     first, second = new(), new()
-    jobs.submit(first)
+    queue.submit(first)
     time.sleep(0.02)
-    jobs.submit(second)
-    assert (jobs.place(first), jobs.place(second)) == (0, 1)
-    jobs.stop(first)
+    queue.submit(second)
+    assert (queue.place(first), queue.place(second)) == (0, 1)
+    queue.stop(first)
     assert first.state().status == "stopped"
-    assert (jobs.place(first), jobs.place(second)) == (None, 0)
+    assert (queue.place(first), queue.place(second)) == (None, 0)
 
 
 def test_workers_killed_at_random_moments_cost_nothing():
@@ -134,7 +135,8 @@ def test_workers_killed_at_random_moments_cost_nothing():
     run, dice, kills = new(steps=1500), random.Random(0), 0
     worker = """
 import sys
-from genmodels import recording, worker
+from genmodels.runs import recorder as recording
+from genmodels.jobs import worker
 worker.MOST_DEATHS = 10**6
 old = recording.Recording.__init__
 def eager(self, run, **kwargs):
@@ -144,7 +146,7 @@ one = worker.Worker()
 print("ready", flush=True)
 one.work()
 """
-    jobs.submit(run)
+    queue.submit(run)
     while run.state().status != "finished":
         process = subprocess.Popen([sys.executable, "-c", worker], stdout=subprocess.PIPE, env=environment)
         assert process.stdout is not None
@@ -173,7 +175,7 @@ one.work()
 def test_a_worker_that_dies_is_replaced_and_takes_no_other_run_down(pool):
     two = [new(), new()]
     for run in two:
-        jobs.submit(run)
+        queue.submit(run)
     until(lambda: all(at(run) > 0 for run in two), "both to run")
     pids = [run.state().pid for run in two]
     assert len(set(pids)) == 2
@@ -186,7 +188,7 @@ def test_a_worker_that_dies_is_replaced_and_takes_no_other_run_down(pool):
 
 def test_a_run_that_kills_its_workers_is_given_up(pool):
     run = new()
-    jobs.submit(run)
+    queue.submit(run)
     for death in range(MOST_DEATHS):
         until(lambda death=death: run.state().deaths == death and run.state().status == "running", "the run")
         os.kill(run.state().pid, signal.SIGKILL)
@@ -196,17 +198,17 @@ def test_a_run_that_kills_its_workers_is_given_up(pool):
 
 def test_a_restarted_server_finds_its_runs(pool):
     run, other = new(), new()
-    jobs.submit(run)
+    queue.submit(run)
     until(lambda: at(run) > 0, "the first step")
     pool.close()
     assert run.state().status == "interrupted"
     here = at(run)
-    jobs.submit(other)
+    queue.submit(other)
     second = Pool(1)
     try:
         until(lambda: at(other) > 0, "what was queued to be taken")
         assert run.state().status == "interrupted"
-        jobs.resume(run)
+        queue.resume(run)
         until(lambda: at(run) > here, "the run to go on")
     finally:
         second.close()
@@ -218,7 +220,7 @@ def test_workers_end_when_the_server_is_killed():
     server = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
     assert server.stdout is not None
     server.stdout.readline()
-    jobs.submit(run)
+    queue.submit(run)
     until(lambda: at(run) > 0, "the first step")
     pid = run.state().pid
     server.kill()
@@ -232,18 +234,18 @@ def test_the_hosts_limits_are_said(monkeypatch):
     run = new(steps=5000)
     monkeypatch.setenv("GENMODELS_MAX_STEPS", "4000")
     with pytest.raises(BadInput, match="5000 steps are more than the 4000"):
-        jobs.submit(run)
+        queue.submit(run)
     monkeypatch.setenv("GENMODELS_MAX_STEPS", "6000")
     monkeypatch.setenv("GENMODELS_MIN_FREE_MB", "1e12")
     with pytest.raises(BadInput, match="nearly full"):
-        jobs.submit(run)
+        queue.submit(run)
 
 
 def test_a_run_is_stopped_at_the_hosts_seconds_and_paused_when_nobody_looks(monkeypatch):
     monkeypatch.setenv("GENMODELS_MAX_SECONDS", "0.2")
     run, watched = new(), new()
     worker = Worker()
-    jobs.submit(run)
+    queue.submit(run)
     while run.state().status in ("queued", "running"):
         worker.turn()
     assert run.state().status == "stopped"
@@ -252,7 +254,7 @@ def test_a_run_is_stopped_at_the_hosts_seconds_and_paused_when_nobody_looks(monk
     monkeypatch.setenv("GENMODELS_IDLE_SECONDS", "60")
     watched.seen()
     os.utime(watched.path / ".seen", (1, 1))
-    jobs.submit(watched)
+    queue.submit(watched)
     while watched.state().status in ("queued", "running"):
         worker.turn()
     assert "nobody has looked" in watched.state().message
@@ -267,11 +269,11 @@ def test_a_run_is_stopped_at_the_hosts_seconds_and_paused_when_nobody_looks(monk
 
 def test_a_worker_hands_back_what_is_more_than_its_share(monkeypatch):
     """It took all while the other was not looking; each run goes on from the step at which it was let go."""
-    monkeypatch.setattr("genmodels.worker.SHARING", 0.0)
+    monkeypatch.setattr("genmodels.jobs.worker.SHARING", 0.0)
     greedy, other = Worker(of=1), Worker(of=2)
     four = [new() for _ in range(4)]
     for run in four:
-        jobs.submit(run)
+        queue.submit(run)
     while len(greedy.jobs) < 4 or not all(at(run) for run in four):
         greedy.turn()
     greedy.of = 2
@@ -293,14 +295,14 @@ def test_a_worker_hands_back_what_is_more_than_its_share(monkeypatch):
 
 
 def test_what_nobody_takes_is_not_handed_back_again(monkeypatch):
-    monkeypatch.setattr("genmodels.worker.SHARING", 0.0)
+    monkeypatch.setattr("genmodels.jobs.worker.SHARING", 0.0)
     handed: list[str] = []
     let_go = Job.hand_back
     monkeypatch.setattr(Job, "hand_back", lambda job: (handed.append(job.name), let_go(job)))
     alone = Worker(of=2)
     four = [new() for _ in range(4)]
     for run in four:
-        jobs.submit(run)
+        queue.submit(run)
     while len(alone.jobs) < 4 or len(handed) < 4:  # each in its turn, in the hope that another worker takes it
         alone.turn()
     steps, end = [at(run) for run in four], time.monotonic() + 1.0
@@ -315,10 +317,10 @@ def test_what_nobody_takes_is_not_handed_back_again(monkeypatch):
 
 def test_a_run_that_cannot_be_saved_is_not_handed_on(monkeypatch):
     """The disk is full at the moment of handing it back: it says so, waits for nobody, and keeps what it had."""
-    monkeypatch.setattr("genmodels.worker.SHARING", 0.0)
+    monkeypatch.setattr("genmodels.jobs.worker.SHARING", 0.0)
     worker, two = Worker(of=1), [new(), new()]
     for run in two:
-        jobs.submit(run)
+        queue.submit(run)
     while len(worker.jobs) < 2 or not all(at(run) for run in two):
         worker.turn()
 
@@ -334,10 +336,10 @@ def test_a_run_that_cannot_be_saved_is_not_handed_on(monkeypatch):
     assert failed.state().status == "failed"
     assert failed.state().message.startswith("The disk is full: make room, then resume. The snapshots up to step ")
     assert not failed.is_held()
-    assert failed.id not in os.listdir(jobs.queue())
+    assert failed.id not in os.listdir(queue.queue())
     worker.closing = True
     worker.work()
-    jobs.resume(failed)
+    queue.resume(failed)
     again = Worker()
     until(lambda: again.turn() or at(failed) > max(failed.snapshots()[:-1], default=0), "the run to go on")
     again.closing = True
@@ -349,9 +351,9 @@ def test_heavy_runs_are_limited_in_number(monkeypatch):
     heavy = [new(), new()]
     for run in heavy:
         replace(run.plan, heavy=True).write(run.path)
-        jobs.submit(run)
+        queue.submit(run)
     light = new()
-    jobs.submit(light)
+    queue.submit(light)
     worker = Worker()
     end = time.monotonic() + 3
     while time.monotonic() < end:

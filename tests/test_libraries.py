@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from genmodels import libraries
+from genmodels.host import libraries
 
 SMAPS = """\
 7f0000000000-7f0000002000 r-xp 00001000 fe:00 260131                     /usr/lib/libcode.so.13
@@ -31,7 +31,7 @@ Anonymous:             0 kB
 
 COMPUTED = """
 import torch
-from genmodels import libraries
+from genmodels.host import libraries
 
 def resident():
     return sum(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("RssFile"))

@@ -6,14 +6,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from genmodels import data as datasets
 from genmodels import random
-from genmodels.distributions import kl_to_standard_normal, normal_log_prob
+from genmodels.data import datasets
 from genmodels.errors import BadInput
 from genmodels.metrics import likelihood
 from genmodels.models.vae import VAE
-from genmodels.settings import Settings
-from genmodels.train import Training, fit
+from genmodels.probability.distributions import kl_to_standard_normal, normal_log_prob
+from genmodels.training.loop import Training, fit
+from genmodels.training.settings import Settings
 
 SIGMA = 0.5
 

@@ -2,12 +2,14 @@
 
 import pytest
 
-from genmodels import idx, pace, tasks
-from genmodels.data import Data
+from genmodels.data import mnist
+from genmodels.data.datasets import Data
+from genmodels.jobs import tasks
+from genmodels.jobs.tasks import TASKS, TaskJob
 from genmodels.models.base import Preset
 from genmodels.models.vae import VAE
-from genmodels.tasks import TASKS, TaskJob
-from pages._ui import preset_time
+from genmodels.runs import timing
+from pages._ui.form import preset_time
 
 SMALL = Preset("small", "digits", {"hidden": 16}, {"epochs": 3, "batch_size": 64})
 
@@ -23,67 +25,67 @@ def finish(steps):
 
 
 def test_it_is_the_number_of_steps_times_what_one_took(digits: Data) -> None:
-    found = finish(pace.timed(**pace.question("vae", SMALL)))
+    found = finish(timing.timed(**timing.question("vae", SMALL)))
     assert found["steps"] == 3 * (len(digits.train) // 64)
-    assert 3 <= found["timed"] <= pace.STEPS
+    assert 3 <= found["timed"] <= timing.STEPS
     assert 1e-5 < found["seconds"] / found["steps"] < 5
     more = Preset("more", "digits", SMALL.model, SMALL.training | {"epochs": 300})
-    assert finish(pace.timed(**pace.question("vae", more)))["steps"] == 100 * found["steps"]
+    assert finish(timing.timed(**timing.question("vae", more)))["steps"] == 100 * found["steps"]
 
 
 @pytest.mark.parametrize("name", ["gan", "ddpm"])
 def test_every_family_can_be_timed(name: str) -> None:
     arguments = {"hidden": 8} if name == "gan" else {}
-    found = finish(pace.timed(**pace.question(name, Preset("", "two-moons", arguments, {"steps": 50}))))
+    found = finish(timing.timed(**timing.question(name, Preset("", "two-moons", arguments, {"steps": 50}))))
     assert found["steps"] == 50
     assert found["seconds"] > 0
 
 
 def test_another_device_is_another_question(monkeypatch: pytest.MonkeyPatch) -> None:
-    tasks.ask("pace", **pace.question("vae", SMALL))
-    assert tasks.look("pace", **pace.question("vae", SMALL)) is not None
-    monkeypatch.setattr(pace, "device", lambda: "another")
-    assert tasks.look("pace", **pace.question("vae", SMALL)) is None
+    tasks.ask("pace", **timing.question("vae", SMALL))
+    assert tasks.look("pace", **timing.question("vae", SMALL)) is not None
+    monkeypatch.setattr(timing, "device", lambda: "another")
+    assert tasks.look("pace", **timing.question("vae", SMALL)) is None
 
 
 def test_a_preset_has_its_time_in_the_menu_once_it_was_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(VAE, "presets", (SMALL, Preset("other", "mnist")))
     assert preset_time.labels(VAE)("small") == "small"
-    job = TaskJob(tasks.ask("pace", **pace.question("vae", SMALL)))
+    job = TaskJob(tasks.ask("pace", **timing.question("vae", SMALL)))
     assert preset_time.labels(VAE)("small") == "small"  # not before it is measured
     while job.advance(1.0):
         pass
     job.close()
     label = preset_time.labels(VAE)
-    seconds = float(tasks.look("pace", **pace.question("vae", SMALL)).answer()["seconds"])
-    assert label("small") == f"small · {pace.worded(seconds)}"
+    seconds = float(tasks.look("pace", **timing.question("vae", SMALL)).answer()["seconds"])
+    assert label("small") == f"small · {timing.worded(seconds)}"
     assert label("other") == "other"
-    assert TASKS["pace"] == "genmodels.pace:timed"
+    assert TASKS["pace"] == "genmodels.runs.timing:timed"
 
 
 def test_nothing_is_downloaded_to_be_timed(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GENMODELS_DATA", str(tmp_path))
-    assert pace.is_here("digits")
-    assert pace.is_here("two-moons")
-    assert pace.is_here("mnist")
-    assert not pace.is_here("kmnist")
+    assert timing.is_here("digits")
+    assert timing.is_here("two-moons")
+    assert timing.is_here("mnist")
+    assert not timing.is_here("kmnist")
     raw = tmp_path / "KMNIST" / "raw"
     raw.mkdir(parents=True)
-    for file in idx.FILES:
+    for file in mnist.FILES:
         (raw / file).touch()
-    assert pace.is_here("kmnist")
+    assert timing.is_here("kmnist")
 
 
 def test_a_fork_is_as_fast_as_its_own_steps_are() -> None:
     def rows(step, images):  # ten steps of 64 examples in two seconds, after what the parent had
         return [{"step": step + n, "seconds": 0.2 * n, "images": images + 64 * n} for n in (1, 2, 5, 10)]
 
-    assert pace.of(rows(0, 0)) == pytest.approx((0.2, 320))
-    assert pace.of(rows(5000, 320_000)) == pytest.approx((0.2, 320))
+    assert timing.of(rows(0, 0)) == pytest.approx((0.2, 320))
+    assert timing.of(rows(5000, 320_000)) == pytest.approx((0.2, 320))
 
 
 def test_one_row_is_no_speed() -> None:
     row = {"step": 1, "seconds": 0.2, "images": 64}
-    assert pace.of([]) is None
-    assert pace.of([row]) is None
-    assert pace.of([row, row]) is None  # the same again
+    assert timing.of([]) is None
+    assert timing.of([row]) is None
+    assert timing.of([row, row]) is None  # the same again

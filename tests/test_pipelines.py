@@ -18,16 +18,18 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # what it says on import is not about us
     from diffusers import DDPMPipeline, DDPMScheduler, UNet2DModel
 
-from genmodels import adopting, errands, keepsakes, pipelines
-from genmodels.checkpoints import resolve
-from genmodels.cli import main
+from genmodels.cli.parser import main
 from genmodels.errors import BadInput
-from genmodels.instruments.ddpm import denoised
+from genmodels.export import diffusers, media
+from genmodels.hub import import_diffusers
+from genmodels.hub.checkpoints import resolve
+from genmodels.instruments.diffusion.denoising import denoised
+from genmodels.jobs import background
 from genmodels.models.base import build
 from genmodels.models.ddpm import DDPM
-from genmodels.runs import Run
-from genmodels.samplers import ancestral, timesteps
-from genmodels.unet2d import UNet2D
+from genmodels.nn.unet_diffusers import UNet2D
+from genmodels.probability.samplers import ancestral, timesteps
+from genmodels.runs.store import Run
 
 PAGES = Path(__file__).resolve().parents[1] / "pages"
 CONFIGS: dict[str, dict[str, Any]] = {
@@ -66,7 +68,7 @@ def noise(*shape: int, seed: int = 1) -> Tensor:
 
 
 def read(folder: Path) -> tuple[Any, Any, Any]:
-    names = pipelines.files_of({str(path.relative_to(folder)) for path in folder.glob("*/*")})
+    names = diffusers.files_of({str(path.relative_to(folder)) for path in folder.glob("*/*")})
     return tuple(json.loads((folder / names[one]).read_text()) for one in ("index", "unet", "scheduler"))  # type: ignore[return-value]
 
 
@@ -76,7 +78,7 @@ def read(folder: Path) -> tuple[Any, Any, Any]:
 @pytest.mark.parametrize("name", CONFIGS)
 def test_the_network_says_what_diffusers_says(name: str, tmp_path: Path) -> None:
     model = ours(**CONFIGS[name])
-    pipelines.export(model, tmp_path / "out")
+    diffusers.export(model, tmp_path / "out")
     theirs = UNet2DModel.from_pretrained(tmp_path / "out", subfolder="unet").eval()
     assert {f"network.{key}" for key in theirs.state_dict()} == set(model.state_dict())
     x, t = noise(4, *model.shape), torch.tensor([1, 7, 19, 20])
@@ -153,7 +155,7 @@ def test_numbers_that_do_not_fit_each_other(what: dict[str, Any], words: str) ->
 )
 def test_the_pipeline_draws_the_same_samples(how: dict[str, Any], tmp_path: Path) -> None:
     model = ours(std=0.05, widths=(8, 16), depth=1, **how)
-    pipelines.export(model, tmp_path / "out")
+    diffusers.export(model, tmp_path / "out")
     pipeline = DDPMPipeline.from_pretrained(tmp_path / "out")
     pipeline.set_progress_bar_config(disable=True)
     steps = 20
@@ -173,8 +175,8 @@ def test_the_pipeline_draws_the_same_samples(how: dict[str, Any], tmp_path: Path
 @pytest.mark.parametrize("name", CONFIGS)
 def test_there_and_back(name: str, tmp_path: Path) -> None:
     model = ours(schedule="cosine", **CONFIGS[name])
-    pipelines.export(model, tmp_path / "out")
-    back = pipelines.model_of(pipelines.config_of(*read(tmp_path / "out")), tmp_path / f"out/unet/{pipelines.WEIGHTS}")
+    diffusers.export(model, tmp_path / "out")
+    back = diffusers.model_of(diffusers.config_of(*read(tmp_path / "out")), tmp_path / f"out/unet/{diffusers.WEIGHTS}")
     assert {k: back.config[k] for k in ("network", "schedule", "T", "predict", "variance", "depth", "groups")} == {
         k: model.config[k] for k in ("network", "schedule", "T", "predict", "variance", "depth", "groups")
     }
@@ -196,8 +198,8 @@ def test_there_and_back(name: str, tmp_path: Path) -> None:
 )
 def test_every_schedule_of_theirs_is_one_of_ours(what: dict[str, Any]) -> None:
     theirs = DDPMScheduler(**what)
-    unet = {**pipelines._unet(ours()), "_class_name": "UNet2DModel"}
-    config = pipelines.config_of(
+    unet = {**diffusers._unet(ours()), "_class_name": "UNet2DModel"}
+    config = diffusers.config_of(
         {"_class_name": "DDPMPipeline"}, unet, {"_class_name": "DDPMScheduler", **theirs.config}
     )
     model = build(config)
@@ -228,7 +230,7 @@ def test_the_network_of_ho_et_al_has_its_size() -> None:
         "clip_sample": True,
     }
     scheduler = {"_class_name": "DDPMScheduler", "variance_type": "fixed_large", "num_train_timesteps": 1000, **noise}
-    config = pipelines.config_of({"_class_name": "DDPMPipeline"}, unet, scheduler)
+    config = diffusers.config_of({"_class_name": "DDPMPipeline"}, unet, scheduler)
     with torch.device("meta"):
         model = build(config)
     assert sum(p.numel() for p in model.parameters()) == 35_746_307
@@ -271,7 +273,7 @@ def test_their_folder_becomes_a_run(theirs: Path) -> None:
 
 def test_weights_that_change_are_taken_anew(theirs: Path) -> None:
     before = Run(resolve(str(theirs))).model().state_dict()
-    path = theirs / f"unet/{pipelines.WEIGHTS}"
+    path = theirs / f"unet/{diffusers.WEIGHTS}"
     save_file({key: value + 1 for key, value in load_file(path).items()}, path)
     after = Run(resolve(str(theirs))).model().state_dict()
     assert all(torch.equal(after[key], value + 1) for key, value in before.items())
@@ -283,13 +285,13 @@ def test_old_names_of_attention_and_files_in_one_folder(theirs: Path, tmp_path: 
     for part in ("unet/config.json", "scheduler/scheduler_config.json", "model_index.json"):
         (flat / Path(part).name).write_bytes((theirs / part).read_bytes())
     old = {}
-    for key, value in load_file(theirs / f"unet/{pipelines.WEIGHTS}").items():
+    for key, value in load_file(theirs / f"unet/{diffusers.WEIGHTS}").items():
         for new, before in names.items():
             key = key.replace(f".{new}.", f".{before}.")
         old[key] = value
     assert any(".query." in key for key in old)
-    save_file(old, flat / pipelines.WEIGHTS)
-    a, b = (adopting.adopt(folder).model().state_dict() for folder in (theirs, flat))
+    save_file(old, flat / diffusers.WEIGHTS)
+    a, b = (import_diffusers.adopt(folder).model().state_dict() for folder in (theirs, flat))
     assert all(torch.equal(a[key], b[key]) for key in a)
 
 
@@ -330,21 +332,21 @@ INDEX, UNET, SCHEDULER = "model_index.json", "unet/config.json", "scheduler/sche
 def test_what_cannot_be_used_is_one_sentence(theirs: Path, part: str, what: dict[str, Any], words: str) -> None:
     change(theirs, part, **what)
     with pytest.raises(BadInput) as caught:
-        adopting.adopt(theirs)
+        import_diffusers.adopt(theirs)
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
     assert not list((theirs.parent / "runs").glob("*/run.json"))
 
 
 def test_pickles_and_broken_weights_are_not_read(theirs: Path) -> None:
-    weights = theirs / f"unet/{pipelines.WEIGHTS}"
+    weights = theirs / f"unet/{diffusers.WEIGHTS}"
     content = weights.read_bytes()
     weights.write_bytes(b"\xff" * len(content))
     with pytest.raises(BadInput, match="not a readable safetensors"):
-        adopting.adopt(theirs)
+        import_diffusers.adopt(theirs)
     weights.rename(weights.with_name("diffusion_pytorch_model.bin"))
     with pytest.raises(BadInput, match="safetensors is missing"):
-        adopting.adopt(theirs)
+        import_diffusers.adopt(theirs)
 
 
 # The command line -----------------------------------------------------------------------------------------------------
@@ -355,11 +357,11 @@ def test_from_the_command_line(theirs: Path, tmp_path: Path, capsys: pytest.Capt
     name = json.loads(capsys.readouterr().out.splitlines()[-1])["run"]
     assert main(["sample", name, "-n", "4", "--set", "steps=3", "--out", str(tmp_path / "x.png")]) == 0
     assert main(["export", name, str(tmp_path / "again"), "--to", "diffusers"]) == 0
-    a, b = (load_file(folder / f"unet/{pipelines.WEIGHTS}") for folder in (theirs, tmp_path / "again"))
+    a, b = (load_file(folder / f"unet/{diffusers.WEIGHTS}") for folder in (theirs, tmp_path / "again"))
     assert a.keys() == b.keys()
     assert all(torch.equal(a[key], b[key]) for key in a)
     UNet2DModel.from_pretrained(tmp_path / "again", subfolder="unet")
-    with zipfile.ZipFile(io.BytesIO(keepsakes.pipeline(Run(resolve(name))))) as file:
+    with zipfile.ZipFile(io.BytesIO(media.pipeline(Run(resolve(name))))) as file:
         assert {f"{name}/{INDEX}", f"{name}/{UNET}", f"{name}/{SCHEDULER}"} < set(file.namelist())
     capsys.readouterr()
     assert main(["evaluate", name]) == 2
@@ -374,11 +376,11 @@ def test_from_the_command_line(theirs: Path, tmp_path: Path, capsys: pytest.Capt
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_on_the_pages(theirs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(errands, "_known", {})
+    monkeypatch.setattr(background, "_known", {})
     page = AppTest.from_file(str(PAGES / "lab/checkpoints.py"), default_timeout=60).run()
     page.text_input(key="name").set_value(str(theirs)).run()
     page.button(key="adopt-named").click().run()
-    for errand in list(errands._known.values()):
+    for errand in list(background._known.values()):
         assert errand.done.wait(60)
     page.run()
     assert not page.exception

@@ -10,9 +10,10 @@ import torch
 from scipy import integrate, stats
 from torch import Tensor
 
-from genmodels import planes, random
+from genmodels import random
+from genmodels.data import planes
+from genmodels.data.planes import PLANES, Curves
 from genmodels.errors import BadInput
-from genmodels.planes import PLANES, Curves
 
 NAMES = tuple(PLANES)
 LETTER = [[[0.2, 0.8], [0.2, 0.2], [0.7, 0.2]], [[0.8, 0.8]]]  # an L and a dot

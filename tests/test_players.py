@@ -7,12 +7,12 @@ import torch
 from torch import nn
 
 from genmodels import random
-from genmodels.data import Data
+from genmodels.data.datasets import Data
 from genmodels.models.gan import GAN
 from genmodels.models.wgan import WGAN
-from genmodels.players import Dropout, critic_features
-from genmodels.settings import Settings
-from genmodels.train import Training
+from genmodels.nn.adversarial import Dropout, critic_features
+from genmodels.training.loop import Training
+from genmodels.training.settings import Settings
 
 
 @pytest.mark.parametrize(("p", "dtype"), [(0.3, torch.float32), (0.5, torch.bfloat16), (0.01, torch.float64)])

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from genmodels import random
-from genmodels.distributions import standard_normal_log_prob
-from genmodels.priors import FlowPrior, MixtureOfGaussians, StandardNormal, VampPrior
+from genmodels.probability.distributions import standard_normal_log_prob
+from genmodels.probability.priors import FlowPrior, MixtureOfGaussians, StandardNormal, VampPrior
 
 NAMES = ["normal", "mixture", "vamp", "flow"]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from genmodels.cli import parsed
+from genmodels.cli.parser import parsed
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
@@ -23,12 +23,13 @@ import math
 from typing import Annotated
 import torch
 from torch import nn
-from genmodels import data, random
-from genmodels.distributions import normal_log_prob
+from genmodels.data import datasets as data
+from genmodels import random
+from genmodels.probability.distributions import normal_log_prob
 from genmodels.hyperparameters import Between
 from genmodels.models.base import GenerativeModel, Preset
-from genmodels.settings import Settings
-from genmodels.train import Training, fit
+from genmodels.training.settings import Settings
+from genmodels.training.loop import Training, fit
 """
 TRAIN = """
 for name in ("two-moons", "digits"):
@@ -79,7 +80,7 @@ def test_what_it_names_is_there() -> None:
 
 
 def test_its_preset_is_one() -> None:
-    from genmodels.commands import preset_of
+    from genmodels.cli.commands import preset_of
     from genmodels.models import model_class
 
     for model, preset in re.findall(r"train (\w+) --preset (\S+)", README):

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from genmodels import runs
 from genmodels.errors import BadInput, Damaged
-from genmodels.record import Origin, Parent, Plan, State, Status
+from genmodels.runs import store
+from genmodels.runs.record import Origin, Parent, Plan, State, Status
 
 PLAN = Plan(model="vae", data="digits", parent=Parent(run="a", step=3), origin=Origin(name="hf://a/b", commit="c"))
 STATE = State(status=Status.RUNNING, step=3, total=9, epoch=0.5, seconds=1.5, message="m", deaths=1, pid=7)
@@ -42,7 +42,7 @@ def test_what_an_older_version_did_not_know_has_a_default(tmp_path: Path) -> Non
 
 def test_what_a_newer_version_knows_beside_is_kept() -> None:
     """Also through a change that this version makes."""
-    run = runs.create("vae", "digits")
+    run = store.create("vae", "digits")
     for file in ("run.json", "state.json"):
         text = json.loads((run.path / file).read_text())
         (run.path / file).write_text(json.dumps(text | {"invented": [1, 2]}))
@@ -101,6 +101,6 @@ def test_what_a_status_means() -> None:
 
 
 def test_every_shipped_record_is_wholly_understood() -> None:
-    for run in runs.bundled():
+    for run in store.bundled():
         assert run.plan.more == run.state().more == {}
         assert set(json.loads((run.path / "run.json").read_text())) <= {one.name for one in fields(Plan)}

@@ -13,10 +13,12 @@ from pathlib import Path
 import pytest
 from huggingface_hub import constants
 
-from genmodels import hub_errors, idx, remote, runs
-from genmodels.cli import main
+from genmodels.cli.parser import main
+from genmodels.data import mnist as idx
 from genmodels.errors import BadInput
-from genmodels.hub import Place
+from genmodels.hub import errors, remote_jobs
+from genmodels.hub.client import Place
+from genmodels.runs import store
 from tests.fake_hub import FakeHub, Fault, serving
 
 TOKEN = "hf_secret_of_a_test"
@@ -51,14 +53,14 @@ def there(served: FakeHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> F
     monkeypatch.setenv("GENMODELS_RUNS", str(tmp_path / "runs"))
     for name in ("HUGGING_FACE_HUB_TOKEN", "GENMODELS_HUB_REPO"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(hub_errors, "WAITS", (0.0, 0.0))
+    monkeypatch.setattr(errors, "WAITS", (0.0, 0.0))
     monkeypatch.setattr(time, "sleep", lambda seconds: None)
     return served
 
 
 def pushed(there: FakeHub, subfolder: str) -> None:
     """What the job leaves on the Hub: here one of the checkpoints that ship."""
-    run = runs.Run(runs.CHECKPOINTS / "vae-digits-2d")
+    run = store.Run(store.CHECKPOINTS / "vae-digits-2d")
     names = ("config.json", "model.safetensors", "run.json", "state.json", "metrics.jsonl", "measures.json")
     there.put("ada/lab", {f"{subfolder}/{name}": (run.path / name).read_bytes() for name in names})
 
@@ -68,16 +70,22 @@ def pushed(there: FakeHub, subfolder: str) -> None:
 
 def test_the_request(there: FakeHub) -> None:
     words = ["vae", "--data", "digits", "--set=latent_dim=2"]
-    job = remote.submit(words, Place("ada/lab", subfolder="mine"), flavor="a10g-small", timeout="90m")
+    job = remote_jobs.submit(words, Place("ada/lab", subfolder="mine"), flavor="a10g-small", timeout="90m")
     (asked,) = there.jobs.values()
     assert (asked["flavor"], asked["dockerImage"], asked["timeoutSeconds"]) == ("a10g-small", "python:3.12", 5400)
     assert asked["secrets"] == {"HF_TOKEN": TOKEN}
     assert asked["environment"] == {"GENMODELS_PLACE": "hf://ada/lab/mine"}
     python, dash_c, program, client, repo, commit, source, place, *rest = asked["command"]
-    assert (python, dash_c, program, repo, place) == ("python", "-c", remote.PROGRAM, "ada/lab", "hf://ada/lab/mine")
+    assert (python, dash_c, program, repo, place) == (
+        "python",
+        "-c",
+        remote_jobs.PROGRAM,
+        "ada/lab",
+        "hf://ada/lab/mine",
+    )
     assert client.startswith("huggingface-hub==")
     assert rest == words
-    assert there.repos["ada/lab"][commit][source] == remote.archive()
+    assert there.repos["ada/lab"][commit][source] == remote_jobs.archive()
     assert TOKEN not in json.dumps({name: value for name, value in asked.items() if name != "secrets"})
     assert job.name == "ada/" + next(iter(there.jobs))
     assert job.place == Place("ada/lab", subfolder="mine")
@@ -85,23 +93,25 @@ def test_the_request(there: FakeHub) -> None:
 
 def test_the_same_source_is_sent_once(there: FakeHub) -> None:
     for _ in range(2):
-        remote.submit(["vae"], Place("ada/lab", subfolder="mine"), flavor="cpu-basic")
+        remote_jobs.submit(["vae"], Place("ada/lab", subfolder="mine"), flavor="cpu-basic")
     assert there.asked_for("POST /api/models/ada/lab/commit/") == 1
     first, second = (job["command"][5:7] for job in there.jobs.values())
     assert first == second
 
 
 def test_the_source_is_the_library_and_nothing_else() -> None:
-    content = remote.archive()
-    assert content == remote.archive()
+    content = remote_jobs.archive()
+    assert content == remote_jobs.archive()
     with tarfile.open(fileobj=io.BytesIO(content)) as files:
         names = files.getnames()
         needed = files.extractfile("requirements.txt")
         assert needed is not None
         lines = needed.read().decode()
-    assert {"genmodels/cli.py", "genmodels/models/vae.py", "checkpoints/features-digits/config.json"} <= set(names)
+    assert {"genmodels/cli/parser.py", "genmodels/models/vae.py", "checkpoints/features-digits/config.json"} <= set(
+        names
+    )
     mnist = [*idx.MNIST.iterdir()]
-    assert {f"genmodels/_mnist/{path.name}" for path in mnist} <= set(names)
+    assert {f"genmodels/data/_mnist/{path.name}" for path in mnist} <= set(names)
     kinds = ("requirements.txt", "genmodels/", "checkpoints/features-")
     assert all(name.startswith(kinds) and "__pycache__" not in name for name in names)
     assert "torch==" in lines
@@ -110,14 +120,14 @@ def test_the_source_is_the_library_and_nothing_else() -> None:
 
 
 def test_where_a_run_goes(there: FakeHub, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert remote.place_for("hf://ada/lab/x/mine", "vae", "digits") == Place("ada/lab", subfolder="x/mine")
-    assert remote.place_for("hf://ada/lab", "vae", "digits").subfolder.startswith("vae-digits-")
-    own = remote.place_for(None, "vae", "digits")
+    assert remote_jobs.place_for("hf://ada/lab/x/mine", "vae", "digits") == Place("ada/lab", subfolder="x/mine")
+    assert remote_jobs.place_for("hf://ada/lab", "vae", "digits").subfolder.startswith("vae-digits-")
+    own = remote_jobs.place_for(None, "vae", "digits")
     assert own.repo == "ada/genmodels"
     monkeypatch.setenv("GENMODELS_HUB_REPO", "school/lab/2026")
-    assert str(remote.place_for(None, "vae", "digits")).startswith("hf://school/lab/2026/vae-digits-")
+    assert str(remote_jobs.place_for(None, "vae", "digits")).startswith("hf://school/lab/2026/vae-digits-")
     with pytest.raises(BadInput, match="main branch"):
-        remote.place_for("hf://ada/lab@v2", "vae", "digits")
+        remote_jobs.place_for("hf://ada/lab@v2", "vae", "digits")
 
 
 # The command ----------------------------------------------------------------------------------------------------------
@@ -144,7 +154,7 @@ def test_a_training_there_comes_back_as_a_run(there: FakeHub, capsys: Captured) 
     assert "done\n" in said.err
     assert TOKEN not in said.err + said.out
     assert "\x1b" not in said.err
-    run = runs.find(json.loads(said.out.splitlines()[-1])["run"])
+    run = store.find(json.loads(said.out.splitlines()[-1])["run"])
     assert run.state().status == "finished"
     assert TOKEN not in "".join(path.read_text() for path in run.path.glob("*.json*"))
 
@@ -155,18 +165,18 @@ def test_a_job_that_fails(there: FakeHub, capsys: Captured) -> None:
     said = capsys.readouterr().err
     assert "ended as ERROR (exit code 1)" in said
     assert f"{there.url}/jobs/ada/" in said
-    assert not list(runs.root().glob("*/run.json"))
+    assert not list(store.root().glob("*/run.json"))
 
 
 def test_ctrl_c_leaves_it_running_and_one_can_come_back(
     there: FakeHub, capsys: Captured, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupted(job: remote.Job) -> Iterator[str]:
+    def interrupted(job: remote_jobs.Job) -> Iterator[str]:
         yield "step 1"
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(remote, "follow", interrupted)
+        patch.setattr(remote_jobs, "follow", interrupted)
         assert main([*TRAIN, "--to", "hf://ada/lab/mine"]) == 130
     said = capsys.readouterr().err
     name = said.split("genmodels follow ")[1].split("`")[0]
@@ -176,7 +186,7 @@ def test_ctrl_c_leaves_it_running_and_one_can_come_back(
     assert main(["follow", name]) == 0
     said_now = capsys.readouterr()
     assert "step 2" in said_now.err
-    assert runs.find(json.loads(said_now.out.splitlines()[-1])["run"]).plan.origin.name == "hf://ada/lab/mine"
+    assert store.find(json.loads(said_now.out.splitlines()[-1])["run"]).plan.origin.name == "hf://ada/lab/mine"
 
 
 @pytest.mark.parametrize(
@@ -220,7 +230,7 @@ def test_the_hub_says_no(there: FakeHub, status: int, sentence: str, capsys: Cap
 
 def test_a_hub_in_trouble_is_asked_again(there: FakeHub) -> None:
     there.faults = [Fault("POST /api/jobs/ada", 503, times=2)]
-    remote.submit(["vae"], Place("ada/lab", subfolder="mine"), flavor="cpu-basic")
+    remote_jobs.submit(["vae"], Place("ada/lab", subfolder="mine"), flavor="cpu-basic")
     assert len(there.jobs) == 1
 
 
@@ -232,7 +242,7 @@ def test_flavor_is_for_jobs(capsys: Captured) -> None:
 @pytest.mark.parametrize("name", ["ada", "ada/../x", "/1", "ada/", "ada/00000000000000000000beef"])
 def test_jobs_that_are_not_there(there: FakeHub, name: str) -> None:
     with pytest.raises(BadInput, match=r"is no job|refused|is not on the Hub"):
-        remote.find(name)
+        remote_jobs.find(name)
 
 
 # What the job does ----------------------------------------------------------------------------------------------------
@@ -242,7 +252,7 @@ def test_the_job_itself_trains_and_pushes(there: FakeHub, tmp_path: Path, capsys
     """Its very command, in a process of its own, with nothing but the archive; what is installed is there already."""
     place = Place("ada/lab", subfolder="mine")
     words = ["vae", "--data", "digits", "--set=latent_dim=2", "--steps=3", "--set=hidden=16"]
-    remote.submit(words, place, flavor="cpu-basic")
+    remote_jobs.submit(words, place, flavor="cpu-basic")
     (asked,) = there.jobs.values()
     stub = tmp_path / "stub"
     (stub / "pip").mkdir(parents=True)
@@ -266,6 +276,6 @@ def test_the_job_itself_trains_and_pushes(there: FakeHub, tmp_path: Path, capsys
     assert not any(TOKEN.encode() in content for content in there.files("ada/lab").values())
     there.stages = ["COMPLETED"]
     assert main(["follow", f"ada/{next(iter(there.jobs))}"]) == 0
-    run = runs.find(json.loads(capsys.readouterr().out.splitlines()[-1])["run"])
+    run = store.find(json.loads(capsys.readouterr().out.splitlines()[-1])["run"])
     assert run.state().total == 3
     assert run.model().config["latent_dim"] == 2

@@ -11,16 +11,16 @@ import numpy as np
 import pytest
 import torch
 
-from genmodels import data as datasets
-from genmodels import runs
+from genmodels.data import datasets
 from genmodels.errors import BadInput, Busy, TrainingFailed
-from genmodels.export import command, export, thinned
+from genmodels.export.checkpoint import command, export, thinned
 from genmodels.models import MODELS, Entry
 from genmodels.models.base import GenerativeModel
 from genmodels.random import generator as seeded
-from genmodels.record import Parent
-from genmodels.recording import Recording, moments
-from genmodels.runs import Run
+from genmodels.runs import store
+from genmodels.runs.record import Parent
+from genmodels.runs.recorder import Recording, moments
+from genmodels.runs.store import Run
 
 SMALL = {"hidden": 16, "depth": 1}
 SHORT = {"steps": 40, "batch_size": 32}
@@ -50,7 +50,7 @@ def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def new(**kwargs) -> Run:
     kwargs = {"arguments": SMALL, "settings": SHORT} | kwargs
-    return runs.create("vae", "digits", **kwargs)
+    return store.create("vae", "digits", **kwargs)
 
 
 def train(run: Run, steps: int | None = None, **kwargs) -> Recording:
@@ -81,14 +81,14 @@ def test_a_run_is_its_files():
     assert torch.equal(torch.from_numpy(run.samples()).half(), run.model().sample(16, rng=seeded(0)).half())
     with pytest.raises(BadInput, match="no snapshot of step 7777"):
         run.model(7777)
-    assert runs.find(run.id).plan.title == "first"
-    assert [r.id for r in runs.every()] == [run.id]
+    assert store.find(run.id).plan.title == "first"
+    assert [r.id for r in store.every()] == [run.id]
     assert "--set hidden=16" in command(run)
     assert "--steps 40" in command(run)
     run.rename("  a <b>name</b>\n of two lines ")
     assert run.plan.title == "a bname/b of two lines"  # nothing that a page could take for markup
     run.delete()
-    assert runs.every() == []
+    assert store.every() == []
 
 
 def test_snapshots_span_the_whole_training_whatever_its_length():
@@ -158,7 +158,7 @@ def test_one_process_writes():
 
 def test_a_nan_stops_the_run_and_names_the_term_and_the_step(monkeypatch):
     monkeypatch.setitem(MODELS, "broken", Entry("Broken", "Tests", "", f"{__name__}:Broken"))
-    run = runs.create("broken", "digits", settings={"steps": 5000, "batch_size": 8, "lr": 0.01})
+    run = store.create("broken", "digits", settings={"steps": 5000, "batch_size": 8, "lr": 0.01})
     with pytest.raises(TrainingFailed, match="elbo became nan at step 7"):
         train(run)
     state = run.state()
@@ -186,7 +186,7 @@ def test_a_fork_goes_on_from_its_parent():
     parent = new()
     train(parent).close()
     step = parent.snapshots()[-3]
-    child = runs.fork(parent, step, arguments={"beta": 4.0})
+    child = store.fork(parent, step, arguments={"beta": 4.0})
     assert child.plan.parent == Parent(run=parent.id, step=step)
     for name, value in child.model(step).state_dict().items():
         assert torch.equal(value, parent.model(step).state_dict()[name]), name
@@ -194,16 +194,16 @@ def test_a_fork_goes_on_from_its_parent():
     np.testing.assert_allclose(child.samples(step), parent.samples(step), atol=0.02)  # its film begins where it does
     assert child.metrics()[0]["step"] == step + 1
     assert child.metrics()[-1]["step"] == 40
-    late = runs.fork(parent, 40)
+    late = store.fork(parent, 40)
     assert late.training().total == 80
     with pytest.raises(BadInput, match="keeps its parent's weights"):
-        runs.fork(parent, step, arguments={"hidden": 32})
+        store.fork(parent, step, arguments={"hidden": 32})
 
 
 @pytest.mark.parametrize("name", ["../x", "/etc/passwd", "a/b", "..", ".", "", ".queue", "x" * 101, "a\x00b", "ü"])
 def test_a_name_cannot_leave_the_folder(name):
     with pytest.raises(BadInput):
-        runs.find(name)
+        store.find(name)
 
 
 def test_bad_input_writes_nothing(tmp_path: Path):
@@ -216,10 +216,10 @@ def test_bad_input_writes_nothing(tmp_path: Path):
         with pytest.raises(BadInput):
             new(**bad)
     with pytest.raises(BadInput, match="no model"):
-        runs.create("../vae", "digits")
+        store.create("../vae", "digits")
     with pytest.raises(BadInput):
-        runs.create("vae", "../digits")
-    assert not runs.root().exists()
+        store.create("vae", "../digits")
+    assert not store.root().exists()
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "x").touch()
     with pytest.raises(BadInput, match="not empty"):
@@ -231,10 +231,10 @@ def test_readers_never_see_half_a_file():
     run = new(settings=SHORT | {"steps": 60})
     code = f"""
 import os
-os.environ["GENMODELS_RUNS"] = {str(runs.root())!r}
-from genmodels import runs
+os.environ["GENMODELS_RUNS"] = {str(store.root())!r}
+from genmodels.runs import store as runs
 from genmodels.random import generator as seeded
-from genmodels.recording import Recording
+from genmodels.runs.recorder import Recording
 recording = Recording(runs.find({run.id!r}), save_every=0)
 for _ in recording.steps():
     pass
@@ -279,7 +279,7 @@ def test_a_full_disk_stops_the_run_in_words(tmp_path: Path):
 
 @pytest.mark.parametrize("name", ["ddpm", "gan"])
 def test_a_model_with_labels_shows_each_in_turn(name: str):
-    run = runs.create(name, "digits", arguments={"classes": 10}, settings={"steps": 1})
+    run = store.create(name, "digits", arguments={"classes": 10}, settings={"steps": 1})
     train(run).close()
     y = torch.arange(16) % 10
     expected = run.model().sample(16, y=y, rng=seeded(0))
@@ -295,9 +295,9 @@ def test_metrics_are_plain_json_lines():
 
 
 def test_the_command_says_what_is_not_usual():
-    plain = runs.create("ddpm", "two-moons")
+    plain = store.create("ddpm", "two-moons")
     assert command(plain) == "python -m genmodels train ddpm --data two-moons"
-    drawn = runs.create("ddpm", "two-moons", arguments={"schedule": "drawn", "knots": (5, 0, -5)})
+    drawn = store.create("ddpm", "two-moons", arguments={"schedule": "drawn", "knots": (5, 0, -5)})
     assert command(drawn).endswith("--set schedule=drawn --set knots=5.0,0.0,-5.0")
 
 
@@ -305,18 +305,18 @@ def test_a_fork_needs_no_data_to_be_made(monkeypatch: pytest.MonkeyPatch):
     """A server does not read MNIST for that: the worker will. A fork not begun can be forked too."""
     with monkeypatch.context() as patch:
         patch.setattr(datasets, "load", lambda *_, **__: pytest.fail("no data are needed"))
-        child = runs.fork(runs.find("vae-mnist-20d"), 18400)
+        child = store.fork(store.find("vae-mnist-20d"), 18400)
     assert child.plan.settings["steps"] == 2 * 18400
     own = new()
     train(own).close()
-    again = runs.fork(runs.fork(own, 40), 40)
+    again = store.fork(store.fork(own, 40), 40)
     assert again.plan.settings["steps"] > 40
 
 
 def test_the_command_of_a_fork_begins_with_that_of_its_parent():
     run = new()
     train(run).close()
-    child = runs.fork(run, 40, settings={"steps": 60, "lr": 1e-4})
+    child = store.fork(run, 40, settings={"steps": 60, "lr": 1e-4})
     first, second = command(child).splitlines()
     assert first == command(run)
     assert second == "python -m genmodels fork RUN --step 40 --steps 60 --lr 0.0001"
@@ -336,15 +336,15 @@ def test_a_shipped_curve_keeps_its_ends_and_all_that_was_held_out():
 
 
 def test_a_finished_run_becomes_a_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(runs, "CHECKPOINTS", tmp_path / "checkpoints")
+    monkeypatch.setattr(store, "CHECKPOINTS", tmp_path / "checkpoints")
     run = new()
     folder = tmp_path / "checkpoints" / "vae-digits-tiny"
     with pytest.raises(BadInput, match="only a finished run"):
         export(run, folder, {})
     train(run).close()
     export(run, folder, {"elbo_nats": -20.25}, snapshots=3)
-    ship = runs.find("vae-digits-tiny")
-    assert [r.id for r in runs.bundled()] == ["vae-digits-tiny"]
+    ship = store.find("vae-digits-tiny")
+    assert [r.id for r in store.bundled()] == ["vae-digits-tiny"]
     assert ship.state().status == "finished"
     assert ship.snapshots() == [0, ship.snapshots()[1], 40]
     assert not (folder / "snapshots" / "40").exists(), "the last moment is there once"
@@ -358,6 +358,6 @@ def test_a_finished_run_becomes_a_checkpoint(tmp_path: Path, monkeypatch: pytest
     assert json.loads((folder / "measures.json").read_text())["seed"] == 0
     with pytest.raises(BadInput, match="ships with the app"):
         ship.delete()
-    child = runs.fork(ship, 40, settings={"lr": 1e-4})
+    child = store.fork(ship, 40, settings={"lr": 1e-4})
     train(child).close()
     assert child.metrics()[0]["step"] == 41

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from genmodels import random
-from genmodels.editing import repaint, slerp
-from genmodels.samplers import (
+from genmodels.instruments.diffusion.editing import repaint, slerp
+from genmodels.probability.samplers import (
     CHURN,
     SPACINGS,
     Denoiser,
@@ -20,7 +20,7 @@ from genmodels.samplers import (
     log_density,
     timesteps,
 )
-from genmodels.schedules import Schedule, cosine, drawn, linear
+from genmodels.probability.schedules import Schedule, cosine, drawn, linear
 from tests.analytic import Mixture
 
 SAMPLERS = {

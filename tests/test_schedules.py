@@ -8,7 +8,7 @@ import torch
 
 from genmodels.errors import BadInput
 from genmodels.hyperparameters import Numbers, check, declared
-from genmodels.schedules import PREDICTIONS, SCHEDULES, Schedule, cosine, drawn, linear
+from genmodels.probability.schedules import PREDICTIONS, SCHEDULES, Schedule, cosine, drawn, linear
 
 KNOTS = (8.0, 5.0, -1.0, -9.0)
 EVERY = [(name, T) for name in SCHEDULES for T in (10, 37, 1000)]

@@ -17,11 +17,15 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from genmodels import data, export, jobs, runs, tasks, visitors
+from genmodels.data import datasets
 from genmodels.errors import BadInput
-from genmodels.runs import Run
-from genmodels.wording import quoted, titled
-from pages._ui import preload, visitor
+from genmodels.export import checkpoint
+from genmodels.host import ownership
+from genmodels.jobs import queue, tasks
+from genmodels.runs import store
+from genmodels.runs.store import Run
+from genmodels.text import quoted, titled
+from pages._ui.server import cookie, preload
 
 ROOT = Path(__file__).resolve().parents[1]
 ADA, EVE = "ada" * 14, "eve" * 14
@@ -33,7 +37,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def _nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("SPACE_ID", "GENMODELS_SHARED"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(visitors, "_who", lambda: None)
+    monkeypatch.setattr(ownership, "_who", lambda: None)
     monkeypatch.setattr(preload, "start", lambda: None)
 
 
@@ -41,11 +45,11 @@ def _nobody(monkeypatch: pytest.MonkeyPatch) -> None:
 def acts(monkeypatch: pytest.MonkeyPatch) -> Callable[[str | None], None]:
     """On a shared host, say who acts."""
     monkeypatch.setenv("GENMODELS_SHARED", "1")
-    return lambda who: monkeypatch.setattr(visitors, "_who", lambda: who)
+    return lambda who: monkeypatch.setattr(ownership, "_who", lambda: who)
 
 
 def new(title: str = "", steps: int = 100) -> Run:
-    return runs.create("vae", "digits", arguments={"hidden": 16, "depth": 1}, settings={"steps": steps}, title=title)
+    return store.create("vae", "digits", arguments={"hidden": 16, "depth": 1}, settings={"steps": steps}, title=title)
 
 
 def page(path: str, **link: str) -> AppTest:
@@ -86,18 +90,18 @@ LEAVING = [
 
 @pytest.mark.parametrize("name", LEAVING)
 def test_no_name_leaves_its_folder(name: str) -> None:
-    before = set(runs.root().parent.rglob("*"))
+    before = set(store.root().parent.rglob("*"))
     with pytest.raises(BadInput):
-        runs.find(name)
+        store.find(name)
     with pytest.raises(BadInput):
-        runs.create(name, "digits")
+        store.create(name, "digits")
     with pytest.raises(BadInput):
-        runs.create("vae", name)
+        store.create("vae", name)
     with pytest.raises(BadInput):
         tasks.ask(name)
     with pytest.raises(BadInput):
-        data.load(name)
-    assert set(runs.root().parent.rglob("*")) == before
+        datasets.load(name)
+    assert set(store.root().parent.rglob("*")) == before
 
 
 def test_a_task_lies_where_its_hash_says(tmp_path: Path) -> None:
@@ -116,7 +120,7 @@ def test_a_link_to_no_run_is_named_and_harmless(name: str) -> None:
 
 def test_a_run_that_a_space_has_forgotten_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SPACE_ID", "ada/lab")
-    monkeypatch.setattr("genmodels.space.is_kept", lambda folder: False)
+    monkeypatch.setattr("genmodels.host.health.is_kept", lambda folder: False)
     text = everything(page("pages/models/vae.py", run="vae-digits-20260101-000000-abcdef"))
     assert "There is no run" in text
     assert "began with an empty disk" in text
@@ -141,19 +145,19 @@ def test_a_run_that_a_space_has_forgotten_is_told_so(monkeypatch: pytest.MonkeyP
 def test_a_drawing_that_is_none_makes_no_run(strokes: object) -> None:
     start = time.process_time()
     with pytest.raises(BadInput) as caught:
-        runs.create("vae", "drawing", data_arguments={"strokes": strokes})
+        store.create("vae", "drawing", data_arguments={"strokes": strokes})
     assert len(str(caught.value)) < 300
     assert time.process_time() - start < 2
-    assert not runs.root().exists() or not list(runs.root().iterdir())
+    assert not store.root().exists() or not list(store.root().iterdir())
 
 
 @pytest.mark.parametrize("value", [10**400, -1, 1e999, "9" * 10_000, [[]], {"a": 1}, None, float("nan")])
 def test_a_number_that_is_none_makes_no_run(value: object) -> None:
     for arguments, settings in (({"hidden": value}, {}), ({}, {"batch_size": value}), ({}, {"steps": value})):
         with pytest.raises(BadInput) as caught:
-            runs.create("vae", "digits", arguments=arguments, settings=settings)
+            store.create("vae", "digits", arguments=arguments, settings=settings)
         assert len(str(caught.value)) < 300
-    assert not runs.root().exists() or not list(runs.root().iterdir())
+    assert not store.root().exists() or not list(store.root().iterdir())
 
 
 def test_uploads_and_messages_are_small() -> None:
@@ -183,7 +187,7 @@ def test_what_is_quoted_is_no_markup() -> None:
     assert len(text) <= 70
     assert not re.search(r"\]\(|\]\[|\]:|<", text)
     with pytest.raises(BadInput) as caught:
-        runs.create("vae", "digits", arguments={"prior": LINK})
+        store.create("vae", "digits", arguments={"prior": LINK})
     assert "](" not in str(caught.value)
 
 
@@ -231,7 +235,7 @@ def test_no_page_lets_html_through() -> None:
                 assert not any(word.arg == "unsafe_allow_html" for word in node.keywords), path
                 if ast.unparse(node.func) == "st.html" and path.name != "app.py":
                     assert isinstance(node.args[0], ast.JoinedStr), f"{path}: where does this HTML come from?"
-    assert "who = run.state(), escape(entry.who)" in (ROOT / "pages/_ui/mosaic.py").read_text()
+    assert "who = run.state(), escape(entry.who)" in (ROOT / "pages/_ui/classroom/wall.py").read_text()
     written = re.compile(r"outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function")
     for path in (ROOT / "pages").rglob("*.js"):
         assert not written.search(path.read_text()), path
@@ -243,13 +247,13 @@ def test_no_page_lets_html_through() -> None:
 # Other people's runs --------------------------------------------------------------------------------------------------
 
 DRIVES: dict[str, Callable[[Run], object]] = {
-    "train": jobs.submit,
-    "resume": jobs.resume,
-    "pause": jobs.pause,
-    "step": jobs.step,
-    "slow": lambda run: jobs.slow(run, 1.0),
-    "lr": lambda run: jobs.set_lr(run, 1e-4),
-    "stop": jobs.stop,
+    "train": queue.submit,
+    "resume": queue.resume,
+    "pause": queue.pause,
+    "step": queue.step,
+    "slow": lambda run: queue.slow(run, 1.0),
+    "lr": lambda run: queue.set_lr(run, 1e-4),
+    "stop": queue.stop,
     "rename": lambda run: run.rename("mine"),
     "delete": lambda run: run.delete(),
 }
@@ -266,7 +270,7 @@ def test_only_the_browser_that_made_a_run_may_drive_it(acts: Callable[[str | Non
     run = new()
     before = content(run)
     acts(EVE)
-    assert not visitors.may(run.path)
+    assert not ownership.may(run.path)
     with pytest.raises(BadInput, match="Only the browser that made this run may"):
         DRIVES[what](run)
     assert content(run) == before
@@ -282,7 +286,7 @@ def test_the_owner_of_the_machine_may_do_everything(
     acts(ADA)
     run = new()
     acts(None)  # the command line, a worker
-    assert visitors.may(run.path)
+    assert ownership.may(run.path)
     acts(EVE)
     monkeypatch.setenv("GENMODELS_SHARED", "0")  # and anybody on a machine that is not shared
     DRIVES[what](run)
@@ -291,35 +295,35 @@ def test_the_owner_of_the_machine_may_do_everything(
 def test_a_run_of_the_command_line_is_no_visitors(acts: Callable[[str | None], None]) -> None:
     acts(None)
     run = new()
-    assert not (run.path / visitors.OWNER).exists()
+    assert not (run.path / ownership.OWNER).exists()
     acts(EVE)
     with pytest.raises(BadInput, match="may delete it"):
         run.delete()
-    bundled = runs.find("vae-digits-2d")
+    bundled = store.find("vae-digits-2d")
     with pytest.raises(BadInput):
         bundled.rename("mine")
 
 
 def test_a_fork_is_its_makers(acts: Callable[[str | None], None]) -> None:
     acts(EVE)
-    child = runs.fork(runs.find("vae-digits-2d"), runs.find("vae-digits-2d").snapshots()[0])
-    assert visitors.owns(child.path)
+    child = store.fork(store.find("vae-digits-2d"), store.find("vae-digits-2d").snapshots()[0])
+    assert ownership.owns(child.path)
     acts(ADA)
-    assert not visitors.owns(child.path)
+    assert not ownership.owns(child.path)
 
 
 def test_the_owners_token_is_nowhere_and_its_hash_does_not_travel(acts: Callable[[str | None], None]) -> None:
     acts(ADA)
     run = new()
-    jobs.submit(run)
+    queue.submit(run)
     assert ADA not in "".join(value.decode("utf-8", "replace") for value in content(run).values())
-    mark = (run.path / visitors.OWNER).read_text()
+    mark = (run.path / ownership.OWNER).read_text()
     assert re.fullmatch(r"[0-9a-f]{64}", mark)
     (run.path / "metrics.jsonl").touch()
-    with zipfile.ZipFile(io.BytesIO(export.zipped(run))) as file:
+    with zipfile.ZipFile(io.BytesIO(checkpoint.zipped(run))) as file:
         assert file.namelist()
         assert not [
-            name for name in file.namelist() if visitors.OWNER in name or mark in file.read(name).decode("latin1")
+            name for name in file.namelist() if ownership.OWNER in name or mark in file.read(name).decode("latin1")
         ]
 
 
@@ -338,21 +342,21 @@ def test_a_stranger_is_shown_no_buttons_that_would_drive_a_run(acts: Callable[[s
 
 
 def test_a_browser_is_known_by_its_cookie_or_else_while_its_tab_is_open(monkeypatch: pytest.MonkeyPatch) -> None:
-    cookies = {visitor.COOKIE: ADA}
+    cookies = {cookie.COOKIE: ADA}
     monkeypatch.setattr(type(st.context), "cookies", property(lambda _: cookies))
-    assert visitor.acting() is None  # no page runs here
+    assert cookie.acting() is None  # no page runs here
 
     def draws() -> None:
         import streamlit as st
 
-        from pages._ui import visitor
+        from pages._ui.server import cookie
 
-        st.text(visitor.acting())
+        st.text(cookie.acting())
 
     assert AppTest.from_function(draws).run().text[0].value == ADA
-    cookies[visitor.COOKIE] = "made up"
+    cookies[cookie.COOKIE] = "made up"
     first, second = AppTest.from_function(draws).run(), AppTest.from_function(draws).run()
-    assert visitor.TOKEN.fullmatch(first.text[0].value)
+    assert cookie.TOKEN.fullmatch(first.text[0].value)
     assert first.text[0].value != second.text[0].value
     assert first.run().text[0].value == first.text[0].value
 
@@ -367,8 +371,8 @@ def test_the_hubs_token_is_in_no_run_log_or_page(
     monkeypatch.setenv("HF_TOKEN", secret)
     caplog.set_level(logging.DEBUG)
     run = new(steps=20)
-    jobs.submit(run)
-    pool = jobs.Pool(1)
+    queue.submit(run)
+    pool = queue.Pool(1)
     try:
         end = time.monotonic() + 120
         while run.state().status != "finished" and time.monotonic() < end:
@@ -381,7 +385,7 @@ def test_the_hubs_token_is_in_no_run_log_or_page(
     finally:
         pool.close()
     shown = [everything(page(path)) for path in ("pages/lab/runs.py", "pages/lab/checkpoints.py")]
-    written = [path.read_bytes() for path in runs.root().rglob("*") if path.is_file()]
+    written = [path.read_bytes() for path in store.root().rglob("*") if path.is_file()]
     printed = "".join(capfd.readouterr()) + caplog.text
     assert len(written) > 5
     assert secret not in printed + "".join(shown)

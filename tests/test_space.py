@@ -13,13 +13,17 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 
-from genmodels import idx, jobs, limits, room, runs, space, tasks, visitors
+from genmodels.data import mnist
 from genmodels.errors import BadInput
-from genmodels.limits import LIMITS, NONE, limit
-from genmodels.runs import Run
-from genmodels.watchdog import Watched
-from genmodels.worker import Worker
-from pages._ui import health
+from genmodels.host import health as space
+from genmodels.host import limits, ownership
+from genmodels.host.limits import LIMITS, NONE, limit
+from genmodels.jobs import queue, tasks
+from genmodels.jobs.watchdog import Watched
+from genmodels.jobs.worker import Worker
+from genmodels.runs import disk, store
+from genmodels.runs.store import Run
+from pages._ui.server import health
 
 ROOT = Path(__file__).resolve().parents[1]
 SMALL = {"hidden": 16, "depth": 1}
@@ -32,11 +36,11 @@ def _host(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
     for name in LIMITS:
         monkeypatch.delenv(f"GENMODELS_{name}", raising=False)
-    monkeypatch.setattr(visitors, "_who", lambda: None)
+    monkeypatch.setattr(ownership, "_who", lambda: None)
 
 
 def new(steps: int = 100_000, **settings: object) -> Run:
-    return runs.create("vae", "digits", arguments=SMALL, settings={"steps": steps, "batch_size": 32} | settings)
+    return store.create("vae", "digits", arguments=SMALL, settings={"steps": steps, "batch_size": 32} | settings)
 
 
 def script(name: str) -> ModuleType:
@@ -106,21 +110,21 @@ def test_a_space_says_whether_runs_outlive_its_sleep(monkeypatch: pytest.MonkeyP
 def test_after_a_wake_what_was_running_is_found_and_goes_on() -> None:
     """The workers vanish without a word; the next server, on the same volume, finds the run and resumes it."""
     run, waits = new(), new()
-    jobs.submit(run)
-    code = "from genmodels.worker import Worker\nw = Worker(most=1)\nwhile True: w.turn()"
+    queue.submit(run)
+    code = "from genmodels.jobs.worker import Worker\nw = Worker(most=1)\nwhile True: w.turn()"
     asleep = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT)
     end = time.monotonic() + 120
     while run.state().step < 3 and time.monotonic() < end:
         time.sleep(0.05)
-    jobs.submit(waits)
+    queue.submit(waits)
     asleep.kill()
     asleep.wait()
     assert run.state().status == "interrupted"
     assert "Resume goes on" in run.state().message
     here = run.state().step
-    server = jobs.Pool(1)
+    server = queue.Pool(1)
     try:
-        jobs.resume(run)
+        queue.resume(run)
         while (run.state().step <= here or waits.state().step == 0) and time.monotonic() < end:
             time.sleep(0.05)
         assert run.state().step > here
@@ -138,17 +142,17 @@ def asked() -> tuple[int, dict[str, object]]:
 
 
 def test_health_counts_what_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jobs, "_pool", None)
+    monkeypatch.setattr(queue, "_pool", None)
     new()
     assert asked() == (200, {"status": "ok", "version": "0.1.0", "runs": 1, "workers": 0})
-    monkeypatch.setattr(jobs, "alive", lambda: 2)
+    monkeypatch.setattr(queue, "alive", lambda: 2)
     assert asked()[1]["workers"] == 2
 
 
 def test_health_says_what_is_wrong(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(jobs, "alive", lambda: 0)
+    monkeypatch.setattr(queue, "alive", lambda: 0)
     assert asked()[0] == 503
-    monkeypatch.setattr(jobs, "alive", lambda: None)
+    monkeypatch.setattr(queue, "alive", lambda: None)
     (tmp_path / "file").touch()
     monkeypatch.setenv("GENMODELS_RUNS", str(tmp_path / "file" / "runs"))
     code, says = asked()
@@ -162,13 +166,13 @@ def test_health_says_what_is_wrong(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
 
 
 def test_the_pool_says_how_many_workers_live(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jobs, "_pool", None)
-    assert jobs.alive() is None
+    monkeypatch.setattr(queue, "_pool", None)
+    assert queue.alive() is None
     lives, ended = (Watched(lambda _, word=word: subprocess.Popen(["sleep", word])) for word in ("60", "0"))
     ended.process.wait()
-    monkeypatch.setattr(jobs, "_pool", SimpleNamespace(workers=[lives, ended]))
+    monkeypatch.setattr(queue, "_pool", SimpleNamespace(workers=[lives, ended]))
     try:
-        assert jobs.alive() == 1
+        assert queue.alive() == 1
     finally:
         lives.process.kill()
         lives.process.wait()
@@ -207,61 +211,63 @@ def test_every_limit_is_used_and_documented() -> None:
     )
     assert set(re.findall(r"\blimit\(\s*[\"'](\w+)[\"']\)", source)) == set(LIMITS)
     assert limits.table() in (ROOT / "docs/deploy.md").read_text(), "write limits.table() into docs/deploy.md"
-    assert not re.findall(r"environ[^\n]*GENMODELS_MAX", source.replace((ROOT / "genmodels/limits.py").read_text(), ""))
+    assert not re.findall(
+        r"environ[^\n]*GENMODELS_MAX", source.replace((ROOT / "genmodels/host/limits.py").read_text(), "")
+    )
 
 
 @pytest.fixture
 def visitor(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GENMODELS_SHARED", "1")
-    monkeypatch.setattr(visitors, "_who", lambda: "a" * 40)
+    monkeypatch.setattr(ownership, "_who", lambda: "a" * 40)
 
 
 @pytest.mark.usefixtures("visitor")
 def test_a_visitor_has_so_many_runs_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GENMODELS_MAX_RUNS_A_VISITOR", "2")
     three = [new(1000) for _ in range(3)]
-    jobs.submit(three[0])
-    jobs.submit(three[1])
+    queue.submit(three[0])
+    queue.submit(three[1])
     with pytest.raises(BadInput, match="You have 2 runs that wait or run: stop one first, 2 are a visitor's"):
-        jobs.submit(three[2])
+        queue.submit(three[2])
     assert not three[2].path.exists()  # else pressing Train would fill the disk
-    jobs.resume(three[1])  # it is in the queue already, and is no other
-    monkeypatch.setattr(visitors, "_who", lambda: "b" * 40)
-    jobs.submit(new(1000))  # somebody else
-    monkeypatch.setattr(visitors, "_who", lambda: "a" * 40)
-    jobs.stop(three[0])
-    jobs.submit(new(1000))
+    queue.resume(three[1])  # it is in the queue already, and is no other
+    monkeypatch.setattr(ownership, "_who", lambda: "b" * 40)
+    queue.submit(new(1000))  # somebody else
+    monkeypatch.setattr(ownership, "_who", lambda: "a" * 40)
+    queue.stop(three[0])
+    queue.submit(new(1000))
     monkeypatch.setenv("GENMODELS_MAX_WAITING", "3")
-    monkeypatch.setattr(visitors, "_who", lambda: "c" * 40)
+    monkeypatch.setattr(ownership, "_who", lambda: "c" * 40)
     with pytest.raises(BadInput, match="3 runs wait or run already"):
-        jobs.submit(new(1000))
+        queue.submit(new(1000))
 
 
 def test_a_model_too_large_is_refused_before_it_is_built(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GENMODELS_MAX_PARAMETERS", "1e6")
     start = time.process_time()
     with pytest.raises(BadInput, match=r"This model has 4\d\.\d million parameters: this host allows 1\.0 million"):
-        runs.create("vae", "mnist", arguments={"hidden": 2048, "depth": 6})
+        store.create("vae", "mnist", arguments={"hidden": 2048, "depth": 6})
     assert time.process_time() - start < 5
-    assert not list(runs.root().glob("*"))
+    assert not list(store.root().glob("*"))
     parent = new(10)
     monkeypatch.setenv("GENMODELS_MAX_PARAMETERS", "100")
     model = parent.training().model
     model.save(parent.path / "snapshots" / "0")
     with pytest.raises(BadInput, match="million parameters"):
-        runs.fork(parent, 0, arguments={"hidden": 2048})
+        store.fork(parent, 0, arguments={"hidden": 2048})
 
 
 def test_the_batch_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GENMODELS_MAX_BATCH", "64")
     with pytest.raises(BadInput, match="batch_size = 128 is more than the 64"):
-        jobs.submit(new(10, batch_size=128))
+        queue.submit(new(10, batch_size=128))
 
 
 def test_epochs_are_limited_as_steps_are(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GENMODELS_MAX_STEPS", "20")
     run = new(0, epochs=1000.0)
-    jobs.submit(run)
+    queue.submit(run)
     worker = Worker()
     while run.state().status in ("queued", "running"):
         worker.turn()
@@ -269,7 +275,7 @@ def test_epochs_are_limited_as_steps_are(monkeypatch: pytest.MonkeyPatch) -> Non
     assert "gives a run 20 steps" in run.state().message
     assert 20 <= run.state().step < 1000
     exact = new(20)
-    jobs.submit(exact)
+    queue.submit(exact)
     while exact.state().status in ("queued", "running"):
         worker.turn()
     assert exact.state().status == "finished"
@@ -280,7 +286,7 @@ def test_a_paused_run_that_nobody_looks_at_gives_its_place_away(monkeypatch: pyt
     run, worker = new(), Worker()
     run.seen()
     os.utime(run.path / ".seen", (time.time() - 90,) * 2)
-    jobs.submit(run)
+    queue.submit(run)
     while run.state().status in ("queued", "running"):
         worker.turn()
     assert "Paused: nobody" in run.state().message
@@ -302,18 +308,18 @@ def test_old_runs_make_room_on_a_shared_host_only(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("GENMODELS_MAX_DISK_MB", "1.5")
     monkeypatch.setenv("GENMODELS_KEEP_HOURS", "48")
     with pytest.raises(BadInput, match="nearly full: delete a run first"):
-        jobs.submit(fresh)
+        queue.submit(fresh)
     monkeypatch.setenv("GENMODELS_SHARED", "1")
-    jobs.submit(fresh)
+    queue.submit(fresh)
     assert not older.path.exists()
     assert old.path.exists()
-    assert room.taken(runs.root()) < 1.5e6
+    assert disk.taken(store.root()) < 1.5e6
     monkeypatch.setenv("GENMODELS_MAX_KEPT", "1")
-    jobs.submit(fresh)
+    queue.submit(fresh)
     assert not old.path.exists()
     monkeypatch.setenv("GENMODELS_MAX_DISK_MB", "0.5")
     with pytest.raises(BadInput, match="delete a run of yours first"):
-        jobs.submit(fresh)
+        queue.submit(fresh)
     assert fresh.path.exists()  # too fresh to be forgotten
 
 
@@ -325,7 +331,7 @@ def test_a_visitor_waits_for_so_many_computations(monkeypatch: pytest.MonkeyPatc
         asked.append(tasks.ask("samples", run="vae-digits-2d", n=1, seed=seed))
         os.utime(asked[-1].path, (1000 + seed,) * 2)
     assert [one.state().status for one in asked] == ["cancelled", "queued", "queued"]
-    monkeypatch.setattr(visitors, "_who", lambda: "b" * 40)
+    monkeypatch.setattr(ownership, "_who", lambda: "b" * 40)
     tasks.ask("samples", run="vae-digits-2d", n=1, seed=9)
     assert asked[1].state().status == "queued"
     with pytest.raises(BadInput, match="may cancel it"):
@@ -344,20 +350,21 @@ def test_a_computation_has_so_many_seconds(monkeypatch: pytest.MonkeyPatch) -> N
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux caps a process's own memory")
 def test_a_run_that_asks_for_more_memory_fails_and_its_worker_goes_on() -> None:
     big, small = new(3, batch_size=16_384), new(3)
-    jobs.submit(big)
-    jobs.submit(small)
+    queue.submit(big)
+    queue.submit(small)
     code = f"""
 import resource, torch
 torch.set_num_threads(1)
-from genmodels import limits, runs
-from genmodels.worker import Worker
+from genmodels.host import limits
+from genmodels.runs import store as runs
+from genmodels.jobs.worker import Worker
 import genmodels.train
-whole = genmodels.train.Training.__init__
+whole = genmodels.training.loop.Training.__init__
 def hungry(self, model, data, settings, **kwargs):
     whole(self, model, data, settings, **kwargs)
     if settings.batch_size == 16384:
         torch.empty(4 * 10**9, dtype=torch.uint8)
-genmodels.train.Training.__init__ = hungry
+genmodels.training.loop.Training.__init__ = hungry
 runs.find({small.id!r}).training()  # what every worker holds
 limits.spare_the_server(on_cpu=True)
 assert resource.getrlimit(resource.RLIMIT_DATA)[0] == 3 * 10**9
@@ -468,8 +475,8 @@ def test_exactly_what_the_app_needs_is_pushed(tmp_path: Path) -> None:
         "Dockerfile",
         "LICENSE",
         "docker/install.sh",
-        *(f"genmodels/_mnist/{name}.xz" for name in idx.FILES),
-        "genmodels/_mnist/NOTICE.md",
+        *(f"genmodels/data/_mnist/{name}.xz" for name in mnist.FILES),
+        "genmodels/data/_mnist/NOTICE.md",
     } <= found
     assert {name.split("/")[0] for name in found if "/" in name} == {
         "pages", "genmodels", "checkpoints", ".streamlit", "docker"
@@ -545,7 +552,7 @@ def test_torch_for_cpus_is_taken_where_its_index_answers(
 
 
 def test_the_server_gives_a_shared_hosts_visitor_a_cookie_and_answers_healthz() -> None:
-    from pages._ui.visitor import Cookie
+    from pages._ui.server.cookie import Cookie
 
     async def app(scope: object, receive: object, send: object) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})  # type: ignore[operator]

@@ -17,11 +17,13 @@ import pytest
 import torch
 from PIL import Image
 
-from genmodels import keepsakes, runs, take_home
-from genmodels.cli import main
+from genmodels.cli.parser import main
 from genmodels.errors import BadInput
+from genmodels.export import code as take_home
+from genmodels.export import media
 from genmodels.models.base import load
-from genmodels.runs import Run
+from genmodels.runs import store
+from genmodels.runs.store import Run
 
 ROOT = Path(__file__).resolve().parents[1]
 Captured = pytest.CaptureFixture[str]
@@ -40,9 +42,9 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def trained(*words: str, title: str = "") -> Run:
     """A run of the command line."""
-    before = set(runs.root().glob("*/run.json"))
+    before = set(store.root().glob("*/run.json"))
     assert main(["train", *words, "--seed", "11", "--device", "cpu", "--title", title]) == 0
-    (new,) = set(runs.root().glob("*/run.json")) - before
+    (new,) = set(store.root().glob("*/run.json")) - before
     return Run(new.parent)
 
 
@@ -79,17 +81,17 @@ def test_the_script_trains_the_run_again_bit_for_bit(name: str, tmp_path: Path) 
 def test_a_fork_begins_with_the_training_of_its_parent(tmp_path: Path) -> None:
     parent = trained("vae", "--set", "latent_dim=2", "--set", "hidden=16", "--steps", "4", "--ema", "0.5")
     assert main(["fork", parent.id, "--step", "2", "--steps", "5", "--lr", "0.01", "--set", "beta=2"]) == 0
-    (run,) = [run for run in runs.every() if run.plan.parent]
+    (run,) = [run for run in store.every() if run.plan.parent]
     executed(take_home.script(run), tmp_path / "home")
     assert_same(run, tmp_path / "home")
     parent.delete()
     with pytest.raises(BadInput, match="which is gone"):
         take_home.script(run)
-    assert "train.py" not in str(zipfile.ZipFile(io.BytesIO(keepsakes.zipped(run))).namelist())
+    assert "train.py" not in str(zipfile.ZipFile(io.BytesIO(media.zipped(run))).namelist())
 
 
 def test_the_notebook_is_one_and_holds_the_same_cells() -> None:
-    run = runs.find("vae-digits-2d")
+    run = store.find("vae-digits-2d")
     read = nbformat.reads(take_home.notebook(run), as_version=4)
     nbformat.validate(read)
     assert read.nbformat_minor == 5
@@ -100,24 +102,24 @@ def test_the_notebook_is_one_and_holds_the_same_cells() -> None:
     assert "## Measures" in words
 
 
-@pytest.mark.parametrize("run", [run.id for run in runs.bundled() if run.plan.parent is None])
+@pytest.mark.parametrize("run", [run.id for run in store.bundled() if run.plan.parent is None])
 def test_every_checkpoint_has_its_script(run: str) -> None:
-    text = take_home.script(runs.find(run))
+    text = take_home.script(store.find(run))
     tree = ast.parse(text)
     assert max(map(len, text.splitlines())) <= 160
     names = {node.func.id for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
     assert {"trained", "Settings", "measures"} <= names
 
 
-@pytest.mark.parametrize("run", [run.id for run in runs.bundled() if run.plan.parent is not None])
+@pytest.mark.parametrize("run", [run.id for run in store.bundled() if run.plan.parent is not None])
 def test_a_checkpoint_that_is_a_fork_says_why_it_has_none(run: str) -> None:
-    with pytest.raises(BadInput, match=f"is a fork of {runs.find(run).plan.parent.run}, which is gone"):
-        take_home.script(runs.find(run))
+    with pytest.raises(BadInput, match=f"is a fork of {store.find(run).plan.parent.run}, which is gone"):
+        take_home.script(store.find(run))
 
 
 def test_the_strokes_of_a_drawing_go_along() -> None:
     strokes = {"strokes": [[[0.2, 0.2], [0.8, 0.7]]], "width": 0.05}
-    run = runs.create("vae", "drawing", data_arguments=strokes, settings={"steps": 2})
+    run = store.create("vae", "drawing", data_arguments=strokes, settings={"steps": 2})
     call = next(line for line in take_home.script(run).splitlines() if line.startswith("data = "))
     arguments: Any = ast.parse(call).body[0]
     assert ast.literal_eval(arguments.value.args[1]) == run.plan.data_arguments
@@ -127,7 +129,7 @@ def test_the_strokes_of_a_drawing_go_along() -> None:
     "title", ["a\nimport evil", "a\r\nimport evil", "a\x0cimport evil", '"""; import evil', "a\u2028import evil"]
 )
 def test_a_title_is_never_code(title: str) -> None:
-    run = runs.create("vae", "digits", settings={"steps": 2})
+    run = store.create("vae", "digits", settings={"steps": 2})
     replace(run.plan, title=title, versions=dict.fromkeys(run.plan.versions, title)).write(run.path)
     for line in take_home.script(run).split("\n"):
         assert "evil" not in line or line.startswith("#")
@@ -159,8 +161,8 @@ def test_on_the_command_line(tmp_path: Path, capsys: Captured) -> None:
 
 
 def test_the_zip_holds_everything() -> None:
-    run = runs.find("vae-digits-2d")
-    with zipfile.ZipFile(io.BytesIO(keepsakes.zipped(run))) as file:
+    run = store.find("vae-digits-2d")
+    with zipfile.ZipFile(io.BytesIO(media.zipped(run))) as file:
         assert file.testzip() is None
         names = {name.removeprefix(f"{run.id}/") for name in file.namelist()}
     figures = {"figures/curves.svg", "figures/samples.png", "figures/training.gif"}
@@ -169,30 +171,30 @@ def test_the_zip_holds_everything() -> None:
 
 @pytest.mark.parametrize("name", ["vae-digits-2d", "wgan-eight-gaussians"])
 def test_the_film_has_a_frame_for_each_snapshot(name: str) -> None:
-    run = runs.find(name)
-    with Image.open(io.BytesIO(keepsakes.film(run))) as picture:
+    run = store.find(name)
+    with Image.open(io.BytesIO(media.film(run))) as picture:
         assert getattr(picture, "n_frames") in range(2, len(run.snapshots()) + 2)  # noqa: B009  (alike frames are one)
         assert min(picture.size) >= 200
         assert picture.info["loop"] == 0
-    with Image.open(io.BytesIO(keepsakes.pictures_of(run)["samples.png"])) as picture:
+    with Image.open(io.BytesIO(media.pictures_of(run)["samples.png"])) as picture:
         assert len(np.unique(np.asarray(picture.convert("RGB")).reshape(-1, 3), axis=0)) > 2
 
 
 def test_the_manifold_over_the_training() -> None:
-    run = runs.find("vae-digits-2d")
-    with Image.open(io.BytesIO(keepsakes.manifold(run, n=4))) as picture:
+    run = store.find("vae-digits-2d")
+    with Image.open(io.BytesIO(media.manifold(run, n=4))) as picture:
         assert getattr(picture, "n_frames") > 2  # noqa: B009
         picture.seek(getattr(picture, "n_frames") - 1)  # noqa: B009
         last = np.asarray(picture.convert("L"), float)
     assert last.std() > 20
     with pytest.raises(BadInput, match="VAE of images"):
-        keepsakes.manifold(runs.find("wgan-eight-gaussians"))
+        media.manifold(store.find("wgan-eight-gaussians"))
 
 
 def test_the_curves_are_a_picture_of_the_numbers() -> None:
     rows = [{"step": k, "seconds": 1.0, "loss <&>": 10.0 - k, "held-out loss <&>": 12.0 - k} for k in (1, 2, 3)]
     rows.append({"step": 4, "seconds": 2.0, "kl": 1.0, "loss <&>": float("nan")})
-    root = ElementTree.fromstring(keepsakes.curves(rows, 'a <title> & "more"'))
+    root = ElementTree.fromstring(media.curves(rows, 'a <title> & "more"'))
     tag = "{http://www.w3.org/2000/svg}"
     lines = [line for line in root.iter(f"{tag}polyline") if line.get("points")]
     assert len(lines) == 3  # the loss, held out, and one point of kl
@@ -205,9 +207,9 @@ def test_the_curves_are_a_picture_of_the_numbers() -> None:
 
 
 def test_nothing_yet() -> None:
-    run = runs.create("vae", "digits", settings={"steps": 2})
-    assert keepsakes.pictures_of(run) == {}
+    run = store.create("vae", "digits", settings={"steps": 2})
+    assert media.pictures_of(run) == {}
     with pytest.raises(BadInput, match="no samples yet"):
-        keepsakes.film(run)
+        media.film(run)
     replace(run.plan, data="elsewhere").write(run.path)
     assert "without its data" in take_home.hindrance(run)

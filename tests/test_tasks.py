@@ -6,11 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from genmodels import jobs, runs, tasks
 from genmodels.errors import BadInput
-from genmodels.record import Status
-from genmodels.tasks import ask
-from genmodels.worker import Worker
+from genmodels.jobs import queue, tasks
+from genmodels.jobs.tasks import ask
+from genmodels.jobs.worker import Worker
+from genmodels.runs import store
+from genmodels.runs.record import Status
 
 
 def squares(n: int, seconds: float = 0.0):
@@ -84,8 +85,8 @@ def test_a_failure_is_said_in_words_and_can_be_asked_again():
 
 def test_it_takes_turns_with_a_run():
     worker = Worker()
-    run = runs.create("vae", "digits", arguments={"hidden": 16, "depth": 1}, settings={"steps": 100_000})
-    jobs.submit(run)
+    run = store.create("vae", "digits", arguments={"hidden": 16, "depth": 1}, settings={"steps": 100_000})
+    queue.submit(run)
     task = ask("squares", n=100, seconds=0.005)
     work(worker, lambda: task.is_done)
     work(worker, lambda: run.metrics())

@@ -9,13 +9,13 @@ from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from genmodels import random
-from genmodels.data import Data, Split
+from genmodels.data.datasets import Data, Split
 from genmodels.errors import BadInput, TrainingFailed
 from genmodels.hyperparameters import Between
 from genmodels.models import MODELS, Entry
 from genmodels.models.base import GenerativeModel
-from genmodels.settings import Settings, precision
-from genmodels.train import Batches, Step, Training, fit
+from genmodels.training.loop import Batches, Step, Training, fit
+from genmodels.training.settings import Settings, precision
 
 Curve = list[dict[str, float]]
 

@@ -3,8 +3,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from genmodels.nn import GroupNorm
-from genmodels.unet import Conditioning, PointNet, UNet, attend, time_features
+from genmodels.nn.layers import GroupNorm
+from genmodels.nn.unet import Conditioning, PointNet, UNet, attend, time_features
 
 
 def woken(network: nn.Module) -> nn.Module:

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from genmodels import uploads
-from genmodels.data import Data
+from genmodels.data import uploads
+from genmodels.data.datasets import Data
+from genmodels.data.uploads import Frame
 from genmodels.errors import BadInput
-from genmodels.uploads import Frame
 
 MNIST = Frame((20.0, 13.5, 13.5))
 

@@ -8,15 +8,15 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from genmodels import data as datasets
 from genmodels import random
-from genmodels.distributions import continuous_bernoulli_log_prob
+from genmodels.data import datasets
 from genmodels.errors import BadInput
 from genmodels.models.base import load
 from genmodels.models.vae import VAE
-from genmodels.priors import VampPrior
-from genmodels.settings import Settings
-from genmodels.train import Training, fit
+from genmodels.probability.distributions import continuous_bernoulli_log_prob
+from genmodels.probability.priors import VampPrior
+from genmodels.training.loop import Training, fit
+from genmodels.training.settings import Settings
 
 PRIORS = ["normal", "mixture", "vamp", "flow"]
 DIGITS = (1, 8, 8)

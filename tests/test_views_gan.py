@@ -3,14 +3,15 @@
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from genmodels import jobs, runs
-from genmodels.instruments import gan_modes, gan_play
-from genmodels.recording import Recording
-from genmodels.runs import Run
-from pages._ui.moment import Moment
-from pages._ui.views import gan_beside, gan_distance
-from pages._ui.views import gan_modes as gan_modes_view
-from pages._ui.views import gan_play as gan_play_view
+from genmodels.instruments.gan import modes, turns
+from genmodels.jobs import queue
+from genmodels.runs import store
+from genmodels.runs.recorder import Recording
+from genmodels.runs.store import Run
+from pages._ui.shared.moment import Moment
+from pages._ui.views.gan import beside, distance
+from pages._ui.views.gan import modes as gan_modes_view
+from pages._ui.views.gan import turns as gan_play_view
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
@@ -34,7 +35,7 @@ WHERE = {
 
 def trained(model: str, data: str, **arguments: object) -> Run:
     arguments = {"hidden": 8, "latent_dim": 3} | arguments
-    run = runs.create(model, data, arguments=arguments, settings={"steps": 2, "batch_size": 16})
+    run = store.create(model, data, arguments=arguments, settings={"steps": 2, "batch_size": 16})
     recording = Recording(run)
     for _ in recording.steps():
         pass
@@ -46,8 +47,8 @@ def drawn(run: Run, view: str, **link: str) -> AppTest:
     """The view, drawn as a page would."""
     module, name = (WHERE[view], view) if view in WHERE else ("gan_theory", run.plan.model)
     script = f"""
-from genmodels import runs
-from pages._ui.moment import Moment
+from genmodels.runs import store as runs
+from pages._ui.shared.moment import Moment
 from pages._ui.views import {module}
 {module}.{name}(Moment.of(runs.find({run.id!r})))
 """
@@ -68,15 +69,15 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
                 return end.value
 
     def history(moment: Moment):
-        return answer_of(gan_modes.history(moment.id, moment.run.snapshots(), 50))
+        return answer_of(modes.history(moment.id, moment.run.snapshots(), 50))
 
     def play(name, *, run, step, moves, **_):
-        return answer_of(gan_play.play(run, step, moves))
+        return answer_of(turns.play(run, step, moves))
 
-    for view in (gan_distance, gan_modes_view):
+    for view in (distance, gan_modes_view):
         monkeypatch.setattr(view, "history", history)
     monkeypatch.setattr(gan_play_view, "answer", play)
-    monkeypatch.setattr(jobs, "pool", lambda: None)
+    monkeypatch.setattr(queue, "pool", lambda: None)
 
 
 @pytest.mark.parametrize(
@@ -114,8 +115,8 @@ def test_every_instrument_draws_or_says_why_not(model: str, data: str, arguments
 def test_five_critics_start_at_a_press_and_stand_side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
     run = trained("gan", "eight-gaussians")
     submitted = []
-    monkeypatch.setattr(jobs, "submit", submitted.append)
-    monkeypatch.setattr(gan_beside.st, "page_link", lambda *_, **__: None)  # no page has been announced here
+    monkeypatch.setattr(queue, "submit", submitted.append)
+    monkeypatch.setattr(beside.st, "page_link", lambda *_, **__: None)  # no page has been announced here
     test = drawn(run, "critics")
     test.button(key="five").click().run()
     assert not test.exception
@@ -140,10 +141,10 @@ def test_collapse_and_each_remedy_start_at_a_press_and_are_counted_beside_each_o
     monkeypatch: pytest.MonkeyPatch, model: str, data: str
 ) -> None:
     run, submitted = trained(model, data), []
-    monkeypatch.setattr(jobs, "submit", submitted.append)
-    monkeypatch.setattr(gan_beside.st, "page_link", lambda *_, **__: None)
+    monkeypatch.setattr(queue, "submit", submitted.append)
+    monkeypatch.setattr(beside.st, "page_link", lambda *_, **__: None)
     test = drawn(run, "modes")
-    for i in range(len(gan_modes.REMEDIES)):
+    for i in range(len(modes.REMEDIES)):
         test.button(key=f"mend-{i}").click().run()
         assert not test.exception
     assert [one.plan.model for one in submitted] == ["gan", "gan", "gan", "wgan"]

@@ -8,14 +8,15 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from genmodels import jobs, runs
 from genmodels.errors import BadInput
-from genmodels.instruments import vae_collapse
-from genmodels.recording import Recording
-from genmodels.runs import Run
-from genmodels.tasks import TASKS
+from genmodels.instruments.vae import collapse
+from genmodels.jobs import queue
+from genmodels.jobs.tasks import TASKS
+from genmodels.runs import store
+from genmodels.runs.recorder import Recording
+from genmodels.runs.store import Run
 from pages._ui.components.drawing_pad import Drawing
-from pages._ui.views import vae, vae_latent, vae_plane, vae_priors, vae_read
+from pages._ui.views.vae import drawing, geometry, latent_space, plane, priors
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
@@ -25,7 +26,7 @@ PICTURES = {"Draw a digit", "Path", "Dimensions"}  # need pictures
 
 def trained(data: str, **arguments: object) -> Run:
     arguments = {"hidden": 16, "depth": 1} | arguments
-    run = runs.create("vae", data, arguments=arguments, settings={"steps": 20, "batch_size": 32})
+    run = store.create("vae", data, arguments=arguments, settings={"steps": 20, "batch_size": 32})
     recording = Recording(run)
     for _ in recording.steps():
         pass
@@ -35,11 +36,12 @@ def trained(data: str, **arguments: object) -> Run:
 
 def drawn(run: Run, view: str, **link: str) -> AppTest:
     """The view, drawn as a page would."""
-    call = f"vae.VIEWS[{view!r}]" if view in vae.VIEWS else "vae_theory.theory"
+    call = f"vae.VIEWS[{view!r}]" if view in latent_space.VIEWS else "vae_theory.theory"
     script = f"""
-from genmodels import runs
-from pages._ui.moment import Moment
-from pages._ui.views import vae, vae_theory
+from genmodels.runs import store as runs
+from pages._ui.shared.moment import Moment
+from pages._ui.views.vae import latent_space as vae
+from pages._ui.views.vae import theory as vae_theory
 {call}(Moment.of(runs.find({run.id!r})))
 """
     test = AppTest.from_string(script, default_timeout=60)
@@ -64,13 +66,13 @@ def now(name: str, *, key: str, at_once: bool = False, **arguments: Any) -> dict
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tasks are done here and now, and no worker is started."""
-    for module in (vae, vae_latent, vae_plane, vae_priors):
+    for module in (latent_space, geometry, plane, priors):
         monkeypatch.setattr(module, "answer", now)
-    monkeypatch.setattr(jobs, "pool", lambda: None)
+    monkeypatch.setattr(queue, "pool", lambda: None)
     monkeypatch.setattr(st, "page_link", lambda *_, **__: None)  # there are no pages here
 
 
-@pytest.mark.parametrize("view", [*(name for name in vae.VIEWS if name != "Four priors"), "theory"])
+@pytest.mark.parametrize("view", [*(name for name in latent_space.VIEWS if name != "Four priors"), "theory"])
 @pytest.mark.parametrize(
     ("data", "arguments"),
     [
@@ -99,7 +101,7 @@ def test_every_view_draws_or_says_why_not(view: str, data: str, arguments: dict[
 
 
 def pad(monkeypatch: pytest.MonkeyPatch, pixels: np.ndarray) -> None:
-    monkeypatch.setattr(vae_read, "drawing_pad", lambda **_: Drawing((), pixels))
+    monkeypatch.setattr(drawing, "drawing_pad", lambda **_: Drawing((), pixels))
 
 
 def test_a_drawing_is_answered_with_its_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -133,7 +135,7 @@ def test_four_priors_are_those_that_ship_until_own_ones_are_trained() -> None:
     assert not test.exception
     test.button(key="four").click().run()
     assert not test.exception
-    made = [one for one in runs.every() if one.id != run.id]
+    made = [one for one in store.every() if one.id != run.id]
     assert {one.plan.arguments["prior"] for one in made} == {"normal", "mixture", "vamp", "flow"}
     for one in made:
         assert one.plan.settings == run.plan.settings
@@ -154,8 +156,8 @@ def test_a_cure_is_a_click_away_and_its_run_is_in_the_link() -> None:
     test = drawn(run, "Collapse")
     test.button(key="cure-annealing").click().run()
     assert not test.exception
-    (made,) = (one for one in runs.every() if one.id != run.id)
-    assert made.plan.arguments["anneal"] == vae_collapse.CURES["annealing"][0]["anneal"]
+    (made,) = (one for one in store.every() if one.id != run.id)
+    assert made.plan.arguments["anneal"] == collapse.CURES["annealing"][0]["anneal"]
     assert made.plan.arguments["latent_dim"] == 4
     assert test.query_params["cures"] == f",{made.id},,"
     recording = Recording(made)
@@ -166,7 +168,7 @@ def test_a_cure_is_a_click_away_and_its_run_is_in_the_link() -> None:
     assert not test.exception
     assert sum(metric.label == "active dimensions" for metric in test.metric) == 2
     test.button(key="cure-all").click().run()
-    assert len(runs.every()) == 6
+    assert len(store.every()) == 6
     assert all(test.query_params["cures"].split(","))
     assert not drawn(run, "Collapse", cures="no-such-run,,,").exception
 
@@ -175,6 +177,6 @@ def test_collapse_is_made_to_happen_at_the_press_of_a_button() -> None:
     test = drawn(trained("digits"), "Collapse")
     test.button(key="make-collapse").click().run()
     assert not test.exception
-    made = runs.find(test.query_params["run"])
+    made = store.find(test.query_params["run"])
     assert made.title == "Posterior collapse (see it happen)"
     assert made.state().status == "queued"

@@ -9,37 +9,38 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from genmodels import pictures, runs, walls
+from genmodels import images
 from genmodels.errors import BadInput
-from genmodels.runs import Run
+from genmodels.runs import classroom, store
+from genmodels.runs.store import Run
 
 SMALL = {"hidden": 16, "depth": 1}
 
 
 def new(**settings: object) -> Run:
-    return runs.create("vae", "digits", arguments=SMALL, settings={"steps": 10} | settings)
+    return store.create("vae", "digits", arguments=SMALL, settings={"steps": 10} | settings)
 
 
 def test_a_code_is_read_in_any_case_and_leads_to_the_wall():
-    wall = walls.build()
+    wall = classroom.build()
     assert len(wall.code) == 5
     assert not set(wall.code) & set("ILO0123456789")
-    assert walls.find(f" {wall.code.lower()} ").path == wall.path
+    assert classroom.find(f" {wall.code.lower()} ").path == wall.path
 
 
 @pytest.mark.parametrize("code", ["", "ABC", "ABCDEF", "../..", "ABCD0", "HELLO", "AB/CD", ".....", "<b>AB", "ÄBCDE"])
 def test_what_is_no_code_is_refused_in_a_sentence(code):
     with pytest.raises(BadInput, match="is no code of a wall: a code is 5 letters, without I, L and O"):
-        walls.find(code)
+        classroom.find(code)
 
 
 def test_a_wall_that_nobody_built_is_named():
     with pytest.raises(BadInput, match="There is no wall ABCDE: it was never built, or has come down"):
-        walls.find("ABCDE")
+        classroom.find("ABCDE")
 
 
 def test_runs_are_on_it_newest_first_once_each_while_they_exist():
-    wall, (first, second, third) = walls.build(), (new(), new(), new())
+    wall, (first, second, third) = classroom.build(), (new(), new(), new())
     for run in (first, second, third, first):
         wall.enter(run, "Ada")
     assert [run.id for run, _ in wall.entries()] == [first.id, third.id, second.id]
@@ -51,18 +52,18 @@ def test_runs_are_on_it_newest_first_once_each_while_they_exist():
 
 
 def test_the_oldest_makes_room(monkeypatch):
-    monkeypatch.setattr(walls, "MOST_ENTRIES", 2)
-    wall, three = walls.build(), [new() for _ in range(3)]
+    monkeypatch.setattr(classroom, "MOST_ENTRIES", 2)
+    wall, three = classroom.build(), [new() for _ in range(3)]
     for run in three:
         wall.enter(run, "Ada")
     assert [run.id for run, _ in wall.entries()] == [three[2].id, three[1].id]
 
 
 def test_two_processes_that_write_at_once_lose_nothing():
-    wall = walls.build()
+    wall = classroom.build()
     code = """
 import sys
-from genmodels import walls
+from genmodels.runs import classroom as walls
 wall = walls.find(sys.argv[1])
 class Named:
     def __init__(self, id): self.id = id
@@ -79,15 +80,15 @@ for i in range(60):
 
 def test_a_wall_comes_down_after_its_hours_and_its_runs_stay(monkeypatch):
     monkeypatch.setenv("GENMODELS_WALL_HOURS", "2")
-    wall, run = walls.build(), new()
+    wall, run = classroom.build(), new()
     wall.enter(run, "Ada")
     assert 7190 < wall.left() <= 7200
     late = time.time() + 7201
     monkeypatch.setattr(time, "time", lambda: late)
     with pytest.raises(BadInput, match=f"There is no wall {wall.code}: it was never built, or has come down"):
-        walls.find(wall.code)
+        classroom.find(wall.code)
     assert not wall.path.exists()
-    assert runs.find(run.id).id == run.id
+    assert store.find(run.id).id == run.id
     with pytest.raises(BadInput, match="has come down: build another"):
         wall.enter(run, "Ada")
     with pytest.raises(BadInput, match="has come down"):
@@ -95,13 +96,13 @@ def test_a_wall_comes_down_after_its_hours_and_its_runs_stay(monkeypatch):
 
 
 def test_there_are_not_more_walls_than_a_host_can_bear_and_old_ones_make_room(monkeypatch):
-    monkeypatch.setattr(walls, "MOST_WALLS", 2)
-    walls.build(), walls.build()
+    monkeypatch.setattr(classroom, "MOST_WALLS", 2)
+    classroom.build(), classroom.build()
     with pytest.raises(BadInput, match="2 walls stand already"):
-        walls.build()
+        classroom.build()
     late = time.time() + 13 * 3600
     monkeypatch.setattr(time, "time", lambda: late)
-    assert walls.build().entries() == []
+    assert classroom.build().entries() == []
 
 
 @pytest.mark.parametrize(
@@ -115,7 +116,7 @@ def test_there_are_not_more_walls_than_a_host_can_bear_and_old_ones_make_room(mo
     ],
 )
 def test_a_nickname_is_one_short_line(text, name):
-    assert walls.nickname(text) == name
+    assert classroom.nickname(text) == name
 
 
 # What is shown --------------------------------------------------------------------------------------------------------
@@ -123,14 +124,14 @@ def test_a_nickname_is_one_short_line(text, name):
 
 def test_runs_that_differ_in_the_seed_alone_belong_together():
     plans = [new(seed=seed, lr=lr).plan for seed, lr in ((0, 1e-3), (1, 1e-3), (0, 1e-2), (2, 1e-3), (5, 1e-2))]
-    assert walls.seeds(plans) == [[0, 1, 3], [2, 4]]
-    assert walls.differences([plans[0], plans[2]]) == ["vae on digits, lr 0.001", "vae on digits, lr 0.01"]
-    assert walls.differences(plans[:2]) == ["vae on digits"] * 2
+    assert classroom.seeds(plans) == [[0, 1, 3], [2, 4]]
+    assert classroom.differences([plans[0], plans[2]]) == ["vae on digits, lr 0.001", "vae on digits, lr 0.01"]
+    assert classroom.differences(plans[:2]) == ["vae on digits"] * 2
 
 
 def test_the_spread_over_seeds_is_mean_and_range_where_all_have_come():
     table = lambda slope, last: [{"step": s, "loss": slope * s} for s in range(1, last + 1)]  # noqa: E731
-    found = walls.spread([table(1, 10), table(2, 8), table(6, 9)], "loss")
+    found = classroom.spread([table(1, 10), table(2, 8), table(6, 9)], "loss")
     assert found is not None
     np.testing.assert_array_equal(found.steps, range(1, 9))
     np.testing.assert_allclose(found.mean, 3 * found.steps)
@@ -141,20 +142,20 @@ def test_the_spread_over_seeds_is_mean_and_range_where_all_have_come():
 def test_between_logged_steps_a_curve_is_straight():
     sparse = [{"step": 0, "loss": 0.0}, {"step": 10, "loss": 10.0}]
     dense = [{"step": s, "loss": 2.0 * s} for s in range(11)]
-    found = walls.spread([sparse, dense], "loss")
+    found = classroom.spread([sparse, dense], "loss")
     assert found is not None
     np.testing.assert_allclose(found.low, found.steps)
     np.testing.assert_allclose(found.mean, 1.5 * found.steps)
 
 
 def test_there_is_no_spread_before_all_have_begun():
-    assert walls.spread([[{"step": 1, "loss": 1.0}], []], "loss") is None
-    assert walls.spread([], "loss") is None
-    assert walls.spread([[{"step": 1, "loss": 1.0}], [{"step": 5, "loss": 1.0}]], "loss") is None
+    assert classroom.spread([[{"step": 1, "loss": 1.0}], []], "loss") is None
+    assert classroom.spread([], "loss") is None
+    assert classroom.spread([[{"step": 1, "loss": 1.0}], [{"step": 5, "loss": 1.0}]], "loss") is None
 
 
 def test_points_are_drawn_where_they_are():
-    picture = pictures.dots([[0.0, 0.0], [-2.0, 2.0], [9.0, 0.0], [np.nan, 0.0]], 2.0, side=101)
+    picture = images.dots([[0.0, 0.0], [-2.0, 2.0], [9.0, 0.0], [np.nan, 0.0]], 2.0, side=101)
     rows, columns = np.nonzero(picture[..., 3])
     assert set(zip(rows.tolist(), columns.tolist(), strict=True)) == {
         (y, x) for y in (49, 50) for x in (50, 51)

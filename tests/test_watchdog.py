@@ -10,18 +10,21 @@ from collections.abc import Iterator
 
 import pytest
 
-from genmodels import jobs, pulse, runs, space, watchdog
-from genmodels.jobs import Pool
-from genmodels.record import Status
-from genmodels.runs import Run
-from genmodels.watchdog import DEAD, EVERY, LONGEST, LOOPS, SILENT, Watched
-from genmodels.worker import MOST_DEATHS, Job, Worker
+from genmodels.host import health
+from genmodels.jobs import pulse, watchdog
+from genmodels.jobs import queue as jobs
+from genmodels.jobs.queue import Pool
+from genmodels.jobs.watchdog import DEAD, EVERY, LONGEST, LOOPS, SILENT, Watched
+from genmodels.jobs.worker import MOST_DEATHS, Job, Worker
+from genmodels.runs import store
+from genmodels.runs.record import Status
+from genmodels.runs.store import Run
 
 SMALL = {"hidden": 16, "depth": 1}
 
 
 def new(**settings: object) -> Run:
-    return runs.create("vae", "digits", arguments=SMALL, settings={"steps": 100_000, "batch_size": 32} | settings)
+    return store.create("vae", "digits", arguments=SMALL, settings={"steps": 100_000, "batch_size": 32} | settings)
 
 
 @pytest.fixture
@@ -34,7 +37,7 @@ def worker() -> Iterator[Worker]:
 
 def died(*jobs_held: str) -> None:
     """A worker each dies with such a job in its hands."""
-    code = "import os, sys\nfrom genmodels.pulse import Pulse\n"
+    code = "import os, sys\nfrom genmodels.jobs.pulse import Pulse\n"
     code += "for i, name in enumerate(sys.argv[1:]): Pulse(f'dead{os.getpid()}{i}').hold(name)\nos.kill(os.getpid(), 9)"
     done = subprocess.run([sys.executable, "-c", code, *jobs_held], check=False)
     assert done.returncode == -signal.SIGKILL
@@ -236,7 +239,7 @@ def test_a_worker_that_lives_long_ends_the_row(clock: Clock) -> None:
 
 def test_a_stopped_worker_is_seen_said_and_replaced() -> None:
     """SIGSTOP: its heart stops. Time is counted in looks, of which a test may take many at once."""
-    code = "import sys\nfrom genmodels.pulse import Pulse\nPulse(sys.argv[1]).hold('a-run')\nsys.stdin.read()"
+    code = "import sys\nfrom genmodels.jobs.pulse import Pulse\nPulse(sys.argv[1]).hold('a-run')\nsys.stdin.read()"
     start = lambda name: subprocess.Popen([sys.executable, "-c", code, name], stdin=subprocess.PIPE)  # noqa: E731
     one = Watched(start)
     try:
@@ -252,7 +255,7 @@ def test_a_stopped_worker_is_seen_said_and_replaced() -> None:
             one.look()
         assert not one.is_alive()
         assert f"{first.pid} does not answer" in one.trouble()
-        well, says = space.health(int(one.is_alive()), [one.trouble()])
+        well, says = health.health(int(one.is_alive()), [one.trouble()])
         assert not well
         assert "does not answer" in says["status"]
         for _ in range(int(DEAD / EVERY) + 2):
@@ -295,5 +298,5 @@ def test_a_pool_ends_though_a_worker_is_stopped(monkeypatch: pytest.MonkeyPatch)
 
 def test_the_folder_of_workers_is_no_run() -> None:
     pulse.Pulse("one").hold("x")
-    assert runs.every() == []
-    assert runs.damaged() == []
+    assert store.every() == []
+    assert store.damaged() == []

@@ -8,14 +8,14 @@ from scipy.stats import wasserstein_distance
 from torch import nn
 
 from genmodels import random
-from genmodels.data import Data, Split
+from genmodels.data.datasets import Data, Split
 from genmodels.errors import BadInput
 from genmodels.metrics.distances import wasserstein1
 from genmodels.models.base import load, only
 from genmodels.models.wgan import PENALTIES, WGAN, between, gradient_norm
-from genmodels.players import Critic, stretch
-from genmodels.settings import Settings
-from genmodels.train import Training, fit
+from genmodels.nn.adversarial import Critic, stretch
+from genmodels.training.loop import Training, fit
+from genmodels.training.settings import Settings
 
 
 class Fixed(nn.Module):

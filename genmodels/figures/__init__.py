@@ -5,6 +5,7 @@ colours, which colour-blind people can tell apart). A map of something that has 
 to transparent, so that zero is the page itself. Every axis has a title, and a unit where there is one.
 """
 
+from genmodels.figures.alt_text import described
 from genmodels.figures.charts import bars, curves, histogram
 from genmodels.figures.plane import arrows, density, mesh, points, signed
 from genmodels.figures.style import (
@@ -20,7 +21,6 @@ from genmodels.figures.style import (
     Points,
     thin,
 )
-from genmodels.figures.words import described
 
 __all__ = [
     "CLASSES",

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from genmodels.data import DATASETS, Data
+from genmodels.data.datasets import DATASETS, Data
 
 __all__ = ["Density", "Pictures", "density", "pictures"]
 

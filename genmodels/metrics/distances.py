@@ -2,7 +2,7 @@ r"""How far samples are from data: pure functions of two sets of points, or of t
 
 Every function takes tensors of shape (N, D), computes in float64 and returns plain numbers. What the rows are is the
 caller's choice and belongs in the name of the result: the Fréchet distance of Inception features is the FID of the
-literature; of other features (see :mod:`genmodels.metrics.features`) it is not comparable with it.
+literature; of other features (see :mod:`genmodels.metrics.judge`) it is not comparable with it.
 """
 
 import math
@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from genmodels import random
-from genmodels.distributions import assignment
 from genmodels.errors import BadInput
+from genmodels.probability.distributions import assignment
 
 __all__ = [
     "KID",

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 import torch
 
 from genmodels import random
-from genmodels.data import Data, Split
+from genmodels.data.datasets import Data, Split
 
 __all__ = ["DRAWS", "averaged", "chosen", "draws", "most"]
 

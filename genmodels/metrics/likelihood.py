@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from genmodels import random
-from genmodels.data import Data
-from genmodels.metrics.latent import (
+from genmodels.data.datasets import Data
+from genmodels.metrics.vae_latent import (
     ROWS,
     Progress,
     Refinement,
@@ -26,7 +26,7 @@ from genmodels.metrics.latent import (
     posterior,
     refine,
 )
-from genmodels.metrics.quadrature import Quadrature, log_likelihood_table, quadrature
+from genmodels.metrics.vae_quadrature import Quadrature, log_likelihood_table, quadrature
 from genmodels.models.vae import VAE
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""What adversarial models share: noise, labels, and how they sample. Their networks: :mod:`genmodels.players`."""
+"""What adversarial models share: noise, labels, and how they sample. Their networks: :mod:`genmodels.nn.adversarial`."""
 
 from collections.abc import Callable
 from typing import Annotated
@@ -10,7 +10,7 @@ from genmodels import random
 from genmodels.errors import BadInput
 from genmodels.hyperparameters import IMAGES, Between, Only
 from genmodels.models.base import GenerativeModel
-from genmodels.players import given
+from genmodels.nn.adversarial import given
 
 __all__ = ["Adversarial", "Classes", "Hidden", "LatentDim", "Network"]
 

@@ -26,11 +26,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from genmodels import hub, random
+from genmodels import random
 from genmodels.errors import BadInput, Damaged
 from genmodels.files import write
+from genmodels.host.limits import limit
+from genmodels.hub import client
 from genmodels.hyperparameters import check
-from genmodels.limits import limit
 from genmodels.models import MODELS, model_class
 
 __all__ = ["GenerativeModel", "Preset", "build", "check_size", "half", "load", "only", "weigh"]
@@ -59,7 +60,7 @@ class GenerativeModel(nn.Module):
 
     presets: ClassVar[tuple[Preset, ...]] = ()
     defaults: ClassVar[dict[str, Any]] = {}
-    """Settings of a training (:class:`genmodels.train.Settings`) that suit this model better than the common ones."""
+    """Settings of a training (:class:`genmodels.training.loop.Settings`) that suit this model better than the common ones."""
 
     config: dict[str, Any]
     label_shares: tuple[float, ...] = ()
@@ -89,7 +90,7 @@ class GenerativeModel(nn.Module):
 
     @property
     def inputs(self) -> str:
-        """What ``loss`` expects: the name of one of :data:`genmodels.data.TRANSFORMS`."""
+        """What ``loss`` expects: the name of one of :data:`genmodels.data.datasets.TRANSFORMS`."""
         return "unit"
 
     def players(self) -> dict[str, nn.Module]:
@@ -196,7 +197,7 @@ class GenerativeModel(nn.Module):
         """
         folder = Path(source)
         if not folder.is_dir() and (source.startswith("hf://") or source.count("/") == 1):
-            folder = hub.fetch(hub.Place.parse(source, revision=revision, subfolder=subfolder), weigh)
+            folder = client.fetch(client.Place.parse(source, revision=revision, subfolder=subfolder), weigh)
         model = load(folder, device=device)
         if not isinstance(model, cls):
             raise BadInput(f"{source} holds a {type(model).__name__}, not a {cls.__name__}.")

@@ -19,8 +19,8 @@ from genmodels import random
 from genmodels.hyperparameters import Between, Switch
 from genmodels.models.adversarial import Adversarial, Classes, Hidden, LatentDim, Network
 from genmodels.models.base import Preset
-from genmodels.nn import encoder
-from genmodels.players import PairCritic, generator
+from genmodels.nn.adversarial import PairCritic, generator
+from genmodels.nn.layers import encoder
 
 __all__ = ["BiGAN"]
 

@@ -12,7 +12,7 @@ A network is shown noisy data and the time, and says which noise is in them:
 
 Ho, Jain & Abbeel (2020), Denoising diffusion probabilistic models, eq. 14. https://arxiv.org/abs/2006.11239
 
-Schedule (:mod:`genmodels.schedules`), network (:mod:`genmodels.unet`) and sampler (:mod:`genmodels.samplers`) know
+Schedule (:mod:`genmodels.probability.schedules`), network (:mod:`genmodels.nn.unet`) and sampler (:mod:`genmodels.probability.samplers`) know
 nothing of each other; here they meet.
 """
 
@@ -22,15 +22,16 @@ from typing import Annotated, Any, ClassVar
 import torch
 from torch import Tensor
 
-from genmodels import bound as bounds
-from genmodels import random, samplers
+from genmodels import random
 from genmodels.errors import BadInput
 from genmodels.hyperparameters import IMAGES, POINTS, Between, Numbers, Only, Switch, Where, check
 from genmodels.models.base import GenerativeModel, Preset
-from genmodels.samplers import SAMPLERS, SPACINGS, Denoiser, Step, timesteps, walk
-from genmodels.schedules import PREDICTIONS, SCHEDULES, Schedule
-from genmodels.unet import PointNet, UNet
-from genmodels.unet2d import CONVENTIONS, UNet2D
+from genmodels.nn.unet import PointNet, UNet
+from genmodels.nn.unet_diffusers import CONVENTIONS, UNet2D
+from genmodels.probability import diffusion_elbo as bounds
+from genmodels.probability import samplers
+from genmodels.probability.samplers import SAMPLERS, SPACINGS, Denoiser, Step, timesteps, walk
+from genmodels.probability.schedules import PREDICTIONS, SCHEDULES, Schedule
 
 __all__ = ["DDPM"]
 
@@ -195,7 +196,7 @@ class DDPM(GenerativeModel):
     def bound(
         self, x: Tensor, rng: torch.Generator | None = None, *, y: Tensor | None = None, bins: int = 256
     ) -> bounds.Bound:
-        r"""The variational bound on -log p(x), every term of it (:func:`genmodels.bound.every_term`).
+        r"""The variational bound on -log p(x), every term of it (:func:`genmodels.probability.diffusion_elbo.every_term`).
 
         Args:
             x: Data as ``inputs`` says, shape (B, \*shape).
@@ -216,7 +217,7 @@ class DDPM(GenerativeModel):
         bins: int = 256,
         draws: int = 32,
     ) -> Tensor:
-        """Lower bound on log p(x), nats, (B,), unbiased, from ``draws`` steps (:func:`genmodels.bound.estimate`)."""
+        """Lower bound on log p(x), nats, (B,), unbiased, from ``draws`` steps (:func:`genmodels.probability.diffusion_elbo.estimate`)."""
         guess, bins, draws = bounds.in_parts(self.x_0_hat, y), bins if self.is_image else 0, min(draws, self.T - 1)
         return -bounds.estimate(guess, self.schedule, x, rng, variance=self.variance, bins=bins, draws=draws)
 
@@ -280,7 +281,7 @@ class DDPM(GenerativeModel):
             sampler: One of :data:`SAMPLERS`, or "auto": fresh noise takes away the errors of few steps in many
                 dimensions; in two the equation is solved well without.
             steps: How many; fewer than T are spread as ``spacing`` says.
-            spacing: One of :data:`genmodels.samplers.SPACINGS`, or "auto".
+            spacing: One of :data:`genmodels.probability.samplers.SPACINGS`, or "auto".
             eta: Of ddim.
             guidance: See :meth:`output`.
         """

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from genmodels.hyperparameters import Between, Only, Switch
 from genmodels.models.adversarial import Adversarial, Classes, Hidden, LatentDim, Network
 from genmodels.models.base import Preset
-from genmodels.players import Critic, critic_features, generator
+from genmodels.nn.adversarial import Critic, critic_features, generator
 
 __all__ = ["GAN", "discriminator_loss", "generator_loss"]
 

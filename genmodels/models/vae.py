@@ -17,9 +17,12 @@ from typing import Annotated, ClassVar
 import torch
 from torch import Tensor, nn
 
-from genmodels import nn as networks
 from genmodels import random
-from genmodels.distributions import (
+from genmodels.errors import BadInput
+from genmodels.hyperparameters import IMAGES, Between, Only, Switch, Where
+from genmodels.models.base import GenerativeModel, Preset
+from genmodels.nn import layers as networks
+from genmodels.probability.distributions import (
     bernoulli_log_prob,
     continuous_bernoulli_log_prob,
     continuous_bernoulli_mean,
@@ -28,10 +31,7 @@ from genmodels.distributions import (
     normal_entropy,
     normal_log_prob,
 )
-from genmodels.errors import BadInput
-from genmodels.hyperparameters import IMAGES, Between, Only, Switch, Where
-from genmodels.models.base import GenerativeModel, Preset
-from genmodels.priors import FlowPrior, MixtureOfGaussians, StandardNormal, VampPrior
+from genmodels.probability.priors import FlowPrior, MixtureOfGaussians, StandardNormal, VampPrior
 
 __all__ = ["VAE"]
 

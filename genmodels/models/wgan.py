@@ -19,11 +19,11 @@ import torch
 from torch import Tensor, nn
 
 from genmodels import random
-from genmodels.distributions import assignment
 from genmodels.hyperparameters import Between, Only, Where
 from genmodels.models.adversarial import Adversarial, Classes, Hidden, LatentDim, Network
 from genmodels.models.base import Preset
-from genmodels.players import ACTIVATIONS, Critic, critic_features, generator
+from genmodels.nn.adversarial import ACTIVATIONS, Critic, critic_features, generator
+from genmodels.probability.distributions import assignment
 
 __all__ = ["WGAN", "between", "gradient_norm"]
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import streamlit as st
 
-from genmodels.gallery import Piece, pieces
 from genmodels.models import MODELS
-from genmodels.wording import quoted
+from genmodels.runs.shipped import Piece, pieces
+from genmodels.text import quoted
 from pages._ui.components.scrubber import point_film, scrubber
 
 PAGES = Path(__file__).resolve().parents[1]

@@ -6,13 +6,16 @@ from typing import Any
 
 import streamlit as st
 
-from genmodels import adopting, cards, errands, hub, runs
-from genmodels.checkpoints import Card, available, pulled
-from genmodels.errands import Errand
 from genmodels.errors import BadInput
+from genmodels.export import model_card
 from genmodels.files import read_json
-from genmodels.hub import Listing, Place
-from pages._ui.pulling import act_button, may_be_anywhere, open_button, pull_button, wait
+from genmodels.hub import client, import_diffusers
+from genmodels.hub.checkpoints import Card, available, pulled
+from genmodels.hub.client import Listing, Place
+from genmodels.jobs import background
+from genmodels.jobs.background import Errand
+from genmodels.runs import store
+from pages._ui.shared.hub_buttons import act_button, may_be_anywhere, open_button, pull_button, wait
 
 FRESH = 300.0  # seconds that a list stays good
 
@@ -29,7 +32,7 @@ def main() -> None:
     with right:
         st.subheader("On the Hub")
         try:
-            place = hub.repository()
+            place = client.repository()
         except BadInput as error:
             st.warning(f"GENMODELS_HUB_REPO: {error}")
         else:
@@ -46,11 +49,11 @@ def main() -> None:
 
 def bundled() -> None:
     """What ships with the app."""
-    every = runs.bundled()
+    every = store.bundled()
     rows = []
     for run in every:
         path, size = run.path / "measures.json", sum(p.stat().st_size for p in run.path.rglob("*") if p.is_file())
-        measure = cards.headline(read_json(path) if path.exists() else {})
+        measure = model_card.headline(read_json(path) if path.exists() else {})
         rows.append(row(run.title, run.plan.model, run.plan.data, measure, size, run.plan.created))
     chosen = table(rows, "bundled")
     if chosen is not None:
@@ -60,7 +63,7 @@ def bundled() -> None:
 def on_the_hub(place: Place) -> None:
     """What the repository holds; it is asked in the background, at most every few minutes."""
     key = f"list {place}"
-    errand = errands.send(key, lambda _: available(place), fresh=FRESH)
+    errand = background.send(key, lambda _: available(place), fresh=FRESH)
     if not errand.done.is_set():
         wait(key, f"Asking {place} …")
         return
@@ -75,13 +78,13 @@ def on_the_hub(place: Place) -> None:
         if chosen is not None:
             chosen_one(found[chosen], listing)
     if st.button("Ask again", key="again", icon=":material/refresh:"):
-        errands.send(key, lambda _: available(place))
+        background.send(key, lambda _: available(place))
         st.rerun()
 
 
 def row_of(card: Card) -> dict[str, Any]:
     """One of the Hub's as a line of the table."""
-    measure = "cannot be used" if card.problem else cards.headline(card.measures)
+    measure = "cannot be used" if card.problem else model_card.headline(card.measures)
     line = row(card.place.subfolder or card.place.repo, card.model, card.data, measure, card.size, card.created)
     return {"here": pulled(card.place) is not None} | line
 
@@ -114,7 +117,7 @@ def chosen_one(card: Card, listing: Listing) -> None:
         names = [name for name in card.measures if not name.endswith("_se")]
         with st.expander("Measures"):
             st.table(
-                {name: str(cards.worded(card.measures, name)) for name in names if name not in ("command", "seed")}
+                {name: str(model_card.worded(card.measures, name)) for name in names if name not in ("command", "seed")}
             )
 
 
@@ -125,8 +128,8 @@ def named() -> None:
     if not name:
         return
     try:
-        if adopting.is_folder(name):
-            act_button(f"adopt {name}", "Open this folder", "adopt-named", lambda _: adopting.adopt(Path(name)))
+        if import_diffusers.is_folder(name):
+            act_button(f"adopt {name}", "Open this folder", "adopt-named", lambda _: import_diffusers.adopt(Path(name)))
             return
         place = Place.parse(name)
     except BadInput as error:

@@ -3,14 +3,14 @@
 import numpy as np
 import streamlit as st
 
-from genmodels import data as datasets
-from genmodels import figures, pictures
+from genmodels import figures, images
+from genmodels.data import datasets
 from genmodels.errors import BadInput
 from genmodels.hyperparameters import Hyperparameter, Only
 from genmodels.instruments import data as instruments
 from pages._ui.components.image_grid import image_grid
-from pages._ui.forms import fields_of, strokes
-from pages._ui.plot import plot
+from pages._ui.form.form import fields_of, strokes
+from pages._ui.shared.plot import plot
 
 st.title("Data")
 st.caption("What a model is given to learn: real pictures, or points of the plane whose density is known exactly.")
@@ -48,7 +48,7 @@ if info.kind == "images":
         st.markdown("**Examples**")
         sheet = found.examples.reshape(-1, *data.shape)
         image_grid(
-            pictures.png(pictures.tile(sheet, columns=found.examples.shape[1])),
+            images.png(images.tile(sheet, columns=found.examples.shape[1])),
             key="examples",
             alt=f"Ten examples of each class of {info.title}, a class a row.",
             scale=2.0 if data.shape[-1] > 16 else 5.0,
@@ -57,7 +57,7 @@ if info.kind == "images":
     with middle:
         st.markdown("**Mean of each class**")
         image_grid(
-            pictures.png(pictures.tile(found.mean, columns=2)),
+            images.png(images.tile(found.mean, columns=2)),
             key="means",
             alt="The mean image of each class.",
             scale=2.0 if data.shape[-1] > 16 else 5.0,

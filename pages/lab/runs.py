@@ -6,14 +6,17 @@ from datetime import datetime
 
 import streamlit as st
 
-from genmodels import export, jobs, runs, space, visitors
 from genmodels.errors import BadInput
+from genmodels.export import checkpoint
 from genmodels.figures import RUNS
+from genmodels.host import health, ownership
+from genmodels.jobs import queue
 from genmodels.models import MODELS
-from genmodels.record import Status
-from genmodels.runs import Run
+from genmodels.runs import store
+from genmodels.runs.record import Status
+from genmodels.runs.store import Run
 from pages._ui.components.live_chart import Panel, Series, live_chart
-from pages._ui.taking import taking
+from pages._ui.page.download import taking
 
 MOST_CURVES = 8
 
@@ -23,12 +26,12 @@ def main() -> None:
     st.title("Runs")
     st.caption(
         "A run is a directory: made in this app, on the command line or elsewhere, it is shown here all the same. "
-        f"This host has {space.hardware()}."
+        f"This host has {health.hardware()}."
     )
-    if kept := space.keeping():
+    if kept := health.keeping():
         st.info(kept)
-    found = [(run, line) for run in runs.every() + runs.bundled() if (line := row(run))]
-    broken = dict(runs.damaged())
+    found = [(run, line) for run in store.every() + store.bundled() if (line := row(run))]
+    broken = dict(store.damaged())
     found += [(run, {"name": run.id, "state": "damaged", "message": why}) for run, why in broken.items()]
     if not found:
         st.info("There are no runs yet. Choose a model on the left and press Train.")
@@ -48,7 +51,7 @@ def main() -> None:
     chosen = [every[i] for i in picked["selection"]["rows"] if i < len(every)] or every[:1]
     if len(chosen) == 1 and chosen[0] in broken:
         st.warning(f"{broken[chosen[0]]} It cannot be shown; what is left of it can be deleted.")
-        with st.popover("Delete", disabled=not visitors.may(chosen[0].path)):
+        with st.popover("Delete", disabled=not ownership.may(chosen[0].path)):
             delete(chosen[0])
         return
     curves([run.id for run in chosen[:MOST_CURVES] if run not in broken])
@@ -64,7 +67,7 @@ def row(run: Run) -> dict[str, object]:
         plan, state = run.plan, run.state()
     except BadInput:
         return {}
-    yours = {"by": "you" if visitors.owns(run.path) else ""} if visitors.is_visiting() else {}
+    yours = {"by": "you" if ownership.owns(run.path) else ""} if ownership.is_visiting() else {}
     return yours | {
         "name": plan.title,
         "model": MODELS[plan.model].title if plan.model in MODELS else plan.model,
@@ -84,7 +87,7 @@ def curves(names: list[str]) -> None:
     found = {}
     for name in names:
         with suppress(BadInput):  # deleted meanwhile
-            found[name] = runs.find(name)
+            found[name] = store.find(name)
     metrics = {name: run.metrics() for name, run in found.items()}
     terms = list(
         dict.fromkeys(k for rows in metrics.values() for line in rows[-1:] for k in line if "held-out" not in k)
@@ -111,14 +114,14 @@ def actions(run: Run) -> None:
     if state.message:
         st.info(state.message)
     try:
-        st.code(export.command(run), language="bash")
+        st.code(checkpoint.command(run), language="bash")
     except BadInput as error:  # its arguments are not what this version allows
         st.warning(str(error))
     buttons(run, state.status)
     left, middle, right = st.columns(3)
     with left.popover("Fork", width="stretch"):
         fork(run)
-    fixed = run.is_bundled or not visitors.may(run.path)
+    fixed = run.is_bundled or not ownership.may(run.path)
     why = "Only the browser that made this run may do that." if fixed and not run.is_bundled else None
     with middle.popover("Rename", width="stretch", disabled=fixed, help=why):
         title = st.text_input("name", plan.title, key=f"title-{run.id}", max_chars=80)
@@ -137,19 +140,19 @@ def delete(run: Run) -> None:
 
 def buttons(run: Run, status: Status) -> None:
     """Open, pause, resume, stop, download; what is somebody else's can only be looked at."""
-    mine = visitors.may(run.path)
+    mine = ownership.may(run.path)
     with st.container(horizontal=True):
         page = f"pages/models/{run.plan.model}.py"
         if st.button("Open", key="open", type="primary", icon=":material/open_in_new:"):
             st.switch_page(page, query_params={"run": run.id})
         if mine and status is Status.RUNNING and st.button("Pause", key="pause"):
-            act(jobs.pause, run)
+            act(queue.pause, run)
         held = status is Status.PAUSED or not (status.is_going or status is Status.FINISHED)
         if mine and held and not run.is_bundled and st.button("Resume", key="resume"):
-            jobs.pool()
-            act(jobs.resume, run)
+            queue.pool()
+            act(queue.resume, run)
         if mine and status.is_going and st.button("Stop", key="stop"):
-            act(jobs.stop, run)
+            act(queue.stop, run)
         if st.button("Take home", icon=":material/download:", key=f"home-{run.id}"):
             taking(run)
 
@@ -163,8 +166,8 @@ def fork(run: Run) -> None:
     step = st.select_slider("from step", steps, value=steps[-1], key=f"fork-{run.id}")
     st.caption("The new run keeps these weights; change its numbers on the model's page.")
     if st.button("Fork and train", key="fork"):
-        jobs.pool()
-        act(lambda: jobs.submit(runs.fork(run, step)))
+        queue.pool()
+        act(lambda: queue.submit(store.fork(run, step)))
 
 
 def act(what: Callable[..., object], *arguments: object) -> None:

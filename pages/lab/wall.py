@@ -2,11 +2,11 @@
 
 import streamlit as st
 
-from genmodels import walls
 from genmodels.errors import BadInput
-from genmodels.walls import Wall
-from pages._ui import joined
-from pages._ui.mosaic import curves, mosaic
+from genmodels.runs import classroom
+from genmodels.runs.classroom import Wall
+from pages._ui.classroom import membership
+from pages._ui.classroom.wall import curves, mosaic
 
 EVERY = 2.0  # seconds between two looks
 
@@ -17,7 +17,7 @@ def main() -> None:
     if not large:
         st.title("Wall")
         st.caption("A class trains together: every run of those who have joined hangs here, and its curve beside it.")
-    wall = joined.wall()
+    wall = membership.wall()
     if wall is None:
         door()
     else:
@@ -29,7 +29,9 @@ def main() -> None:
 def door() -> None:
     """Build a wall, or join one."""
     with st.form("door", width=420):
-        who = st.text_input("your nickname", max_chars=walls.MOST_NAME, key="who", help="It is all that others see.")
+        who = st.text_input(
+            "your nickname", max_chars=classroom.MOST_NAME, key="who", help="It is all that others see."
+        )
         code = st.text_input("code of the wall", max_chars=20, key="code", placeholder="five letters")
         with st.container(horizontal=True):
             join = st.form_submit_button("Join", type="primary", key="join")
@@ -37,7 +39,7 @@ def door() -> None:
     if not (join or build):
         return
     try:
-        joined.join(walls.find(code) if join else walls.build(), who)
+        membership.join(classroom.find(code) if join else classroom.build(), who)
     except BadInput as error:
         st.warning(str(error))
         return
@@ -48,13 +50,15 @@ def controls(wall: Wall) -> None:
     """Who one is here, the teacher's view, and the way out."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         st.metric("code", wall.code, width="content")
-        who = st.text_input("your nickname", st.session_state.get("nickname", ""), max_chars=walls.MOST_NAME, width=220)
+        who = st.text_input(
+            "your nickname", st.session_state.get("nickname", ""), max_chars=classroom.MOST_NAME, width=220
+        )
         st.session_state["nickname"] = who
         if st.button("Projector", icon=":material/cast:", help="Large, without controls; the browser's Back returns."):
             st.query_params.update({"projector": "1", "hide": "menu"})
             st.rerun()
         if st.button("Leave"):
-            joined.leave()
+            membership.leave()
             st.rerun()
     st.caption(f"What you train on any page from now on hangs here. It comes down in {wall.left() / 3600:.0f} hours.")
 
@@ -72,7 +76,7 @@ def hanging(wall: Wall, large: bool) -> None:
     if not hung:
         st.info("Nothing hangs here yet: choose a model on the left and press Train.")
         return
-    what = walls.differences([run.plan for run, _ in hung])
+    what = classroom.differences([run.plan for run, _ in hung])
     curves([run for run, _ in hung], what, large=large)
     mosaic(hung, what, large=large)
 

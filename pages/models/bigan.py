@@ -3,8 +3,8 @@
 import streamlit as st
 
 from genmodels.models import MODELS
-from pages._ui.page import page
-from pages._ui.views import bigan, gan, gan_distance, gan_modes, gan_play, gan_theory
+from pages._ui.page.page import page
+from pages._ui.views.gan import bigan, distance, game, modes, theory, turns
 
 st.title(MODELS["bigan"].title)
 st.write(
@@ -27,11 +27,11 @@ page(
     explore={
         "There and back": bigan.there_and_back,
         "Draw a digit": bigan.drawn,
-        "On the plane": gan.plane,
-        "Turn by turn": gan_play.game,
-        "Latent": gan.latent,
-        "Mode collapse": gan_modes.modes,
-        "Exact distance": gan_distance.distances,
+        "On the plane": game.plane,
+        "Turn by turn": turns.game,
+        "Latent": game.latent,
+        "Mode collapse": modes.modes,
+        "Exact distance": distance.distances,
     },
-    theory=gan_theory.bigan,
+    theory=theory.bigan,
 )

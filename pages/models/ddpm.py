@@ -3,8 +3,8 @@
 import streamlit as st
 
 from genmodels.models import MODELS
-from pages._ui.page import page
-from pages._ui.views import ddpm, ddpm_theory
+from pages._ui.page.page import page
+from pages._ui.views.diffusion import denoising, theory
 
 st.title(MODELS["ddpm"].title)
 st.write(
@@ -24,6 +24,6 @@ page(
     first=("T", "schedule", "predict", "classes"),
     units=dict.fromkeys(("loss", "mse_t1", "mse_t2", "mse_t3", "mse_t4"), "per dimension"),
     panels=("loss", "mse_t1", "mse_t2", "mse_t3", "mse_t4"),
-    explore=ddpm.VIEWS,
-    theory=ddpm_theory.theory,
+    explore=denoising.VIEWS,
+    theory=theory.theory,
 )

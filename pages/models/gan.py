@@ -3,8 +3,8 @@
 import streamlit as st
 
 from genmodels.models import MODELS
-from pages._ui.page import page
-from pages._ui.views import gan, gan_distance, gan_lab, gan_modes, gan_play, gan_theory
+from pages._ui.page.page import page
+from pages._ui.views.gan import critics, distance, game, modes, theory, turns
 
 st.title(MODELS["gan"].title)
 st.write(
@@ -18,12 +18,12 @@ page(
     units={"value": "nats", "D(real)": "probability", "D(fake)": "probability", "push": "per unit of score"},
     panels=("discriminator_loss", "generator_loss", "D(real)", "D(fake)"),
     explore={
-        "On the plane": gan.plane,
-        "Turn by turn": gan_play.game,
-        "Latent": gan.latent,
-        "Mode collapse": gan_modes.modes,
-        "Critic lab": gan_lab.critics,
-        "Exact distance": gan_distance.distances,
+        "On the plane": game.plane,
+        "Turn by turn": turns.game,
+        "Latent": game.latent,
+        "Mode collapse": modes.modes,
+        "Critic lab": critics.critics,
+        "Exact distance": distance.distances,
     },
-    theory=gan_theory.gan,
+    theory=theory.gan,
 )

@@ -3,8 +3,8 @@
 import streamlit as st
 
 from genmodels.models import MODELS
-from pages._ui.page import page
-from pages._ui.views import vae, vae_theory
+from pages._ui.page.page import page
+from pages._ui.views.vae import latent_space, theory
 
 st.title(MODELS["vae"].title)
 st.write(
@@ -20,6 +20,6 @@ page(
     first=("latent_dim", "hidden", "prior", "beta"),
     units={"elbo": "nats", "reconstruction": "nats", "kl": "nats", "loss": "nats", "iwae": "nats"},
     panels=("elbo", "reconstruction", "kl"),
-    explore=vae.VIEWS,
-    theory=vae_theory.theory,
+    explore=latent_space.VIEWS,
+    theory=theory.theory,
 )

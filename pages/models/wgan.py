@@ -3,8 +3,8 @@
 import streamlit as st
 
 from genmodels.models import MODELS
-from pages._ui.page import page
-from pages._ui.views import gan, gan_distance, gan_lab, gan_modes, gan_play, gan_theory
+from pages._ui.page.page import page
+from pages._ui.views.gan import critics, distance, game, modes, theory, turns
 
 st.title(MODELS["wgan"].title)
 st.write(
@@ -18,12 +18,12 @@ page(
     units={"wasserstein": "units of x", "gradient norm": "score per unit of x"},
     panels=("wasserstein", "critic_loss", "generator_loss", "gradient norm"),
     explore={
-        "On the plane": gan.plane,
-        "Turn by turn": gan_play.game,
-        "Estimate and exact": gan_distance.distances,
-        "Critic lab": gan_lab.critics,
-        "Mode collapse": gan_modes.modes,
-        "Latent": gan.latent,
+        "On the plane": game.plane,
+        "Turn by turn": turns.game,
+        "Estimate and exact": distance.distances,
+        "Critic lab": critics.critics,
+        "Mode collapse": modes.modes,
+        "Latent": game.latent,
     },
-    theory=gan_theory.wgan,
+    theory=theory.wgan,
 )

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import BrowserContext, Download, Page, expect
 
-from genmodels import runs
+from genmodels.runs import store
 from tests.fake_hub import serving
 
 BUNDLED = "vae-digits-2d"
@@ -49,7 +49,7 @@ def test_a_chart_is_saved_as_a_png_and_as_an_svg(page: Page, serve: Callable[...
 
 
 def test_a_link_to_the_hub_is_pulled_and_taken_home(page: Page, serve: Callable[..., str], tmp_path: Path) -> None:
-    run = runs.Run(runs.CHECKPOINTS / BUNDLED)
+    run = store.Run(store.CHECKPOINTS / BUNDLED)
     names = [path.relative_to(run.path) for path in run.path.rglob("*") if path.is_file() and path.name[0] != "."]
     with serving() as hub:
         hub.put("ada/engines", {f"mine/{name}": (run.path / name).read_bytes() for name in names})

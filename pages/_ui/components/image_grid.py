@@ -13,7 +13,7 @@ def image_grid(
     """Show a PNG or JPEG whose every pixel counts.
 
     Args:
-        image: The file's bytes (:func:`genmodels.pictures.png` of :func:`genmodels.pictures.tile`).
+        image: The file's bytes (:func:`genmodels.images.png` of :func:`genmodels.images.tile`).
         key: Identity: a new picture under the same key replaces the old one without a blank frame.
         alt: What it shows, for those who cannot see it.
         caption: A line under it.

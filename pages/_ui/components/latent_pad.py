@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from genmodels.figures import CLASSES
-from genmodels.pictures import Sprite
+from genmodels.images import Sprite
 from pages._ui.components import component, data_url
 
 __all__ = ["Encoded", "latent_pad"]

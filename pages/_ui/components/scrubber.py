@@ -9,7 +9,7 @@ import numpy.typing as npt
 import streamlit as st
 
 from genmodels.figures import DATA, SAMPLES
-from genmodels.pictures import Sprite
+from genmodels.images import Sprite
 from pages._ui.components import component, data_url
 
 __all__ = ["point_film", "scrubber"]
@@ -36,7 +36,7 @@ def scrubber(
     """Show a film of pictures; play, pause, speed, step, slider, arrow keys.
 
     Args:
-        film: The frames (:func:`genmodels.pictures.sprite`).
+        film: The frames (:func:`genmodels.images.sprite`).
         key: Identity: where the reader is belongs to it.
         alt: What the film shows, for those who cannot see it.
         captions: A line under each frame.

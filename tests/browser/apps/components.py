@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import streamlit as st
 
-from genmodels import figures, pictures
+from genmodels import figures, images
 from pages._ui.components.drawing_pad import drawing_pad
 from pages._ui.components.image_grid import image_grid
 from pages._ui.components.latent_pad import Encoded, latent_pad
@@ -50,7 +50,7 @@ def film() -> None:
     frames = np.zeros((50, 28, 100))
     for k in range(50):
         frames[k, 4:24, : 2 * (k + 1)] = 1
-    sheet = pictures.sprite(frames)
+    sheet = images.sprite(frames)
     at = scrubber(sheet, key="film", alt="a bar that grows", scale=3, fps=30, report=True)
     st.text(f"stopped at {at}")
 
@@ -71,7 +71,7 @@ def plane() -> None:
     y, x = np.mgrid[:28, :28]
     bump = lambda a, b: np.exp(-((x - 14 - 4 * a) ** 2 + (y - 14 + 4 * b) ** 2) / 20)  # noqa: E731
     cells = np.stack([bump(a, b) for a, b in zip(z1.ravel(), z2.ravel(), strict=True)])
-    atlas = pictures.sprite(cells, columns=n)
+    atlas = images.sprite(cells, columns=n)
     axis = np.linspace(-2, 2, n)
     rng = np.random.default_rng(1)
     labels = rng.integers(0, 10, 2000)
@@ -89,7 +89,7 @@ def drawing() -> None:
 
 def grid() -> None:
     rng = np.random.default_rng(2)
-    image = pictures.png(pictures.tile(rng.random((36, 8, 8))))
+    image = images.png(images.tile(rng.random((36, 8, 8))))
     image_grid(image, key="grid", alt="36 noise images", caption="noise", scale=4)
 
 
@@ -101,10 +101,10 @@ def growing() -> None:
     frames = np.zeros((4, 8, 8))
     frames[:, 0] = np.linspace(0.2, 0.8, 4)[:, None]
     newest = np.full((8, 8), ticks % 2)
-    now = pictures.png((255 * newest).astype(np.uint8)), f"now {ticks}"
+    now = images.png((255 * newest).astype(np.uint8)), f"now {ticks}"
     captions = [f"step {k}" for k in range(4)]
     at = scrubber(
-        pictures.sprite(frames), now=now, key="now", alt="a film", captions=captions, scale=8, follow=True, report=True
+        images.sprite(frames), now=now, key="now", alt="a film", captions=captions, scale=8, follow=True, report=True
     )
     st.text(f"looks at {at}")
 

@@ -2,12 +2,12 @@
 
 import streamlit as st
 
-from genmodels import jobs
+from genmodels.jobs import queue
 from genmodels.models import model_class
-from pages._ui.forms import choose
-from pages._ui.live import live
+from pages._ui.form.form import choose
+from pages._ui.page.train_panel import live
 
-jobs.pool()
+queue.pool()
 st.set_page_config(layout="wide")
 st.title("Live")
 left, right = st.columns([1, 4], gap="medium")

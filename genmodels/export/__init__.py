@@ -1,0 +1,1 @@
+"""A run taken home: its checkpoint, model card, code, films, and the files of diffusers."""

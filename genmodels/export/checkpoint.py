@@ -1,0 +1,118 @@
+"""A finished run made small enough to ship: weights in half precision, its curve, its card; not its exact state."""
+
+import json
+import shlex
+import shutil
+import zipfile
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict, replace
+from io import BytesIO
+from pathlib import Path
+
+from genmodels.data.datasets import ELSEWHERE
+from genmodels.errors import BadInput
+from genmodels.export.model_card import card
+from genmodels.files import read_json, write, write_json
+from genmodels.hyperparameters import declared
+from genmodels.models import model_class
+from genmodels.models.base import half
+from genmodels.runs.record import State, Status
+from genmodels.runs.store import Run, find
+from genmodels.training.settings import Settings
+
+__all__ = ["command", "export", "thinned", "zipped"]
+
+ROWS = 120  # of a shipped curve, beside those that hold what was measured on held-out examples
+
+
+def export(run: Run, folder: Path, measures: dict[str, float], *, snapshots: int = 0) -> Run:
+    """Write ``run`` into ``folder`` as a checkpoint: a run like any other, that can be looked at, sampled and forked.
+
+    Args:
+        run: A finished run.
+        folder: Where to; it must be new or empty.
+        measures: What was measured of it, by name with its unit.
+        snapshots: How many of its moments can be gone back to, evenly chosen among those it has, the last one included.
+
+    Raises:
+        BadInput: If the run is not finished, or the folder is not empty.
+    """
+    if run.state().status is not Status.FINISHED:
+        raise BadInput(f"Run {run.id} is {run.state().status}: only a finished run becomes a checkpoint.")
+    if folder.exists() and any(folder.iterdir()):
+        raise BadInput(f"{folder} is not empty: choose a new folder.")
+    plan, ended = replace(run.plan, title=folder.name), run.state()
+    ship = Run(folder)
+    model = run.model()
+    model.save(folder, weights=half(model.state_dict()))
+    steps = run.snapshots()  # the last of them is the run itself
+    for i in range(snapshots - 1):
+        step = steps[round(i * (len(steps) - 1) / (snapshots - 1))]
+        shutil.copytree(run.folder(step), folder / "snapshots" / str(step), dirs_exist_ok=True)
+    if (run.path / "samples.npy").exists():
+        shutil.copyfile(run.path / "samples.npy", folder / "samples.npy")
+    rows = "".join(json.dumps(row) + "\n" for row in thinned(run.metrics()))
+    write(folder / "metrics.jsonl", rows.encode())
+    told = ("status", "step", "total", "seconds", "message")
+    state = State(**{name: getattr(ended, name) for name in told})
+    state.write(folder)
+    write_json(folder / "measures.json", {"command": command(run), "seed": Settings.of(plan.settings).seed} | measures)
+    plan.write(folder)
+    use = f'load("checkpoints/{folder.name}")'
+    write(folder / "README.md", card(plan, state, folder, command(run), measures, use).encode())
+    return ship
+
+
+def thinned(rows: list[dict[str, float]], most: int = ROWS) -> list[dict[str, float]]:
+    """About ``most`` rows, evenly chosen, and all that hold what was measured on held-out examples; in six digits."""
+    even = {round(i * (len(rows) - 1) / (most - 1)) for i in range(most)}
+    kept = (row for i, row in enumerate(rows) if i in even or any(name.startswith("held-out") for name in row))
+    return [{k: float(f"{v:.6g}") if isinstance(v, float) else v for k, v in row.items()} for row in kept]
+
+
+def zipped(run: Run, extra: Mapping[str, bytes] | None = None) -> bytes:
+    """The run as one zip to take home, and ``extra`` files: all but its exact state, which only the worker needs."""
+    buffer = BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as file:
+        for path in sorted(run.path.rglob("*")):
+            name = path.relative_to(run.path)
+            if path.is_file() and path.name != "trainer.safetensors" and not any(p[0] == "." for p in name.parts):
+                file.write(path, Path(run.id) / name)
+        for extra_name, content in (extra or {}).items():
+            file.writestr(f"{run.id}/{extra_name}", content)
+    return buffer.getvalue()
+
+
+def command(run: Run, *, after: frozenset[str] = frozenset()) -> str:
+    """The command line that makes this run again; of a fork a line for each of its parents, and then its own.
+
+    Args:
+        run: The run.
+        after: Forks whose lines follow; a parent among them, which was written by hand, counts as gone.
+    """
+    plan = run.plan
+    if plan.data == ELSEWHERE:
+        return f"python -m genmodels pull {shlex.quote(plan.origin.name if plan.origin else run.id)}"
+    if run.is_bundled and (run.path / "measures.json").exists():
+        return str(read_json(run.path / "measures.json")["command"])  # its parents are not here
+    cls = model_class(plan.model)
+    usual, known = asdict(Settings.of(cls.defaults)), declared(cls)
+    defaults = {name: one.default for name, one in known.items()}
+    before, words = "", f"python -m genmodels train {plan.model} --data {plan.data}"
+    if parent := plan.parent:
+        words = f"python -m genmodels fork RUN --step {parent.step}"  # RUN: what the line before has made
+        with suppress(BadInput):  # where the parent is gone, all that is not usual is said
+            if parent.run in (forks := after | {run.id}):
+                raise BadInput(f"Run {run.id} cannot be a fork of itself.")
+            eldest = find(parent.run)
+            before, usual, defaults = command(eldest, after=forks) + "\n", eldest.plan.settings, eldest.plan.arguments
+    for name, value in plan.arguments.items():
+        one = known.get(name)  # none of what a newer version has beside: it is said as it is
+        if one is None or one.check(value) != one.check(defaults.get(name, one.default)):
+            text = ",".join(map(str, value)) if isinstance(value, list | tuple) else value
+            words += f" --set {name}={text}"
+    for name, value in plan.settings.items():
+        if name not in usual or value != usual[name]:
+            words += f" --{name.replace('_', '-')} {value}"
+    return before + words

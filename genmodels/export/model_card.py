@@ -1,0 +1,162 @@
+"""Model cards: what a checkpoint is, how it was made, what was measured, how to use it; its head is the Hub's YAML."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from textwrap import indent
+from typing import Any
+
+from genmodels.data.datasets import ELSEWHERE, info
+from genmodels.hub.client import Place
+from genmodels.models import MODELS
+from genmodels.runs.record import Plan, State
+
+__all__ = ["ON_THE_HUB", "card", "collection", "headline", "worded"]
+
+ON_THE_HUB = {"mnist": "ylecun/mnist", "fashion-mnist": "zalando-datasets/fashion_mnist"}
+"""Data sets by the name that the Hub knows them by."""
+
+BEST_KNOWN = ("judge_fid", "log_prob_nats", "bpd", "elbo_nats", "kl_from_truth_nats")
+"""The measure that is shown, where only one is."""
+
+
+def headline(measures: Mapping[str, Any]) -> str:
+    """The one measure that says most, in words; "" where nothing was measured.
+
+    >>> headline({"examples": 180, "elbo_nats": -19.636, "elbo_nats_se": 0.36})
+    'elbo = -19.6 ± 0.4 nats'
+    >>> headline({"elbo_nats": -1072.2, "judge_fid": 0.2440, "judge_fid_floor": 0.2213})
+    'judge fid = 0.244 (of data: 0.221)'
+    """
+    usable = {name: value for name, value in measures.items() if isinstance(value, float)}
+    name = next((name for name in BEST_KNOWN if name in usable), next(iter(usable), None))
+    if not name:
+        return ""
+    words = worded(measures, name) if f"{name}_se" in measures else f"{usable[name]:.3g}"
+    floor = f" (of data: {usable[f'{name}_floor']:.3g})" if f"{name}_floor" in usable else ""
+    return f"{_bare(name)} = {words}{floor}"
+
+
+def worded(measures: Mapping[str, Any], name: str) -> str:
+    """A measure with its standard error, where it has one, and its unit."""
+    value, error = measures[name], measures.get(f"{name}_se")
+    if isinstance(value, str):
+        return value
+    unit = " nats" if name.endswith("_nats") else ""
+    return (f"{value:.6g}" if error is None else f"{value:.1f} ± {error:.1f}") + unit
+
+
+Row = tuple[str, Plan, Mapping[str, Any]]
+"""Of a checkpoint its folder, its plan and its measures."""
+
+
+def card(plan: Plan, state: State, folder: Path, command: str, measures: Mapping[str, Any], use: str) -> str:
+    """The README.md of one checkpoint.
+
+    Args:
+        plan: What was asked for.
+        state: Where it ended.
+        folder: Where its config.json and model.safetensors are.
+        command: The command line that makes it again.
+        measures: What was measured of it, by name with its unit.
+        use: The Python expression that loads it.
+    """
+    shape = json.loads((folder / "config.json").read_text())["shape"]
+    size = (folder / "model.safetensors").stat().st_size / 1e6
+    rows = "\n".join(f"| {name} | {value:.6g} |" for name, value in measures.items())
+    made = plan.versions
+    how = f"Made by (genmodels {made.get('genmodels', '?')}, torch {made.get('torch', '?')}, {plan.device})"
+    trained = f"Trained for {state.total:,} steps in {state.seconds:.0f} s."
+    on = f" on {plan.data}"
+    if plan.data == ELSEWHERE:
+        on = ""
+        how, trained = "Taken over by", "Trained elsewhere: its licence and its data are those of where it came from."
+    head = _head([(plan.title, plan, measures)])
+    return f"""{head}
+# {plan.title}
+
+{MODELS[plan.model].title}{on}, shape {" × ".join(str(n) for n in shape)};
+{size:.1f} MB in half precision. {trained}
+
+{how}:
+
+{indent(command, "    ")}
+
+| measure | value |
+|---|---|
+{rows}
+
+```python
+from genmodels.models.base import GenerativeModel, load
+
+model = {use}
+x = model.sample(16)
+```
+"""
+
+
+def collection(place: Place, rows: Sequence[Row]) -> str:
+    """The README.md of a repository of checkpoints.
+
+    Args:
+        place: The repository.
+        rows: Of each checkpoint its folder, its plan and its measures.
+    """
+    table = "\n".join(
+        f"| [{name}]({name}) | {MODELS[plan.model].title} | {plan.data} | {headline(measures)} |"
+        for name, plan, measures in rows
+    )
+    return f"""{_head(rows)}
+# Deep generative models
+
+| checkpoint | model | data | measure |
+|---|---|---|---|
+{table}
+
+```python
+from genmodels.models.base import GenerativeModel
+
+model = GenerativeModel.from_pretrained("{place.repo}", subfolder="{rows[0][0]}")
+x = model.sample(16)
+```
+
+In the app: `python -m genmodels pull hf://{place.repo}/{rows[0][0]}`, or its page Checkpoints.
+"""
+
+
+def _head(rows: Sequence[Row]) -> str:
+    """What the Hub reads: library, licence, tags, data sets, and every measure in its model index."""
+    from huggingface_hub import EvalResult, ModelCardData
+
+    results = [
+        EvalResult(
+            task_type="unconditional-image-generation" if _images(plan) else "density-estimation",
+            dataset_type=ON_THE_HUB.get(plan.data, plan.data),
+            dataset_name=info(plan.data).title,
+            dataset_split="test",
+            metric_type=metric,
+            metric_name=metric if len(rows) == 1 else f"{metric} of {name}",
+            metric_value=value,
+        )
+        for name, plan, measures in rows
+        for metric, value in measures.items()
+        if isinstance(value, float) and not metric.endswith("_se")
+    ]
+    data = ModelCardData(
+        model_name=rows[0][0] if len(rows) == 1 else "genmodels",
+        library_name="genmodels",
+        license="mit" if all(plan.data != ELSEWHERE for _, plan, _ in rows) else None,
+        pipeline_tag="unconditional-image-generation" if any(_images(plan) for _, plan, _ in rows) else None,
+        tags=[*sorted({plan.model for _, plan, _ in rows}), "generative-model"],
+        datasets=sorted({ON_THE_HUB.get(name, name) for _, plan, _ in rows if (name := plan.data) != ELSEWHERE}),
+        eval_results=results or None,
+    )
+    return f"---\n{data.to_yaml()}\n---\n"
+
+
+def _images(plan: Plan) -> bool:
+    return info(plan.data).kind == "images"
+
+
+def _bare(name: str) -> str:
+    return name.removesuffix("_nats").replace("_", " ")

@@ -1,0 +1,130 @@
+"""The variational bound of a diffusion model on test examples, term by term, and the numbers of its derivation."""
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from genmodels import random
+from genmodels.data.datasets import Data
+from genmodels.errors import BadInput
+from genmodels.instruments.diffusion.denoising import Array, Task, asked_of, count_of, examples_of, labels_of
+from genmodels.metrics import floors
+from genmodels.models.ddpm import DDPM
+from genmodels.probability import diffusion_elbo as bounds
+from genmodels.probability.samplers import noise_like
+
+__all__ = ["every_term", "numbers"]
+
+AT_ONCE = 64  # noisy examples that the network sees at once
+
+
+def every_term(run: str, step: int | None = None, n: int = 4, seed: int = 0) -> Task:
+    """The variational bound on ``n`` random test examples, term by term. A task: "ddpm-bound".
+
+    A conditional model is told the labels, and pays for them: −log p(x) ≤ −log p(y) + the bound on −log p(x | y).
+
+    Returns:
+        "t", 2 … T; "steps", L_{t-1} in nats, and "mse", the squared error of the noise per dimension, means over the
+        examples, (T - 1,) each; "trained" and "due", see :func:`weights`; "prior", L_T, "last", L_0, "label",
+        −log p(y), and "nats", the whole bound on −log p(x), (n,) each;
+        "error", the standard error of its mean; for images "bpd", the mean in bits per dimension, and "levels", the
+        grey levels of what it is the bound of; for points with a known density "exact", −log p(x), (n,).
+    """
+    model, data = asked_of(run, step)
+    some = floors.chosen(data.test, count_of(model, n), seed)
+    x_0 = data.prepare(some.x, model.inputs, random.generator(0, data.device)).to(model.device)
+    y, rng = labels_of(model, some.y), random.generator(seed, model.device)
+    nats, errors, total = [], [], x_0.new_zeros(n)
+    times = torch.arange(2, model.T + 1, device=model.device)
+    for part in times.split(max(1, AT_ONCE // n)):
+        term, mse = _terms(model, x_0, y, part, rng)
+        nats.append(term.mean(0))
+        errors.append(mse.mean(0))
+        total = total + term.sum(1)
+        yield float(part[-1]) / model.T
+    whole = {"prior": bounds.prior_term(model.schedule, x_0), "last": _last_term(model, x_0, y, data.levels, rng)}
+    whole["label"] = torch.zeros_like(total) if y is None else -model.label_log_prob().to(total)[y]
+    whole["nats"] = whole["prior"] + total + whole["last"] + whole["label"]
+    found = {name: value.double().cpu().numpy() for name, value in whole.items()}
+    found |= {"t": times.cpu().numpy(), "steps": torch.cat(nats).cpu().numpy(), "mse": torch.cat(errors).cpu().numpy()}
+    found |= weights(model)
+    found["error"] = np.array(found["nats"].std() / math.sqrt(max(1, n - 1)))
+    if model.is_image:
+        bpd = found["nats"].mean() / (math.prod(model.shape) * math.log(2))
+        return found | {"bpd": np.array(bpd), "levels": np.array(data.levels)}
+    return found if data.log_prob is None else found | {"exact": -data.log_prob(x_0.double().cpu()).numpy()}
+
+
+def weights(model: DDPM) -> dict[str, Array]:
+    """What an error of ε̂ at t = 2 … T weighs, in units of the mean over these t: "trained" and "due", in the bound."""
+    schedule = model.schedule
+    trained = schedule.weight_of_eps(model.weight.to(schedule.alpha_bar), model.predict)
+    both = {"trained": trained, "due": schedule.weight("bound", "eps", variance=model.variance)}
+    return {name: (w[2:] / w[2:].mean()).cpu().numpy() for name, w in both.items()}
+
+
+@torch.no_grad()
+def _terms(model: DDPM, x_0: Tensor, y: Tensor | None, t: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+    """L_{t-1} in nats and the squared error of the noise per dimension, of every example at every t, (n, K) each."""
+    n, each = len(x_0), len(t)
+    x_0, t = x_0.repeat_interleave(each, 0), t.repeat(n)
+    y = None if y is None else y.repeat_interleave(each)
+    eps = noise_like(x_0, rng)
+    x_t = model.schedule.noised(x_0, eps, t)
+    guess = model.x_0_hat(x_t, t, y)
+    nats = bounds.step_term(model.schedule, x_0, x_t, guess, t, model.variance)
+    mse = (model.schedule.to_eps(guess, x_t, t, "x0") - eps).square().flatten(1).mean(1)
+    return nats.view(n, each), mse.view(n, each)
+
+
+@torch.no_grad()
+def _last_term(model: DDPM, x_0: Tensor, y: Tensor | None, levels: int, rng: torch.Generator) -> Tensor:
+    """L_0, shape (n,)."""
+    t = torch.ones(len(x_0), dtype=torch.long, device=x_0.device)
+    x_1 = model.schedule.noised(x_0, noise_like(x_0, rng), t)
+    return bounds.last_term(model.schedule, x_0, x_1, model.x_0_hat(x_1, t, y), model.variance, levels)
+
+
+@torch.no_grad()
+def numbers(model: DDPM, data: Data, example: int, t: int, *, seed: int = 0) -> dict[str, float]:
+    r"""One test example at one time t ≥ 2 with one draw of the noise: what the theory panel puts into the equations.
+
+    Its "L" is the Kullback-Leibler divergence of DDPM eq. 8, "constant" the part of it that no network can change,
+    and the two ways of writing the rest agree: "weight" · D · "mse" = "L" − "constant" (DDPM eq. 12).
+
+    "trained" is the weight of the error of ε in the loss that this model is trained by.
+
+    Raises:
+        BadInput: If there is no such example or time.
+    """
+    if not 2 <= t <= model.T:
+        raise BadInput(f"t = {t} is not a step of the model: use 2 to {model.T}.")
+    schedule, x_0 = model.schedule, examples_of(model, data, example)
+    eps = noise_like(x_0, random.generator(seed, model.device))
+    at = torch.full((1,), t, device=x_0.device)
+    x_t = schedule.noised(x_0, eps, at)
+    guess = model.x_0_hat(x_t, at, labels_of(model, data.test.y[example : example + 1]))
+    eps_hat = schedule.to_eps(guess, x_t, at, "x0")
+    sigma2 = schedule.sigma2(model.variance)[t]
+    ratio = schedule.beta_tilde[t] / sigma2
+    D = x_0.numel()
+    found: dict[str, float | Tensor] = {
+        "D": D,
+        "beta": schedule.beta[t],
+        "alpha_bar": schedule.alpha_bar[t],
+        "snr": schedule.snr[t],
+        "beta_tilde": schedule.beta_tilde[t],
+        "sigma2": sigma2,
+        "|x_0|^2": x_0.square().mean(),
+        "|x_t|^2": x_t.square().mean(),
+        "mse": (eps - eps_hat).square().mean(),
+        "mse of x_0": (x_0 - guess).square().mean(),
+        "L": bounds.step_term(schedule, x_0, x_t, guess, at, model.variance),
+        "constant": D / 2 * (ratio - 1 - ratio.log()),
+        "trained": schedule.weight_of_eps(model.weight.to(schedule.alpha_bar), model.predict)[t],
+        "weight": schedule.weight("bound", "eps", variance=model.variance)[t] / model.T,
+        "L_T": bounds.prior_term(schedule, x_0),
+    }
+    return {name: float(value) for name, value in found.items()}

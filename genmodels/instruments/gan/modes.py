@@ -1,0 +1,142 @@
+"""Mode collapse: what the samples reach and miss over a training, a way to make it happen, and what mends it."""
+
+import math
+from collections.abc import Generator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from genmodels import random
+from genmodels.data.datasets import DATASETS, Data
+from genmodels.errors import BadInput
+from genmodels.instruments.gan.game import coverage, floor, some
+from genmodels.metrics import judge
+from genmodels.metrics.distances import Modes, modes_covered
+from genmodels.models.adversarial import Adversarial
+from genmodels.runs import store
+from genmodels.runs.store import Run
+
+__all__ = ["REMEDIES", "cases", "count", "history", "reached"]
+
+FEWEST = 0.2  # of an even share: a mode, or a class, with fewer of the samples than that is not covered
+SURE = 0.95  # probability at which the judge knows a digit
+
+Table = dict[str, npt.NDArray[Any]]
+
+
+def reached(data: Data, x: torch.Tensor) -> Modes | None:
+    """Which modes of the plane, or which classes of pictures in the judge's eyes, the samples ``x`` reach.
+
+    A sample is close within three standard deviations of a mode, or where the judge is sure of its class (p > 0.95).
+    A mode or class is covered where a fifth of its even share is its own. None where the data has no modes.
+
+    Raises:
+        BadInput: If there is no judge of these pictures.
+    """
+    if data.plane is not None:
+        if data.plane.modes is None:
+            return None
+        least = max(1, math.ceil(FEWEST * len(x) / len(data.plane.modes)))
+        return modes_covered(x, data.plane.modes.to(x.device), data.plane.sigma, least=least)
+    seen = judge.judge(data.name).see(x).probabilities
+    sure, label = seen.max(1)
+    of = seen.shape[1]
+    counts = torch.bincount(label, minlength=of)
+    covered = int((counts >= max(1, math.ceil(FEWEST * len(x) / of))).sum())
+    return Modes(covered, of, (sure > SURE).double().mean().item(), tuple(counts.tolist()))
+
+
+def history(run: str, steps: list[int], n: int = 400) -> Generator[float, None, Table]:
+    """What the samples miss at each snapshot of ``steps``, from the same noise against the same test points. A task.
+
+    Returns:
+        "step", (T,). On the plane "w1" (exact), "sliced", "estimate" of a WGAN's critic and "flow" of one under a
+        gradient penalty (NaN without one), (T,) each, of :func:`genmodels.instruments.gan.game.coverage`; "floor", mean and
+        standard deviation of the exact distance of data to data. Where there are modes to count
+        (:func:`reached`) "covered" and "close", (T,), "counts" of samples by mode (T, K) and "best", the share of the
+        data themselves that is close to a mode.
+
+    Raises:
+        BadInput: If the model is none of two players, or there is no judge of its pictures.
+    """
+    source = store.find(run)
+    data = source.data()
+    table: Table = {"step": np.array(steps)}
+    distances, modes = [], []
+    for i, step in enumerate(steps):
+        yield i / len(steps)
+        model = source.model(step)
+        if not isinstance(model, Adversarial):
+            raise BadInput(f"Run {run} is not one of two players.")
+        if not model.is_image:
+            distances.append(coverage(model, data, n))
+        modes.append(reached(data, _drawn(model, data, n)))
+    if distances:
+        table |= {"w1": np.array([c.w1 for c in distances]), "sliced": np.array([c.sliced for c in distances])}
+        table["estimate"] = np.array([math.nan if c.estimate is None else c.estimate for c in distances])
+        table["flow"] = np.array([math.nan if c.flow is None else c.flow for c in distances])
+        table["floor"] = np.array(floor(data, n, by_class=bool(model.classes)))
+    counted = [m for m in modes if m is not None]
+    if counted:
+        table |= {"covered": np.array([m.covered for m in counted]), "close": np.array([m.close for m in counted])}
+        table |= {"counts": np.array([m.counts for m in counted]), "best": np.array(_best(data))}
+    return table
+
+
+def _drawn(model: Adversarial, data: Data, n: int) -> torch.Tensor:
+    y = data.test.y[some(data, n)] if model.classes else None
+    return model.sample(n if y is None else len(y), y=y, rng=random.generator(0, model.device)).cpu()
+
+
+def _best(data: Data) -> float:
+    """The share of the data themselves that is close to a mode."""
+    if data.plane is not None:
+        return 1 - math.exp(-(3.0**2) / 2)
+    found = reached(data, data.prepare(data.test.x[some(data, 1000)], "unit").cpu())
+    assert found is not None
+    return found.close
+
+
+def count(run: Run, step: int, n: int = 200) -> Modes | None:
+    """:func:`reached` at a snapshot of ``run``, quickly: by the points that it kept, or by ``n`` new pictures."""
+    data, x = run.data(), run.samples(step)
+    if data.plane is None:
+        model = run.model(step)
+        if not isinstance(model, Adversarial):
+            raise BadInput(f"Run {run.id} is not one of two players.")
+        return reached(data, _drawn(model, data, n))
+    return None if x is None else reached(data, torch.from_numpy(x).float())
+
+
+# To make it happen, and to mend it ------------------------------------------------------------------------------------
+
+REMEDIES: dict[str, tuple[str, dict[str, Any]]] = {
+    "collapse": ("gan", {"objective": "minimax", "d_steps": 1, "beta1": 0.9}),
+    "3 critic steps": ("gan", {"objective": "minimax", "d_steps": 3, "beta1": 0.9}),
+    "non-saturating, β₁ = 0.5": ("gan", {"objective": "non-saturating", "d_steps": 1, "beta1": 0.5}),
+    "gradient penalty": ("wgan", {"penalty": "gp", "penalty_weight": 1.0, "n_critic": 3}),
+}
+"""A recipe that collapses, and what mends it: the model and its hyperparameters."""
+
+SHARED: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "planes": ({"hidden": 64, "latent_dim": 2}, {"steps": 500, "batch_size": 128, "lr": 2e-3}),
+    "images": ({"hidden": 64, "latent_dim": 16}, {"steps": 1000, "batch_size": 128, "lr": 2e-3}),
+}
+"""What all of them share, by the kind of data: networks, batches, learning rate, steps."""
+
+
+def cases(data: str, seed: int = 0) -> dict[str, dict[str, Any]]:
+    """The arguments of :func:`genmodels.runs.store.create` for each of REMEDIES on the data set ``data``."""
+    networks, settings = SHARED["images" if DATASETS[data].kind == "images" else "planes"]
+    return {
+        name: {
+            "model": model,
+            "data": data,
+            "arguments": networks | arguments,
+            "settings": {"decay": "constant", "ema": 0.0, "seed": seed} | settings,
+            "title": f"{name} on {data}",
+        }
+        for name, (model, arguments) in REMEDIES.items()
+    }

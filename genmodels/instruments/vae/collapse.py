@@ -1,0 +1,91 @@
+"""Posterior collapse: latent dimensions that say nothing about x, and what wakes them up."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from genmodels import random
+from genmodels.data.datasets import Data
+from genmodels.instruments.vae.latent_space import examples
+from genmodels.metrics import likelihood
+from genmodels.models.vae import VAE
+from genmodels.probability.priors import FlowPrior
+from genmodels.runs.record import Plan
+
+__all__ = ["CURES", "Usage", "cures", "usage"]
+
+ACTIVE = 0.01  # variance of the posterior means over the data (Burda et al. 2016, section 5.2)
+
+CURES: dict[str, tuple[dict[str, Any], str]] = {
+    "as it is": ({"beta": 1.0, "anneal": 0.0, "free_bits": 0.0}, "The plain ELBO from the first step."),
+    "annealing": (
+        {"beta": 1.0, "anneal": 0.8, "free_bits": 0.0},
+        "The KL's weight rises from 0 over 80 % of the training: first the decoder learns to listen. The same bound at "
+        "the end, so a better ELBO means that the collapse was a failure of the search.",
+    ),
+    "free bits": (
+        {"beta": 1.0, "anneal": 0.0, "free_bits": 0.25},
+        "The first 0.25 nats in each dimension cost nothing, so every dimension takes them, needed or not.",
+    ),
+    "smaller β": (
+        {"beta": 0.2, "anneal": 0.0, "free_bits": 0.0},
+        "A fifth of the price throughout: another bound, whose optimum is worse by the ELBO.",
+    ),
+}
+"""What is changed of a run, and why it helps. The objective must be the ELBO, whose KL these three are about."""
+
+
+def cures(plan: Plan) -> dict[str, dict[str, Any]]:
+    """The arguments of :func:`genmodels.runs.store.create` for each of CURES, everything else as in a run's ``plan``."""
+    shared = {
+        "model": plan.model,
+        "data": plan.data,
+        "data_arguments": plan.data_arguments,
+        "settings": plan.settings,
+    }
+    own = plan.arguments | {"objective": "elbo"}
+    return {
+        name: shared | {"arguments": own | change, "title": f"{name}: {plan.data}, {own['latent_dim']}-D"}
+        for name, (change, _) in CURES.items()
+    }
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Which latent dimensions a model uses.
+
+    Attributes:
+        kl: Of each dimension, nats, the largest first, (L,); of a flow prior in several dimensions the total, (1,).
+        active: How many dimensions are active.
+        latent_dim: Of how many.
+        elbo_nats: Mean over the examples.
+        elbo_nats_se: Its standard error.
+    """
+
+    kl: npt.NDArray[np.float64]
+    active: int
+    latent_dim: int
+    elbo_nats: float
+    elbo_nats_se: float
+
+
+@torch.no_grad()
+def usage(model: VAE, data: Data, n: int = 1000) -> Usage:
+    """What each latent dimension says about the first ``n`` test examples."""
+    x, _ = examples(model, data, n)
+    rng = random.generator(0, model.device)
+    bound = likelihood.elbo(model, x, rng=rng)
+    if isinstance(model.prior, FlowPrior) and model.latent_dim > 1:
+        kl = bound.kl.mean().reshape(1)
+    else:
+        kl = likelihood.kl_per_dimension(model, x, rng=rng).sort(descending=True).values
+    return Usage(
+        kl=kl.double().cpu().numpy(),
+        active=likelihood.active_units(model, x, threshold=ACTIVE),
+        latent_dim=model.latent_dim,
+        elbo_nats=bound.elbo.mean().item(),
+        elbo_nats_se=bound.elbo.std().item() / len(x) ** 0.5,
+    )

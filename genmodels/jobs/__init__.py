@@ -1,0 +1,1 @@
+"""The queue of trainings and computations, and the worker processes that take turns over it."""

@@ -1,0 +1,271 @@
+"""Tasks: what takes longer than a page may wait and is not a training. A worker does it, with progress and cancel.
+
+A task is a generator function that yields how far it is (0 to 1) and returns arrays by name. It is a function of its
+arguments, so what two visitors ask alike is computed once: the answer lies in ``runs/.tasks/<hash of the question>/``.
+"""
+
+import hashlib
+import importlib
+import json
+import time
+from collections.abc import Generator, Mapping
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, replace
+from io import BytesIO
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from genmodels.errors import BadInput, Busy
+from genmodels.files import held, inside, is_held, read_json, remove, write, write_json, written
+from genmodels.host import ownership
+from genmodels.host.limits import limit
+from genmodels.jobs import pulse
+from genmodels.runs import disk, store
+from genmodels.runs.record import Record, Status
+
+__all__ = ["TASKS", "Task", "TaskJob", "ask", "look", "queue"]
+
+Arrays = dict[str, npt.NDArray[Any]]
+
+TASKS: dict[str, str] = {
+    "pace": "genmodels.runs.timing:timed",
+    "samples": "genmodels.instruments.samples:samples",
+    "vae-density": "genmodels.instruments.vae.plane:density",
+    "vae-aggregate": "genmodels.instruments.vae.latent_space:aggregate",
+    "vae-posterior": "genmodels.instruments.vae.plane:posterior",
+    "vae-gap": "genmodels.instruments.vae.geometry:gap",
+    "vae-geodesic": "genmodels.instruments.vae.geometry:geodesic",
+    "vae-ladder": "genmodels.instruments.vae.latent_space:ladder",
+    "ddpm-denoise": "genmodels.instruments.diffusion.denoising:denoised",
+    "ddpm-samplers": "genmodels.instruments.diffusion.denoising:compared",
+    "ddpm-judged": "genmodels.instruments.diffusion.denoising:judged",
+    "ddpm-bound": "genmodels.instruments.diffusion.bound:every_term",
+    "ddpm-redraw": "genmodels.instruments.diffusion.edits:redrawn",
+    "ddpm-inpaint": "genmodels.instruments.diffusion.edits:filled",
+    "ddpm-interpolate": "genmodels.instruments.diffusion.edits:interpolated",
+    "ddpm-field": "genmodels.instruments.diffusion.score:field",
+    "ddpm-density": "genmodels.instruments.diffusion.score:density",
+    "gan-history": "genmodels.instruments.gan.modes:history",
+    "gan-play": "genmodels.instruments.gan.turns:play",
+}
+"""What can be asked: a name, and where its generator function is ("module:function"). Its arguments are JSON."""
+
+KEPT, KEPT_BYTES = 300, 2_000_000_000  # answers kept; the oldest go first
+MOST_DEATHS = 2
+
+
+def folder() -> Path:
+    """Where questions and answers are."""
+    return store.root() / ".tasks"
+
+
+def queue() -> Path:
+    """Where the waiting have a file each."""
+    return folder() / ".queue"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress(Record):
+    """state.json of a task.
+
+    Attributes:
+        status: Queued, running, finished, failed or cancelled.
+        progress: 0 to 1.
+        message: Why there is no answer, a sentence.
+        deaths: Workers that died of it.
+    """
+
+    FILE = "state.json"
+    KEYS: ClassVar[Mapping[str, str]] = {"status": "state"}
+
+    status: Status
+    progress: float = 0.0
+    message: str = ""
+    deaths: int = 0
+
+
+class Task:
+    """One question and, in time, its answer; seen through its files."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def id(self) -> str:
+        """The hash of the question."""
+        return self.path.name
+
+    def state(self) -> Progress:
+        """How far it is."""
+        state = Progress.read(self.path)
+        if state.status.is_going and not inside(queue(), self.id).exists():
+            state = Progress.read(self.path)  # it may have ended between the two looks
+            if state.status.is_going and not is_held(self.path):
+                return replace(state, status=Status.FAILED, message="It was interrupted: compute it again.")
+        return state
+
+    def say(self, **what: Any) -> None:
+        """Change fields of its :class:`Progress`."""
+        old = Progress.read(self.path) if (self.path / Progress.FILE).exists() else Progress(status=Status.QUEUED)
+        replace(old, **what).write(self.path, durable=False)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the answer is there."""
+        return self.state().status is Status.FINISHED
+
+    def wait(self, seconds: float) -> bool:
+        """Whether the answer comes within so many seconds."""
+        end = time.monotonic() + seconds
+        while not self.is_done and time.monotonic() < end:
+            time.sleep(0.02)
+        return self.is_done
+
+    def answer(self) -> Arrays:
+        """The arrays, once finished.
+
+        Raises:
+            BadInput: If there is no answer, with the reason.
+        """
+        if not self.is_done:
+            raise BadInput(self.state().message or "This has not been computed yet.")
+        with np.load(self.path / "answer.npz") as file:
+            return {name: file[name] for name in file.files}
+
+    def cancel(self) -> None:
+        """Nobody wants it any more.
+
+        Raises:
+            BadInput: If somebody else has asked for it.
+        """
+        ownership.check(self.path, "cancel")
+        if self.state().status.is_going:
+            self.say(status=Status.CANCELLED, message="Cancelled.")
+        inside(queue(), self.id).unlink(missing_ok=True)
+
+
+def ask(name: str, **arguments: Any) -> Task:
+    """Ask for the task ``name``; where it was asked before, this is that one.
+
+    Raises:
+        BadInput: If there is no such task, or it cannot be written down.
+    """
+    if name not in TASKS:
+        raise BadInput(f"There is no task {name!r}: it may be {', '.join(TASKS)}.")
+    task = look(name, **arguments)
+    if task is None or task.state().status in (Status.FAILED, Status.CANCELLED):
+        _forget_old()
+        _let_go()
+        task = Task(_path(name, arguments))
+        with written(task.path):
+            ownership.sign(task.path)
+            write_json(task.path / "task.json", {"task": name, "arguments": arguments}, durable=False)
+            pulse.forgive(task.id)
+            task.say(status=Status.QUEUED, progress=0.0, message="", deaths=0)
+            write(inside(queue(), task.id), b"", durable=False)
+    return task
+
+
+def look(name: str, **arguments: Any) -> Task | None:
+    """The task, where it has been asked before."""
+    task = Task(_path(name, arguments))
+    return task if (task.path / "state.json").exists() else None
+
+
+def _path(name: str, arguments: dict[str, Any]) -> Path:
+    question = json.dumps({"task": name, "arguments": arguments}, sort_keys=True)
+    return inside(folder(), hashlib.sha256(question.encode()).hexdigest()[:32])
+
+
+def _forget_old() -> None:
+    answers = list(folder().glob("*/state.json")) if folder().exists() else []
+    kept = 0
+    for i, path in enumerate(sorted(answers, key=lambda path: -path.stat().st_mtime)):
+        kept += disk.taken(path.parent)
+        if i >= KEPT or kept > KEPT_BYTES:
+            with suppress(OSError):  # a worker is at it, or another has removed it
+                remove(path.parent)
+
+
+def _let_go() -> None:
+    """Cancel the oldest that a visitor waits for, so that with one more it is no more than the host allows."""
+    waiting = [Task(folder() / marker.name) for marker in queue().glob("[0-9a-f]*")]
+    mine = sorted((one for one in waiting if ownership.owns(one.path)), key=lambda one: one.path.stat().st_mtime)
+    while mine and len(mine) >= limit("MAX_TASKS_A_VISITOR"):
+        mine.pop(0).cancel()
+
+
+class TaskJob:
+    """A task in a worker's hands; it takes turns with the runs."""
+
+    heavy = False
+    status = Status.RUNNING
+
+    def __init__(self, task: Task) -> None:
+        self.name, self.task, self.used, self.spent, self._said = task.id, task, 0.0, 0.0, 0.0
+        self._stack = ExitStack()
+        self._stack.enter_context(held(task.path))
+        before = task.state()
+        if not before.status.is_going:  # done by another worker a moment ago, or cancelled
+            self._stack.close()
+            raise Busy(f"Task {task.id} is {before.status}.")
+        deaths = pulse.deaths(task.id)
+        if deaths >= MOST_DEATHS:
+            self._stack.close()
+            raise RuntimeError(f"Its worker died {deaths} times.")
+        question = read_json(task.path / "task.json")
+        module, function = TASKS[question["task"]].split(":")
+        make = getattr(importlib.import_module(module), function)
+        self.steps: Generator[float, None, Arrays] = make(**question["arguments"])
+        task.say(status=Status.RUNNING, deaths=deaths)
+
+    def ready(self, now: float) -> bool:
+        """A task is always ready."""
+        return True
+
+    def over(self) -> str | None:
+        """Why it must end now, or None."""
+        if self.spent > limit("MAX_TASK_SECONDS"):
+            return f"Stopped: this host gives a computation {limit('MAX_TASK_SECONDS'):.0f} seconds."
+        return None if inside(queue(), self.name).exists() else "Cancelled."
+
+    def advance(self, seconds: float) -> bool:
+        """Go on for about so many seconds; False when it is done."""
+        start = time.monotonic()
+        spent = 0.0
+        while spent < seconds:
+            try:
+                progress = next(self.steps)
+            except StopIteration as end:
+                buffer = BytesIO()
+                np.savez(buffer, **end.value)
+                write(self.task.path / "answer.npz", buffer.getvalue(), durable=False)
+                self.task.say(status=Status.FINISHED, progress=1.0)
+                inside(queue(), self.name).unlink(missing_ok=True)
+                return False
+            spent = time.monotonic() - start
+            if time.monotonic() - self._said > 0.2:
+                self.task.say(progress=progress)
+                self._said = time.monotonic()
+        self.used += spent
+        self.spent += spent
+        return True
+
+    def fail(self, error: Exception) -> None:
+        """Say what happened."""
+        text = str(error) if isinstance(error, BadInput) else f"{type(error).__name__}: {error}"
+        self.task.say(status=Status.FAILED, message=text)
+
+    def close(self, status: Status | None = None, message: str = "") -> None:
+        """Let go of it; interrupted, it waits for the next worker."""
+        self.steps.close()
+        if status is Status.INTERRUPTED:
+            self.task.say(status=Status.QUEUED)
+        elif status is Status.STOPPED and message != "Cancelled.":
+            self.task.say(status=Status.FAILED, message=message)
+        if status is not Status.INTERRUPTED:  # before anybody else can take it
+            inside(queue(), self.name).unlink(missing_ok=True)
+        self._stack.close()

@@ -1,0 +1,187 @@
+"""What can be measured of a model on the test set: how likely the data are to it, how near its samples are."""
+
+import inspect
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from genmodels import random
+from genmodels.data.datasets import Data
+from genmodels.data.noised import noised
+from genmodels.errors import BadInput
+from genmodels.metrics import distances, floors, likelihood
+from genmodels.metrics import judge as features
+from genmodels.metrics.likelihood import Progress
+from genmodels.models.base import GenerativeModel
+from genmodels.models.ddpm import DDPM
+from genmodels.models.vae import VAE
+
+__all__ = ["likelihoods", "measures", "samples_against"]
+
+ROWS = 500  # examples or samples at once
+ASSIGNED = 1000  # points of an exact assignment, whose cost grows as their cube
+
+
+def measures(
+    model: GenerativeModel, data: Data, *, n: int = 1000, k: int = 100, seed: int = 0, progress: Progress | None = None
+) -> dict[str, Any]:
+    """Every measure that the model and the data allow, by name with its unit; ``_se`` is a standard error.
+
+    Args:
+        model: In evaluation mode, on the data's device.
+        data: What it learned from.
+        n: Test examples, drawn at random, and as many samples; at most as many as the test set has.
+        k: Importance samples of a VAE's tightest bound; 0 leaves it out.
+        seed: Of all noise, and of which examples.
+        progress: Told how far it is.
+    """
+    n = min(n, floors.most(data))
+    data = replace(data, test=floors.chosen(data.test, n, seed))
+    found = likelihoods(model, data, n=n, k=k, seed=seed, progress=progress)
+    return {"examples": n, **found, **samples_against(model, data, n=n, seed=seed, progress=progress)}
+
+
+@torch.no_grad()
+def likelihoods(
+    model: GenerativeModel, data: Data, *, n: int, k: int = 0, seed: int = 0, progress: Progress | None = None
+) -> dict[str, Any]:
+    """How likely the first ``n`` test examples are to it, in nats; nothing, of a model that has no likelihood.
+
+    Of a VAE see :func:`genmodels.metrics.likelihood.evaluate`. Otherwise ``log_prob_nats`` or its bound ``elbo_nats``;
+    of dequantized pictures ``bpd``, bits per dimension of the discrete ones; of a plane whose density is known
+    ``kl_from_truth_nats`` (:func:`kl_from_truth`).
+
+    All are of log p(x), whether or not a model knows labels: its density is the mixture over them, and of an example
+    with label y, log p(y) + log p(x | y) is a bound on that.
+    """
+    if isinstance(model, VAE):
+        return likelihood.evaluate(model, data, n=n, k=k, seed=seed, progress=progress)
+    name = next((name for name in ("log_prob", "elbo") if hasattr(model, name)), None)
+    if name is None:
+        return {}
+    method, rng = getattr(model, name), random.generator(seed, model.device)
+    accepted = inspect.signature(method).parameters
+    values = []
+    for rows in torch.arange(n).split(ROWS):
+        x = data.prepare(data.test.x[rows].to(model.device), model.inputs, rng)
+        y = labels(model, data.test.y[rows]) if name == "elbo" else None
+        offered = {"rng": rng, "y": y, "bins": data.levels}
+        value = method(x, **{key: value for key, value in offered.items() if key in accepted}).double()
+        values.append(value if y is None else value + model.label_log_prob().to(value)[y])
+        tell(progress, (int(rows[-1]) + 1) / n, "likelihood")
+    value = torch.cat(values)
+    found = {f"{name}_nats": value.mean().item(), f"{name}_nats_se": value.std().item() / math.sqrt(n)}
+    if data.levels and model.inputs == "dequantize":
+        found["bpd"] = data.bits_per_dim(-value.mean()).item()
+    elif "bins" in accepted and data.levels:  # already a bound on the probability of the discrete picture
+        found["bpd"] = -value.mean().item() / (math.prod(data.shape) * math.log(2))
+    if data.log_prob is not None and name == "log_prob":
+        found |= kl_from_truth(model, data, value, rng)
+    return found
+
+
+def kl_from_truth(model: GenerativeModel, data: Data, value: Tensor, rng: torch.Generator) -> dict[str, float]:
+    """``kl_from_truth_nats``, E_p[log p(x) − log q(x)] of the model q over test examples, of which ``value`` is log q.
+
+    The density of a diffusion model is that at t = 1, with its last noise left in: it is held against the data under
+    the same noise, where their law is known (else against the data themselves, and the noise is in the divergence).
+    ``noise_left`` is its standard deviation.
+    """
+    n, truth, found = len(value), data.log_prob, {}
+    x = data.test.x[:n].to(model.device)
+    if isinstance(model, DDPM):
+        found["noise_left"] = left = model.schedule.noise_left
+        if law := noised(data.plane, 1.0, left):
+            x, truth = x + left * random.randn(*x.shape, rng=rng, device=x.device), law.log_prob
+            value = torch.cat([model.log_prob(rows) for rows in x.split(ROWS)]).double()
+    assert truth is not None
+    gap = truth(x.cpu()).double() - value.cpu()
+    return {"kl_from_truth_nats": gap.mean().item(), "kl_from_truth_nats_se": gap.std().item() / math.sqrt(n)} | found
+
+
+@torch.no_grad()
+def samples_against(
+    model: GenerativeModel, data: Data, *, n: int, seed: int = 0, progress: Progress | None = None
+) -> dict[str, Any]:
+    """How near ``n`` samples are to the first ``n`` test examples.
+
+    ``_floor`` is what as many training examples would reach: the mean over several random sets of them
+    (:mod:`genmodels.metrics.floors`); ``_floor_se`` is its standard error.
+
+    A model that learned with labels is asked for those of the test examples.
+    ``sliced_w1``, in data units, of pixels or of the plane. Of the plane also the exact ``w1`` (of 1,000 at most), and
+    the modes covered where they are known; of pictures what a judge of them sees (:mod:`genmodels.metrics.judge`).
+    """
+    rng, parts = random.generator(seed, model.device), []
+    for rows in torch.arange(n).split(ROWS):
+        y = labels(model, data.test.y[rows])
+        parts.append(model.sample(len(rows), y=y, rng=rng))
+        tell(progress, (int(rows[-1]) + 1) / n, "samples")
+    x = torch.cat(parts).cpu()
+    test = data.prepare(data.test.x[:n], "unit").cpu()
+    same = [data.prepare(part.x, "unit").cpu() for part in floors.draws(data, n, seed)]
+
+    def sliced(x: Tensor) -> dict[str, float]:
+        w1 = distances.sliced_wasserstein1(test.flatten(1), x.flatten(1), rng=random.generator(seed))
+        return {"sliced_w1": w1}
+
+    found: dict[str, Any] = sliced(x) | _floors(map(sliced, same))
+    if not model.is_image:
+        return found | placed(data, test, same, x)
+    return found | judged(data.name, test, same, x, labels(model, data.test.y[:n]))
+
+
+def judged(name: str, test: Tensor, same: list[Tensor], x: Tensor, y: Tensor | None = None) -> dict[str, float]:
+    """The pictures ``x`` in the eyes of the judge of the data set ``name``; nothing where there is none.
+
+    Where they were asked for by labels y, ``judge_as_asked`` is the share in which the judge sees what was asked for.
+    """
+    try:
+        judge = features.judge(name)
+    except BadInput:
+        return {}
+    real, drawn = judge.see(test), judge.see(x)
+
+    def told(seen: features.Seen) -> dict[str, float]:
+        quality = asdict(features.quality(real, seen, rng=random.generator(0)))
+        return {f"judge_{key}": value for key, value in quality.items()}
+
+    found, best = told(drawn), [told(judge.see(one)) for one in same]
+    for row in best:
+        del row["judge_kid_se"]  # how much it differs among the sets says that better
+    if y is not None:
+        found["judge_as_asked"] = (drawn.probabilities.argmax(1) == y.cpu()).double().mean().item()
+    return found | _floors(best)
+
+
+def placed(data: Data, test: Tensor, same: list[Tensor], x: Tensor) -> dict[str, float]:
+    """The points ``x`` beside the truth: exact transport, and the modes."""
+    few = min(len(x), ASSIGNED)
+    found = {"w1": distances.wasserstein1(test[:few], x[:few])}
+    found |= _floors({"w1": distances.wasserstein1(test[:few], one[:few])} for one in same)
+    modes = getattr(data.plane, "modes", None)
+    if data.plane is not None and modes is not None:
+        reached = distances.modes_covered(x, modes.to(x), data.plane.sigma)
+        found |= {"modes_covered": reached.covered, "modes": reached.of, "share_close_to_a_mode": reached.close}
+    return found
+
+
+def _floors(rows: Iterable[Mapping[str, float]]) -> dict[str, float]:
+    """The means over the draws as ``_floor``, their standard errors as ``_floor_se``."""
+    found = floors.averaged(rows)
+    return {f"{name.removesuffix('_se')}_floor{'_se' * name.endswith('_se')}": value for name, value in found.items()}
+
+
+def labels(model: GenerativeModel, y: Tensor) -> Tensor | None:
+    """The labels, for a model that learned with them."""
+    return y.to(model.device) if model.config.get("classes") else None
+
+
+def tell(progress: Progress | None, fraction: float, text: str) -> None:
+    """Say how far it is, where somebody listens."""
+    if progress is not None:
+        progress(fraction, text)

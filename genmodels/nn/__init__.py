@@ -1,0 +1,1 @@
+"""Networks: layers, the two players of an adversarial model, U-Nets."""

@@ -1,0 +1,215 @@
+r"""The variational bound of a diffusion model, term by term, in nats.
+
+.. math:: -\log p(x_0) \le
+    \underbrace{KL(q(x_T \mid x_0) \,\|\, p(x_T))}_{L_T} +
+    \sum_{t=2}^{T} \underbrace{E_q\, KL(q(x_{t-1} \mid x_t, x_0) \,\|\, p(x_{t-1} \mid x_t))}_{L_{t-1}}
+    \underbrace{- E_q \log p(x_0 \mid x_1)}_{L_0}
+
+Ho, Jain & Abbeel (2020), Denoising diffusion probabilistic models, eq. 5. https://arxiv.org/abs/2006.11239
+"""
+
+import math
+from collections.abc import Callable
+from itertools import repeat
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from genmodels import random
+from genmodels.errors import BadInput
+from genmodels.probability.distributions import kl_to_standard_normal, normal_log_prob
+from genmodels.probability.samplers import noise_like
+from genmodels.probability.schedules import Schedule
+
+__all__ = [
+    "Bound",
+    "Guess",
+    "discretized_log_prob",
+    "estimate",
+    "every_term",
+    "in_parts",
+    "last_term",
+    "prior_term",
+    "step_term",
+]
+
+Guess = Callable[[Tensor, Tensor], Tensor]
+"""x̂_0 from x_t, shape (N, …), and t, shape (N,)."""
+
+
+ROWS = 512  # that the network sees at once where a bound asks it about many
+
+
+def in_parts(x_0_hat: Callable[..., Tensor], y: Tensor | None = None) -> Guess:
+    """``x_0_hat(x_t, t, y)`` of B examples, each at several times in a row; memory does not grow with their number."""
+
+    def guess(x_t: Tensor, t: Tensor) -> Tensor:
+        labels = repeat(None) if y is None else y.repeat_interleave(len(x_t) // len(y)).split(ROWS)
+        parts = zip(x_t.split(ROWS), t.split(ROWS), labels, strict=False)
+        return torch.cat([x_0_hat(*part) for part in parts])
+
+    return guess
+
+
+class Bound(NamedTuple):
+    """The terms for a batch, in nats.
+
+    Attributes:
+        prior: L_T, shape (B,).
+        steps: L_{t-1} for t = 2 … T, in this order, shape (B, T - 1).
+        last: L_0, shape (B,).
+    """
+
+    prior: Tensor
+    steps: Tensor
+    last: Tensor
+
+    @property
+    def nats(self) -> Tensor:
+        """The whole bound on -log p(x), shape (B,)."""
+        return self.prior + self.steps.sum(1) + self.last
+
+    def bpd(self, dimensions: int) -> Tensor:
+        """The same in bits per dimension, shape (B,)."""
+        return self.nats / (dimensions * math.log(2))
+
+
+def every_term(
+    guess: Guess,
+    schedule: Schedule,
+    x_0: Tensor,
+    rng: torch.Generator | None = None,
+    *,
+    variance: str = "beta",
+    bins: int = 0,
+    chunk: int = 16,
+) -> Bound:
+    """All terms, each at one draw of x_t.
+
+    Args:
+        guess: The model's x̂_0 from x_t and t.
+        schedule: The schedule.
+        x_0: The data, shape (B, …).
+        rng: The source of the noise.
+        variance: σ_t² of the model's steps is β_t ("beta") or β̃_t ("posterior").
+        bins: Grey levels of the data in [-1, 1]; 0: real numbers.
+        chunk: Times that are computed at once.
+    """
+    t = torch.arange(2, schedule.T + 1, device=x_0.device)
+    steps = [_steps(guess, schedule, x_0, part.expand(len(x_0), -1), rng, variance) for part in t.split(chunk)]
+    return Bound(
+        prior_term(schedule, x_0), torch.cat(steps, 1), _last(guess, schedule, x_0, rng, variance=variance, bins=bins)
+    )
+
+
+def estimate(
+    guess: Guess,
+    schedule: Schedule,
+    x_0: Tensor,
+    rng: torch.Generator | None = None,
+    *,
+    variance: str = "beta",
+    bins: int = 0,
+    draws: int = 32,
+) -> Tensor:
+    """The whole bound on -log p(x), unbiased, from ``draws`` of its T - 1 steps for each x: nats, shape (B,).
+
+    The times 2 … T are cut into ``draws`` equal parts, and one time is drawn from each. The other arguments are those
+    of :func:`every_term`.
+    """
+    if not 1 <= draws <= schedule.T - 1:
+        raise BadInput(f"draws = {draws} is not a number of steps: use 1 to {schedule.T - 1}.")
+    edges = 2 + torch.arange(draws + 1, device=x_0.device) * (schedule.T - 1) // draws
+    size = edges.diff()
+    place = random.rand(len(x_0), draws, rng=rng, device=x_0.device)
+    t = torch.minimum(edges[:-1] + (place * size).long(), edges[1:] - 1)
+    steps = _steps(guess, schedule, x_0, t, rng, variance) * size
+    return prior_term(schedule, x_0) + steps.sum(1) + _last(guess, schedule, x_0, rng, variance=variance, bins=bins)
+
+
+def _steps(
+    guess: Guess, schedule: Schedule, x_0: Tensor, t: Tensor, rng: torch.Generator | None, variance: str
+) -> Tensor:
+    """L_{t-1} of each x_0 at its times t, shape (B, K)."""
+    eps = random.randn(*t.shape, *x_0.shape[1:], rng=rng, device=x_0.device).to(x_0.dtype).flatten(0, 1)
+    x_0 = x_0.repeat_interleave(t.shape[1], 0)
+    x_t = schedule.noised(x_0, eps, t.flatten())
+    return step_term(schedule, x_0, x_t, guess(x_t, t.flatten()), t.flatten(), variance).view_as(t)
+
+
+def _last(
+    guess: Guess, schedule: Schedule, x_0: Tensor, rng: torch.Generator | None, *, variance: str, bins: int
+) -> Tensor:
+    """L_0 of each x_0, shape (B,)."""
+    t = torch.ones(len(x_0), dtype=torch.long, device=x_0.device)
+    eps = noise_like(x_0, rng)
+    x_1 = schedule.noised(x_0, eps, t)
+    return last_term(schedule, x_0, x_1, guess(x_1, t), variance, bins)
+
+
+def prior_term(schedule: Schedule, x_0: Tensor) -> Tensor:
+    """L_T, shape (B,): what is left of the data at time T."""
+    mean, variance = schedule.q(x_0, schedule.T)
+    return kl_to_standard_normal(mean, variance.log()).flatten(1).sum(1)
+
+
+def step_term(schedule: Schedule, x_0: Tensor, x_t: Tensor, guess: Tensor, t: Tensor, variance: str) -> Tensor:
+    r"""L_{t-1} for t ≥ 2 at one draw of x_t, shape (B,): two Gaussians, so the KL is exact.
+
+    .. math:: \frac{D}{2} \left(\frac{\tilde\beta_t}{\sigma_t^2} - 1 - \log \frac{\tilde\beta_t}{\sigma_t^2}\right) +
+              \frac{1}{2 \sigma_t^2} \|\tilde\mu_t(x_t, x_0) - \tilde\mu_t(x_t, \hat x_0)\|^2
+
+    (DDPM eq. 8, with the constant that it leaves out.)
+
+    Args:
+        schedule: The schedule.
+        x_0: The data, shape (B, …).
+        x_t: A draw from q(x_t | x_0).
+        guess: The model's x̂_0 from x_t.
+        t: Times, shape (B,).
+        variance: σ² is β_t ("beta") or β̃_t ("posterior").
+    """
+    truth, beta_tilde = schedule.posterior(x_t, x_0, t)
+    said, _ = schedule.posterior(x_t, guess, t)
+    sigma2 = schedule.at(schedule.sigma2(variance), t, x_t)
+    ratio = beta_tilde / sigma2
+    return (0.5 * (ratio - 1 - ratio.log()) + (truth - said).square() / (2 * sigma2)).flatten(1).sum(1)
+
+
+def last_term(schedule: Schedule, x_0: Tensor, x_1: Tensor, guess: Tensor, variance: str, bins: int) -> Tensor:
+    """L_0 at one draw of x_1, shape (B,): the decoder is N(x_0; μ(x_1), σ_1²), integrated over ``bins`` grey levels.
+
+    Args:
+        schedule: The schedule.
+        x_0: The data, shape (B, …).
+        x_1: A draw from q(x_1 | x_0).
+        guess: The model's x̂_0 from x_1.
+        variance: As in :func:`step_term`.
+        bins: Grey levels of the data in [-1, 1] (DDPM eq. 13); 0: real numbers, and a density.
+    """
+    mean, _ = schedule.posterior(x_1, guess, 1)
+    sigma2 = schedule.at(schedule.sigma2(variance), 1, x_1)
+    if bins:
+        return -discretized_log_prob(x_0, mean, sigma2.sqrt(), bins).flatten(1).sum(1)
+    return -normal_log_prob(x_0, mean, sigma2.log()).flatten(1).sum(1)
+
+
+def discretized_log_prob(x: Tensor, mean: Tensor, sigma: Tensor, bins: int) -> Tensor:
+    """Log-probability of grey level x under a Gaussian integrated over its bin; the outer bins reach to infinity.
+
+    DDPM eq. 13. Exact far into the tails: a bin right of the mean is mirrored to the left, where log Φ is accurate.
+
+    Args:
+        x: Grey levels in [-1, 1], ``bins`` of them equally spaced.
+        mean: Of the Gaussian.
+        sigma: Its standard deviation.
+        bins: Grey levels, at least 2.
+    """
+    half = 1 / (bins - 1)
+    right = torch.where(x > 1 - half, torch.inf, (x + half - mean) / sigma)
+    left = torch.where(x < half - 1, -torch.inf, (x - half - mean) / sigma)
+    mirrored = left + right > 0
+    low = torch.special.log_ndtr(torch.where(mirrored, -right, left))
+    high = torch.special.log_ndtr(torch.where(mirrored, -left, right))
+    return high + torch.log1p(-torch.exp(low - high))

@@ -1,0 +1,319 @@
+r"""From noise to data: each sampler is a generator of steps, and knows nothing of networks.
+
+All that a sampler asks for is a function ``eps(x_t, t)`` that says what noise is in ``x_t`` (t a tensor of shape (B,),
+in 1 … T), a :class:`~genmodels.probability.schedules.Schedule`, a starting point, and the times to visit. With :math:`\hat\epsilon`
+comes a guess of the data, and the samplers differ only in how they go from there to the next, smaller time s:
+
+.. math:: \hat x_0 = (x_t - \sqrt{1 - \bar\alpha_t}\,\hat\epsilon) / \sqrt{\bar\alpha_t}
+
+===========================  =======================================================================================
+ :func:`ancestral`            draw from q(x_s | x_t, x̂_0): a Markov chain (Ho et al. 2020, algorithm 2)
+ :func:`ddim`                 keep all of the noise (η = 0) or renew it (η = 1) (Song et al. 2021, eq. 12)
+ :func:`dpm_solver`           the same, extrapolating x̂_0: a second-order multistep method (Lu et al. 2022)
+ :func:`heun`                 the same by a second-order method that asks twice (Karras et al. 2022, algorithm 1)
+===========================  =======================================================================================
+
+Without fresh noise (η = 0) the last three follow the probability-flow ODE. Over the noise-to-signal ratio
+:math:`\varsigma = \sqrt{(1 - \bar\alpha) / \bar\alpha}`, for :math:`u = x / \sqrt{\bar\alpha}`, it has no coefficients:
+
+.. math:: \frac{du}{d\varsigma} = \hat\epsilon(\sqrt{\bar\alpha}\, u, t)
+
+It is a flow, so it can also be run from data to noise (:func:`ddim` and :func:`heun` take rising times) and it has an
+exact density (:func:`log_density`).
+"""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from genmodels import random
+from genmodels.probability.schedules import Schedule
+
+__all__ = [
+    "SAMPLERS",
+    "SPACINGS",
+    "STOCHASTIC",
+    "Denoiser",
+    "Step",
+    "ancestral",
+    "ancestral_move",
+    "arrived",
+    "ddim",
+    "denoised",
+    "dpm_solver",
+    "heun",
+    "log_density",
+    "noise_like",
+    "timesteps",
+    "walk",
+]
+
+Denoiser = Callable[[Tensor, Tensor], Tensor]
+SPACINGS = ("uniform", "log-snr")
+STOCHASTIC = ("ancestral", "sde-dpm-solver")  # these draw fresh noise on the way
+CHURN = 1.3  # η of sde-dpm-solver: on MNIST in 20 steps 16 % less FID than with the reverse SDE's own, 1
+SAMPLERS = (*STOCHASTIC, "ddim", "dpm-solver", "heun")
+
+
+class Step(NamedTuple):
+    """Where a sampler is: at time ``t`` with ``x_t``, and what it thinks of it. At t = 0, ``x_t`` is the sample."""
+
+    t: int
+    x_t: Tensor
+    eps: Tensor
+    x_0: Tensor
+
+
+def timesteps(schedule: Schedule, steps: int, spacing: str = "uniform", *, start: int | None = None) -> tuple[int, ...]:
+    """The times to visit, falling from ``start`` (by default T) to 0 in ``steps`` steps, but never more than there are.
+
+    Args:
+        schedule: The schedule.
+        steps: How often a sampler will ask for the noise (:func:`heun`: twice that, less one).
+        spacing: "uniform" in t, or "log-snr": uniform in the logarithm of the signal-to-noise ratio, down to t = 1.
+        start: The largest time.
+    """
+    start = schedule.T if start is None else start
+    n = min(steps, start)
+    rank = torch.arange(n, dtype=torch.float64)
+    if spacing == "uniform":
+        found = start * (rank + 1) / n
+    elif n == 1:
+        found = torch.tensor([float(start)])
+    else:
+        low, high = schedule.log_snr[[start, 1]]
+        found = schedule.time(torch.lerp(high, low, rank.to(low) / (n - 1))).cpu().double()
+    apart = (found.round() - rank).clamp(min=1).cummax(0).values  # all different, from 1 to start
+    found = torch.minimum(apart, torch.tensor(float(start - n + 1))) + rank
+    return (*map(int, reversed(found.tolist())), 0)
+
+
+def walk(
+    sampler: str,
+    eps: Denoiser,
+    schedule: Schedule,
+    x: Tensor,
+    times: Sequence[int],
+    *,
+    rng: torch.Generator | None = None,
+    variance: str = "beta",
+    eta: float = 0.0,
+) -> Iterator[Step]:
+    """The steps of one of :data:`SAMPLERS`, by its name; ``variance`` is ancestral's, ``eta`` is ddim's."""
+    match sampler:
+        case "ancestral":
+            return ancestral(eps, schedule, x, times, rng=rng, variance=variance)
+        case "ddim":
+            return ddim(eps, schedule, x, times, rng=rng, eta=eta)
+        case "heun":
+            return heun(eps, schedule, x, times)
+        case _:
+            return dpm_solver(eps, schedule, x, times, rng=rng, eta=CHURN if sampler in STOCHASTIC else 0.0)
+
+
+def ancestral(
+    eps: Denoiser,
+    schedule: Schedule,
+    x: Tensor,
+    times: Sequence[int],
+    *,
+    rng: torch.Generator | None = None,
+    variance: str = "beta",
+) -> Iterator[Step]:
+    r"""Draw :math:`x_s \sim N(\tilde\mu(x_t, \hat x_0), \sigma^2 I)` down to x_0.
+
+    Ho et al. (2020), algorithm 2. https://arxiv.org/abs/2006.11239. Over a subset of the times β_t and β̃_t are those of
+    the leap from s to t (Nichol & Dhariwal 2021, eq. 19). https://arxiv.org/abs/2102.09672
+
+    Args:
+        eps: What noise is in x_t.
+        schedule: The schedule.
+        x: Where to start, at ``times[0]``, shape (B, …).
+        times: Falling to 0.
+        rng: The source of the noise.
+        variance: σ² is β_t ("beta") or β̃_t ("posterior").
+    """
+    for t, s in pairwise(times):
+        step = denoised(eps, schedule, x, t)
+        yield step
+        x = ancestral_move(schedule, step, s, rng, variance)
+    yield arrived(step, x)
+
+
+def ddim(
+    eps: Denoiser,
+    schedule: Schedule,
+    x: Tensor,
+    times: Sequence[int],
+    *,
+    rng: torch.Generator | None = None,
+    eta: float = 0.0,
+) -> Iterator[Step]:
+    r""":math:`x_s = \sqrt{\bar\alpha_s} \hat x_0 + \sqrt{1 - \bar\alpha_s - \sigma^2} \hat\epsilon + \sigma z`.
+
+    Song, Meng & Ermon (2021), Denoising diffusion implicit models, eq. 12 and 16. https://arxiv.org/abs/2010.02502
+
+    With η = 0 it is deterministic, and rising times, which must not start at 0, take data to noise. With η = 1 it is
+    :func:`ancestral` with β̃.
+    """
+    for t, s in pairwise(times):
+        step = denoised(eps, schedule, x, t)
+        yield step
+        a_t, a_s = schedule.alpha_bar[t], schedule.alpha_bar[s]
+        variance = eta**2 * (1 - a_s) / (1 - a_t) * (1 - a_t / a_s)  # eq. 16
+        x = a_s.sqrt() * step.x_0 + (1 - a_s - variance).sqrt() * step.eps  # eq. 12
+        if eta > 0 and s > 0:
+            x = x + variance.sqrt() * noise_like(x, rng)
+    yield arrived(step, x, times[-1])
+
+
+def dpm_solver(
+    eps: Denoiser,
+    schedule: Schedule,
+    x: Tensor,
+    times: Sequence[int],
+    *,
+    rng: torch.Generator | None = None,
+    eta: float = 0.0,
+) -> Iterator[Step]:
+    r"""DPM-Solver++(2M): extrapolate :math:`\hat x_0` linearly in λ, half the log-SNR, from t and the time r before it.
+
+    .. math::
+        D = \hat x_0(t) + \frac{h}{2 (\lambda_t - \lambda_r)} (\hat x_0(t) - \hat x_0(r)), \qquad
+        x_s = \frac{\sigma_s}{\sigma_t} e^{-\eta^2 h} x_t + \alpha_s (1 - e^{-(1 + \eta^2) h}) D
+              + \sigma_s \sqrt{1 - e^{-2 \eta^2 h}}\, z, \qquad h = \lambda_s - \lambda_t
+
+    where α is √ᾱ and σ is √(1 − ᾱ). η = 0 is algorithm 2 of Lu, Zhou, Bao, Chen, Li & Zhu (2022), DPM-Solver++, and
+    solves the probability-flow ODE; η = 1 is their SDE-DPM-Solver++(2M), and solves the reverse SDE.
+    https://arxiv.org/abs/2211.01095. No η changes the marginals: fresh noise comes in as fast as the score takes noise
+    away, and with it go the errors of the steps before. At t = 0, where λ is infinite, x_0 = x̂_0 is the limit.
+    """
+    lambda_ = schedule.log_snr / 2
+    before: tuple[Tensor, Tensor] | None = None  # the last x̂_0 and the last h
+    for t, s in pairwise(times):
+        step = denoised(eps, schedule, x, t)
+        yield step
+        if s == 0:
+            x = step.x_0
+            continue
+        h = lambda_[s] - lambda_[t]
+        D = step.x_0
+        if before is not None:
+            D = D + (D - before[0]) * (h / before[1] / 2)
+        before = step.x_0, h
+        a_t, a_s = schedule.alpha_bar[t], schedule.alpha_bar[s]
+        kept = ((1 - a_s) / (1 - a_t)).sqrt() * torch.exp(-(eta**2) * h)
+        x = kept * x - a_s.sqrt() * torch.expm1(-(1 + eta**2) * h) * D
+        if eta > 0:
+            x = x + ((a_s - 1) * torch.expm1(-2 * eta**2 * h)).sqrt() * noise_like(x, rng)
+    yield arrived(step, x)
+
+
+def heun(eps: Denoiser, schedule: Schedule, x: Tensor, times: Sequence[int]) -> Iterator[Step]:
+    r"""The trapezoidal rule on :math:`du/d\varsigma = \hat\epsilon`; a plain Euler step to t = 0, where ς = 0.
+
+    Karras, Aittala, Aila & Laine (2022), Elucidating the design space of diffusion-based generative models, algorithm 1
+    without churn. https://arxiv.org/abs/2206.00364. Rising times, which must not start at 0, take data to noise.
+    """
+    for t, s in pairwise(times):
+        step = denoised(eps, schedule, x, t)
+        yield step
+        a_t, a_s = schedule.alpha_bar[t], schedule.alpha_bar[s]
+        h = (1 / a_s - 1).sqrt() - (1 / a_t - 1).sqrt()  # ς_s − ς_t
+        u = x / a_t.sqrt()
+        x = a_s.sqrt() * (u + h * step.eps)
+        if s > 0:
+            again = denoised(eps, schedule, x, s).eps
+            x = a_s.sqrt() * (u + h * (step.eps + again) / 2)
+    yield arrived(step, x, times[-1])
+
+
+def log_density(eps: Denoiser, schedule: Schedule, x: Tensor, *, steps: int = 64) -> Tensor:
+    r"""Exact log-density, under the probability-flow ODE, of points in few dimensions.
+
+    Along the flow, with :math:`\ell = \log\varsigma`, it changes by the divergence of the noise:
+
+    .. math:: \frac{du}{d\ell} = \varsigma \hat\epsilon, \qquad
+              \frac{d \log p(u)}{d\ell} = -\sqrt{1 - \bar\alpha}\; \nabla_x \cdot \hat\epsilon(x, t)
+
+    solved from t = 1 to T by the classical fourth-order Runge-Kutta method in equal steps of the log-SNR, with the
+    trace of the Jacobian computed entry by entry. It is the density at t = 1, on the data's scale: of what the flow
+    makes before its last bit of noise, of standard deviation ς_1, is taken away. ``eps`` is asked at real-valued times.
+
+    Chen et al. (2018), Neural ordinary differential equations, eq. 8. https://arxiv.org/abs/1806.07366
+    Song et al. (2021), Score-based generative modeling through SDEs, eq. 39. https://arxiv.org/abs/2011.13456
+
+    Args:
+        eps: What noise is in x_t; differentiable in x_t.
+        schedule: The schedule.
+        x: Points, shape (B, D).
+        steps: Steps of the method; each asks four times.
+
+    Returns:
+        Nats, shape (B,).
+    """
+    ell = (-schedule.log_snr[[1, schedule.T]] / 2).tolist()
+    h = (ell[1] - ell[0]) / steps
+
+    def rates(ell: float, u: Tensor) -> tuple[Tensor, Tensor]:
+        """du/dℓ and −d log p/dℓ."""
+        t = schedule.time(torch.full((len(u),), -2 * ell, dtype=torch.float64, device=u.device)).to(u.dtype)
+        a = 1 / math.sqrt(1 + math.exp(2 * ell))  # √ᾱ, with ς = e^ℓ
+        noise, divergence = _divergence(eps, a * u, t)
+        return math.exp(ell) * noise, math.exp(ell) * a * divergence
+
+    u, gained = x, x.new_zeros(len(x))
+    for i in range(steps):
+        at = ell[0] + i * h
+        k1, l1 = rates(at, u)
+        k2, l2 = rates(at + h / 2, u + h / 2 * k1)
+        k3, l3 = rates(at + h / 2, u + h / 2 * k2)
+        k4, l4 = rates(at + h, u + h * k3)
+        u = u + h / 6 * (k1 + 2 * k2 + 2 * k3 + k4)
+        gained = gained + h / 6 * (l1 + 2 * l2 + 2 * l3 + l4)
+    a_T = schedule.alpha_bar[-1]
+    x_T = a_T.sqrt() * u
+    normal = -0.5 * (x_T.square() + math.log(2 * math.pi)).sum(1)  # p(x_T) = N(0, I)
+    return normal + 0.5 * a_T.log() * x.shape[1] + gained
+
+
+def _divergence(eps: Denoiser, x: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
+    """ε̂(x, t), shape (B, D), and the trace of its Jacobian, shape (B,)."""
+    with torch.enable_grad():
+        x = x.detach().requires_grad_()
+        noise = eps(x, t)
+        rows = [torch.autograd.grad(noise[:, i].sum(), x, retain_graph=True)[0][:, i] for i in range(x.shape[1])]
+    return noise.detach(), torch.stack(rows).sum(0)
+
+
+# The parts of a step ------------------------------------------------------------------------------------------------
+
+
+def denoised(eps: Denoiser, schedule: Schedule, x: Tensor, t: int) -> Step:
+    """The step at time ``t``: what ``eps`` thinks of ``x``."""
+    noise = eps(x, torch.full((len(x),), t, device=x.device))
+    return Step(t, x, noise, schedule.to_x_0(noise, x, t, "eps"))
+
+
+def ancestral_move(schedule: Schedule, step: Step, s: int, rng: torch.Generator | None, variance: str) -> Tensor:
+    """From t to s < t by the chain; without noise to s = 0."""
+    mean, sigma2 = schedule.posterior(step.x_t, step.x_0, step.t, s)  # DDPM eq. 7
+    if s == 0:
+        return mean
+    if variance == "beta":
+        sigma2 = 1 - schedule.alpha_bar[step.t] / schedule.alpha_bar[s]
+    return mean + sigma2.sqrt() * noise_like(mean, rng)
+
+
+def noise_like(x: Tensor, rng: torch.Generator | None) -> Tensor:
+    """Standard normal noise of the shape and the dtype of ``x``."""
+    return random.randn(*x.shape, rng=rng, device=x.device).to(x.dtype)
+
+
+def arrived(last: Step, x: Tensor, t: int = 0) -> Step:
+    """The arrival: the last noise stays, and at t = 0 the sample is its own guess."""
+    return Step(t, x, last.eps, x if t == 0 else last.x_0)

@@ -1,0 +1,221 @@
+"""Walls: in a class, those who have a wall's code see each other's runs beside each other.
+
+A wall is a folder ``runs/.walls/<code>/`` with one file, which names the runs on it, by whom and when. "Whom" is a
+nickname, and nothing else is kept about people. A wall comes down after ``GENMODELS_WALL_HOURS``; its runs stay.
+"""
+
+import json
+import secrets
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from genmodels.errors import BadInput
+from genmodels.files import held, inside, read_json, write_json
+from genmodels.host.limits import limit
+from genmodels.runs import store
+from genmodels.runs.record import Plan
+from genmodels.runs.store import Run
+from genmodels.text import quoted
+
+__all__ = ["Entry", "Spread", "Wall", "build", "differences", "find", "nickname", "seeds", "spread"]
+
+LETTERS = "ABCDEFGHJKMNPQRSTUVWXYZ"  # none that is taken for another, or for a digit
+LENGTH, MOST_NAME = 5, 24
+MOST_WALLS, MOST_ENTRIES = 200, 300
+
+Table = Sequence[dict[str, float]]
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A run on a wall: its id, the nickname of whoever trains it, and when it came, seconds since 1970."""
+
+    run: str
+    who: str
+    at: float
+
+
+class Wall:
+    """One wall, seen through its file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def code(self) -> str:
+        """What one must know to see it."""
+        return self.path.name
+
+    def left(self) -> float:
+        """Seconds until it comes down."""
+        return self._read()["created"] + 3600 * limit("WALL_HOURS") - time.time()
+
+    def entries(self) -> list[tuple[Run, Entry]]:
+        """The runs on it that still exist, the newest first."""
+        found = []
+        for entry in (Entry(**one) for one in reversed(self._read()["entries"])):
+            try:
+                found.append((store.find(entry.run), entry))
+            except BadInput:
+                continue  # deleted meanwhile
+        return found
+
+    def enter(self, run: Run, who: str) -> None:
+        """Put a run on it; the oldest makes room where there are too many.
+
+        Raises:
+            BadInput: If the wall has come down.
+        """
+        with _alone(self.path):
+            wall = self._read()
+            entry = asdict(Entry(run.id, nickname(who), time.time()))
+            others = [one for one in wall["entries"] if one["run"] != run.id]
+            write_json(self.path / "wall.json", wall | {"entries": [*others, entry][-MOST_ENTRIES:]}, durable=False)
+
+    def _read(self) -> dict[str, Any]:
+        try:
+            return read_json(self.path / "wall.json")
+        except BadInput:
+            raise BadInput(f"The wall {self.code} has come down: build another.") from None
+
+
+def folder() -> Path:
+    """Where the walls are."""
+    return store.root() / ".walls"
+
+
+def build() -> Wall:
+    """A new wall under a new code; those that are too old come down.
+
+    Raises:
+        BadInput: If there are too many.
+    """
+    standing = [wall for wall in _all() if not _fell(wall)]
+    if len(standing) >= MOST_WALLS:
+        raise BadInput(f"{MOST_WALLS} walls stand already: wait until one has come down.")
+    while True:
+        wall = Wall(inside(folder(), "".join(secrets.choice(LETTERS) for _ in range(LENGTH))))
+        try:
+            wall.path.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        write_json(wall.path / "wall.json", {"created": time.time(), "entries": []}, durable=False)
+        return wall
+
+
+def find(code: str) -> Wall:
+    """The wall of this code, in whatever case it is written.
+
+    Raises:
+        BadInput: If it is no code, or that of no wall that stands.
+    """
+    name = code.strip().upper()
+    if len(name) != LENGTH or not set(name) <= set(LETTERS):
+        raise BadInput(f"{quoted(code)} is no code of a wall: a code is {LENGTH} letters, without I, L and O.")
+    wall = Wall(inside(folder(), name))
+    if not (wall.path / "wall.json").exists() or _fell(wall):
+        raise BadInput(f"There is no wall {name}: it was never built, or has come down.")
+    return wall
+
+
+def nickname(text: str) -> str:
+    """A name for people on one line, at most 24 characters; it may hold anything, so a page must show it as text."""
+    kept = "".join(c for c in " ".join(text.split()) if c.isprintable())
+    return kept[:MOST_NAME].strip() or "somebody"
+
+
+def _all() -> list[Wall]:
+    return [Wall(path.parent) for path in folder().glob("*/wall.json")]
+
+
+def _fell(wall: Wall) -> bool:
+    """Whether its time is over; it is taken down then."""
+    try:
+        if wall.left() > 0:
+            return False
+    except BadInput:
+        return True
+    shutil.rmtree(wall.path, ignore_errors=True)
+    return True
+
+
+@contextmanager
+def _alone(path: Path, patience: float = 10.0) -> Iterator[None]:
+    """Be the only one who writes there; others are waited for."""
+    end = time.monotonic() + patience
+    with ExitStack() as stack:
+        while True:
+            try:
+                stack.enter_context(held(path))
+                break
+            except FileNotFoundError:
+                raise BadInput(f"The wall {path.name} has come down: build another.") from None
+            except BlockingIOError:
+                if time.monotonic() > end:
+                    raise BadInput(f"The wall {path.name} is too busy: try again.") from None
+        yield
+
+
+# What is shown of the runs on it --------------------------------------------------------------------------------------
+
+
+def seeds(plans: Sequence[Plan]) -> list[list[int]]:
+    """The indices of ``plans`` in groups whose members differ in the seed alone; in the order of their first."""
+    groups: dict[str, list[int]] = {}
+    for i, plan in enumerate(plans):
+        told = {name: plan.json().get(name) for name in ("model", "data", "data_arguments", "arguments", "parent")}
+        settings = {name: value for name, value in plan.settings.items() if name != "seed"}
+        groups.setdefault(json.dumps(told | {"settings": settings}, sort_keys=True), []).append(i)
+    return list(groups.values())
+
+
+def differences(plans: Sequence[Plan]) -> list[str]:
+    """What tells each plan from the others, in a few words: model and data, and the hyperparameters that vary."""
+    flat = [plan.arguments | {k: v for k, v in plan.settings.items() if k != "seed"} for plan in plans]
+    kinds = [f"{plan.model} on {plan.data}" for plan in plans]
+    found = []
+    for kind, one in zip(kinds, flat, strict=True):
+        alike = [other for its, other in zip(kinds, flat, strict=True) if its == kind]
+        varied = [name for name in one if len({json.dumps(other.get(name)) for other in alike}) > 1]
+        found.append(", ".join([kind, *(f"{name} {one[name]}" for name in varied[:4])]))
+    return found
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A term of several runs at ``steps``: its mean and its range, each (N,)."""
+
+    steps: Floats
+    mean: Floats
+    low: Floats
+    high: Floats
+
+
+def spread(tables: Sequence[Table], term: str) -> Spread | None:
+    """Mean and range of ``term`` over runs, at every step up to which all have come; None before all have begun.
+
+    Between two logged steps a curve is straight, as it is drawn.
+
+    Args:
+        tables: The metrics of each run.
+        term: A name in them.
+    """
+    curves = [np.array([(row["step"], row[term]) for row in table if term in row]).reshape(-1, 2) for table in tables]
+    if not curves or min(map(len, curves)) == 0:
+        return None
+    first, last = max(curve[0, 0] for curve in curves), min(curve[-1, 0] for curve in curves)
+    steps = np.unique(np.concatenate([curve[:, 0] for curve in curves]))
+    steps = steps[(steps >= first) & (steps <= last)]
+    if not len(steps):
+        return None
+    values = np.stack([np.interp(steps, curve[:, 0], curve[:, 1]) for curve in curves])
+    return Spread(steps, values.mean(0), values.min(0), values.max(0))

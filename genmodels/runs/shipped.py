@@ -1,0 +1,70 @@
+"""The checkpoints that ship with the library, as films of how they learned. Without torch: a first page shows them."""
+
+import functools
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from genmodels.errors import BadInput
+from genmodels.images import Sprite, sprite, tile
+from genmodels.runs.record import Plan, State, Status
+
+__all__ = ["CHECKPOINTS", "FIRST", "Piece", "pieces"]
+
+CHECKPOINTS = Path(__file__).resolve().parents[2] / "checkpoints"
+FIRST = ("vae-mnist-2d", "gan-mnist", "wgan-mnist-gp", "bigan-mnist", "ddpm-mnist")
+"""What a first page shows: every family on the same data."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A checkpoint: what it drew from the same noise at each of its snapshots, and at the end.
+
+    Attributes:
+        name: Its folder.
+        model: A name of MODELS.
+        data: A name of DATASETS.
+        seconds: How long it was trained.
+        steps: Of the snapshots, rising; the last is the end of the training.
+        samples: What it drew at each, shape (T, N, ...): images in [0, 1], or points of the plane.
+    """
+
+    name: str
+    model: str
+    data: str
+    seconds: float
+    steps: tuple[int, ...]
+    samples: npt.NDArray[np.float32]
+
+    @property
+    def is_image(self) -> bool:
+        """Whether it draws images."""
+        return self.samples.ndim == 5
+
+    def film(self, n: int = 16, columns: int = 8) -> Sprite:
+        """The first ``n`` images at each snapshot, ``columns`` in a row, as a film."""
+        return sprite(np.stack([tile(x[:n], columns)[..., :3].transpose(2, 0, 1) for x in self.samples]))
+
+
+def pieces(folder: Path = CHECKPOINTS) -> tuple[Piece, ...]:
+    """The checkpoints in ``folder``: first those of :data:`FIRST`, then images, the largest of them before all."""
+    found = [piece for path in sorted(folder.glob("*/run.json")) if (piece := _piece(path.parent)) is not None]
+    return tuple(sorted(found, key=lambda piece: (piece.name not in FIRST, -piece.samples[0, 0].size)))
+
+
+@functools.cache
+def _piece(path: Path) -> Piece | None:
+    files = {int(file.parent.name): file for file in path.glob("snapshots/[0-9]*/samples.npy")}
+    try:
+        plan, state = Plan.read(path), State.read(path)
+    except BadInput:
+        return None
+    if state.status is Status.FINISHED and (path / "samples.npy").exists():
+        files[state.step] = path / "samples.npy"
+    if not files:
+        return None
+    steps = tuple(sorted(files))
+    samples = np.stack([np.load(files[step]).astype(np.float32) for step in steps])
+    return Piece(path.name, plan.model, plan.data, state.seconds, steps, samples)

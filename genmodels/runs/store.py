@@ -1,0 +1,256 @@
+"""A run is a directory, written by one process and read by many.
+
+::
+
+    runs/<id>/
+      run.json, state.json    what was asked for, and where it is: see :mod:`genmodels.runs.record`
+      control.json         what people want: run, pause or stop; until which step; how slowly; which learning rate
+      metrics.jsonl        one line a logged step: step, epoch, seconds, images, every term
+      snapshots/<step>/    config.json, model.safetensors (half precision): any past moment can be asked anything;
+                           samples.npy: what it drew from always the same noise; a shipped run lacks its last step's
+      config.json, model.safetensors, samples.npy    the newest weights: what the Hub gets
+      trainer.safetensors  the exact state, to go on bit for bit
+
+Whoever writes holds the lock on ``.lock``; the system releases it when that process ends, however it ends. So a run
+that says "running" while nobody holds its lock was interrupted, and anybody may take it up again.
+"""
+
+import math
+import platform
+import secrets
+import time
+from contextlib import suppress
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from genmodels import __version__
+from genmodels.data import datasets
+from genmodels.data.mnist import Progress
+from genmodels.errors import BadInput, Damaged
+from genmodels.files import inside, make, remove, root, written
+from genmodels.host import ownership
+from genmodels.models.base import GenerativeModel, build, check_size, half, load
+from genmodels.runs.folder import Folder
+from genmodels.runs.mending import mend
+from genmodels.runs.record import Parent, Plan, Status
+from genmodels.text import titled
+from genmodels.training import distributed
+from genmodels.training.loop import Training
+from genmodels.training.settings import Settings
+
+__all__ = ["CHECKPOINTS", "Run", "bundled", "create", "every", "find", "fork", "root"]
+
+CHECKPOINTS = Path(__file__).resolve().parents[2] / "checkpoints"
+
+
+class Run(Folder):
+    """One run: its folder, and the model, the data and the training that are in it."""
+
+    @property
+    def is_bundled(self) -> bool:
+        """Whether it ships with the library."""
+        return self.path.parent == CHECKPOINTS
+
+    def rename(self, title: str) -> None:
+        """Give it another name for people.
+
+        Raises:
+            BadInput: If it is somebody else's.
+        """
+        ownership.check(self.path, "rename")
+        replace(self.plan, title=titled(title)).write(self.path)
+
+    def model(self, step: int | None = None, *, device: torch.device | str = "cpu") -> GenerativeModel:
+        """The model as it was at ``step`` (None: the newest). Damaged newest weights are made again where they can be.
+
+        Raises:
+            BadInput: If there is no such snapshot.
+            Damaged: If it cannot be read.
+        """
+        folder = self.folder(step)
+        try:
+            return load(folder, device=device)
+        except Damaged:
+            if folder != self.path or self.is_bundled or not mend(self.path):
+                raise
+            return load(folder, device=device)
+
+    def data(self, device: torch.device | str = "cpu", *, progress: Progress | None = None) -> datasets.Data:
+        """The data it learns from, downloaded first where need be."""
+        plan = self.plan
+        return datasets.load(plan.data, plan.data_arguments, device=device, progress=progress)
+
+    def training(self, *, device: torch.device | str | None = None, rank: int = 0, world: int = 1) -> Training:
+        """The training as planned, at its very beginning."""
+        plan = self.plan
+        settings = Settings.of(plan.settings)
+        device = distributed.device(str(device or plan.device))
+        data = self.data(device, progress=lambda done, text: self.say(durable=False, message=f"{text}: {done:.0%}"))
+        torch.manual_seed(settings.seed)  # the initial weights
+        model = build({"model": plan.model, "shape": list(data.shape), **plan.arguments})
+        if parent := plan.parent:
+            model.load_state_dict(load(self.folder(parent.step)).state_dict())
+        training = Training(model, data, settings, device=device, rank=rank, world=world)
+        training.step_ = parent.step if parent else 0
+        return training
+
+    def delete(self) -> None:
+        """Remove it and everything it holds.
+
+        Raises:
+            BadInput: If it is gone, still being worked on, or somebody else's.
+        """
+        ownership.check(self.path, "delete")
+        if self.is_bundled:
+            raise BadInput(f"{self.id} ships with the app and stays: fork it to change something.")
+        try:
+            remove(self.path)
+        except BlockingIOError:
+            raise BadInput(f"Run {self.id} is still being trained: stop it first.") from None
+        except FileNotFoundError:
+            raise BadInput(f"Run {self.id} is gone: it was deleted.") from None
+
+
+def create(
+    model: str,
+    data: str,
+    *,
+    arguments: dict[str, Any] | None = None,
+    settings: dict[str, Any] | None = None,
+    data_arguments: dict[str, Any] | None = None,
+    title: str = "",
+    device: str = "auto",
+    folder: Path | None = None,
+    parent: Parent | None = None,
+    start: GenerativeModel | None = None,
+) -> Run:
+    """Make a new run; everything is checked before anything is written.
+
+    Args:
+        model: A name of MODELS.
+        data: A name of DATASETS.
+        arguments: The model's hyperparameters, where they are not the defaults.
+        settings: The training's, where they are not the model's ``defaults`` or the common ones.
+        data_arguments: What the data set needs to be made again (the strokes of a drawing).
+        title: A name for people.
+        device: Where it is to be trained; "auto" is the GPU where there is one.
+        folder: Where to put it; a new folder of :func:`root` otherwise.
+        parent: What it is a fork of.
+        start: Whose weights to begin with, of a fork.
+
+    Raises:
+        BadInput: If anything is wrong.
+    """
+    data_arguments = datasets.checked(data, data_arguments)
+    shape = datasets.DATASETS[data].shape
+    config = {"model": model, "shape": list(shape), **(arguments or {})}
+    check_size(config)
+    built = build(config)
+    chosen = Settings.of({**built.defaults, **(settings or {})})
+    if (classes := built.config.get("classes", 0)) not in (0, has := len(datasets.DATASETS[data].classes)):
+        raise BadInput(f"classes = {classes} does not suit {data}, which has {has}: it is that many, or 0 for none.")
+    name = f"{model}-{data}-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
+    run = Run(folder or inside(root(), name))
+    if run.path.exists() and any(run.path.iterdir()):
+        raise BadInput(f"{run.path} is not empty: choose a new folder for a new run.")
+    plan = Plan(
+        title=titled(title or f"{model} on {data}"),
+        model=model,
+        arguments={name: value for name, value in built.config.items() if name != "shape"},
+        data=data,
+        data_arguments=data_arguments,
+        settings=asdict(chosen),
+        device=device,
+        heavy=math.prod(shape) >= 784 and any(isinstance(part, nn.Conv2d) for part in built.modules()),
+        parent=parent,
+        created=time.time(),
+        versions={"genmodels": __version__, "torch": str(torch.__version__), "python": platform.python_version()},
+    )
+    with written(run.path):
+        make(run.path)
+        ownership.sign(run.path)
+        run.say(status=Status.STOPPED, step=parent.step if parent else 0, message="Not started yet.")
+        if parent and start is not None:
+            built.label_shares = start.label_shares
+            built.save(run.path / "snapshots" / str(parent.step), weights=half(start.state_dict()))
+        plan.write(run.path)  # last: from now on it is a run
+    return run
+
+
+def fork(
+    parent: Run,
+    step: int,
+    *,
+    arguments: dict[str, Any] | None = None,
+    settings: dict[str, Any] | None = None,
+    title: str = "",
+) -> Run:
+    """A new run that goes on from ``step`` of ``parent`` with something changed.
+
+    Raises:
+        BadInput: If there is no such snapshot, the change needs other weights than the parent has, or no step is left.
+    """
+    old, plan, changed = load(parent.folder(step)), parent.plan, settings or {}
+    arguments = plan.arguments | (arguments or {})
+    settings = plan.settings | changed
+    if "steps" not in changed:
+        total = parent.state().total or parent.training().total
+        settings["steps"] = 0 if "epochs" in changed else total if step < total else step + total
+    config = {"model": plan.model, "shape": list(old.shape), **arguments}
+    check_size(config)
+    new = build(config)
+    if {k: v.shape for k, v in old.state_dict().items()} != {k: v.shape for k, v in new.state_dict().items()}:
+        raise BadInput("A fork keeps its parent's weights: change only what leaves the networks as they are.")
+    if (total := settings["steps"] or Training(new, parent.data(), Settings.of(settings)).total) <= step:
+        raise BadInput(f"{total} steps would end before step {step}, where the fork begins: give it more.")
+    return create(
+        plan.model,
+        plan.data,
+        arguments=arguments,
+        settings=settings,
+        data_arguments=plan.data_arguments,
+        title=title or f"{plan.title}, fork at {step}",
+        device=plan.device,
+        parent=Parent(run=parent.id, step=step),
+        start=old,
+    )
+
+
+def find(name: str) -> Run:
+    """The run ``name`` in the runs' folder, or the checkpoint of that name that ships with the library.
+
+    Raises:
+        BadInput: If the name could leave the folder, or there is no such run.
+    """
+    for folder in (root(), CHECKPOINTS):
+        run = Run(inside(folder, name))
+        if (run.path / "run.json").exists():
+            return run
+    raise BadInput(f"There is no run {name!r}: `python -m genmodels runs` lists them.")
+
+
+def bundled() -> list[Run]:
+    """The finished runs that ship with the library, to look at and to fork; those with a past to be seen come first."""
+    folders = [path.parent for path in sorted(CHECKPOINTS.glob("*/run.json"))]
+    return [Run(path) for path in sorted(folders, key=lambda path: not (path / "snapshots").is_dir())]
+
+
+def every() -> list[Run]:
+    """All runs that can be used, the newest first."""
+    made: dict[str, float] = {}
+    runs = [Run(path.parent) for path in root().glob("*/run.json")]
+    for run in runs:
+        with suppress(BadInput):
+            run.said()
+            made[run.id] = run.plan.created
+    return sorted((run for run in runs if run.id in made), key=lambda run: made[run.id], reverse=True)
+
+
+def damaged() -> list[tuple[Run, str]]:
+    """All runs that cannot be used, each with a sentence that says why."""
+    runs = [Run(path.parent) for path in sorted(root().glob("*/run.json"))]
+    return [(run, why) for run in runs if (why := run.damage())]

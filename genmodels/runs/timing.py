@@ -1,0 +1,130 @@
+"""How long a training takes on this device: a few of its steps, timed, times their number; and how fast one goes.
+
+Nothing is guessed: before the steps have been timed here there is no answer. A step's time is that of the worker that
+took it, beside whatever else it had to do; snapshots and the first second of a worker are not in it.
+"""
+
+import functools
+import os
+import platform
+import statistics
+import time
+from collections.abc import Generator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from genmodels.data import datasets, mnist
+from genmodels.models.base import Preset, build
+from genmodels.training.loop import Training
+from genmodels.training.settings import Settings
+
+__all__ = ["device", "is_here", "of", "question", "timed", "worded"]
+
+STEPS, SECONDS = 20, 1.5  # are timed at most, whichever comes first; of steps at least three
+WARM = 2  # steps before them
+
+
+@functools.cache
+def device() -> str:
+    """This machine: its name, its processor and how much of it is ours, its graphics cards."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    names = Path("/proc/cpuinfo")
+    models = [line.split(":")[1].strip() for line in _lines(names) if line.startswith("model name")]
+    cards = sorted(path.read_text().split("Model:")[1].split("\n")[0].strip() for path in _cards())
+    return ", ".join([platform.node(), (models or [platform.processor()])[0], f"{cores} cores", *cards])
+
+
+def _lines(path: Path) -> list[str]:
+    return path.read_text().splitlines() if path.exists() else []
+
+
+def _cards() -> list[Path]:
+    return list(Path("/proc/driver/nvidia/gpus").glob("*/information"))
+
+
+def is_here(data: str) -> bool:
+    """Whether the data set can be loaded without a download."""
+    folder = datasets.DATASETS[data].folder
+    return not folder or all((datasets.home() / folder / "raw" / file).exists() for file in mnist.FILES)
+
+
+def question(model: str, preset: Preset) -> dict[str, Any]:
+    """What :func:`timed` is asked for a preset of ``model`` on this device: the arguments of the task "pace"."""
+    return {
+        "model": model,
+        "data": preset.data,
+        "arguments": preset.model,
+        "settings": preset.training,
+        "where": device(),
+    }
+
+
+def timed(
+    model: str, data: str, arguments: Mapping[str, Any], settings: Mapping[str, Any], where: str
+) -> Generator[float, None, dict[str, npt.NDArray[Any]]]:
+    """Take a few steps of a training and time them. A task; ``where`` makes it another one on another device.
+
+    Returns:
+        "seconds" of the whole training, "steps" it has, and how many were "timed".
+    """
+    import torch
+
+    yield 0.0
+    built = build({"model": model, "shape": list(datasets.DATASETS[data].shape), **arguments})
+    chosen = Settings.of({**built.defaults, **settings})
+    place = "cuda" if torch.cuda.is_available() else "cpu"
+    training = Training(built, datasets.load(data), chosen, device=place)
+    yield 0.1
+    spent: list[float] = []
+    while len(spent) < WARM + 3 or (len(spent) < WARM + STEPS and sum(spent) < SECONDS):
+        start = time.perf_counter()
+        training.step()
+        if place == "cuda":
+            torch.cuda.synchronize()
+        spent.append(time.perf_counter() - start)
+        yield min(0.99, 0.1 + len(spent) / (WARM + STEPS))
+    step = statistics.median(spent[WARM:])
+    found = {"seconds": training.total * step, "steps": training.total, "timed": len(spent) - WARM}
+    return {name: np.array(value) for name, value in found.items()}
+
+
+def of(rows: Sequence[Mapping[str, float]]) -> tuple[float, float] | None:
+    """How fast a training goes, by its logged rows.
+
+    Args:
+        rows: "step", "seconds" and "images" of each. Seconds are those of this run alone; steps and images also count
+            what a fork has from its parent, so that only their differences are divided.
+
+    Returns:
+        Seconds a step and examples a second; None before two different rows say it.
+
+    >>> of([{"step": 1, "seconds": 0.5, "images": 100}, {"step": 5, "seconds": 2.5, "images": 500}])
+    (0.5, 200.0)
+    """
+    if len(rows) < 2 or rows[-1]["seconds"] <= rows[0]["seconds"]:
+        return None
+    steps, seconds, images = (rows[-1][name] - rows[0][name] for name in ("step", "seconds", "images"))
+    return seconds / steps, images / seconds
+
+
+def worded(seconds: float) -> str:
+    """A duration, rounded as much as its measurement deserves.
+
+    >>> [worded(s) for s in (0.4, 38, 95, 400, 8000)]
+    ['1 s', '40 s', '1½ min', '7 min', '2 h 10 min']
+    """
+    if seconds < 15:
+        return f"{max(1, round(seconds))} s"
+    if seconds < 57:
+        return f"{5 * round(seconds / 5)} s"
+    halves = round(seconds / 30)
+    if halves < 6:
+        return f"{'' if halves < 2 else halves // 2}{'½' if halves % 2 else ''} min"
+    minutes = round(seconds / 60)
+    if minutes < 60:
+        return f"{minutes} min"
+    hours, rest = divmod(10 * round(minutes / 10), 60)
+    return f"{hours} h {rest} min" if rest else f"{hours} h"

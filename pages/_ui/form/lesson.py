@@ -1,0 +1,82 @@
+"""Lessons: a link opens a page on the very view that was prepared, and leaves out what would only distract.
+
+The state of a page is in its URL; ``hide=form,curves,lr`` names what it is to leave out, parts and single settings.
+"""
+
+import os
+from collections.abc import Iterable
+from urllib.parse import urlencode
+
+import streamlit as st
+
+from genmodels.text import quoted
+
+__all__ = ["PARTS", "is_shown", "link", "link_menu", "say_what_is_unknown"]
+
+PARTS = {
+    "menu": "the menu of pages",
+    "form": "the form of settings",
+    "train": "Train, Pause, Fork",
+    "film": "the time machine",
+    "curves": "the curves",
+    "explore": "Explore",
+    "sample": "Sample",
+    "theory": "Theory",
+    "link": "this button",
+}
+
+
+def is_shown(name: str) -> bool:
+    """Whether the link has left ``name``, a part of the page or a setting of the form, in its place."""
+    return name not in _hidden()
+
+
+def say_what_is_unknown(settings: Iterable[str]) -> None:
+    """Name what the link wants left out and no page has.
+
+    Args:
+        settings: The names of the form's.
+    """
+    known = [*PARTS, *settings]
+    wrong = [name for name in _hidden() if name not in known]
+    if wrong:
+        st.warning(f"The link hides {', '.join(map(quoted, wrong))}: what can be hidden is {', '.join(known)}.")
+
+
+def link(page: str, state: dict[str, str], hide: Iterable[str] = ()) -> str:
+    """The URL that opens ``page`` on ``state``, without ``hide``.
+
+    The frame in which the Hub shows a Space is given the query alone: there the page is named in it.
+    """
+    state = {name: value for name, value in state.items() if name not in ("hide", "page")}
+    if hide := ",".join(hide):
+        state["hide"] = hide
+    if space := os.environ.get("SPACE_ID"):
+        return f"https://huggingface.co/spaces/{space}?{_query({'page': page} | state)}"
+    base = (st.context.url or "").partition("?")[0].rstrip("/").rpartition("/")[0]
+    return f"{base}/{page}?{_query(state)}"
+
+
+def link_menu(page: str, settings: Iterable[str], **state: str) -> None:
+    """A button that makes a link to the page as it stands.
+
+    Args:
+        page: Its name.
+        settings: The names of the form's.
+        state: What is not in the URL yet.
+    """
+    if not is_shown("link"):
+        return
+    with st.popover("Link to this view", key="link", icon=":material/link:", help="It opens on what you see now."):
+        st.caption("Everything that you have set is in it. It may leave out:")
+        left_out = [name for name, what in PARTS.items() if st.checkbox(what, not is_shown(name), key=f"hide-{name}")]
+        left_out += st.multiselect("single settings", list(settings), key="hide-settings")
+        st.code(link(page, st.query_params.to_dict() | state, left_out), language=None, wrap_lines=True)
+
+
+def _hidden() -> list[str]:
+    return [name for name in st.query_params.get("hide", "").split(",") if name]
+
+
+def _query(state: dict[str, str]) -> str:
+    return urlencode(state, safe=",/:@")

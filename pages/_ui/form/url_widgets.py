@@ -1,0 +1,52 @@
+"""Widgets whose value is in the URL. What a link says and a widget does not allow is named, and its default is used."""
+
+from collections.abc import Sequence
+from typing import Literal, TypeVar
+
+import streamlit as st
+
+from genmodels.hyperparameters import Between, Hyperparameter, Only, Switch
+from pages._ui.form.form import read_url
+
+__all__ = ["choice", "choice_of_many", "number", "slider", "switch"]
+
+SEEDS = 2**31 - 1
+
+Width = int | Literal["stretch"]
+Option = TypeVar("Option", str, int)
+
+
+def number(label: str, low: int, high: int, value: int, *, key: str, width: Width = 150) -> int:
+    """A whole number from ``low`` to ``high``, to be typed."""
+    read_url({key: Hyperparameter(key, int, value, Between(low, high, label))})
+    return int(st.number_input(label, low, high, value, key=key, bind="query-params", width=width))
+
+
+def slider(label: str, low: int, high: int, value: int, *, key: str, width: Width = "stretch") -> int:
+    """A whole number from ``low`` to ``high``, to be dragged."""
+    read_url({key: Hyperparameter(key, int, value, Between(low, high, label))})
+    return int(st.slider(label, low, high, value, key=key, bind="query-params", width=width))
+
+
+def choice(label: str, options: Sequence[Option], default: Option, *, key: str, bare: bool = False) -> Option:
+    """One of a few, side by side; ``bare``: without the label, which only those hear who cannot see it."""
+    texts = tuple(str(option) for option in options)
+    read_url({key: Hyperparameter(key, str, str(default), Only(texts, label))})
+    seen: Literal["collapsed", "visible"] = "collapsed" if bare else "visible"
+    found = st.segmented_control(
+        label, options, default=default, key=key, bind="query-params", required=True, label_visibility=seen
+    )
+    assert found is not None
+    return found
+
+
+def choice_of_many(label: str, options: Sequence[str], *, key: str, width: Width = 150) -> str:
+    """One of many, the first at first, in a list that opens."""
+    read_url({key: Hyperparameter(key, str, options[0], Only(tuple(options), label))})
+    return st.selectbox(label, options, key=key, bind="query-params", width=width)
+
+
+def switch(label: str, value: bool, *, key: str, help: str) -> bool:
+    """Yes or no."""
+    read_url({key: Hyperparameter(key, bool, value, Switch(help))})
+    return st.toggle(label, value=value, key=key, bind="query-params", help=help)

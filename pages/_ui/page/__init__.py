@@ -1,0 +1,1 @@
+"""The page of a model: training, curves, the time machine, samples, theory, downloads."""

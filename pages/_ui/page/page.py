@@ -1,0 +1,89 @@
+"""The page of a model, the same for all families: settings, train, explore, sample, theory."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+import streamlit as st
+
+from genmodels.errors import BadInput
+from genmodels.hyperparameters import declared
+from genmodels.models import model_class
+from genmodels.training.settings import Settings
+from pages._ui.form import url_widgets
+from pages._ui.form.form import choose
+from pages._ui.form.lesson import is_shown, link_menu, say_what_is_unknown
+from pages._ui.page.sampling import sampling
+from pages._ui.page.train_panel import live
+from pages._ui.shared.moment import Moment
+
+__all__ = ["page"]
+
+TABS = ("Explore", "Sample", "Theory")
+
+
+def page(
+    model: str,
+    *,
+    first: Sequence[str],
+    units: Mapping[str, str],
+    panels: Sequence[str],
+    explore: Mapping[str, Callable[[Moment], None]],
+    theory: Callable[[Moment], None],
+) -> None:
+    """Draw everything under the title.
+
+    Args:
+        model: A name of MODELS.
+        first: Hyperparameters that are always in sight.
+        units: The unit of each term.
+        panels: Terms whose curves come first.
+        explore: The family's instruments by name.
+        theory: The theory panel.
+    """
+    start, cls = time.monotonic(), model_class(model)
+    settings = ["preset", "data", *declared(cls), *declared(Settings)]
+    say_what_is_unknown(settings)
+    form, work = st.columns([1, 3], gap="large") if is_shown("form") else (st.container(), st.container())
+    with form:
+        chosen = choose(cls, first=first, drawn=is_shown("form"))
+    with work:
+        moment = live(model, chosen, units=units, first=panels)
+    if moment is not None:
+        st.fragment(_panels)(model, settings, moment, explore, theory)
+    st.session_state["page seconds"] = time.monotonic() - start
+
+
+def _panels(
+    model: str,
+    settings: Sequence[str],
+    moment: Moment,
+    explore: Mapping[str, Callable[[Moment], None]],
+    theory: Callable[[Moment], None],
+) -> None:
+    """What is a function of the moment; a choice in it draws it alone again."""
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+        tabs = [tab for tab in TABS if is_shown(tab.lower())]
+        tab = url_widgets.choice("view", tabs, tabs[0], key="view", bare=True) if tabs else None
+        place = st.container(width="content")
+    try:
+        _panel_of(tab, moment, explore, theory)
+    except BadInput as error:  # of a model without its data, say
+        st.info(str(error))
+    with place:  # last, for it tells what the rest has chosen
+        link_menu(model, settings, run=moment.id)
+
+
+def _panel_of(
+    tab: str | None,
+    moment: Moment,
+    explore: Mapping[str, Callable[[Moment], None]],
+    theory: Callable[[Moment], None],
+) -> None:
+    match tab:
+        case "Sample":
+            sampling(moment)
+        case "Theory":
+            theory(moment)
+        case "Explore":
+            names = list(explore)
+            explore[url_widgets.choice("instrument", names, names[0], key="instrument", bare=True)](moment)

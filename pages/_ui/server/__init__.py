@@ -1,0 +1,1 @@
+"""What the server does beside pages: health, preloading, the visitor's cookie."""

@@ -1,0 +1,1 @@
+"""What all pages draw with: a moment of a run, cached files, answers of workers, figures."""

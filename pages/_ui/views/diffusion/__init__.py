@@ -1,0 +1,1 @@
+"""The drawings of a diffusion model's instruments."""

@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -14,65 +15,24 @@ LIBRARY = sorted((ROOT / "genmodels").rglob("*.py"))
 SCREEN = sorted([ROOT / "app.py", *(ROOT / "pages").rglob("*.py")])
 SOURCES = [path for path in (*LIBRARY, *SCREEN) if path.exists()]
 
-LAYERS = (  # a module imports from its own layer and from those above it in this list
-    (
-        "genmodels",
-        "errors",
-        "allocator",
-        "libraries",
-        "wording",
-        "limits",
-        "visitors",
-        "space",
-        "hyperparameters",
-        "random",
-        "files",
-        "pulse",
-        "record",
-        "folder",
-        "hub",
-        "hub_errors",
-        "errands",
-        "idx",
-        "digits",
-        "strokes",
-        "uploads",
-        "planes",
-        "noised",
-        "transforms",
-        "pictures",
-        "gallery",
-    ),
-    ("distributions",),
-    ("priors", "schedules", "bound", "samplers", "nn", "unet", "unet2d", "players"),
-    ("models", "data", "editing", "settings"),
-    ("train", "distributed", "terminal"),
-    ("metrics",),
-    (
-        "runs",
-        "recording",
-        "mending",
-        "export",
-        "figures",
-        "cards",
-        "checkpoints",
-        "publishing",
-        "pipelines",
-        "vetting",
-        "keeping",
-        "adopting",
-        "take_home",
-        "pace",
-        "remote",
-        "walls",
-    ),
-    ("instruments", "keepsakes"),
-    ("room", "tasks", "watchdog", "jobs"),
-    ("worker", "rehearsal"),
-    ("conduct", "evaluation"),
-    ("commands", "hub_commands", "remote_commands", "cli", "__main__"),
+FLOORS = (  # a folder of genmodels/ imports from itself and from those above it in this list; "": the files beside them
+    "",
+    "host",
+    "nn",
+    "probability",
+    "models",
+    "data",
+    "training",
+    "runs",
+    "metrics",
+    "figures",
+    "instruments",
+    "jobs",
+    "export",
+    "hub",
+    "cli",
 )
-LAYER = {name: i for i, names in enumerate(LAYERS) for name in names}
+MOST_MODULES = 12  # in a folder: it reads like a table of contents
 
 
 def tree(path: Path) -> ast.Module:
@@ -94,15 +54,15 @@ def imports(path: Path, *, inner: bool = True) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def part(dotted: str) -> str:
-    """The part of genmodels that a full name belongs to: genmodels.metrics.distances.fid → metrics."""
+def floor(dotted: str) -> int:
+    """The floor of a full name: genmodels.metrics.distances.fid is on that of metrics."""
     names = dotted.split(".")
-    return names[1] if len(names) > 1 and names[1] in LAYER else "genmodels"
+    return FLOORS.index(names[1]) if len(names) > 1 and names[1] in FLOORS else 0
 
 
-def home(path: Path) -> str:
-    """The part of genmodels that a file belongs to."""
-    return path.relative_to(ROOT / "genmodels").parts[0].removesuffix(".py").replace("__init__", "genmodels")
+def module(path: Path) -> str:
+    """The full name of a file's module."""
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
 
 
 def test_there_is_something_to_read() -> None:
@@ -126,22 +86,26 @@ def test_every_figure_comes_with_its_words() -> None:
     assert drawn == {"pages/_ui/shared/plot.py"}  # which gives each its alternative text
 
 
-@pytest.mark.parametrize("path", LIBRARY, ids=relative)
-def test_every_module_has_its_layer(path: Path) -> None:
-    assert home(path) in LAYER, f"say in LAYERS where {home(path)} belongs"
+def test_every_folder_has_its_floor() -> None:
+    folders = {path.relative_to(ROOT / "genmodels").parts[0] for path in LIBRARY if path.parent != ROOT / "genmodels"}
+    assert folders == set(FLOORS) - {""}
 
 
 @pytest.mark.parametrize("path", LIBRARY, ids=relative)
-def test_arrows_point_one_way(path: Path) -> None:
-    here = LAYER[home(path)]
-    upward = {name for name in imports(path) if name.split(".")[0] == "genmodels" and LAYER[part(name)] > here}
+def test_imports_point_down(path: Path) -> None:
+    here = floor(module(path)) if path.name != "__main__.py" else len(FLOORS)
+    upward = {name for name in imports(path) if name.split(".")[0] == "genmodels" and floor(name) > here}
     assert not upward
 
 
+@pytest.mark.parametrize("top", ["genmodels", "pages"])
+def test_a_folder_reads_like_a_table_of_contents(top: str) -> None:
+    folders = Counter(path.parent for path in SOURCES if path.name != "__init__.py" and top in path.parts)
+    assert not {relative(folder): n for folder, n in folders.items() if n > MOST_MODULES}
+
+
 def test_no_circle_of_imports() -> None:
-    modules = {
-        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path for path in LIBRARY
-    }
+    modules = {module(path): path for path in LIBRARY}
 
     def target(dotted: str) -> str:
         return dotted if dotted in modules else dotted.rpartition(".")[0]

@@ -22,11 +22,11 @@ from genmodels.files import read_json
 from genmodels.hub import client, errors, validate
 from genmodels.hub.checkpoints import available, pull, pulled, resolve
 from genmodels.hub.client import Place
+from genmodels.hub.pretrained import from_pretrained
 from genmodels.hub.push import push
 from genmodels.jobs import background
-from genmodels.models.base import GenerativeModel, load
+from genmodels.models.base import load
 from genmodels.models.ddpm import DDPM
-from genmodels.models.vae import VAE
 from genmodels.runs import store
 from genmodels.runs.record import Origin, Plan
 from tests.fake_hub import FakeHub, Fault, serving
@@ -200,9 +200,9 @@ def test_from_pretrained_gives_the_same_samples(there: FakeHub) -> None:
     there.put(REPO, under(BUNDLED, shipped(0)), branch="v1")
     local = load(store.CHECKPOINTS / BUNDLED).state_dict()
     for model in (
-        GenerativeModel.from_pretrained(REPO, subfolder=BUNDLED),
-        VAE.from_pretrained(f"hf://{REPO}@v1/{BUNDLED}"),
-        VAE.from_pretrained(REPO, revision="v1", subfolder=BUNDLED),
+        from_pretrained(REPO, subfolder=BUNDLED),
+        from_pretrained(f"hf://{REPO}@v1/{BUNDLED}"),
+        from_pretrained(REPO, revision="v1", subfolder=BUNDLED),
     ):
         assert all((value == local[name]).all() for name, value in model.state_dict().items())
     assert not store.root().exists()
@@ -233,7 +233,7 @@ def test_what_is_cached_serves_without_a_network(
         monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     there.log.clear()
     assert pull(PLACE).state().step == 3300
-    assert GenerativeModel.from_pretrained(REPO, subfolder=BUNDLED).name == "vae"
+    assert from_pretrained(REPO, subfolder=BUNDLED).name == "vae"
     listing, cards = available(Place(REPO))
     assert not listing.live
     assert [bool(card.problem) for card in cards] == [True, False]
@@ -253,7 +253,7 @@ def test_missing_things_are_named(there: FakeHub) -> None:
     refused("config.json is missing")
     refused("no such revision", Place(REPO, "v9", BUNDLED))
     with pytest.raises(BadInput, match=r"config\.json is missing"):
-        GenerativeModel.from_pretrained(REPO)
+        from_pretrained(REPO)
 
 
 @pytest.mark.parametrize(

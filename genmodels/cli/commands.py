@@ -1,4 +1,4 @@
-"""What the command line does, one function a command; its options are in :mod:`genmodels.cli.parser`. Torch comes in late."""
+"""What the command line does, one function a command; :mod:`genmodels.cli.parser` has its options. Torch comes late."""
 
 import inspect
 import io

@@ -1,4 +1,4 @@
-"""What the command line does with checkpoints: list, pull, push, export; its options are in :mod:`genmodels.cli.parser`."""
+"""What the command line does with checkpoints: list, pull, push, export."""
 
 import json
 from argparse import Namespace as Arguments

@@ -59,7 +59,7 @@ def export(run: Run, folder: Path, measures: dict[str, float], *, snapshots: int
     state.write(folder)
     write_json(folder / "measures.json", {"command": command(run), "seed": Settings.of(plan.settings).seed} | measures)
     plan.write(folder)
-    use = f'load("checkpoints/{folder.name}")'
+    use = f'from genmodels.models.base import load\n\nmodel = load("checkpoints/{folder.name}")'
     write(folder / "README.md", card(plan, state, folder, command(run), measures, use).encode())
     return ship
 

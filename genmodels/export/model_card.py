@@ -7,7 +7,6 @@ from textwrap import indent
 from typing import Any
 
 from genmodels.data.datasets import ELSEWHERE, info
-from genmodels.hub.client import Place
 from genmodels.models import MODELS
 from genmodels.runs.record import Plan, State
 
@@ -59,7 +58,7 @@ def card(plan: Plan, state: State, folder: Path, command: str, measures: Mapping
         folder: Where its config.json and model.safetensors are.
         command: The command line that makes it again.
         measures: What was measured of it, by name with its unit.
-        use: The Python expression that loads it.
+        use: The lines of Python that load it as ``model``.
     """
     shape = json.loads((folder / "config.json").read_text())["shape"]
     size = (folder / "model.safetensors").stat().st_size / 1e6
@@ -87,19 +86,17 @@ def card(plan: Plan, state: State, folder: Path, command: str, measures: Mapping
 {rows}
 
 ```python
-from genmodels.models.base import GenerativeModel, load
-
-model = {use}
+{use}
 x = model.sample(16)
 ```
 """
 
 
-def collection(place: Place, rows: Sequence[Row]) -> str:
+def collection(repo: str, rows: Sequence[Row]) -> str:
     """The README.md of a repository of checkpoints.
 
     Args:
-        place: The repository.
+        repo: The repository, owner/name.
         rows: Of each checkpoint its folder, its plan and its measures.
     """
     table = "\n".join(
@@ -114,13 +111,13 @@ def collection(place: Place, rows: Sequence[Row]) -> str:
 {table}
 
 ```python
-from genmodels.models.base import GenerativeModel
+from genmodels.hub.pretrained import from_pretrained
 
-model = GenerativeModel.from_pretrained("{place.repo}", subfolder="{rows[0][0]}")
+model = from_pretrained("{repo}", subfolder="{rows[0][0]}")
 x = model.sample(16)
 ```
 
-In the app: `python -m genmodels pull hf://{place.repo}/{rows[0][0]}`, or its page Checkpoints.
+In the app: `python -m genmodels pull hf://{repo}/{rows[0][0]}`, or its page Checkpoints.
 """
 
 

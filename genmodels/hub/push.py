@@ -73,7 +73,7 @@ def push(
         old, others = _there(place, homes, dry_run)
         gone = [path for path in old if path not in contents]
         every = sorted([*others, *rows], key=lambda row: row[0])
-        contents["README.md"] = collection(place, every).encode()
+        contents["README.md"] = collection(place.repo, every).encode()
         sent = [
             Sent(path, len(one) if isinstance(one, bytes) else one.stat().st_size) for path, one in contents.items()
         ]
@@ -135,7 +135,8 @@ def _contents(run: Run, home: Place, measures: Mapping[str, Any]) -> dict[str, b
         name: run.path / name for name in names + [name for name in steps if (run.path / name).exists()]
     }
     revision = f', revision="{home.revision}"' if home.revision else ""
-    use = f'GenerativeModel.from_pretrained("{home.repo}"{revision}, subfolder="{home.subfolder}")'
+    load = f'from_pretrained("{home.repo}"{revision}, subfolder="{home.subfolder}")'
+    use = f"from genmodels.hub.pretrained import from_pretrained\n\nmodel = {load}"
     found["README.md"] = card(run.plan, run.state(), run.path, checkpoint.command(run), measures, use).encode()
     return found
 

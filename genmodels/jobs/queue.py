@@ -1,6 +1,7 @@
 """The queue: a few worker processes that take turns over all runs. The server never trains.
 
-A worker is ``python -m genmodels.jobs.worker``: one process a GPU, or one a CPU core, torch imported before the first click.
+A worker is ``python -m genmodels.jobs.worker``: one process a GPU, or one a CPU core, torch imported before the first
+click.
 What waits is a file in ``runs/.queue/``; a worker takes it by taking the run's lock, and gives each of its jobs slices
 of some 50 ms, always the job that has had the least time so far: thirty students press Train and thirty runs move.
 Everything is said through files, so pages, tabs, command lines and a restarted server agree, and a worker that is

@@ -1,4 +1,6 @@
-"""A worker: one process that takes turns over its runs and tasks. ``python -m genmodels.jobs.worker``, started by the pool.
+"""A worker: one process that takes turns over its runs and tasks.
+
+``python -m genmodels.jobs.worker``, started by the pool.
 
 It gives each of its jobs slices of some 50 ms, always the job that has had the least time so far: thirty students press
 Train and thirty runs move. A job that fails says why in its run, and harms no other.

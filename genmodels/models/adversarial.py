@@ -1,4 +1,4 @@
-"""What adversarial models share: noise, labels, and how they sample. Their networks: :mod:`genmodels.nn.adversarial`."""
+"""What adversarial models share: noise, labels, sampling. Their networks are in :mod:`genmodels.nn.adversarial`."""
 
 from collections.abc import Callable
 from typing import Annotated

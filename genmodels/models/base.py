@@ -19,7 +19,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import torch
 from safetensors import SafetensorError
@@ -29,12 +29,10 @@ from torch import Tensor, nn
 from genmodels import random
 from genmodels.errors import BadInput, Damaged
 from genmodels.files import write
-from genmodels.host.limits import limit
-from genmodels.hub import client
 from genmodels.hyperparameters import check
 from genmodels.models import MODELS, model_class
 
-__all__ = ["GenerativeModel", "Preset", "build", "check_size", "half", "load", "only", "weigh"]
+__all__ = ["GenerativeModel", "Preset", "build", "half", "load", "only", "weigh"]
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 HEADER = 1 << 20  # bytes that a safetensors file may need beside its numbers
@@ -60,7 +58,7 @@ class GenerativeModel(nn.Module):
 
     presets: ClassVar[tuple[Preset, ...]] = ()
     defaults: ClassVar[dict[str, Any]] = {}
-    """Settings of a training (:class:`genmodels.training.loop.Settings`) that suit this model better than the common ones."""
+    """Settings of a training (:class:`genmodels.training.settings.Settings`) that suit it better."""
 
     config: dict[str, Any]
     label_shares: tuple[float, ...] = ()
@@ -175,34 +173,6 @@ class GenerativeModel(nn.Module):
         write(Path(folder) / CONFIG, text.encode(), durable=durable)
         write(Path(folder) / WEIGHTS, save(tensors), durable=durable)
 
-    @classmethod
-    def from_pretrained(
-        cls,
-        source: str,
-        *,
-        revision: str | None = None,
-        subfolder: str = "",
-        device: torch.device | str = "cpu",
-    ) -> Self:
-        """The model saved in the folder ``source``, or else on the Hub.
-
-        Args:
-            source: A folder; or ``owner/repo``, or ``hf://owner/repo[@revision][/subfolder]``.
-            revision: A branch, a tag or a commit on the Hub.
-            subfolder: The folder within the repository.
-            device: Where to put it.
-
-        Raises:
-            BadInput: If it is no model of this class, or the files are not what they should be.
-        """
-        folder = Path(source)
-        if not folder.is_dir() and (source.startswith("hf://") or source.count("/") == 1):
-            folder = client.fetch(client.Place.parse(source, revision=revision, subfolder=subfolder), weigh)
-        model = load(folder, device=device)
-        if not isinstance(model, cls):
-            raise BadInput(f"{source} holds a {type(model).__name__}, not a {cls.__name__}.")
-        return model
-
 
 def _shape(shape: Any) -> tuple[int, ...]:
     """``shape`` checked: (C, H, W) or (2,)."""
@@ -268,19 +238,6 @@ def weigh(config: Mapping[str, Any]) -> tuple[int, int]:
         raise BadInput("Its shape and hyperparameters would make a model larger than any memory.") from None
     numbers = [(v.numel(), v.element_size()) for v in state]
     return sum(n * min(size, 2) for n, size in numbers), sum(n * max(size, 4) for n, size in numbers) + HEADER
-
-
-def check_size(config: Mapping[str, Any]) -> None:
-    """Nothing, where this host allows a model as large as ``config`` describes; it is not built for that.
-
-    Raises:
-        BadInput: If it is larger, or ``config`` describes no model.
-    """
-    parameters, most = weigh(config)[0] / 2, limit("MAX_PARAMETERS")  # the fewest bytes are two each
-    if parameters > most:
-        raise BadInput(
-            f"This model has {parameters / 1e6:,.1f} million parameters: this host allows {most / 1e6:,.1f} million."
-        )
 
 
 def load(folder: Path | str, *, device: torch.device | str = "cpu") -> GenerativeModel:

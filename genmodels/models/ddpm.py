@@ -12,8 +12,8 @@ A network is shown noisy data and the time, and says which noise is in them:
 
 Ho, Jain & Abbeel (2020), Denoising diffusion probabilistic models, eq. 14. https://arxiv.org/abs/2006.11239
 
-Schedule (:mod:`genmodels.probability.schedules`), network (:mod:`genmodels.nn.unet`) and sampler (:mod:`genmodels.probability.samplers`) know
-nothing of each other; here they meet.
+Schedule (:mod:`genmodels.probability.schedules`), network (:mod:`genmodels.nn.unet`) and sampler
+(:mod:`genmodels.probability.samplers`) know nothing of each other; here they meet.
 """
 
 from collections.abc import Callable, Iterator
@@ -196,7 +196,7 @@ class DDPM(GenerativeModel):
     def bound(
         self, x: Tensor, rng: torch.Generator | None = None, *, y: Tensor | None = None, bins: int = 256
     ) -> bounds.Bound:
-        r"""The variational bound on -log p(x), every term of it (:func:`genmodels.probability.diffusion_elbo.every_term`).
+        r"""The variational bound on -log p(x), term by term (:func:`genmodels.probability.diffusion_elbo.every_term`).
 
         Args:
             x: Data as ``inputs`` says, shape (B, \*shape).
@@ -217,7 +217,7 @@ class DDPM(GenerativeModel):
         bins: int = 256,
         draws: int = 32,
     ) -> Tensor:
-        """Lower bound on log p(x), nats, (B,), unbiased, from ``draws`` steps (:func:`genmodels.probability.diffusion_elbo.estimate`)."""
+        """Lower bound on log p(x), nats, (B,), unbiased, from ``draws`` of its steps."""
         guess, bins, draws = bounds.in_parts(self.x_0_hat, y), bins if self.is_image else 0, min(draws, self.T - 1)
         return -bounds.estimate(guess, self.schedule, x, rng, variance=self.variance, bins=bins, draws=draws)
 

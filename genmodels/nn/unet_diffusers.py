@@ -1,8 +1,8 @@
 r"""The U-Net of Ho et al. (2020) in the layout in which the Hub keeps it: ``UNet2DModel`` of the library diffusers.
 
 The same arithmetic under the same names of weights, so that a checkpoint goes from one library to the other by name
-(:mod:`genmodels.export.diffusers`). Like every network here it is a function ``network(x, u, y)`` of the time u = t / T;
-inside, times are counted as there, 0 … T − 1.
+(:mod:`genmodels.export.diffusers`). Like every network here it is a function ``network(x, u, y)`` of the time
+u = t / T; inside, times are counted as there, 0 … T − 1.
 
 Ho, Jain & Abbeel (2020), Denoising diffusion probabilistic models, appendix B. https://arxiv.org/abs/2006.11239
 """

@@ -1,8 +1,9 @@
 r"""From noise to data: each sampler is a generator of steps, and knows nothing of networks.
 
 All that a sampler asks for is a function ``eps(x_t, t)`` that says what noise is in ``x_t`` (t a tensor of shape (B,),
-in 1 … T), a :class:`~genmodels.probability.schedules.Schedule`, a starting point, and the times to visit. With :math:`\hat\epsilon`
-comes a guess of the data, and the samplers differ only in how they go from there to the next, smaller time s:
+in 1 … T), a :class:`~genmodels.probability.schedules.Schedule`, a starting point, and the times to visit. With
+:math:`\hat\epsilon` comes a guess of the data, and the samplers differ only in how they go from there to the next,
+smaller time s:
 
 .. math:: \hat x_0 = (x_t - \sqrt{1 - \bar\alpha_t}\,\hat\epsilon) / \sqrt{\bar\alpha_t}
 

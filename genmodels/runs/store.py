@@ -19,6 +19,7 @@ import math
 import platform
 import secrets
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -33,7 +34,8 @@ from genmodels.data.mnist import Progress
 from genmodels.errors import BadInput, Damaged
 from genmodels.files import inside, make, remove, root, written
 from genmodels.host import ownership
-from genmodels.models.base import GenerativeModel, build, check_size, half, load
+from genmodels.host.limits import limit
+from genmodels.models.base import GenerativeModel, build, half, load, weigh
 from genmodels.runs.folder import Folder
 from genmodels.runs.mending import mend
 from genmodels.runs.record import Parent, Plan, Status
@@ -42,7 +44,7 @@ from genmodels.training import distributed
 from genmodels.training.loop import Training
 from genmodels.training.settings import Settings
 
-__all__ = ["CHECKPOINTS", "Run", "bundled", "create", "every", "find", "fork", "root"]
+__all__ = ["CHECKPOINTS", "Run", "bundled", "check_size", "create", "every", "find", "fork", "root"]
 
 CHECKPOINTS = Path(__file__).resolve().parents[2] / "checkpoints"
 
@@ -179,6 +181,19 @@ def create(
             built.save(run.path / "snapshots" / str(parent.step), weights=half(start.state_dict()))
         plan.write(run.path)  # last: from now on it is a run
     return run
+
+
+def check_size(config: Mapping[str, Any]) -> None:
+    """Nothing, where this host allows a model as large as ``config`` describes; it is not built for that.
+
+    Raises:
+        BadInput: If it is larger, or ``config`` describes no model.
+    """
+    parameters, most = weigh(config)[0] / 2, limit("MAX_PARAMETERS")  # the fewest bytes are two each
+    if parameters > most:
+        raise BadInput(
+            f"This model has {parameters / 1e6:,.1f} million parameters: this host allows {most / 1e6:,.1f} million."
+        )
 
 
 def fork(

@@ -53,7 +53,7 @@ def history(run: str, steps: list[int], n: int = 400) -> Generator[float, None, 
 
     Returns:
         "step", (T,). On the plane "w1" (exact), "sliced", "estimate" of a WGAN's critic and "flow" of one under a
-        gradient penalty (NaN without one), (T,) each, of :func:`genmodels.instruments.gan.game.coverage`; "floor", mean and
+        gradient penalty (NaN without one), (T,) each, of :func:`.game.coverage`; "floor", mean and
         standard deviation of the exact distance of data to data. Where there are modes to count
         (:func:`reached`) "covered" and "close", (T,), "counts" of samples by mode (T, K) and "best", the share of the
         data themselves that is close to a mode.

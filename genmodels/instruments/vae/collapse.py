@@ -39,7 +39,7 @@ CURES: dict[str, tuple[dict[str, Any], str]] = {
 
 
 def cures(plan: Plan) -> dict[str, dict[str, Any]]:
-    """The arguments of :func:`genmodels.runs.store.create` for each of CURES, everything else as in a run's ``plan``."""
+    """What :func:`genmodels.runs.store.create` takes for each of CURES, everything else as in a run's ``plan``."""
     shared = {
         "model": plan.model,
         "data": plan.data,

@@ -8,7 +8,6 @@ import torch
 
 from genmodels.errors import BadInput
 from genmodels.instruments.gan import critics, game, modes
-from genmodels.jobs.tasks import TASKS
 from genmodels.metrics.distances import wasserstein1
 from genmodels.models.bigan import BiGAN
 from genmodels.models.gan import GAN, generator_loss
@@ -59,8 +58,6 @@ def test_history_is_the_coverage_of_each_snapshot(plane):
     assert (found["counts"].sum(1) == np.rint(100 * found["close"])).all()
     own = game.modes_covered(plane.test.x, plane.plane.modes, plane.plane.sigma).close
     assert found["best"] == pytest.approx(own, abs=0.01)
-    module, name = TASKS["gan-history"].split(":")
-    assert (module, name) == (modes.__name__, modes.history.__name__)
 
 
 def test_the_best_plan_has_the_exact_distance_and_is_a_permutation(plane):

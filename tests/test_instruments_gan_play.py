@@ -10,7 +10,6 @@ from genmodels import random
 from genmodels.errors import BadInput
 from genmodels.figures import DATA, SAMPLES
 from genmodels.instruments.gan import modes, turns
-from genmodels.jobs.tasks import TASKS
 from genmodels.runs import store
 from genmodels.runs.recorder import Recording
 from genmodels.runs.store import Run
@@ -67,8 +66,6 @@ def test_only_the_mover_moves(model):
     assert torch.equal(torch.as_tensor(found["points"][0]), before.sample(200, rng=random.generator(0)))
     again = played(run, "d3g2")
     assert all(np.array_equal(found[key], again[key]) for key in found)
-    module, name = TASKS["gan-play"].split(":")
-    assert (module, name) == (turns.__name__, turns.play.__name__)
 
 
 def test_each_player_gains_by_its_own_turns():

@@ -10,7 +10,6 @@ from torch import nn
 from genmodels.data.datasets import DATASETS
 from genmodels.errors import BadInput
 from genmodels.instruments.vae import plane as instruments
-from genmodels.jobs.tasks import TASKS
 from genmodels.metrics import likelihood
 from genmodels.models.vae import VAE
 from genmodels.runs import store
@@ -120,8 +119,3 @@ def test_what_cannot_be_integrated_or_held_is_said_in_one_sentence() -> None:
         next(instruments.density(plane.id, side=100_000))
     with pytest.raises(BadInput, match="side = 100000 is not a whole number from 2 to 1,000"):
         next(instruments.posterior(plane.id, 0, side=100_000))
-
-
-def test_both_are_tasks() -> None:
-    for name in ("density", "posterior"):
-        assert TASKS[f"vae-{name}"] == f"genmodels.instruments.vae.plane:{name}"

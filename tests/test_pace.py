@@ -5,7 +5,7 @@ import pytest
 from genmodels.data import mnist
 from genmodels.data.datasets import Data
 from genmodels.jobs import tasks
-from genmodels.jobs.tasks import TASKS, TaskJob
+from genmodels.jobs.tasks import TaskJob
 from genmodels.models.base import Preset
 from genmodels.models.vae import VAE
 from genmodels.runs import timing
@@ -42,25 +42,24 @@ def test_every_family_can_be_timed(name: str) -> None:
 
 
 def test_another_device_is_another_question(monkeypatch: pytest.MonkeyPatch) -> None:
-    tasks.ask("pace", **timing.question("vae", SMALL))
-    assert tasks.look("pace", **timing.question("vae", SMALL)) is not None
+    tasks.ask(timing.timed, **timing.question("vae", SMALL))
+    assert tasks.look(timing.timed, **timing.question("vae", SMALL)) is not None
     monkeypatch.setattr(timing, "device", lambda: "another")
-    assert tasks.look("pace", **timing.question("vae", SMALL)) is None
+    assert tasks.look(timing.timed, **timing.question("vae", SMALL)) is None
 
 
 def test_a_preset_has_its_time_in_the_menu_once_it_was_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(VAE, "presets", (SMALL, Preset("other", "mnist")))
     assert preset_time.labels(VAE)("small") == "small"
-    job = TaskJob(tasks.ask("pace", **timing.question("vae", SMALL)))
+    job = TaskJob(tasks.ask(timing.timed, **timing.question("vae", SMALL)))
     assert preset_time.labels(VAE)("small") == "small"  # not before it is measured
     while job.advance(1.0):
         pass
     job.close()
     label = preset_time.labels(VAE)
-    seconds = float(tasks.look("pace", **timing.question("vae", SMALL)).answer()["seconds"])
+    seconds = float(tasks.look(timing.timed, **timing.question("vae", SMALL)).answer()["seconds"])
     assert label("small") == f"small · {timing.worded(seconds)}"
     assert label("other") == "other"
-    assert TASKS["pace"] == "genmodels.runs.timing:timed"
 
 
 def test_nothing_is_downloaded_to_be_timed(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,6 +18,7 @@ from genmodels.errors import BadInput
 from genmodels.host import health as space
 from genmodels.host import limits, ownership
 from genmodels.host.limits import LIMITS, NONE, limit
+from genmodels.instruments.samples import samples
 from genmodels.jobs import queue, tasks
 from genmodels.jobs.watchdog import Watched
 from genmodels.jobs.worker import Worker
@@ -328,11 +329,11 @@ def test_a_visitor_waits_for_so_many_computations(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("GENMODELS_MAX_TASKS_A_VISITOR", "2")
     asked = []
     for seed in range(3):
-        asked.append(tasks.ask("samples", run="vae-digits-2d", n=1, seed=seed))
+        asked.append(tasks.ask(samples, run="vae-digits-2d", n=1, seed=seed))
         os.utime(asked[-1].path, (1000 + seed,) * 2)
     assert [one.state().status for one in asked] == ["cancelled", "queued", "queued"]
     monkeypatch.setattr(ownership, "_who", lambda: "b" * 40)
-    tasks.ask("samples", run="vae-digits-2d", n=1, seed=9)
+    tasks.ask(samples, run="vae-digits-2d", n=1, seed=9)
     assert asked[1].state().status == "queued"
     with pytest.raises(BadInput, match="may cancel it"):
         asked[1].cancel()
@@ -340,7 +341,7 @@ def test_a_visitor_waits_for_so_many_computations(monkeypatch: pytest.MonkeyPatc
 
 def test_a_computation_has_so_many_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GENMODELS_MAX_TASK_SECONDS", "0")
-    task, worker = tasks.ask("samples", run="ddpm-digits", n=4096, seed=0), Worker()
+    task, worker = tasks.ask(samples, run="ddpm-digits", n=4096, seed=0), Worker()
     while task.state().status in ("queued", "running"):
         worker.turn()
     assert task.state().status == "failed"

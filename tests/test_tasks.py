@@ -11,7 +11,8 @@ from genmodels.jobs import queue, tasks
 from genmodels.jobs.tasks import ask
 from genmodels.jobs.worker import Worker
 from genmodels.runs import store
-from genmodels.runs.record import Status
+
+__all__ = ["refuses", "squares"]
 
 
 def squares(n: int, seconds: float = 0.0):
@@ -33,8 +34,7 @@ def refuses(n: int):
 @pytest.fixture(autouse=True)
 def _tasks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GENMODELS_RUNS", str(tmp_path / "runs"))
-    for name in ("squares", "refuses"):
-        monkeypatch.setitem(tasks.TASKS, name, f"{__name__}:{name}")
+    monkeypatch.setattr(tasks, "HOMES", (*tasks.HOMES, __name__))
 
 
 def work(worker: Worker, done, seconds: float = 20) -> None:
@@ -46,48 +46,91 @@ def work(worker: Worker, done, seconds: float = 20) -> None:
 
 def test_an_answer_is_computed_once():
     worker = Worker()
-    task = ask("squares", n=5)
+    task = ask(squares, n=5)
     assert task.state().status == "queued"
     with pytest.raises(BadInput, match="not been computed"):
         task.answer()
     work(worker, lambda: task.is_done)
     assert task.answer()["squares"].tolist() == [0, 1, 4, 9, 16]
-    again = ask("squares", n=5)
+    again = ask(squares, n=5)
     assert again.id == task.id
     assert again.is_done
-    assert ask("squares", n=6).id != task.id
+    assert ask(squares, n=6).id != task.id
     assert not list(tasks.queue().glob(task.id))
 
 
 def test_it_shows_progress_and_can_be_cancelled():
     worker = Worker()
-    task = ask("squares", n=1000, seconds=0.01)
+    task = ask(squares, n=1000, seconds=0.01)
     work(worker, lambda: task.state().progress > 0)
     assert task.state().status == "running"
     task.cancel()
     worker.turn()
     assert task.state().status == "cancelled"
     assert worker.jobs == []
-    assert ask("squares", n=1000, seconds=0.01).state().status == "queued"
+    assert ask(squares, n=1000, seconds=0.01).state().status == "queued"
 
 
 def test_a_failure_is_said_in_words_and_can_be_asked_again():
     worker = Worker()
-    task = ask("refuses", n=7)
+    task = ask(refuses, n=7)
     work(worker, lambda: task.state().status == "failed")
     assert task.state().message == "n = 7 is too much."
     with pytest.raises(BadInput, match="n = 7 is too much"):
         task.answer()
-    assert ask("refuses", n=7).state().status == "queued"
-    with pytest.raises(BadInput, match="no task"):
-        ask("../../etc")
+    assert ask(refuses, n=7).state().status == "queued"
+
+
+@pytest.mark.parametrize(
+    "name", ["../../etc", "os:system", "genmodels.runs.store:create", "genmodels.instruments.samples:np", "", ":"]
+)
+def test_no_question_names_another_function(name: str):
+    with pytest.raises(BadInput, match="There is no computation"):
+        tasks.function_of(name)
+
+
+def test_every_instrument_that_takes_a_while_can_be_asked_for():
+    from genmodels.instruments.diffusion import bound, denoising, edits, score
+    from genmodels.instruments.gan import modes, turns
+    from genmodels.instruments.samples import samples
+    from genmodels.instruments.vae import geometry, latent_space, plane
+    from genmodels.runs import timing
+
+    everything = (
+        *(samples, timing.timed, latent_space.aggregate, latent_space.ladder, plane.density, plane.posterior),
+        *(geometry.gap, geometry.geodesic, modes.history, turns.play, denoising.denoised, denoising.compared),
+        *(denoising.judged, bound.every_term, score.field, score.density),
+        *(edits.redrawn, edits.filled, edits.interpolated),
+    )
+    for function in everything:
+        assert tasks.function_of(tasks.named(function)) is function
+
+
+def test_what_takes_a_model_is_given_that_of_the_run(monkeypatch: pytest.MonkeyPatch):
+    def weight(model, data, times: int):
+        yield 0.5
+        return {"mean": np.array(times * sum(float(p.detach().sum()) for p in model.parameters())), "n": len(data.test)}
+
+    monkeypatch.setattr(tasks, "function_of", lambda name: weight)
+    steps = tasks.steps_of("weight", {"run": "vae-digits-2d", "step": 380, "times": 2})
+    progress = []
+    while True:
+        try:
+            progress.append(next(steps))
+        except StopIteration as end:
+            found = end.value
+            break
+    assert progress == [0.0, 0.5]
+    run = store.find("vae-digits-2d")
+    assert found["mean"] == 2 * sum(float(p.detach().sum()) for p in run.model(380).parameters())
+    assert found["n"] == len(run.data().test)
 
 
 def test_it_takes_turns_with_a_run():
     worker = Worker()
     run = store.create("vae", "digits", arguments={"hidden": 16, "depth": 1}, settings={"steps": 100_000})
     queue.submit(run)
-    task = ask("squares", n=100, seconds=0.005)
+    task = ask(squares, n=100, seconds=0.005)
     work(worker, lambda: task.is_done)
     work(worker, lambda: run.metrics())
     assert run.state().status == "running"
@@ -97,7 +140,7 @@ def test_it_takes_turns_with_a_run():
 
 def test_a_closed_worker_leaves_it_to_the_next():
     worker = Worker()
-    task = ask("squares", n=1000, seconds=0.01)
+    task = ask(squares, n=1000, seconds=0.01)
     work(worker, lambda: task.state().status == "running")
     worker.closing = True
     worker.work()
@@ -109,14 +152,14 @@ def test_old_answers_go(monkeypatch):
     monkeypatch.setattr(tasks, "KEPT", 2)
     worker = Worker()
     for n in range(1, 6):
-        task = ask("squares", n=n)
+        task = ask(squares, n=n)
         work(worker, lambda task=task: task.is_done)
     assert len(list(tasks.folder().glob("*/answer.npz"))) == 3
 
 
 def test_a_marker_left_behind_does_not_begin_it_again():
     worker = Worker()
-    task = ask("squares", n=3)
+    task = ask(squares, n=3)
     work(worker, lambda: task.is_done)
     (tasks.queue() / task.id).touch()
     work(Worker(), lambda: not list(tasks.queue().glob(task.id)))
@@ -125,10 +168,10 @@ def test_a_marker_left_behind_does_not_begin_it_again():
 
 
 def test_one_that_was_lost_can_be_asked_again():
-    task = ask("squares", n=4)
-    task.say(status=Status.RUNNING)
+    task = ask(squares, n=4)
+    task.say(state="running")
     (tasks.queue() / task.id).unlink()
     assert task.state().status == "failed"
     assert "interrupted" in task.state().message
-    again = ask("squares", n=4)
+    again = ask(squares, n=4)
     work(Worker(), lambda: again.is_done)

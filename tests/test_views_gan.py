@@ -3,7 +3,7 @@
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from genmodels.instruments.gan import modes, turns
+from genmodels.instruments.gan import modes
 from genmodels.jobs import queue
 from genmodels.runs import store
 from genmodels.runs.recorder import Recording
@@ -12,6 +12,7 @@ from pages._ui.shared.moment import Moment
 from pages._ui.views.gan import beside, distance
 from pages._ui.views.gan import modes as gan_modes_view
 from pages._ui.views.gan import turns as gan_play_view
+from tests import answers
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
@@ -22,12 +23,12 @@ VIEWS = {
     "bigan": (*SHARED, "there_and_back", "drawn"),
 }
 WHERE = {
-    "plane": "gan",
-    "latent": "gan",
-    "game": "gan_play",
-    "modes": "gan_modes",
-    "distances": "gan_distance",
-    "critics": "gan_lab",
+    "plane": "game",
+    "latent": "game",
+    "game": "turns",
+    "modes": "modes",
+    "distances": "distance",
+    "critics": "critics",
     "there_and_back": "bigan",
     "drawn": "bigan",
 }
@@ -45,11 +46,11 @@ def trained(model: str, data: str, **arguments: object) -> Run:
 
 def drawn(run: Run, view: str, **link: str) -> AppTest:
     """The view, drawn as a page would."""
-    module, name = (WHERE[view], view) if view in WHERE else ("gan_theory", run.plan.model)
+    module, name = (WHERE[view], view) if view in WHERE else ("theory", run.plan.model)
     script = f"""
 from genmodels.runs import store as runs
 from pages._ui.shared.moment import Moment
-from pages._ui.views import {module}
+from pages._ui.views.gan import {module}
 {module}.{name}(Moment.of(runs.find({run.id!r})))
 """
     test = AppTest.from_string(script, default_timeout=60)
@@ -61,22 +62,12 @@ from pages._ui.views import {module}
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tasks are done here and now, and no worker is started."""
 
-    def answer_of(steps):
-        while True:
-            try:
-                next(steps)
-            except StopIteration as end:
-                return end.value
-
     def history(moment: Moment):
-        return answer_of(modes.history(moment.id, moment.run.snapshots(), 50))
-
-    def play(name, *, run, step, moves, **_):
-        return answer_of(turns.play(run, step, moves))
+        return answers.finish(modes.history(moment.id, moment.run.snapshots(), 50))
 
     for view in (distance, gan_modes_view):
         monkeypatch.setattr(view, "history", history)
-    monkeypatch.setattr(gan_play_view, "answer", play)
+    monkeypatch.setattr(gan_play_view, "answer", answers.at_once)
     monkeypatch.setattr(queue, "pool", lambda: None)
 
 

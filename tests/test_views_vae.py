@@ -1,6 +1,5 @@
 """Every instrument and the theory of a VAE draw what fits the run, or say what does not."""
 
-import importlib
 from typing import Any
 
 import numpy as np
@@ -8,15 +7,14 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from genmodels.errors import BadInput
 from genmodels.instruments.vae import collapse
 from genmodels.jobs import queue
-from genmodels.jobs.tasks import TASKS
 from genmodels.runs import store
 from genmodels.runs.recorder import Recording
 from genmodels.runs.store import Run
 from pages._ui.components.drawing_pad import Drawing
 from pages._ui.views.vae import drawing, geometry, latent_space, plane, priors
+from tests import answers
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
@@ -49,25 +47,11 @@ from pages._ui.views.vae import theory as vae_theory
     return test.run()
 
 
-def now(name: str, *, key: str, at_once: bool = False, **arguments: Any) -> dict[str, Any] | None:
-    """A task, done here."""
-    module, function = TASKS[name].split(":")
-    steps = getattr(importlib.import_module(module), function)(**arguments)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            return {one: np.asarray(array) for one, array in end.value.items()}
-        except BadInput as error:
-            st.warning(str(error))
-            return None
-
-
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tasks are done here and now, and no worker is started."""
     for module in (latent_space, geometry, plane, priors):
-        monkeypatch.setattr(module, "answer", now)
+        monkeypatch.setattr(module, "answer", answers.at_once)
     monkeypatch.setattr(queue, "pool", lambda: None)
     monkeypatch.setattr(st, "page_link", lambda *_, **__: None)  # there are no pages here
 

@@ -1,14 +1,16 @@
 """Tasks: what takes longer than a page may wait and is not a training. A worker does it, with progress and cancel.
 
-A task is a generator function that yields how far it is (0 to 1) and returns arrays by name. It is a function of its
-arguments, so what two visitors ask alike is computed once: the answer lies in ``runs/.tasks/<hash of the question>/``.
+A task is a generator function that yields how far it is (0 to 1) and returns arrays by name. One that takes a ``model``
+(and its ``data``) is asked about a run: it is given those of that run at that step. It is a function of what it takes,
+so what two visitors ask alike is computed once: the answer lies in ``runs/.tasks/<hash of the question>/``.
 """
 
 import hashlib
 import importlib
+import inspect
 import json
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from io import BytesIO
@@ -25,33 +27,16 @@ from genmodels.host.limits import limit
 from genmodels.jobs import pulse
 from genmodels.runs import disk, store
 from genmodels.runs.record import Record, Status
+from genmodels.text import quoted
 
-__all__ = ["TASKS", "Task", "TaskJob", "ask", "look", "queue"]
+__all__ = ["Instrument", "Task", "TaskJob", "ask", "look", "named", "queue"]
 
 Arrays = dict[str, npt.NDArray[Any]]
 
-TASKS: dict[str, str] = {
-    "pace": "genmodels.runs.timing:timed",
-    "samples": "genmodels.instruments.samples:samples",
-    "vae-density": "genmodels.instruments.vae.plane:density",
-    "vae-aggregate": "genmodels.instruments.vae.latent_space:aggregate",
-    "vae-posterior": "genmodels.instruments.vae.plane:posterior",
-    "vae-gap": "genmodels.instruments.vae.geometry:gap",
-    "vae-geodesic": "genmodels.instruments.vae.geometry:geodesic",
-    "vae-ladder": "genmodels.instruments.vae.latent_space:ladder",
-    "ddpm-denoise": "genmodels.instruments.diffusion.denoising:denoised",
-    "ddpm-samplers": "genmodels.instruments.diffusion.denoising:compared",
-    "ddpm-judged": "genmodels.instruments.diffusion.denoising:judged",
-    "ddpm-bound": "genmodels.instruments.diffusion.bound:every_term",
-    "ddpm-redraw": "genmodels.instruments.diffusion.edits:redrawn",
-    "ddpm-inpaint": "genmodels.instruments.diffusion.edits:filled",
-    "ddpm-interpolate": "genmodels.instruments.diffusion.edits:interpolated",
-    "ddpm-field": "genmodels.instruments.diffusion.score:field",
-    "ddpm-density": "genmodels.instruments.diffusion.score:density",
-    "gan-history": "genmodels.instruments.gan.modes:history",
-    "gan-play": "genmodels.instruments.gan.turns:play",
-}
-"""What can be asked: a name, and where its generator function is ("module:function"). Its arguments are JSON."""
+Instrument = Callable[..., Generator[float, None, Arrays]]
+
+HOMES = ("genmodels.instruments.", "genmodels.runs.timing")
+"""Where the functions of tasks live: no question can name another."""
 
 KEPT, KEPT_BYTES = 300, 2_000_000_000  # answers kept; the oldest go first
 MOST_DEATHS = 2
@@ -147,36 +132,76 @@ class Task:
         inside(queue(), self.id).unlink(missing_ok=True)
 
 
-def ask(name: str, **arguments: Any) -> Task:
-    """Ask for the task ``name``; where it was asked before, this is that one.
+def ask(function: Instrument, **arguments: Any) -> Task:
+    """Ask for what ``function`` computes of ``arguments``; where it was asked before, this is that task.
+
+    Args:
+        function: A public generator function of a module in HOMES.
+        arguments: JSON. Of one that takes a model of a run: ``run``, its id, ``step``, and what else it takes.
 
     Raises:
-        BadInput: If there is no such task, or it cannot be written down.
+        BadInput: If it cannot be written down.
     """
-    if name not in TASKS:
-        raise BadInput(f"There is no task {name!r}: it may be {', '.join(TASKS)}.")
-    task = look(name, **arguments)
+    task = look(function, **arguments)
     if task is None or task.state().status in (Status.FAILED, Status.CANCELLED):
         _forget_old()
         _let_go()
-        task = Task(_path(name, arguments))
+        task = Task(_path(function, arguments))
         with written(task.path):
             ownership.sign(task.path)
-            write_json(task.path / "task.json", {"task": name, "arguments": arguments}, durable=False)
+            write_json(task.path / "task.json", {"task": named(function), "arguments": arguments}, durable=False)
             pulse.forgive(task.id)
             task.say(status=Status.QUEUED, progress=0.0, message="", deaths=0)
             write(inside(queue(), task.id), b"", durable=False)
     return task
 
 
-def look(name: str, **arguments: Any) -> Task | None:
+def look(function: Instrument, **arguments: Any) -> Task | None:
     """The task, where it has been asked before."""
-    task = Task(_path(name, arguments))
+    task = Task(_path(function, arguments))
     return task if (task.path / "state.json").exists() else None
 
 
-def _path(name: str, arguments: dict[str, Any]) -> Path:
-    question = json.dumps({"task": name, "arguments": arguments}, sort_keys=True)
+def named(function: Instrument) -> str:
+    """What a task is called on disk: "module:function".
+
+    >>> from genmodels.instruments.samples import samples
+    >>> named(samples)
+    'genmodels.instruments.samples:samples'
+    """
+    return f"{function.__module__}:{function.__name__}"
+
+
+def function_of(name: str) -> Instrument:
+    """The function that :func:`named` this.
+
+    Raises:
+        BadInput: If it is no task.
+    """
+    home, _, function = name.partition(":")
+    if home.startswith(HOMES):
+        with suppress(ModuleNotFoundError):
+            module = importlib.import_module(home)
+            if function in module.__all__:
+                return getattr(module, function)
+    raise BadInput(f"There is no computation {quoted(name)}.")
+
+
+def steps_of(name: str, arguments: dict[str, Any]) -> Generator[float, None, Arrays]:
+    """The task itself: how far it is, step by step; then its arrays."""
+    function, values = function_of(name), dict(arguments)
+    takes = inspect.signature(function).parameters
+    if "run" in values and "run" not in takes:
+        run, step = store.find(values.pop("run")), values.pop("step", None)
+        yield 0.0
+        values["model"] = run.model(step)
+        if "data" in takes:
+            values["data"] = run.data()
+    return (yield from function(**values))
+
+
+def _path(function: Instrument, arguments: dict[str, Any]) -> Path:
+    question = json.dumps({"task": named(function), "arguments": arguments}, sort_keys=True)
     return inside(folder(), hashlib.sha256(question.encode()).hexdigest()[:32])
 
 
@@ -217,9 +242,7 @@ class TaskJob:
             self._stack.close()
             raise RuntimeError(f"Its worker died {deaths} times.")
         question = read_json(task.path / "task.json")
-        module, function = TASKS[question["task"]].split(":")
-        make = getattr(importlib.import_module(module), function)
-        self.steps: Generator[float, None, Arrays] = make(**question["arguments"])
+        self.steps = steps_of(question["task"], question["arguments"])
         task.say(status=Status.RUNNING, deaths=deaths)
 
     def ready(self, now: float) -> bool:

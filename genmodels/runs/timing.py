@@ -52,7 +52,7 @@ def is_here(data: str) -> bool:
 
 
 def question(model: str, preset: Preset) -> dict[str, Any]:
-    """What :func:`timed` is asked for a preset of ``model`` on this device: the arguments of the task "pace"."""
+    """What :func:`timed` is asked for a preset of ``model`` on this device: its arguments."""
     return {
         "model": model,
         "data": preset.data,

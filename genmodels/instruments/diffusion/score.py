@@ -1,8 +1,9 @@
 r"""Diffusion on the plane: the score that a model has learned beside the true one, and the density of what it makes.
 
 Noised data of a known law have a known law again, and with it a best possible answer ε*
-(:mod:`genmodels.data.noised`). The error of a network is then the sum of what nobody could know and what it has not learned, which stand at a right
-angle: :math:`E\|\epsilon - \hat\epsilon\|^2 = E\|\epsilon - \epsilon^*\|^2 + E\|\epsilon^* - \hat\epsilon\|^2`.
+(:mod:`genmodels.data.noised`). The error of a network is then the sum of what nobody could know and what it has not
+learned, which stand at a right angle:
+:math:`E\|\epsilon - \hat\epsilon\|^2 = E\|\epsilon - \epsilon^*\|^2 + E\|\epsilon^* - \hat\epsilon\|^2`.
 """
 
 from typing import Any

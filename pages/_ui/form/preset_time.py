@@ -46,7 +46,7 @@ def _name(cls: type[GenerativeModel]) -> str:
 
 def _timing(model: str, preset: Preset) -> Task | None:
     """The timing of a preset, where it has been asked for."""
-    return tasks.look("pace", **timing.question(model, preset))
+    return tasks.look(timing.timed, **timing.question(model, preset))
 
 
 def _say(model: str, preset: Preset, going: bool) -> None:
@@ -67,7 +67,7 @@ def _say(model: str, preset: Preset, going: bool) -> None:
 def _ask(model: str, presets: list[Preset]) -> None:
     for preset in presets:
         try:
-            tasks.ask("pace", **timing.question(model, preset))
+            tasks.ask(timing.timed, **timing.question(model, preset))
         except BadInput:  # a shared host computes only so much at once for a visitor
             return
 

@@ -10,7 +10,7 @@ import streamlit as st
 from genmodels import figures, images
 from genmodels.hyperparameters import Hyperparameter, Only
 from genmodels.instruments import data as instruments
-from genmodels.instruments.samples import options
+from genmodels.instruments.samples import options, samples
 from pages._ui.components.image_grid import image_grid
 from pages._ui.form import url_widgets
 from pages._ui.form.form import hyperparameters, read_url
@@ -33,10 +33,10 @@ def sampling(moment: Moment) -> None:
         seed = url_widgets.number("seed", 0, url_widgets.SEEDS, 0, key="sample_seed")
         label = url_widgets.choice_of_many("class", names, key="label") if classes else "any"
     how = hyperparameters(options(type(moment.model)), prefix="how_")
-    wanted: dict[str, Any] = {"run": moment.id, "n": int(n), "seed": int(seed), "step": moment.step, "how": how}
+    wanted: dict[str, Any] = {"n": int(n), "seed": int(seed), "how": how}
     if label != "any":
         wanted["label"] = names.index(label) - 1
-    found = answer("samples", key="samples", at_once=True, **wanted)
+    found = answer(samples, key="samples", at_once=True, moment=moment, **wanted)
     if found is not None:
         _show(moment, found["x"], int(seed))
 

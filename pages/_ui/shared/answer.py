@@ -1,5 +1,8 @@
 """What takes a while and is no training: asked for, waited for with progress and cancel, shown when it is there."""
 
+import functools
+import inspect
+from collections.abc import Callable
 from typing import Any
 
 import numpy.typing as npt
@@ -8,29 +11,53 @@ import streamlit as st
 from genmodels.errors import BadInput
 from genmodels.host import ownership
 from genmodels.jobs import queue, tasks
+from genmodels.jobs.tasks import Instrument
 from genmodels.runs.record import Status
+from pages._ui.shared.moment import Moment
 
-__all__ = ["answer"]
+__all__ = ["answer", "seen"]
 
 
-def answer(name: str, *, key: str, at_once: bool = False, **arguments: Any) -> dict[str, npt.NDArray[Any]] | None:
-    """The answer of a task, or None while it is not there: then a button asks for it, or its progress is shown.
+def seen(function: Callable[..., Any], moment: Moment, **arguments: Any) -> Any:
+    """``function(model, …)`` of a moment at once: computed once for all who look. For what takes no time to speak of.
 
     Args:
-        name: Of TASKS.
+        function: Takes ``model``, and ``data`` if it wants them.
+        moment: Whose model and data.
+        arguments: What else it takes; whatever can be the key of a dictionary.
+    """
+    return _seen(function, moment, tuple(sorted(arguments.items())))
+
+
+@functools.lru_cache(maxsize=256)
+def _seen(function: Callable[..., Any], moment: Moment, arguments: tuple[tuple[str, Any], ...]) -> Any:
+    wants_data = "data" in inspect.signature(function).parameters
+    return function(moment.model, *([moment.data] if wants_data else []), **dict(arguments))
+
+
+def answer(
+    function: Instrument, *, key: str, at_once: bool = False, moment: Moment | None = None, **arguments: Any
+) -> dict[str, npt.NDArray[Any]] | None:
+    """What a worker computes, or None while it is not there: then a button asks for it, or its progress is shown.
+
+    Args:
+        function: The task, see :mod:`genmodels.jobs.tasks`.
         key: Identity of the widgets.
         at_once: Ask without a button.
-        arguments: The task's.
+        moment: The run and the step that it is asked about.
+        arguments: What else it takes.
     """
     queue.pool()
-    known = tasks.look(name, **arguments)
+    if moment is not None:
+        arguments |= {"run": moment.id, "step": moment.step}
+    known = tasks.look(function, **arguments)
     if known is None or known.state().status in (Status.CANCELLED, Status.FAILED):
         if known is not None and known.state().status is Status.FAILED:
             st.warning(known.state().message)
         if not (at_once and known is None) and not st.button("Compute it", key=f"{key}-ask", type="primary"):
             return None
         try:
-            known = tasks.ask(name, **arguments)
+            known = tasks.ask(function, **arguments)
         except BadInput as error:  # of a disk that takes nothing, say
             st.warning(str(error))
             return None

@@ -10,6 +10,7 @@ from genmodels import figures
 from genmodels import images as pictures
 from genmodels.hyperparameters import declared
 from genmodels.instruments.diffusion import denoising as instruments
+from genmodels.instruments.diffusion.bound import every_term
 from genmodels.instruments.samples import options
 from genmodels.metrics import judge
 from genmodels.probability.samplers import SAMPLERS, SPACINGS, STOCHASTIC
@@ -100,7 +101,7 @@ def denoise(moment: Moment) -> None:
     wanted: dict[str, Any] = {"n": int(n), "seed": int(seed), "how": how}
     if label != "any":
         wanted["label"] = names.index(label) - 1
-    found = answer("ddpm-denoise", run=moment.id, step=moment.step, key="denoise", at_once=True, **wanted)
+    found = answer(instruments.denoised, moment=moment, key="denoise", at_once=True, **wanted)
     if found is None:
         return
     st.caption(
@@ -133,7 +134,7 @@ def samplers(moment: Moment) -> None:
         spacing = url_widgets.choice("spacing of the times", ("auto", *SPACINGS), "auto", key="spacing")
     n = 8 if moment.model.is_image else 600
     wanted: dict[str, Any] = {"n": n, "seed": int(seed), "spacing": spacing}
-    found = answer("ddpm-samplers", run=moment.id, step=moment.step, key="samplers", **wanted)
+    found = answer(instruments.compared, moment=moment, key="samplers", **wanted)
     if found is None:
         return
     st.caption(
@@ -169,7 +170,7 @@ def _judged(moment: Moment, seed: int, spacing: str) -> None:
     st.markdown("**Quality**, as a classifier that was trained on the data sees it")
     n = url_widgets.choice("samples of each", (100, 200, 500), 200, key="judged_n")
     wanted: dict[str, Any] = {"n": int(n), "seed": seed, "spacing": spacing}
-    found = answer("ddpm-judged", run=moment.id, step=moment.step, key="judged", **wanted)
+    found = answer(instruments.judged, moment=moment, key="judged", **wanted)
     if found is None:
         return
     asked = found["evaluations"]
@@ -232,7 +233,7 @@ def bound(moment: Moment) -> None:
     """Every term of the variational bound, and their sum."""
     key, counts = ("bound_n", [4, 16, 64]) if moment.model.is_image else ("bound_points", [64, 256, 1000])
     n = url_widgets.choice("test examples", counts, counts[0], key=key)
-    found = answer("ddpm-bound", run=moment.id, step=moment.step, key="bound", n=int(n))
+    found = answer(every_term, moment=moment, key="bound", n=int(n))
     if found is None:
         return
     _sum(found)

@@ -56,7 +56,7 @@ def _redraw(moment: Moment) -> None:
         seed = url_widgets.number("seed", 0, url_widgets.SEEDS, 0, key="edit_seed")
     t = max(1, round(share / 100 * moment.model.T))
     wanted = {"example": example, "t": t, "seed": int(seed), "n": 9}
-    found = answer("ddpm-redraw", run=moment.id, step=moment.step, key="redraw", at_once=True, **wanted)
+    found = answer(instruments.redrawn, moment=moment, key="redraw", at_once=True, **wanted)
     if found is None:
         return
     st.caption(
@@ -73,7 +73,7 @@ def _fill(moment: Moment) -> None:
         resample = url_widgets.slider("repeats of each step", 1, 20, 5, key="resample", width=200)
         seed = url_widgets.number("seed", 0, url_widgets.SEEDS, 0, key="edit_seed")
     wanted = {"example": example, "hidden": hidden, "seed": int(seed), "n": 9, "resample": int(resample)}
-    found = answer("ddpm-inpaint", run=moment.id, step=moment.step, key="fill", at_once=True, **wanted)
+    found = answer(instruments.filled, moment=moment, key="fill", at_once=True, **wanted)
     if found is None:
         return
     st.caption(
@@ -88,7 +88,7 @@ def _interpolate(moment: Moment) -> None:
         first = _example(moment, "from test example", "edit_example")
         second = _example(moment, "to", "edit_second", 1)
     wanted = {"first": first, "second": second, "n": 11}
-    found = answer("ddpm-interpolate", run=moment.id, step=moment.step, key="interpolate", at_once=True, **wanted)
+    found = answer(instruments.interpolated, moment=moment, key="interpolate", at_once=True, **wanted)
     if found is None:
         return
     st.caption(

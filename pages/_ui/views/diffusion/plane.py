@@ -22,7 +22,7 @@ def plane(moment: Moment) -> None:
     if moment.model.is_image:
         st.info("The field and the density are drawn for points of the plane. Choose such data to see them.")
         return
-    found = answer("ddpm-field", run=moment.id, step=moment.step, key="field", at_once=True)
+    found = answer(score.field, moment=moment, key="field", at_once=True)
     if found is None:
         return
     known, half = "map" in found, float(found["half"])
@@ -79,7 +79,7 @@ def _learning(moment: Moment, found: Mapping[str, Array], known: bool) -> None:
     plot(figure, key="field-error")
     st.caption("At a right angle: E‖ε − ε̂‖² = E‖ε − ε*‖² + E‖ε* − ε̂‖². Only the last part can be learned away.")
     st.markdown("##### The density that the model has learned")
-    dense = answer("ddpm-density", run=moment.id, step=moment.step, key="density")
+    dense = answer(score.density, moment=moment, key="density")
     if dense is not None:
         _density(dense)
 

@@ -5,6 +5,7 @@ import streamlit as st
 
 from genmodels import figures
 from genmodels.instruments.gan import critics as lab
+from genmodels.instruments.gan import modes
 from pages._ui.shared.answer import answer
 from pages._ui.shared.moment import Moment
 from pages._ui.shared.plot import plot
@@ -20,7 +21,7 @@ def _transport(moment: Moment) -> lab.Transport:
 
 def history(moment: Moment) -> dict[str, np.ndarray] | None:
     """What the samples of every snapshot miss; None while it is being computed."""
-    return answer("gan-history", key="history", run=moment.id, steps=moment.run.snapshots())
+    return answer(modes.history, key="history", run=moment.id, steps=moment.run.snapshots())
 
 
 def distances(moment: Moment) -> None:

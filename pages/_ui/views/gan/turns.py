@@ -36,7 +36,7 @@ def game(moment: Moment) -> None:
     except BadInput as error:
         st.warning(str(error))
         return
-    found = answer("gan-play", key="play", at_once=True, run=moment.id, step=moment.step, moves=moves)
+    found = answer(lab.play, key="play", at_once=True, moment=moment, moves=moves)
     if found is None:
         return
     left, right = st.columns(2, gap="medium")

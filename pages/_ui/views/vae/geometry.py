@@ -62,7 +62,7 @@ def close_the_gap(moment: Moment) -> None:
         "The encoder guesses q(z | x) for every x at once. Refined for this x alone, by gradient ascent on μ and σ, "
         "the ELBO climbs: that climb is the amortization gap. What is left to log p(x) is the price of a Gaussian q."
     )
-    found = answer("vae-gap", key="gap", run=moment.id, example=int(example), step=moment.step)
+    found = answer(geometry.gap, key="gap", run=moment.id, example=int(example), step=moment.step)
     if found is None:
         return
     steps = np.arange(len(found["elbo"]))

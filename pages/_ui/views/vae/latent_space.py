@@ -6,6 +6,7 @@ import streamlit as st
 from genmodels import figures
 from genmodels import images as pictures
 from genmodels.instruments.vae import latent_space as instruments
+from genmodels.instruments.vae.geometry import geodesic
 from pages._ui.components.image_grid import image_grid
 from pages._ui.components.latent_pad import Encoded, latent_pad
 from pages._ui.components.scrubber import scrubber
@@ -87,7 +88,7 @@ def prior_and_posterior(moment: Moment) -> None:
     if moment.model.latent_dim != 2:
         st.info(f"This map needs two latent dimensions; this model has {moment.model.latent_dim}.")
         return
-    found = answer("vae-aggregate", key="aggregate", at_once=True, run=moment.id, step=moment.step)
+    found = answer(instruments.aggregate, key="aggregate", at_once=True, moment=moment)
     if found is None:
         return
     st.caption(
@@ -160,9 +161,7 @@ def path(moment: Moment) -> None:
         st.caption(
             "The way along which the picture changes least: the straight line, pulled tight on the decoder's surface."
         )
-        found = answer(
-            "vae-geodesic", key="geodesic", run=moment.id, step=moment.step, first=int(first), second=int(second)
-        )
+        found = answer(geodesic, key="geodesic", moment=moment, first=int(first), second=int(second))
         if found is None:
             return
         film = found["x"]
@@ -198,7 +197,7 @@ def dimensions(moment: Moment) -> None:
 
 def bound(moment: Moment) -> None:
     """The ladder of bounds, and which dimensions are used."""
-    found = answer("vae-ladder", run=moment.id, step=moment.step, key="ladder")
+    found = answer(instruments.ladder, moment=moment, key="ladder")
     if found is None:
         return
     k, iwae = found["k"], found["iwae"]

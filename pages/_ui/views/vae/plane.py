@@ -6,6 +6,7 @@ import streamlit as st
 
 from genmodels import figures, images
 from genmodels.instruments.vae import geometry
+from genmodels.instruments.vae import plane as instruments
 from pages._ui.components.image_grid import image_grid
 from pages._ui.form import url_widgets
 from pages._ui.shared.answer import answer
@@ -26,7 +27,7 @@ def density(moment: Moment) -> None:
     st.caption(
         r"p(x) = ∫ p(x | z) p(z) dz, integrated over a grid of z for every point of the map: no samples, no estimate."
     )
-    found = answer("vae-density", key="density", at_once=True, run=moment.id, step=moment.step)
+    found = answer(instruments.density, key="density", at_once=True, moment=moment)
     if found is None:
         return
     extent = tuple(found["extent"].tolist())
@@ -60,9 +61,7 @@ def true_posterior(moment: Moment) -> None:
     most = len(moment.data.test) - 1
     example = url_widgets.number("test example", 0, most, 0, key="posterior_example", width=180)
     st.latex(r"\log p(x) = \text{ELBO} + KL(q(z \mid x) \,\|\, p(z \mid x))")
-    found = answer(
-        "vae-posterior", key="posterior", at_once=True, run=moment.id, step=moment.step, example=int(example)
-    )
+    found = answer(instruments.posterior, key="posterior", at_once=True, moment=moment, example=int(example))
     if found is None:
         return
     left, right = st.columns([2, 3])

@@ -60,7 +60,9 @@ def _shipped() -> None:
             if run is None:
                 continue
             with place:
-                found = answer("vae-aggregate", key=f"shipped-{prior}", at_once=True, run=run.id, side=SIDE, n=SHOWN)
+                found = answer(
+                    instruments.aggregate, key=f"shipped-{prior}", at_once=True, run=run.id, side=SIDE, n=SHOWN
+                )
                 if found is None:
                     continue
                 measures = read_json(run.path / "measures.json")

@@ -1,7 +1,9 @@
 """The page of a model, the same for all families: settings, train, explore, sample, theory."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
 
 import streamlit as st
 
@@ -15,30 +17,32 @@ from pages._ui.form.lesson import is_shown, link_menu, say_what_is_unknown
 from pages._ui.page.sampling import sampling
 from pages._ui.page.train_panel import live
 from pages._ui.shared.moment import Moment
+from pages._ui.views.common.everybody import View, for_everybody
 
 __all__ = ["page"]
 
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 TABS = ("Explore", "Sample", "Theory")
 
 
 def page(
     model: str,
     *,
-    first: Sequence[str],
-    units: Mapping[str, str],
-    panels: Sequence[str],
-    explore: Mapping[str, Callable[[Moment], None]],
-    theory: Callable[[Moment], None],
+    first: Sequence[str] | None = None,
+    units: Mapping[str, str] = NOTHING,
+    panels: Sequence[str] = (),
+    explore: Mapping[str, View] = NOTHING,
+    theory: View | None = None,
 ) -> None:
     """Draw everything under the title.
 
     Args:
         model: A name of MODELS.
-        first: Hyperparameters that are always in sight.
-        units: The unit of each term.
+        first: Hyperparameters that are always in sight; the first four otherwise.
+        units: The unit of each term whose name does not end in it.
         panels: Terms whose curves come first.
-        explore: The family's instruments by name.
-        theory: The theory panel.
+        explore: The family's instruments by name. What a model can do for nothing comes after them.
+        theory: The theory panel, where there is one.
     """
     start, cls = time.monotonic(), model_class(model)
     settings = ["preset", "data", *declared(cls), *declared(Settings)]
@@ -54,36 +58,24 @@ def page(
 
 
 def _panels(
-    model: str,
-    settings: Sequence[str],
-    moment: Moment,
-    explore: Mapping[str, Callable[[Moment], None]],
-    theory: Callable[[Moment], None],
+    model: str, settings: Sequence[str], moment: Moment, explore: Mapping[str, View], theory: View | None
 ) -> None:
     """What is a function of the moment; a choice in it draws it alone again."""
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-        tabs = [tab for tab in TABS if is_shown(tab.lower())]
+        tabs = [tab for tab in TABS if is_shown(tab.lower()) and (theory or tab != "Theory")]
         tab = url_widgets.choice("view", tabs, tabs[0], key="view", bare=True) if tabs else None
         place = st.container(width="content")
     try:
-        _panel_of(tab, moment, explore, theory)
+        match tab:
+            case "Sample":
+                sampling(moment)
+            case "Theory" if theory:
+                theory(moment)
+            case "Explore":
+                views = {**explore, **for_everybody(moment)}
+                names = list(views)
+                views[url_widgets.choice("instrument", names, names[0], key="instrument", bare=True)](moment)
     except BadInput as error:  # of a model without its data, say
         st.info(str(error))
     with place:  # last, for it tells what the rest has chosen
         link_menu(model, settings, run=moment.id)
-
-
-def _panel_of(
-    tab: str | None,
-    moment: Moment,
-    explore: Mapping[str, Callable[[Moment], None]],
-    theory: Callable[[Moment], None],
-) -> None:
-    match tab:
-        case "Sample":
-            sampling(moment)
-        case "Theory":
-            theory(moment)
-        case "Explore":
-            names = list(explore)
-            explore[url_widgets.choice("instrument", names, names[0], key="instrument", bare=True)](moment)

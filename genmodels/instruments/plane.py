@@ -1,0 +1,63 @@
+"""The density that a model of the plane has learned, of whoever has one, beside the true density."""
+
+import math
+from collections.abc import Generator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from genmodels.data.datasets import DATASETS, Data
+from genmodels.errors import BadInput
+from genmodels.models.capabilities import Density, has
+
+__all__ = ["cells", "density"]
+
+ROWS = 500  # points whose density is computed at once
+
+
+def cells(half: float, side: int) -> Tensor:
+    """The middles of side² cells of [−half, half]², x₂ by rows, rising, shape (side², 2)."""
+    middles = (torch.arange(side) + 0.5) / side * 2 * half - half
+    x2, x1 = torch.meshgrid(middles, middles, indexing="ij")
+    return torch.stack([x1, x2], -1).reshape(-1, 2)
+
+
+def density(
+    model: Any, data: Data, side: int = 72, n: int = 1500
+) -> Generator[float, None, dict[str, npt.NDArray[Any]]]:
+    """p(x) as learned and as it is. A task.
+
+    Returns:
+        "learned" and, where it is known, "true": (side, side), x₂ by rows, rising; "extent", left to top; "mass", the
+        sum of what was learned over that square; and "kl": KL(true ‖ learned) = E log p(x) − log q(x), in nats, over
+        ``n`` test points, with its standard error.
+
+    Raises:
+        BadInput: If the model has no density of points, or ``side`` is beyond 400.
+    """
+    if model.is_image or not has(model, Density):
+        raise BadInput("A density can be drawn of a model of points of the plane that knows its density.")
+    if not 2 <= side <= 400:
+        raise BadInput(f"side = {side} is not a whole number from 2 to 400: the map has side × side cells.")
+    half = DATASETS[data.name].extent
+    grid = cells(half, side)
+    test = data.test.x[torch.randperm(len(data.test), generator=torch.Generator().manual_seed(0))[:n]].cpu()
+    x, parts = torch.cat([grid, test]), list[Tensor]()
+    for part in x.split(ROWS):
+        yield len(parts) * ROWS / len(x)
+        parts.append(model.log_prob(part.to(model.device)).detach().cpu().double())
+    log_q = torch.cat(parts)
+    learned = log_q[: len(grid)].exp().view(side, side)
+    found = {
+        "learned": learned.numpy(),
+        "extent": np.array([-half, half] * 2),
+        "mass": np.array(float(learned.sum()) * (2 * half / side) ** 2),
+    }
+    if data.log_prob is not None:
+        gap = data.log_prob(test).double() - log_q[len(grid) :]
+        found["true"] = data.log_prob(grid).exp().view(side, side).numpy()
+        found["kl"] = np.array([gap.mean().item(), gap.std().item() / math.sqrt(len(gap))])
+    return found

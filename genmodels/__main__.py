@@ -1,11 +1,17 @@
-"""``python -m genmodels``: see :mod:`genmodels.cli.parser`."""
+"""``python -m genmodels``, and the command ``genmodels``: see :mod:`genmodels.cli.parser`."""
 
 import sys
 
 from genmodels.cli.parser import main
 from genmodels.host import allocator
 
-if __name__ == "__main__":
+
+def run() -> None:
+    """Run one command, and end with its exit code."""
     if {"train", "resume"} & set(sys.argv[1:2]):
         allocator.restart()
     sys.exit(main())
+
+
+if __name__ == "__main__":
+    run()

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 __all__ = [
+    "BUNDLE",
+    "CHECKPOINTS",
     "FULL",
     "append",
     "held",
@@ -44,6 +46,16 @@ __all__ = [
 FULL = (errno.ENOSPC, errno.EDQUOT)
 LOCK = ".lock"
 TRASH = ".trash"  # a folder goes there at once, and from there in its time
+
+
+def _bundle() -> Path:
+    package = Path(__file__).resolve().parent
+    return package / "bundle" if (package / "bundle").is_dir() else package.parent
+
+
+BUNDLE = _bundle()
+"""What ships beside the library: app.py, pages/, checkpoints/. In a checkout its top; in a package, a folder of it."""
+CHECKPOINTS = BUNDLE / "checkpoints"
 
 
 def sync(path: Path) -> None:

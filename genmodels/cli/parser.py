@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from genmodels.cli import commands, hub, remote
+from genmodels.cli.app import app
 from genmodels.errors import BadInput, TrainingFailed
 from genmodels.files import FULL
 from genmodels.hyperparameters import Switch, declared
@@ -215,6 +216,12 @@ def add_checkpoints(parser: Parser) -> None:
     add_json(parser)
 
 
+def add_app(parser: Parser) -> None:
+    """For ``app``."""
+    parser.add_argument("--port", type=int, default=8501, help="where it answers (default 8501)")
+    parser.add_argument("--address", default="127.0.0.1", help="127.0.0.1: this computer alone; 0.0.0.0: everybody")
+
+
 def add_pull(parser: Parser) -> None:
     """For ``pull``."""
     parser.add_argument(
@@ -233,6 +240,7 @@ def add_push(parser: Parser) -> None:
 
 
 COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], int | None], Callable[[Parser], None]]] = {
+    "app": (app, add_app),
     "models": (commands.models, add_model),
     "datasets": (commands.datasets, add_json),
     "runs": (commands.runs, add_json),

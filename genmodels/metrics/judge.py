@@ -27,13 +27,12 @@ from torch import Tensor, nn
 from genmodels import random
 from genmodels.data.datasets import DATASETS, Data, load
 from genmodels.errors import BadInput
-from genmodels.files import read_json, write, write_json
+from genmodels.files import CHECKPOINTS, read_json, write, write_json
 from genmodels.metrics import floors
 from genmodels.metrics.distances import frechet_distance, inception_score, kid, precision_recall
 
 __all__ = ["Judge", "Quality", "Seen", "floor", "judge", "judges", "quality"]
 
-CHECKPOINTS = Path(__file__).resolve().parents[2] / "checkpoints"
 AT_ONCE = 500  # pictures in one pass
 
 

@@ -8,12 +8,12 @@ import numpy as np
 import numpy.typing as npt
 
 from genmodels.errors import BadInput
+from genmodels.files import CHECKPOINTS
 from genmodels.images import Sprite, sprite, tile
 from genmodels.runs.record import Plan, State, Status
 
 __all__ = ["CHECKPOINTS", "FIRST", "Piece", "pieces"]
 
-CHECKPOINTS = Path(__file__).resolve().parents[2] / "checkpoints"
 FIRST = ("vae-mnist-2d", "gan-mnist", "wgan-mnist-gp", "bigan-mnist", "ddpm-mnist")
 """What a first page shows: every family on the same data."""
 

@@ -32,7 +32,7 @@ from genmodels import __version__
 from genmodels.data import datasets
 from genmodels.data.mnist import Progress
 from genmodels.errors import BadInput, Damaged
-from genmodels.files import inside, make, remove, root, written
+from genmodels.files import CHECKPOINTS, inside, make, remove, root, written
 from genmodels.host import ownership
 from genmodels.host.limits import limit
 from genmodels.models.base import GenerativeModel, build, half, load, weigh
@@ -45,8 +45,6 @@ from genmodels.training.loop import Training
 from genmodels.training.settings import Settings
 
 __all__ = ["CHECKPOINTS", "Run", "bundled", "check_size", "create", "every", "find", "fork", "root"]
-
-CHECKPOINTS = Path(__file__).resolve().parents[2] / "checkpoints"
 
 
 class Run(Folder):

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from genmodels.data.datasets import Data
-from genmodels.instruments import samples
+from genmodels.instruments import codes, neighbours, samples
+from genmodels.instruments import plane as generic_plane
 from genmodels.instruments.diffusion import bound, denoising, edits, score
 from genmodels.instruments.gan import critics, game, modes, turns
 from genmodels.instruments.vae import collapse, drawing, geometry, latent_space, plane
@@ -90,6 +91,14 @@ CALLS: list[tuple[str, Call]] = [
     ("gan-classes", lambda run, m, d: modes.history(run, [0], 9)),
     ("gan-classes", lambda run, m, d: modes.count(store.find(run), 0, 9)),
     ("wgan", lambda run, m, d: turns.play(run, 0, "d1g1")),
+    ("vae", lambda run, m, d: neighbours.neighbours(m, d, n=3, k=2)),
+    ("ddpm-points", lambda run, m, d: neighbours.neighbours(m, d, n=3, k=2)),
+    ("ddpm-points", lambda run, m, d: generic_plane.density(m, d, side=4, n=9)),
+    ("gan", lambda run, m, d: codes.latent_map(m, d, 3)),
+    ("bigan", lambda run, m, d: codes.latent_map(m, d, 3)),
+    ("bigan", lambda run, m, d: codes.encoded(m, d, 9)),
+    ("bigan", lambda run, m, d: codes.path(m, d, 0, 1, frames=3)),
+    ("gan", lambda run, m, d: codes.path(m, d, 0, 1, frames=3, arc=True)),
 ]
 
 
@@ -152,12 +161,13 @@ NO_MODEL = {  # functions of numbers, of a plan or of the data alone, and parts 
         latent_space.examples,
     ),
     *(collapse.cures, geometry.ellipses, plane.gap, drawing.frame),
+    *(codes.linear, codes.spherical, generic_plane.cells),
 }
 
 
 def test_no_instrument_is_left_out() -> None:
     modules = [denoising, bound, edits, game, critics, modes, turns]
-    modules += [samples, score, latent_space, collapse, geometry, plane, drawing]
+    modules += [codes, neighbours, generic_plane, samples, score, latent_space, collapse, geometry, plane, drawing]
     names = {(module.__name__, name) for module in modules for name in module.__all__}
     public = {(module, name) for module, name in names if inspect.isfunction(getattr(sys.modules[module], name))}
     called = {(one.__globals__[c[0]].__name__, c[1]) for _, one in CALLS for c in [one.__code__.co_names]}

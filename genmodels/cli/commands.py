@@ -105,7 +105,7 @@ def slug(title: str) -> str:
 
 def train(arguments: Arguments) -> int:
     """Train a model on data: a new run, which the app shows too."""
-    from genmodels.data import datasets as data
+    from genmodels.data.datasets import load
     from genmodels.runs import store
 
     cls = model_class(arguments.model)
@@ -119,7 +119,7 @@ def train(arguments: Arguments) -> int:
         raise BadInput(f"{out} is a file: --out takes the folder of the new run.")
 
     def make() -> "Run":
-        data.load(name, progress=Progress().of)
+        load(name, progress=Progress().of)
         what = {"arguments": model, "settings": settings, "title": arguments.title, "device": arguments.device}
         return store.create(arguments.model, name, folder=out, **what)
 
@@ -232,7 +232,7 @@ def sample(arguments: Arguments) -> None:
 
 def evaluate(arguments: Arguments) -> None:
     """Measure a model on the test set: one JSON object."""
-    from genmodels.data import datasets as data
+    from genmodels.data.datasets import load as load_data
     from genmodels.metrics.evaluate import measures
     from genmodels.models.base import load
     from genmodels.training.distributed import device, settle_threads
@@ -243,19 +243,18 @@ def evaluate(arguments: Arguments) -> None:
     model = load(folder, device=place)
     name, what = data_of(folder, arguments.data)
     progress = Progress()
-    loaded = data.load(name, what, device=place, progress=progress.of)
+    loaded = load_data(name, what, device=place, progress=progress.of)
     found = measures(model, loaded, n=arguments.n, k=arguments.k, seed=arguments.seed, progress=progress.of)
     print(json.dumps({"model": model.name, "data": name, "seed": arguments.seed, **found}))
 
 
 def manner(model: "GenerativeModel", arguments: Arguments) -> dict[str, Any]:
     """How ``model`` is to sample: what its ``sample`` declares, or (a DDPM's) what its ``trajectory`` does."""
-    cls = type(model)
-    parameters = inspect.signature(cls.sample).parameters
-    open_ended = any(one.kind == inspect.Parameter.VAR_KEYWORD for one in parameters.values())
+    from genmodels.instruments.samples import options
+
     values = pairs(arguments.set)
-    checked = check(getattr(cls, "trajectory", cls.sample) if open_ended else cls.sample, values)
-    if arguments.draw and "draw" not in parameters:
+    checked = check(options(type(model)), values)
+    if arguments.draw and "draw" not in inspect.signature(type(model).sample).parameters:
         raise BadInput(f"--draw is for models that draw x from p(x | z): a {model.name} gives x itself.")
     return {name: checked[name] for name in values} | ({"draw": True} if arguments.draw else {})
 

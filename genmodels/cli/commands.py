@@ -70,9 +70,9 @@ def runs(arguments: Arguments) -> None:
     for run in every():
         with suppress(BadInput):  # deleted in this instant
             rows.append({"run": run.id, "state": (state := run.state()).status, "step": state.step, "title": run.title})
-    show(
-        rows + [{"run": run.id, "state": "damaged", "step": 0, "title": why} for run, why in damaged()], arguments.json
-    )
+    for run, why in damaged():
+        rows.append({"run": run.id, "state": "damaged", "step": 0, "title": why})
+    show(rows, arguments.json)
 
 
 def show(rows: Sequence[Mapping[str, Any]], as_json: bool = False) -> None:
@@ -238,8 +238,7 @@ def evaluate(arguments: Arguments) -> None:
     from genmodels.training.distributed import device, settle_threads
 
     settle_threads(many=True)
-    place = device(arguments.device)
-    folder = folder_of(arguments)
+    place, folder = device(arguments.device), folder_of(arguments)
     model = load(folder, device=place)
     name, what = data_of(folder, arguments.data)
     progress = Progress()
@@ -317,6 +316,5 @@ def data_of(folder: Path, name: str | None) -> tuple[str, dict[str, Any]]:
         return name, {}
     for path in (folder, *folder.resolve().parents[:2]):  # a snapshot lies two folders below its run
         if (path / "run.json").exists():
-            plan = Plan.read(path)
-            return plan.data, plan.data_arguments
+            return (plan := Plan.read(path)).data, plan.data_arguments
     raise BadInput(f"{folder} does not say what its model learned from: give --data, one that `datasets` lists.")

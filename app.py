@@ -8,13 +8,14 @@ from pathlib import Path
 
 import streamlit as st
 from starlette.middleware import Middleware
+from streamlit import config
 from streamlit.runtime.pages_manager import PagesManager
 
-from genmodels.host import ownership
+from genmodels.host import limits, ownership
 from genmodels.models import MODELS
 from pages._ui.components.figure_files import figure_files
 from pages._ui.form.lesson import is_shown
-from pages._ui.server import cookie, health, preload
+from pages._ui.server import cookie, headers, health, preload
 
 PAGES = Path(__file__).resolve().parent / "pages"
 
@@ -48,4 +49,6 @@ else:
     # with a deep link would be told that there is no such page.
     PagesManager.uses_pages_directory = False
     ownership.told_by(cookie.acting)
-    app = st.App(__file__, routes=[health.ROUTE], middleware=[Middleware(cookie.Cookie)])
+    if limits.is_shared():  # an error's kind alone: no code, no path
+        config.set_option("client.showErrorDetails", "type")
+    app = st.App(__file__, routes=[health.ROUTE], middleware=[Middleware(headers.Headers), Middleware(cookie.Cookie)])

@@ -1,30 +1,50 @@
 """Text from outside, made fit to stand in a sentence or a heading: pages show both as Markdown."""
 
+import re
 from typing import Any
 
-__all__ = ["quoted", "titled"]
+__all__ = ["quoted", "titled", "whole"]
 
 MARKUP = "[]<>`$|\\*"
-MOST_QUOTED, MOST_TITLE = 60, 80
+MOST_QUOTED, MOST_TITLE, MOST_DIGITS = 60, 80, 18
+APART = (("](", "] ("), ("][", "] ["), ("]:", "] :"), ("://", ": //"), ("www.", "www ."), ("<", "‹"), ("`", "'"))
 
 
 def titled(text: str) -> str:
     r"""A title: one line, at most 80 characters, nothing that Markdown, HTML or TeX would take for more than text.
 
     >>> titled("  my\n run <b>bold</b> [click](https://a.b) ")
-    'my run bbold/b click(https://a.b)'
+    'my run bbold/b click(https: //a.b)'
     """
     kept = "".join(c for c in " ".join(text.split()) if c.isprintable() and c not in MARKUP)
-    return kept[:MOST_TITLE].strip() or "untitled"
+    return _no_link(kept[:MOST_TITLE])[:MOST_TITLE].strip() or "untitled"
 
 
 def quoted(value: Any) -> str:
     """A value as somebody gave it, in quotation marks, at most 60 characters, with no link, picture or tag in it.
 
     >>> quoted([1, 2]), quoted("![x](https://a.b)")
-    ('[1, 2]', "'![x] (https://a.b)'")
+    ('[1, 2]', "'![x] (https: //a.b)'")
     """
-    text = repr(value)
+    try:
+        text = repr(value[: MOST_QUOTED + 1] if isinstance(value, str) else value)
+    except (ValueError, RecursionError):  # an integer of thousands of digits, lists a thousand deep
+        text = f"a {type(value).__name__}"
     if len(text) > MOST_QUOTED:
         text = text[: MOST_QUOTED - 3] + "…"
-    return text.replace("](", "] (").replace("<", "‹").replace("][", "] [").replace("]:", "] :")
+    return _no_link(text)
+
+
+def _no_link(text: str) -> str:
+    for markup, plain in APART:
+        text = text.replace(markup, plain)
+    return text
+
+
+def whole(text: str | None) -> int | None:
+    """The whole number, 0 or more, that ``text`` spells in decimal digits, 18 at most; None where it spells none.
+
+    >>> whole("070"), whole("-1"), whole("²"), whole("9" * 5000)
+    (70, None, None, None)
+    """
+    return int(text) if text is not None and re.fullmatch(rf"[0-9]{{1,{MOST_DIGITS}}}", text) else None

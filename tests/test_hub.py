@@ -453,7 +453,7 @@ def test_a_snapshot_of_no_step_is_not_taken(there: FakeHub, step: str) -> None:
 
 def test_a_title_is_only_words(there: FakeHub) -> None:
     there.put(REPO, under(BUNDLED, shipped(0) | changed("run.json", title="a ![x](http://spy/x.png) <b>$1\n`2`")))
-    assert pull(PLACE).title == "a !x(http://spy/x.png) b1 2"
+    assert pull(PLACE).title == "a !x(http: //spy/x.png) b1 2"
 
 
 def test_a_run_that_is_worked_on_is_left_alone(there: FakeHub) -> None:

@@ -16,6 +16,7 @@ from genmodels.errors import BadInput
 from genmodels.hyperparameters import check, declared
 from genmodels.models import MODELS, model_class
 from genmodels.runs.record import Plan, Status
+from genmodels.text import quoted
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -181,8 +182,7 @@ def given(arguments: Arguments) -> dict[str, Any]:
     """The settings of a training that were given, checked."""
     from genmodels.training.settings import Settings
 
-    known = declared(Settings)
-    return {name: known[name].check(value) for name, value in vars(arguments).items() if name in known}
+    return {k: one.check(vars(arguments)[k]) for k, one in declared(Settings).items() if k in vars(arguments)}
 
 
 def preset_of(cls: "type[GenerativeModel]", name: str | None) -> "Preset":
@@ -193,7 +193,7 @@ def preset_of(cls: "type[GenerativeModel]", name: str | None) -> "Preset":
     if name is None:
         return Preset("defaults", "digits")
     if slug(name) not in known:
-        raise BadInput(f"There is no preset {name!r} of this model: it may be {', '.join(known) or 'none'}.")
+        raise BadInput(f"There is no preset {quoted(name)} of this model: it may be {', '.join(known) or 'none'}.")
     return known[slug(name)]
 
 

@@ -29,6 +29,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Raise instead of printing the usage."""
+        message = _short(message, 400)
         raise BadInput(f"{message[:1].upper()}{message[1:]}: `{self.prog} --help` says what is allowed.")
 
 
@@ -78,8 +79,14 @@ def parsed(words: list[str]) -> argparse.Namespace:
         known = [word for action in choices.choices[words[0]]._actions for word in action.option_strings]
         near = difflib.get_close_matches(unknown[0].partition("=")[0], known, 1)
         hint = f"did you mean {near[0]}? " if near else ""
-        raise BadInput(f"{unknown[0]} is not allowed here: {hint}`{parser.prog} {words[0]} --help` says what is.")
+        raise BadInput(
+            f"{_short(unknown[0])} is not allowed here: {hint}`{parser.prog} {words[0]} --help` says what is."
+        )
     return arguments
+
+
+def _short(text: str, most: int = 80) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 # Options --------------------------------------------------------------------------------------------------------------
@@ -90,7 +97,7 @@ def whole(low: int, high: int) -> Callable[[str], int]:
 
     def read(text: str) -> int:
         if not re.fullmatch(r"\d{1,18}", text) or not low <= int(text) <= high:
-            raise argparse.ArgumentTypeError(f"{text} is not a whole number from {low} to {high}")
+            raise argparse.ArgumentTypeError(f"{_short(text)} is not a whole number from {low} to {high}")
         return int(text)
 
     return read

@@ -21,6 +21,7 @@ from genmodels import random
 from genmodels.data import digits, mnist, planes
 from genmodels.data.transforms import TRANSFORMS
 from genmodels.errors import BadInput
+from genmodels.text import quoted
 
 __all__ = ["DATASETS", "ELSEWHERE", "TRANSFORMS", "Data", "Info", "Split", "checked", "drawing", "home", "info", "load"]
 
@@ -194,7 +195,7 @@ class Data:
             BadInput: If there is no such transform.
         """
         if inputs not in TRANSFORMS:
-            raise BadInput(f"There is no transform {inputs!r}: it may be {', '.join(TRANSFORMS)}.")
+            raise BadInput(f"There is no transform {quoted(inputs)}: it may be {', '.join(TRANSFORMS)}.")
         return TRANSFORMS[inputs](x, self.levels, rng) if self.levels else x
 
     def bits_per_dim(self, nll_nats: Tensor) -> Tensor:
@@ -262,7 +263,7 @@ def checked(name: str, arguments: Mapping[str, Any] | None = None) -> dict[str, 
         BadInput: If there is no such data set, or its arguments are not allowed.
     """
     if not isinstance(name, str) or name not in DATASETS:
-        raise BadInput(f"There is no data set {str(name)[:60]!r}: it may be {', '.join(DATASETS)}.")
+        raise BadInput(f"There is no data set {quoted(name)}: it may be {', '.join(DATASETS)}.")
     arguments = {} if arguments is None else arguments
     takes = ("strokes", "width") if name == "drawing" else ()
     if not isinstance(arguments, Mapping) or not set(arguments) <= set(takes):

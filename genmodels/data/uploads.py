@@ -1,24 +1,22 @@
 """A visitor's picture of one thing, a digit say, made into an example: checked, cut out, scaled and centred.
 
-A picture from outside is looked at before it is decoded: its bytes, what kind it is, and the size that it declares.
+A picture from outside is decoded in a process of its own (:mod:`genmodels.host.apart`), where little can come of it.
 """
 
-import io
-import warnings
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps
+from PIL import Image
 
+from genmodels.data.decoding import MOST_BYTES, MOST_PIXELS
 from genmodels.errors import BadInput
+from genmodels.host import apart
 
 __all__ = ["MOST_BYTES", "MOST_PIXELS", "Frame", "framed", "ink", "shrunk"]
 
 Grey = npt.NDArray[np.float32]
 
-MOST_BYTES = 8_000_000
-MOST_PIXELS = 40_000_000  # decoded, a byte or four each
-LEAST_SIDE, MOST_SIDES = 8, 4  # pixels; and how many times the shorter side the longer may be
 FAINT = 0.125  # of the range from black to white: less contrast is no drawing
 
 
@@ -42,10 +40,14 @@ class Frame(tuple[float, float, float]):
         return cls((float(np.median(np.maximum(*extents))), *centre))
 
 
-def ink(content: bytes) -> Grey:
+def ink(content: bytes, stay: Callable[[], object] = lambda: None) -> Grey:
     """What is drawn on a picture, PNG or JPEG: 1 where there is ink and 0 on the paper, shape (height, width).
 
-    Dark on light or light on dark: the paper is what is at the border.
+    Dark on light or light on dark: the paper is what is at the border. At most 640 pixels a side are handed over.
+
+    Args:
+        content: The file.
+        stay: Called again and again while it is decoded; what it raises ends that.
 
     Raises:
         BadInput: If it is no such picture, too large, of no usable shape, or shows nothing.
@@ -54,7 +56,7 @@ def ink(content: bytes) -> Grey:
         raise BadInput(
             f"The file has {len(content) / 1e6:.1f} MB: a picture may have {MOST_BYTES / 1e6:.0f} MB at most."
         )
-    grey = _grey(content)
+    grey = _grey(content, stay)
     border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
     away = np.asarray(grey - np.median(border), np.float32)
     away = away if away.max() >= -away.min() else -away
@@ -63,42 +65,12 @@ def ink(content: bytes) -> Grey:
     return ((away / away.max() - 0.2) / 0.6).clip(0, 1).astype(np.float32)
 
 
-def _grey(content: bytes) -> Grey:
+def _grey(content: bytes, stay: Callable[[], object]) -> Grey:
     """The picture from 0, black, to 1, white; what is transparent shows white paper."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # its size is judged below
-            image: Image.Image = Image.open(io.BytesIO(content), formats=("PNG", "JPEG"))
-        _check_size(*image.size)
-        image.draft("L", (1024, 1024))  # a JPEG is decoded no finer than this
-        image.load()
-        image = ImageOps.exif_transpose(image)
-        if image.mode.startswith("I"):  # 16 bits
-            return np.asarray(image, np.float32) / np.float32(65535)
-        if not image.has_transparency_data:
-            return np.asarray(image.convert("L"), np.float32) / np.float32(255)
-        image = image.convert("RGBA")
-    except BadInput:
-        raise
-    except Image.DecompressionBombError:
-        raise BadInput(
-            f"The picture has far more than {MOST_PIXELS / 1e6:.0f} million pixels: make it smaller."
-        ) from None
-    except (OSError, SyntaxError, ValueError, EOFError):
-        raise BadInput("The file is not a picture that can be read: it must be a PNG or a JPEG.") from None
-    alpha = np.asarray(image.getchannel("A"), np.float32) / 255
-    grey = alpha * np.asarray(image.convert("L"), np.float32) / 255 + 1 - alpha
-    return np.asarray(1 - alpha if np.ptp(grey) < FAINT else grey, np.float32)  # white ink on nothing
-
-
-def _check_size(width: int, height: int) -> None:
-    shown = f"The picture is {width:,} × {height:,} pixels: "
-    if width * height > MOST_PIXELS:
-        raise BadInput(f"{shown}it may have {MOST_PIXELS / 1e6:.0f} million at most.")
-    if min(width, height) < LEAST_SIDE:
-        raise BadInput(f"{shown}each side must have {LEAST_SIDE} at least.")
-    if max(width, height) > MOST_SIDES * min(width, height):
-        raise BadInput(f"{shown}no side may be more than {MOST_SIDES} times the other.")
+    told, body = apart.call("picture", content, what="The picture", stay=stay)
+    width, height = told["size"]
+    grey, *opaque = np.frombuffer(body, np.uint8).reshape(-1, height, width).astype(np.float32) / np.float32(255)
+    return np.asarray(1 - opaque[0] if opaque and np.ptp(grey) < FAINT else grey)  # white ink on nothing
 
 
 def framed(drawn: npt.ArrayLike, shape: tuple[int, ...], frame: Frame) -> npt.NDArray[np.uint8]:

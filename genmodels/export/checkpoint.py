@@ -77,7 +77,12 @@ def zipped(run: Run, extra: Mapping[str, bytes] | None = None) -> bytes:
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as file:
         for path in sorted(run.path.rglob("*")):
             name = path.relative_to(run.path)
-            if path.is_file() and path.name != "trainer.safetensors" and not any(p[0] == "." for p in name.parts):
+            if (
+                path.is_file()
+                and not path.is_symlink()
+                and path.name != "trainer.safetensors"
+                and not any(p[0] == "." for p in name.parts)
+            ):
                 file.write(path, Path(run.id) / name)
         for extra_name, content in (extra or {}).items():
             file.writestr(f"{run.id}/{extra_name}", content)

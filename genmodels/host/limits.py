@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from genmodels.errors import BadInput
+from genmodels.text import quoted
 
 __all__ = ["LIMITS", "Limit", "check", "is_shared", "is_space", "limit", "spare_the_server", "table"]
 
@@ -32,7 +33,12 @@ LIMITS: dict[str, Limit] = {
     "MAX_RUNS": Limit(64, 24, "runs at once, of all workers; the paused ones are among them"),
     "MAX_HEAVY": Limit(2, 1, "image networks at once, a worker"),
     "MAX_WAITING": Limit(NONE, 100, "runs that wait or run, of all visitors"),
-    "MAX_RUNS_A_VISITOR": Limit(NONE, 3, "runs that wait or run, of one visitor"),
+    "MAX_RUNS_A_VISITOR": Limit(NONE, 5, "runs that wait or run, of one visitor"),
+    "MAX_KEPT_A_VISITOR": Limit(NONE, 30, "runs on the disk, of one visitor"),
+    "MAX_DISK_MB_A_VISITOR": Limit(NONE, 1000, "all runs of one visitor together"),
+    "MAX_WALLS_A_VISITOR": Limit(NONE, 2, "walls that stand, of one visitor"),
+    "PLACE_SECONDS": Limit(NONE, 60, "a paused run that holds a place for so long gives it to one that waits"),
+    "HELD_SECONDS": Limit(NONE, 14_400, "seconds on the clock that a run holds a place, slowly or paused"),
     "MAX_TASKS_A_VISITOR": Limit(NONE, 4, "computations that wait or run, of one visitor"),
     "MAX_TASK_SECONDS": Limit(NONE, 600, "seconds of one computation"),
     "MAX_STEPS": Limit(NONE, 100_000, "steps of a run"),
@@ -75,7 +81,7 @@ def limit(name: str) -> float:
     except ValueError:
         value = math.nan
     if not value >= 0:
-        raise BadInput(f"GENMODELS_{name} = {text[:40]!r} is not a number from 0 up, or inf for no limit.")
+        raise BadInput(f"GENMODELS_{name} = {quoted(text)} is not a number from 0 up, or inf for no limit.")
     return value
 
 

@@ -14,7 +14,7 @@ from genmodels.errors import BadInput
 from genmodels.files import write
 from genmodels.host.limits import is_shared
 
-__all__ = ["check", "is_visiting", "may", "owns", "sign", "told_by"]
+__all__ = ["check", "is_visiting", "may", "owner", "owns", "sign", "token", "told_by"]
 
 OWNER = ".owner"
 
@@ -49,6 +49,19 @@ def owns(folder: Path) -> bool:
         return is_visiting() and hmac.compare_digest((folder / OWNER).read_bytes(), _mark())
     except FileNotFoundError:
         return False
+
+
+def owner(folder: Path) -> str:
+    """Who has made ``folder``, by a hash; "" where no visitor has."""
+    try:
+        return (folder / OWNER).read_text()
+    except FileNotFoundError:
+        return ""
+
+
+def token() -> str:
+    """Whoever acts now, by a hash; "" where it is the owner of the machine."""
+    return _mark().decode() if is_visiting() else ""
 
 
 def may(folder: Path) -> bool:

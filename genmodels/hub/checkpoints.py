@@ -23,6 +23,7 @@ from genmodels.hub.validate import measures_of, plan_of, state_of
 from genmodels.models.base import weigh
 from genmodels.runs.record import Origin
 from genmodels.runs.store import CHECKPOINTS, Run, root
+from genmodels.text import quoted
 
 __all__ = ["ALLOWED", "Card", "available", "pull", "pulled", "resolve", "wanted"]
 
@@ -58,7 +59,7 @@ def resolve(name: str, progress: Progress | None = None) -> Path:
         files = client.look(place).files
         whole = place.path("run.json") in files or place.path(diffusers.INDEX) in files
         return pull(place, progress).path if whole else client.fetch(place, weigh)
-    for path in (root() / name, CHECKPOINTS / name, Path(name)):
+    for path in (root() / name, CHECKPOINTS / name, Path(name)) if _may_be_a_file(name) else ():
         if (path / "run.json").exists():
             return path
         if (path / diffusers.INDEX).exists():
@@ -67,8 +68,13 @@ def resolve(name: str, progress: Progress | None = None) -> Path:
             return path
     bundled = ", ".join(sorted(path.parent.name for path in CHECKPOINTS.glob("*/run.json"))) or "none"
     raise BadInput(
-        f"There is no run {name!r}: `python -m genmodels runs` lists them; the bundled checkpoints: {bundled}."
+        f"There is no run {quoted(name)}: `python -m genmodels runs` lists them; the bundled checkpoints: {bundled}."
     )
+
+
+def _may_be_a_file(name: str) -> bool:
+    """Whether a system can be asked for it: no part of it is too long, or holds a NUL."""
+    return "\0" not in name and len(name) < 4096 and all(len(part.encode()) <= 255 for part in Path(name).parts)
 
 
 def pulled(place: Place) -> Run | None:

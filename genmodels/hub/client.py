@@ -167,9 +167,9 @@ def _listing(place: Place, info: Any) -> Listing:
         parts = PurePosixPath(name).parts
         inside = name == "/".join(parts) and not {"..", "/", "."} & set(parts) and "\\" not in name
         if not inside or not name.isprintable():
-            raise BadInput(f"{place} is not used: it lists {name[:60]!r}, a name that would leave its folder.")
+            raise BadInput(f"{place} is not used: it lists {quoted(name)}, a name that would leave its folder.")
         if type(size) is not int or size < 0:
-            raise BadInput(f"{place} is not used: the Hub does not say how large {name[:60]!r} is.")
+            raise BadInput(f"{place} is not used: the Hub does not say how large {quoted(name)} is.")
         lfs: Mapping[str, Any] = one.lfs or {}
         files[name] = File(size, lfs.get("sha256"), None if one.lfs else one.blob_id)
     date = info.last_modified.isoformat() if info.last_modified else ""

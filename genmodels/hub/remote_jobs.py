@@ -22,6 +22,7 @@ from genmodels.errors import BadInput, TrainingFailed
 from genmodels.hub import client
 from genmodels.hub.client import Place
 from genmodels.hub.errors import asked
+from genmodels.text import quoted
 
 __all__ = ["IMAGE", "Job", "archive", "find", "flavors", "follow", "place_for", "submit"]
 
@@ -152,7 +153,7 @@ def submit(
         raise BadInput(f"--timeout {timeout[:40]} is no time: write it as in 45m, 2h or 1d.")
     known = flavors()
     if flavor not in known:
-        raise BadInput(f"There is no flavor {flavor[:40]!r}: it may be {', '.join(known)}.")
+        raise BadInput(f"There is no flavor {quoted(flavor)}: it may be {', '.join(known)}.")
     path, commit = _sent(place, private)
     what: dict[str, Any] = {"env": {"GENMODELS_PLACE": str(place)}, "secrets": {"HF_TOKEN": token}}
     command = ["python", "-c", PROGRAM, f"huggingface-hub=={__version__}", place.repo, commit, path, str(place), *words]
@@ -168,7 +169,7 @@ def find(name: str) -> Job:
     """
     owner, _, number = name.rpartition("/")
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,95}", owner) or not re.fullmatch(r"[A-Za-z0-9]{1,64}", number):
-        raise BadInput(f"{name[:80]!r} is no job: it is owner/id, as `train --on hf-jobs` said.")
+        raise BadInput(f"{quoted(name)} is no job: it is owner/id, as `train --on hf-jobs` said.")
     return _job(asked(lambda: _api().inspect_job(job_id=number, namespace=owner), f"The job {name}"), owner)
 
 

@@ -6,20 +6,24 @@ from dataclasses import asdict
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeGuard
 
-import numpy as np
 import torch
 
 from genmodels.data import datasets
 from genmodels.errors import BadInput
 from genmodels.files import read_json
+from genmodels.host import apart
+from genmodels.host.apart import Bounds
 from genmodels.hub.client import CONFIG, WEIGHTS, Place
-from genmodels.models.base import GenerativeModel, build, load
+from genmodels.models.base import build, load
 from genmodels.runs.record import Plan, State, Status
+from genmodels.text import titled
 from genmodels.training.settings import Settings
 
 __all__ = ["measures_of", "plan_of", "state_of", "text"]
 
-NO_MARKUP = str.maketrans("", "", "[]<>`$|\\*")  # a title is shown as Markdown
+
+LOOKING = Bounds(cpu=60, seconds=120.0, memory=300_000_000)  # numpy and a piece of a file at a time
+MOST_STEPS = 10**12
 
 
 def plan_of(raw: Any, config: Any, place: Place) -> Plan:
@@ -39,9 +43,8 @@ def plan_of(raw: Any, config: Any, place: Place) -> Plan:
         raise BadInput(f"{place} does not fit this version of genmodels: {error}") from None
     made, versions = raw.get("created"), raw.get("versions")
     known = versions if isinstance(versions, dict) else {}
-    title = text(raw.get("title")).translate(NO_MARKUP).strip()
     return Plan(
-        title=title or PurePosixPath(place.subfolder or place.repo).name,
+        title=titled(text(raw.get("title")) or PurePosixPath(place.subfolder or place.repo).name),
         model=built.name,
         arguments={name: value for name, value in built.config.items() if name != "shape"},
         data=raw["data"],
@@ -66,9 +69,11 @@ def state_of(here: Mapping[str, Path], config: Any, place: Place) -> State:
         for name in (name for name in here if name.endswith(WEIGHTS)):
             if _of_the_weights(read_json(here[name].parent / CONFIG)) != _of_the_weights(config):
                 raise BadInput(f"{name} is of another model than the rest")
+            apart.call("weights", what=name, bounds=LOOKING, path=str(here[name]))
             model = load(here[name].parent)
             if (samples := here.get(f"{name.removesuffix(WEIGHTS)}samples.npy")) is not None:
-                _check_samples(samples, model)
+                path, shape = str(samples), list(model.shape)
+                apart.call("samples", what=samples.name, bounds=LOOKING, path=path, shape=shape)
         state = read_json(here["state.json"]) if "state.json" in here else {}
         numbers = {name: state.get(name, 0) for name in ("step", "total", "seconds")}
         curve = here["metrics.jsonl"].read_text() if "metrics.jsonl" in here else ""
@@ -76,7 +81,7 @@ def state_of(here: Mapping[str, Path], config: Any, place: Place) -> State:
     except (BadInput, ValueError, AttributeError, RecursionError) as error:
         reason = str(error) if isinstance(error, BadInput) else "a file is not what its name says"
         raise BadInput(f"{place} is not a whole checkpoint: {reason.removesuffix('.')}.") from None
-    if not all(_is_number(n) and n >= 0 for n in numbers.values()):
+    if not all(_is_number(n) and 0 <= n <= MOST_STEPS for n in numbers.values()):
         raise BadInput(f"{place} is not a whole checkpoint: state.json lacks its numbers.")
     for row in rows:
         named = isinstance(row, dict) and "step" in row and all(k == text(k, 60) for k in row)
@@ -91,12 +96,6 @@ def state_of(here: Mapping[str, Path], config: Any, place: Place) -> State:
 def _of_the_weights(config: Any) -> Any:
     """What of it the weights hang on: a run that is older than its last snapshot may lack the shares of the labels."""
     return {k: v for k, v in config.items() if k != "label_shares"} if isinstance(config, dict) else config
-
-
-def _check_samples(path: Path, model: GenerativeModel) -> None:
-    samples = np.load(path, mmap_mode="r")
-    if samples.shape[1:] != tuple(model.shape) or samples.dtype.kind != "f":
-        raise BadInput("samples.npy holds no samples of its model")
 
 
 def _is_number(value: Any) -> TypeGuard[float]:

@@ -10,6 +10,7 @@ killed takes nothing with it: the lock is freed, and the next worker goes on fro
 
 import contextlib
 import os
+import re
 import secrets
 import subprocess
 import sys
@@ -30,7 +31,22 @@ from genmodels.text import quoted
 
 ASIDE = ".aside"  # in a queue: what was in its way
 
-__all__ = ["Pool", "alive", "pause", "place", "pool", "resume", "set_lr", "slow", "step", "stop", "submit", "waiting"]
+__all__ = [
+    "Pool",
+    "alive",
+    "check_room",
+    "pause",
+    "place",
+    "pool",
+    "resume",
+    "set_lr",
+    "slow",
+    "step",
+    "stop",
+    "submit",
+    "told",
+    "waiting",
+]
 
 
 # What people say ------------------------------------------------------------------------------------------------------
@@ -81,11 +97,27 @@ def _check_queue(run: Run) -> None:
     others = [name for name in waiting() if name != run.id]
     if len(others) >= limit("MAX_WAITING"):
         raise BadInput(f"{len(others)} runs wait or run already: wait until some have ended.")
-    mine = sum(ownership.owns(inside(store.root(), name)) for name in others)
-    if mine >= limit("MAX_RUNS_A_VISITOR"):
-        raise BadInput(
-            f"You have {mine} runs that wait or run: stop one first, {limit('MAX_RUNS_A_VISITOR'):.0f} are a visitor's."
-        )
+    _check_visitor(others, 1)
+
+
+def check_room(n: int) -> None:
+    """Nothing, where whoever acts now may train ``n`` more runs at once; asked before the first of them is made.
+
+    Raises:
+        BadInput: If there is no place for all of them.
+    """
+    others = waiting()
+    if len(others) + n > limit("MAX_WAITING"):
+        raise BadInput(f"{len(others)} runs wait or run already: wait until some have ended.")
+    _check_visitor(others, n)
+
+
+def _check_visitor(others: list[str], n: int) -> None:
+    mine, most = sum(ownership.owns(inside(store.root(), name)) for name in others), limit("MAX_RUNS_A_VISITOR")
+    if mine and mine + n > most:
+        raise BadInput(f"You have {mine} runs that wait or run: stop one first, {most:.0f} are a visitor's.")
+    if n > most:
+        raise BadInput(f"These are {n} runs at once, and {most:.0f} are a visitor's: train fewer of them.")
 
 
 def waiting(folder: Path | None = None) -> list[str]:
@@ -180,7 +212,12 @@ def stop(run: Run) -> None:
 # The pool -------------------------------------------------------------------------------------------------------------
 
 
-SECRETS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HUGGINGFACEHUB_API_TOKEN")  # no worker needs them
+TOLD = re.compile(  # what a worker is told of the server's environment: nothing that is not known to be harmless
+    r"PATH|HOME|USER|LANG|TMPDIR|TEMP|TMP|SYSTEMROOT|XDG_CACHE_HOME|LD_LIBRARY_PATH|PYTHONPATH|PYTHONUNBUFFERED"
+    r"|VIRTUAL_ENV|SPACE_ID|GLIBC_TUNABLES|NVIDIA_(VISIBLE_DEVICES|DRIVER_CAPABILITIES)"
+    r"|(GENMODELS|LC|OMP|MKL|ONEDNN|ATEN|KMP|CUDA|TORCH|PYTORCH|TORCHINDUCTOR)_\w+"
+)
+SECRET = ("TOKEN", "SECRET", "PASSWORD", "KEY", "CREDENTIAL")
 
 
 class Pool:
@@ -197,8 +234,7 @@ class Pool:
 
     def _start(self, i: int, name: str) -> subprocess.Popen[bytes]:
         most = max(1, -(-int(limit("MAX_RUNS")) // self.size))
-        known = {name: value for name, value in os.environ.items() if name not in SECRETS}
-        environment = allocator.ENVIRONMENT | known | {"OMP_NUM_THREADS": f"{limit('THREADS'):.0f}"}
+        environment = allocator.ENVIRONMENT | told() | {"OMP_NUM_THREADS": f"{limit('THREADS'):.0f}"}
         if (device := devices()[i % len(devices())]) is not None:
             environment["CUDA_VISIBLE_DEVICES"] = device
         command = [sys.executable, "-m", "genmodels.jobs.worker", "--name", name, "--most", str(most)]
@@ -259,6 +295,12 @@ def alive() -> int | None:
 def troubles() -> list[str]:
     """What is wrong with this server's workers, a sentence each."""
     return [] if _pool is None else [said for worker in _pool.workers if (said := worker.trouble())]
+
+
+def told() -> dict[str, str]:
+    """What of this environment a worker is started with."""
+    known = {name: value for name, value in os.environ.items() if TOLD.fullmatch(name)}
+    return {name: value for name, value in known.items() if not any(word in name for word in SECRET)}
 
 
 def devices() -> list[str | None]:

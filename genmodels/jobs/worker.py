@@ -39,6 +39,8 @@ __all__ = ["Job", "Worker"]
 SLICE = 0.05  # seconds a job runs before the others have their turn
 SHARING = 1.0  # seconds between two looks at whether other workers have less to do
 STAYS = 30.0  # seconds for which a run that came back is not handed back again
+WAITS = 5.0  # seconds in the queue after which a run finds no place by itself
+MOST_TASKS = 8  # tasks held at once: they have places of their own, which no run takes
 MOST_DEATHS = 3  # workers that a run may take down before it is given up
 
 
@@ -56,6 +58,7 @@ class Job:
         self.wishes = run.control()
         self._begins = self.recording.training.step_
         self.status: Status | None = None  # as it was last said here
+        self.since, self.taken = math.inf, time.monotonic()
         run.say(deaths=self.deaths, status=Status.RUNNING, total=self.recording.training.total, pid=os.getpid())
 
     def ready(self, now: float) -> bool:
@@ -85,7 +88,7 @@ class Job:
         if status is not self.status:
             if status is Status.PAUSED or self.status:
                 self.recording.save(status=status, message=message)
-            self.status = status
+            self.status, self.since = status, time.monotonic()
 
     def advance(self, seconds: float) -> bool:
         """Run for about so many seconds; False at the end of the training."""
@@ -117,6 +120,8 @@ class Job:
         most = limit("MAX_SECONDS")
         if self.recording.training.seconds > most:
             return f"Stopped: this host gives a run {most:.0f} seconds. Download it, and go on elsewhere."
+        if time.monotonic() - self.taken > (held := limit("HELD_SECONDS")):
+            return f"Stopped: it has held a place of this host for {held / 3600:.0f} hours. Resume goes on."
         training, most = self.recording.training, limit("MAX_STEPS")
         if training.total > most and training.step_ >= most:
             return f"Stopped: this host gives a run {most:,.0f} steps. Download it, and go on elsewhere."
@@ -178,6 +183,7 @@ class Worker:
             self._adopt(tasks.queue(), self._task)
             self._looked = now
         if now - self._shared > SHARING:
+            self._give_back(now)
             self._share()
             set_aside(queue())
             set_aside(tasks.queue())
@@ -219,9 +225,13 @@ class Worker:
             with contextlib.suppress(FileNotFoundError):
                 age = time.time() - marker.stat().st_mtime  # below 0 where a clock was put back
                 mature = not 0 <= age < min(2.0, 0.1 * busy)
-                if mature and name not in mine and len(self.jobs) < self.most and (job := take(marker)):
+                if mature and name not in mine and self._has_place(folder) and (job := take(marker)):
                     job.used = min((other.used for other in self.jobs), default=0.0)
                     self.jobs.append(job)
+
+    def _has_place(self, folder: Path) -> bool:
+        of_runs = sum(isinstance(job, Job) for job in self.jobs)
+        return of_runs < self.most if folder == queue() else len(self.jobs) - of_runs < MOST_TASKS
 
     def _share(self) -> None:
         """Hand a run back where this worker moves more than its share of all that are in the queue."""
@@ -233,6 +243,21 @@ class Worker:
             self._returned[light[-1].name] = time.monotonic()
             self.jobs.remove(light[-1])
             light[-1].hand_back()
+
+    def _give_back(self, now: float) -> None:
+        """End what has been paused for long, where another run has waited for a place that nobody gives it."""
+        held = [job for job in self.jobs if isinstance(job, Job) and job.status is Status.PAUSED]
+        paused = [job for job in held if now - job.since > limit("PLACE_SECONDS")]
+        if not paused or not any(self._waits(name) for name in waiting(queue())):
+            return
+        job = min(paused, key=lambda job: job.since)
+        self._end(job, Status.STOPPED, "It was paused while others waited, and its place went to them. Resume goes on.")
+
+    def _waits(self, name: str) -> bool:
+        """Whether a run has been in the queue for longer than the busiest workers leave it to each other."""
+        with contextlib.suppress(FileNotFoundError, BadInput):
+            return time.time() - inside(queue(), name).stat().st_mtime > WAITS and not store.find(name).is_held()
+        return False
 
     def _run(self, marker: Path) -> Job | None:
         try:

@@ -30,6 +30,7 @@ from genmodels.errors import BadInput
 from genmodels.files import CHECKPOINTS, read_json, write, write_json
 from genmodels.metrics import floors
 from genmodels.metrics.distances import frechet_distance, inception_score, kid, precision_recall
+from genmodels.text import quoted
 
 __all__ = ["Judge", "Quality", "Seen", "floor", "judge", "judges", "quality"]
 
@@ -102,7 +103,7 @@ def judge(name: str, *, device: str = "cpu", root: Path | None = None) -> Judge:
     folder = (root or CHECKPOINTS) / f"features-{name}"
     if not (folder / "config.json").exists():
         raise BadInput(
-            f"There is no judge for {str(name)[:60]!r} in {folder.parent}: "
+            f"There is no judge for {quoted(name)} in {folder.parent}: "
             f"`python -m genmodels.metrics.judge` can train one for any data set of images."
         )
     config = read_json(folder / "config.json")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from genmodels.errors import BadInput
+from genmodels.text import quoted
 
 if TYPE_CHECKING:
     from genmodels.models.base import GenerativeModel
@@ -72,5 +73,5 @@ def model_class(name: str) -> "type[GenerativeModel]":
         BadInput: If there is no such model.
     """
     if name not in MODELS:
-        raise BadInput(f"There is no model {name!r}: it may be {', '.join(MODELS)}.")
+        raise BadInput(f"There is no model {quoted(name)}: it may be {', '.join(MODELS)}.")
     return MODELS[name].cls

@@ -31,6 +31,7 @@ from genmodels.errors import BadInput, Damaged
 from genmodels.files import write
 from genmodels.hyperparameters import check
 from genmodels.models import MODELS, model_class
+from genmodels.text import quoted
 
 __all__ = ["GenerativeModel", "Preset", "build", "half", "load", "only", "weigh"]
 
@@ -178,7 +179,7 @@ def _shape(shape: Any) -> tuple[int, ...]:
     """``shape`` checked: (C, H, W) or (2,)."""
     numbers = isinstance(shape, list | tuple) and all(type(n) is int and 0 < n <= 1 << 12 for n in shape)
     if not numbers or len(shape) not in (1, 3) or (len(shape) == 1 and shape[0] != 2):
-        raise BadInput(f"shape = {shape!r} is not a shape of data: it is (channels, height, width) or (2,).")
+        raise BadInput(f"shape = {quoted(shape)} is not a shape of data: it is (channels, height, width) or (2,).")
     return tuple(shape)
 
 

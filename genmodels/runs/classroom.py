@@ -5,9 +5,11 @@ nickname, and nothing else is kept about people. A wall comes down after ``GENMO
 """
 
 import json
+import math
 import secrets
 import shutil
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
@@ -19,6 +21,7 @@ import numpy.typing as npt
 
 from genmodels.errors import BadInput
 from genmodels.files import held, inside, read_json, write_json
+from genmodels.host import ownership
 from genmodels.host.limits import limit
 from genmodels.runs import store
 from genmodels.runs.record import Plan
@@ -30,6 +33,10 @@ __all__ = ["Entry", "Spread", "Wall", "build", "differences", "find", "nickname"
 LETTERS = "ABCDEFGHJKMNPQRSTUVWXYZ"  # none that is taken for another, or for a digit
 LENGTH, MOST_NAME = 5, 24
 MOST_WALLS, MOST_ENTRIES = 200, 300
+EMPTY_SECONDS = 600.0  # for which a wall may stand empty where there are too many
+MOST_GUESSES = 10  # wrong codes of one visitor in a minute
+MOST_WRONG = 200  # of all together
+_wrong: deque[tuple[float, str]] = deque(maxlen=MOST_WRONG)  # and of all: the last ones, when and whose
 
 Table = Sequence[dict[str, float]]
 Floats = npt.NDArray[np.float64]
@@ -54,6 +61,10 @@ class Wall:
     def code(self) -> str:
         """What one must know to see it."""
         return self.path.name
+
+    def age(self) -> float:
+        """Seconds since it was built."""
+        return time.time() - self._read()["created"]
 
     def left(self) -> float:
         """Seconds until it comes down."""
@@ -100,31 +111,61 @@ def build() -> Wall:
         BadInput: If there are too many.
     """
     standing = [wall for wall in _all() if not _fell(wall)]
+    mine = [wall for wall in standing if ownership.owns(wall.path)]
+    if len(mine) >= (most := limit("MAX_WALLS_A_VISITOR")):
+        hours = min(wall.left() for wall in mine) / 3600
+        raise BadInput(
+            f"You have built {len(mine)} walls, and {most:.0f} are a visitor's: join {mine[0].code}, or wait "
+            f"{math.ceil(hours)} hours until one has come down."
+        )
     if len(standing) >= MOST_WALLS:
-        raise BadInput(f"{MOST_WALLS} walls stand already: wait until one has come down.")
+        _take_down_an_empty_one(standing)
     while True:
         wall = Wall(inside(folder(), "".join(secrets.choice(LETTERS) for _ in range(LENGTH))))
         try:
             wall.path.mkdir(parents=True)
         except FileExistsError:
             continue
+        ownership.sign(wall.path)
         write_json(wall.path / "wall.json", {"created": time.time(), "entries": []}, durable=False)
         return wall
 
 
-def find(code: str) -> Wall:
-    """The wall of this code, in whatever case it is written.
+def _take_down_an_empty_one(standing: Sequence[Wall]) -> None:
+    """Of too many the oldest goes on which nothing hangs after some minutes.
 
     Raises:
-        BadInput: If it is no code, or that of no wall that stands.
+        BadInput: If there is none.
+    """
+    empty = [wall for wall in standing if wall.age() > EMPTY_SECONDS and not wall.entries()]
+    if not empty:
+        raise BadInput(f"{MOST_WALLS} walls stand already: wait until one has come down.")
+    shutil.rmtree(max(empty, key=Wall.age).path, ignore_errors=True)
+
+
+def find(code: str) -> Wall:
+    """The wall of this code, in whatever case it is written; who guesses codes is soon asked to wait.
+
+    Raises:
+        BadInput: If it is no code, or that of no wall that stands, or too many wrong ones were tried.
     """
     name = code.strip().upper()
     if len(name) != LENGTH or not set(name) <= set(LETTERS):
         raise BadInput(f"{quoted(code)} is no code of a wall: a code is {LENGTH} letters, without I, L and O.")
     wall = Wall(inside(folder(), name))
+    _check_guesses()
     if not (wall.path / "wall.json").exists() or _fell(wall):
+        _wrong.append((time.monotonic(), ownership.token()))
         raise BadInput(f"There is no wall {name}: it was never built, or has come down.")
     return wall
+
+
+def _check_guesses() -> None:
+    """So many wrong codes a minute, of one visitor and of all together."""
+    recent = [one for one in list(_wrong) if time.monotonic() - one[0] < 60]
+    mine = sum(who == ownership.token() for _, who in recent)
+    if ownership.is_visiting() and (mine >= MOST_GUESSES or len(recent) >= MOST_WRONG):
+        raise BadInput("Too many codes that lead to no wall were tried: wait a minute, then write yours with care.")
 
 
 def nickname(text: str) -> str:

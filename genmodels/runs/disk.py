@@ -7,27 +7,74 @@ from pathlib import Path
 
 from genmodels.errors import BadInput
 from genmodels.files import remove
+from genmodels.host import ownership
 from genmodels.host.limits import NONE, is_shared, limit
 from genmodels.runs import store
 from genmodels.runs.store import Run
 
 __all__ = ["make", "taken"]
 
+LOOKED_AT = 60.0  # seconds since a page has shown a run
+
 
 def make() -> None:
     """Nothing, where there is room for one more run; on a shared host old ones go for it, the oldest first.
 
+    A visitor has a share of the disk. Where all shares together are more than there is, whoever keeps the most makes
+    room: no visitor, and no browser that throws its cookie away again and again, fills the host for the others.
+
     Raises:
         BadInput: If there is none.
     """
+    _check_share()
     for run in _forgotten() if _is_full() else []:
-        with suppress(OSError):  # somebody works on it, or has deleted it
-            remove(run.path)
+        _give_up(run)
         if not _is_full():
             break
+    while _is_full() and (greatest := _of_the_greatest_keeper()) and _give_up(greatest):
+        pass
     if _is_full():
-        mine = "a run of yours" if is_shared() else "a run"
-        raise BadInput(f"The disk of this host is nearly full: delete {mine} first.")
+        others = ownership.is_visiting() and sum(ownership.owns(run.path) for run in store.every()) < 2  # the new one
+        raise BadInput(
+            "The disk of this host is full of runs that are being trained or looked at: try again in some minutes."
+            if others
+            else f"The disk of this host is nearly full: delete a run{' of yours' * is_shared()} first."
+        )
+
+
+def _give_up(run: Run) -> bool:
+    """Remove it; False where somebody works on it, or it cannot be removed."""
+    with suppress(OSError):
+        remove(run.path)
+        return True
+    return False
+
+
+def _check_share() -> None:
+    """How much of the disk is this visitor's."""
+    if not ownership.is_visiting():
+        return
+    mine = [run for run in store.every() if ownership.owns(run.path)]
+    if len(mine) > (most := limit("MAX_KEPT_A_VISITOR")):  # the new one is among them
+        raise BadInput(f"You keep {len(mine) - 1} runs, and {most:.0f} are a visitor's: delete one of yours first.")
+    size, most = sum(taken(run.path) for run in mine) / 1e6, limit("MAX_DISK_MB_A_VISITOR")
+    if size > most:
+        raise BadInput(f"Your runs take {size:,.0f} MB, and {most:,.0f} are a visitor's: delete one of yours first.")
+
+
+def _of_the_greatest_keeper() -> Run | None:
+    """The oldest ended run, that nobody looks at, of the visitor who keeps the most; None if nobody keeps two."""
+    if not is_shared():
+        return None
+    kept: dict[str, list[Run]] = {}
+    for run in store.every():
+        if owner := ownership.owner(run.path):
+            kept.setdefault(owner, []).append(run)
+    for own in sorted(kept.values(), key=len, reverse=True):
+        free = [run for run in own if not run.state().status.is_going and not 0 < run.unseen() < LOOKED_AT]
+        if len(own) > 1 and free:
+            return free[-1]
+    return None
 
 
 def taken(folder: Path) -> int:

@@ -39,7 +39,7 @@ from genmodels.models.base import GenerativeModel, build, half, load, weigh
 from genmodels.runs.folder import Folder
 from genmodels.runs.mending import mend
 from genmodels.runs.record import Parent, Plan, Status
-from genmodels.text import titled
+from genmodels.text import quoted, titled
 from genmodels.training import distributed
 from genmodels.training.loop import Training
 from genmodels.training.settings import Settings
@@ -243,7 +243,7 @@ def find(name: str) -> Run:
         run = Run(inside(folder, name))
         if (run.path / "run.json").exists():
             return run
-    raise BadInput(f"There is no run {name!r}: `python -m genmodels runs` lists them.")
+    raise BadInput(f"There is no run {quoted(name)}: `python -m genmodels runs` lists them.")
 
 
 def bundled() -> list[Run]:

@@ -53,3 +53,18 @@ def test_the_host_says_what_it_has(context: BrowserContext, url: str) -> None:
     page = context.new_page()
     page.goto(f"{url}/runs")
     expect(page.get_by_text(re.compile(r"This host has \d+ CPU cores, \d+ GB of memory"))).to_be_visible(timeout=FIRST)
+
+
+def test_what_a_stranger_writes_fetches_nothing_from_elsewhere(context: BrowserContext, url: str) -> None:
+    page = context.new_page()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(f"{url}/vae?step=![](//evil.example/a.png)&run=https://evil.example&hide=[a](https://evil.example)")
+    expect(page.get_by_text("is not a name")).to_be_visible(timeout=FIRST)
+    expect(page.locator("a[href*='evil']")).to_have_count(0)
+    assert not [one for one in asked if "evil.example" in one.partition("?")[0]]
+    blocked = page.evaluate(
+        "new Promise(done => { addEventListener('securitypolicyviolation', e => done(e.effectiveDirective)); "
+        "new Image().src = 'https://evil.example/b.png'; })"
+    )
+    assert blocked == "img-src"

@@ -19,6 +19,7 @@ from genmodels.instruments.diffusion.denoising import (
     labels_of,
     shown,
 )
+from genmodels.text import quoted
 
 __all__ = ["MASKS", "filled", "interpolated", "mask", "redrawn"]
 
@@ -76,7 +77,7 @@ def filled(
 def mask(shape: tuple[int, ...], hidden: str) -> Tensor:
     """1 where an image is seen and 0 in its ``hidden`` half, or middle: shape (1, H, W)."""
     if hidden not in MASKS:
-        raise BadInput(f"hidden = {hidden!r} is not one of {', '.join(MASKS)}.")
+        raise BadInput(f"hidden = {quoted(hidden)} is not one of {', '.join(MASKS)}.")
     _, h, w = shape
     part = {
         "right": (slice(None), slice(w // 2, None)),

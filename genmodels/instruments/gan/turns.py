@@ -15,6 +15,7 @@ from genmodels.errors import BadInput
 from genmodels.instruments.gan.game import arrows, numbers, surface
 from genmodels.models.adversarial import Adversarial
 from genmodels.runs import store
+from genmodels.text import quoted
 from genmodels.training.loop import Training
 from genmodels.training.settings import Settings
 
@@ -35,7 +36,7 @@ def turns_of(moves: str) -> str:
         BadInput: If it says something else, or more than MOST turns.
     """
     if not re.fullmatch(r"([dgb]\d{1,3})*", moves):
-        raise BadInput(f"moves = {moves!r} is no list of moves: it is like d5g1b2, with d, g or b and how often.")
+        raise BadInput(f"moves = {quoted(moves)} is no list of moves: it is like d5g1b2, with d, g or b and how often.")
     found = "".join({"b": "dg"}.get(who, who) * int(times) for who, times in re.findall(r"([dgb])(\d+)", moves))
     if len(found) > MOST:
         raise BadInput(f"These are {len(found)} turns, and a game has at most {MOST}: start over.")

@@ -14,6 +14,7 @@ from pages._ui.components import component
 __all__ = ["Drawing", "drawing_pad"]
 
 _mount = component("drawing_pad")
+MOST_STROKES, MOST_POINTS = 1000, 20_000
 
 
 @dataclass(frozen=True)
@@ -67,8 +68,25 @@ def drawing_pad(
     told = _mount(key=key, data=data, on_drawing_change=_nothing).get("drawing")
     if told is None:
         return Drawing(tuple(strokes), np.zeros((pixels, pixels), np.uint8))
-    grey = np.frombuffer(base64.b64decode(told["grey"]), np.uint8)
-    return Drawing(tuple(told["strokes"]), grey.reshape(pixels, pixels))
+    return _checked(told, pixels) or Drawing(tuple(strokes), np.zeros((pixels, pixels), np.uint8))
+
+
+def _checked(told: Any, pixels: int) -> Drawing | None:
+    """What a browser says was drawn, made anew; None where that is no drawing."""
+    try:
+        grey = np.frombuffer(base64.b64decode(told["grey"], validate=True), np.uint8).reshape(pixels, pixels)
+        made = [_stroke(one) for one in told["strokes"][:MOST_STROKES]]
+    except (TypeError, ValueError, KeyError, OverflowError):
+        return None
+    return Drawing(tuple(made), grey)
+
+
+def _stroke(one: Any) -> dict[str, Any]:
+    points = [[float(x), float(y)] for x, y in one["points"][:MOST_POINTS]]
+    width = float(one["width"])
+    if not np.isfinite(points).all() or not 0 < width <= 1:
+        raise ValueError("no stroke")
+    return {"width": width, "points": points}
 
 
 def _nothing() -> None:

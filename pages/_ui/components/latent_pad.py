@@ -15,6 +15,7 @@ from pages._ui.components import component, data_url
 __all__ = ["Encoded", "latent_pad"]
 
 _mount = component("latent_pad")
+FAR = 1e6  # no point of a latent plane
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,11 @@ def latent_pad(
         "report": report,
     }
     z = _mount(key=key, data=data, on_z_change=_nothing).get("z")
-    return start if z is None else (float(z[0]), float(z[1]))
+    try:
+        point = (float(z[0]), float(z[1]))
+    except (TypeError, ValueError, IndexError, KeyError, OverflowError):  # nothing yet, or nothing that the pad says
+        return start
+    return point if max(map(abs, point)) < FAR else start
 
 
 def _points(points: Encoded) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from pages._ui.components import component, data_url
 __all__ = ["point_film", "scrubber"]
 
 _mount = component("scrubber")
+MOST_FRAMES = 1e9
 
 
 def scrubber(
@@ -133,9 +134,10 @@ def _show(
         told = _mount(key=key, data=data | options, on_at_change=_nothing).get("at")
     if told is None:
         return first
-    if told["newest"]:
+    newest, frame = (told.get("newest"), told.get("frame")) if isinstance(told, dict) else (None, None)
+    if newest is True:
         return last if follow else first
-    return min(int(told["frame"]), last)
+    return max(0, min(int(frame), last)) if isinstance(frame, int | float) and abs(frame) < MOST_FRAMES else first
 
 
 def _sprite(film: Sprite, captions: Sequence[str] | None) -> dict[str, Any]:

@@ -13,6 +13,8 @@ from genmodels.text import quoted
 
 __all__ = ["PARTS", "is_shown", "link", "link_menu", "say_what_is_unknown"]
 
+MOST_NAMED = 5  # of what a link has wrong
+
 PARTS = {
     "menu": "the menu of pages",
     "form": "the form of settings",
@@ -40,7 +42,9 @@ def say_what_is_unknown(settings: Iterable[str]) -> None:
     known = [*PARTS, *settings]
     wrong = [name for name in _hidden() if name not in known]
     if wrong:
-        st.warning(f"The link hides {', '.join(map(quoted, wrong))}: what can be hidden is {', '.join(known)}.")
+        st.warning(
+            f"The link hides {', '.join(map(quoted, wrong[:MOST_NAMED]))}: what can be hidden is {', '.join(known)}."
+        )
 
 
 def link(page: str, state: dict[str, str], hide: Iterable[str] = ()) -> str:

@@ -13,6 +13,7 @@ from genmodels.data.datasets import info
 from genmodels.images import Sprite, png, sprite, tile
 from genmodels.runs.record import State
 from genmodels.runs.store import Run
+from genmodels.text import quoted, whole
 from pages._ui.components.scrubber import point_film, scrubber
 from pages._ui.shared.run_cache import newest_of, snapshots
 
@@ -33,10 +34,10 @@ def open_at_linked(run: Run) -> None:
     key, steps = f"opened/{run.id}", run.snapshots()
     if key not in st.session_state:
         text = st.query_params.get("step")
-        st.session_state[key] = int(text) if text is not None and text.isdecimal() and int(text) in steps else None
+        st.session_state[key] = step if (step := whole(text)) in steps else None
         if text is not None and st.session_state[key] is None:
             known = ", ".join(f"{step}" for step in steps) or "none yet"
-            st.session_state["wrong_step"] = f"The link says step = {text[:20]!r}, of which there is no snapshot here:"
+            st.session_state["wrong_step"] = f"The link says step = {quoted(text)}, of which there is no snapshot here:"
             st.session_state["wrong_step"] += f" there are {known}. The newest is shown."
         st.session_state[f"at/{run.id}"] = st.session_state[key]
     at = standing_at(run)

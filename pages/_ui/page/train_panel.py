@@ -208,6 +208,8 @@ def _panel(
     if not run.is_bundled:
         run.seen()
         _say(run, state)
+        if refused := st.session_state.pop("refused", ""):
+            st.error(refused)
         if is_shown("train"):
             _buttons(run, state.status)
     both = is_shown("film") and is_shown("curves")
@@ -254,19 +256,27 @@ def _buttons(run: Run, status: Status) -> None:
         match status:
             case Status.RUNNING | Status.QUEUED:
                 queued = status is Status.QUEUED
-                st.button("Pause", on_click=queue.pause, args=(run,), key="pause", disabled=queued)
+                st.button("Pause", on_click=_ask, args=(queue.pause, run), key="pause", disabled=queued)
             case Status.PAUSED:
-                st.button("Resume", on_click=_resume, args=(run,), key="resume")
-                st.button("Step", on_click=queue.step, args=(run,), key="step-once", help="One training step.")
+                st.button("Resume", on_click=_ask, args=(_resume, run), key="resume")
+                st.button("Step", on_click=_ask, args=(queue.step, run), key="step-once", help="One training step.")
             case Status.STOPPED | Status.INTERRUPTED | Status.FAILED:
-                st.button("Resume", on_click=_resume, args=(run,), key="resume")
+                st.button("Resume", on_click=_ask, args=(_resume, run), key="resume")
         if status.is_going:
-            st.button("Stop", on_click=queue.stop, args=(run,), key="stop", help="End it here and keep it.")
+            st.button("Stop", on_click=_ask, args=(queue.stop, run), key="stop", help="End it here and keep it.")
             menu = st.popover("Adjust", key="adjust", help="Learning rate and pace, while it runs.", on_change="rerun")
             if menu.open:
                 with menu:
                     _adjust(run)
         st.caption(run.plan.title)
+
+
+def _ask(act: Callable[[Run], None], run: Run) -> None:
+    """Before the page is drawn again; what is refused is said on it, once."""
+    try:
+        act(run)
+    except BadInput as error:
+        st.session_state["refused"] = str(error)
 
 
 def _resume(run: Run) -> None:

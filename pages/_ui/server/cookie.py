@@ -43,8 +43,9 @@ class Cookie:
 
         async def signed(message: Message) -> None:
             if message["type"] == "http.response.start":
-                where = "Secure; SameSite=None; Partitioned" if is_space() else "SameSite=Lax"
-                value = f"{COOKIE}={secrets.token_urlsafe(32)}; Path=/; Max-Age={YEAR}; HttpOnly; {where}"
+                safe = "; Secure" if is_space() or _is_encrypted(HTTPConnection(scope)) else ""
+                where = "SameSite=None; Partitioned" if is_space() else "SameSite=Lax"
+                value = f"{COOKIE}={secrets.token_urlsafe(32)}; Path=/; Max-Age={YEAR}; HttpOnly; {where}{safe}"
                 headers = MutableHeaders(scope=message)
                 headers.append("set-cookie", value)
                 headers["cache-control"] = "private, no-cache"  # no proxy hands it to another browser
@@ -57,3 +58,9 @@ class Cookie:
             return False
         request = HTTPConnection(scope)
         return "text/html" in request.headers.get("accept", "") and not TOKEN.fullmatch(request.cookies.get(COOKIE, ""))
+
+
+def _is_encrypted(request: HTTPConnection) -> bool:
+    """Whether the browser speaks TLS, with this server or with the proxy before it."""
+    said = request.headers.get("x-forwarded-proto", request.scope.get("scheme", ""))
+    return said.partition(",")[0].strip().lower() in ("https", "wss")

@@ -31,6 +31,8 @@ def start(link: str, plans: Iterable[dict[str, Any]], *, beside: Iterable[str] =
     """Make and queue the runs of ``plans``, and put them into the link after those of ``beside``."""
     try:
         queue.pool()
+        plans = list(plans)
+        queue.check_room(len(plans))
         made = [store.create(**arguments) for arguments in plans]
         for run in made:
             queue.submit(run)

@@ -82,6 +82,7 @@ def _train(plans: list[dict[str, Any]]) -> list[Run]:
     queue.pool()
     made = []
     try:
+        queue.check_room(len(plans))
         for plan in plans:
             run = store.create(**plan)
             queue.submit(run)

@@ -80,7 +80,7 @@ def _asked(moment: Moment) -> np.ndarray | None:
     )
     try:
         if file is not None:
-            ink = uploads.ink(file.getvalue())
+            ink = uploads.ink(file.getvalue(), lambda: st.session_state.get("picture"))  # which ends where the tab has
         elif drawing.pixels.any():
             ink = (drawing.pixels / 255).astype(np.float32)
         else:

@@ -87,6 +87,7 @@ def _siblings(run: Run) -> dict[str, Run]:
 def _train(run: Run) -> None:
     plan = run.plan
     queue.pool()
+    queue.check_room(len(PRIORS))
     for prior in PRIORS:
         made = store.create(
             plan.model,

@@ -14,6 +14,7 @@ from genmodels.probability.distributions import (
     continuous_bernoulli_log_prob,
     continuous_bernoulli_mean,
     continuous_bernoulli_quantile,
+    kl_from_draws,
     kl_to_standard_normal,
     normal_entropy,
     normal_log_prob,
@@ -124,3 +125,29 @@ def test_quantile_of_uniform_noise_samples_exactly() -> None:
     assert x.max() <= 1
     error = x.std(0) / math.sqrt(len(x))
     assert ((x.mean(0) - continuous_bernoulli_mean(eta)).abs() < 4.5 * error).all()
+
+
+# Divergences without a closed form ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("mu", "sigma"), [(0.0, 1.0), (0.3, 1.0), (0.0, 2.0), (1.0, 0.05)])
+def test_a_divergence_from_draws_is_that_in_closed_form(mu: float, sigma: float) -> None:
+    p, q = torch.distributions.Normal(mu, sigma), torch.distributions.Normal(0.0, 1.0)
+    exact = torch.distributions.kl_divergence(p, q).item()
+    torch.manual_seed(0)
+    found = []
+    for _ in range(200):
+        ratios = [(p.log_prob(x) - q.log_prob(x)).double() for x in (p.sample((400,)), q.sample((400,)))]
+        found.append(kl_from_draws(*ratios))
+    values, errors = torch.tensor(found, dtype=torch.float64).T
+    assert (values >= 0).all()
+    assert values.mean().item() == pytest.approx(exact, abs=4.5 * values.std().item() / math.sqrt(200) + 1e-12)
+    if exact:
+        assert errors.mean().item() == pytest.approx(values.std().item(), rel=0.3)
+
+
+def test_a_divergence_without_a_common_support_is_finite_where_it_is() -> None:
+    """Where only q is, it counts 2; where only p is, it is infinite, as the divergence is."""
+    far = torch.full((5,), 1e4)
+    assert kl_from_draws(-0 * far, -far)[0] == pytest.approx(1.0)
+    assert kl_from_draws(far, -far)[0] == pytest.approx(1e4)

@@ -120,7 +120,51 @@ def test_the_seed_decides_the_measures(digits: Data) -> None:
     first, again, other = (measures(made("vae", digits), digits, n=40, k=5, seed=seed) for seed in (0, 0, 1))
     assert first == again
     assert first["iwae_5_nats"] != other["iwae_5_nats"]
-    assert first["sliced_w1_floor"] != other["sliced_w1_floor"]
+    assert first["mean_sliced_w1_floor"] != other["mean_sliced_w1_floor"]
+
+
+class Blobs(GenerativeModel):
+    """The density of a plane by its modes, which are what it shows unless x is to be drawn."""
+
+    data: Data
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        super().__init__(shape)
+        self.nothing = nn.Parameter(torch.zeros(()))
+
+    def sample(
+        self, n: int, *, y: Tensor | None = None, rng: torch.Generator | None = None, draw: bool = False
+    ) -> Tensor:
+        return self.data.plane.draw(n, rng)[0] if draw else torch.zeros(n, 2)
+
+
+def test_points_are_draws_of_the_model_and_no_means(plane: Data) -> None:
+    model = Blobs(plane.shape)
+    model.data = plane
+    found = measures(model, plane, n=500)
+    assert found["modes_covered"] == 8
+    assert found["w1"] == pytest.approx(found["w1_floor"], rel=0.6)
+
+
+def test_a_vaes_pictures_are_measured_as_drawn_and_as_shown(digits: Data, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = made("vae", digits)
+    seen: list[tuple[bool, Tensor]] = []
+
+    def perfect(n: int, *, y: object = None, rng: object = None, draw: bool = False) -> Tensor:
+        """Test digits: black and white where they are drawn, grey where they are shown."""
+        x = digits.prepare(digits.test.x[:n], "threshold" if draw else "unit")
+        seen.append((draw, x))
+        return x
+
+    monkeypatch.setattr(model, "sample", perfect)
+    found = measures(model, digits, n=len(digits.test), k=0)
+    assert {draw for draw, _ in seen} == {True, False}
+    for what in ("drawn", "mean"):  # each is compared with its like
+        assert found[f"{what}_sliced_w1"] == pytest.approx(0, abs=1e-6)
+        assert found[f"{what}_judge_fid"] == pytest.approx(0, abs=1e-3)
+        assert found[f"{what}_sliced_w1_floor"] > 0
+    assert found["drawn_sliced_w1_floor"] != found["mean_sliced_w1_floor"]
+    assert "sliced_w1" not in found
 
 
 def test_progress_is_told(plane: Data) -> None:

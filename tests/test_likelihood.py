@@ -10,6 +10,7 @@ from genmodels import random
 from genmodels.data import datasets
 from genmodels.errors import BadInput
 from genmodels.metrics import likelihood
+from genmodels.metrics.floors import chosen
 from genmodels.models.vae import VAE
 from genmodels.probability.distributions import kl_to_standard_normal, normal_log_prob
 from genmodels.training.loop import Training, fit
@@ -263,6 +264,57 @@ def test_aggregate_posterior_is_the_mean_of_the_posteriors_and_integrates_to_one
     assert likelihood.aggregate_posterior(model, x[:50], grid).exp().sum().item() * 0.01 == pytest.approx(1, abs=1e-3)
 
 
+def spread(x: Tensor, log_sigma: float, **arguments: object) -> VAE:
+    """A model of the plane whose encoder says q(z | x) = N(x, σ²I)."""
+    model, _ = linear(**arguments)
+    model.encoder.weight.data = torch.cat([torch.eye(2), torch.zeros(2, 2)]).double()
+    model.encoder.bias.data = torch.tensor([0.0, 0.0, log_sigma, log_sigma], dtype=torch.float64)
+    return model
+
+
+def estimates(model: VAE, x: Tensor, runs: int = 30, draws: int = 500) -> tuple[float, float, list[float]]:
+    """The mean of many estimates of KL(q(z) ‖ p(z)), its error, and by how many of its errors each of them is off."""
+    every = [likelihood.marginal_kl(model, x, draws=draws, rng=random.generator(seed)) for seed in range(runs)]
+    values, errors = torch.tensor(every, dtype=torch.float64).T
+    assert (values >= 0).all()
+    mean = values.mean().item()
+    return mean, values.std().item() / math.sqrt(runs), ((values - mean) / errors).tolist()
+
+
+@pytest.mark.parametrize("log_sigma", [-1.0, 1.0])
+def test_kl_of_the_aggregate_posterior_of_one_example_is_closed(log_sigma: float) -> None:
+    """From q to p, not back: at σ = e the two differ by 9 nats."""
+    x = torch.tensor([[0.5, -0.4]], dtype=torch.float64)
+    model = spread(x, log_sigma)
+    mu, logvar = likelihood.posterior(model, x)
+    expected = kl_to_standard_normal(mu, logvar).sum().item()
+    mean, error, off = estimates(model, x)
+    assert mean == pytest.approx(expected, abs=4.5 * error)
+    assert torch.tensor(off).std() == pytest.approx(1, abs=0.5)  # the errors said are those made
+
+
+def test_kl_of_narrow_posteriors_is_found_where_no_grid_would_find_it() -> None:
+    """Far apart, N posteriors lose log N of their own KL and nothing else; σ is 0.001 and a map's cell 0.1."""
+    x = torch.tensor([[-3.0, -3.0], [-1.0, 2.0], [0.31, 0.17], [2.0, -1.0], [3.0, 3.0]], dtype=torch.float64)
+    model = spread(x, math.log(1e-3))
+    mu, logvar = likelihood.posterior(model, x)
+    expected = kl_to_standard_normal(mu, logvar).sum(1).mean().item() - math.log(5)
+    mean, error, _ = estimates(model, x)
+    assert mean == pytest.approx(expected, abs=4.5 * error)
+    assert error < 0.1
+
+
+def test_kl_is_nothing_where_the_prior_is_the_aggregate_posterior() -> None:
+    """A VampPrior whose pseudo-inputs are the data."""
+    x = 2 * random.randn(16, 2, rng=random.generator(0)).double()
+    model = spread(x, -2.0, prior="vamp", components=16)
+    model.prior.pseudo_inputs.data = x.clone()
+    model.prior.logits.data.zero_()
+    kl, error = likelihood.marginal_kl(model, x, rng=random.generator(0))
+    assert 0 <= kl < 1e-9
+    assert 0 <= error < 1e-9
+
+
 # The amortization gap -------------------------------------------------------------------------------------------------
 
 
@@ -292,13 +344,14 @@ def test_refining_raises_the_elbo_and_touches_no_weight(trained: tuple[VAE, Tens
 
 
 def test_evaluate_gives_every_measure_with_its_standard_error(trained: tuple[VAE, Tensor]) -> None:
-    model, x = trained
+    model, _ = trained
     found = likelihood.evaluate(model, datasets.load("digits"), n=40, k=30)
     names = ["elbo_nats", "reconstruction_nats", "kl_nats", "iwae_30_nats", "log_prob_nats"]
     assert all(found[f"{name}_se"] > 0 for name in names)
     assert found["elbo_nats"] < found["iwae_30_nats"] < found["log_prob_nats"]
     assert found["elbo_nats"] == pytest.approx(found["reconstruction_nats"] - found["kl_nats"])
-    exact = likelihood.quadrature(model, x).log_prob
+    data = datasets.load("digits")
+    exact = likelihood.quadrature(model, data.prepare(chosen(data.test, 40, 0).x, model.inputs)).log_prob
     assert found["log_prob_nats"] == pytest.approx(exact.mean().item())
     assert found["log_prob_nats_se"] == pytest.approx(exact.std().item() / math.sqrt(40))
     assert found["examples"] == 40

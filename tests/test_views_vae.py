@@ -164,3 +164,41 @@ def test_collapse_is_made_to_happen_at_the_press_of_a_button() -> None:
     made = store.find(test.query_params["run"])
     assert made.title == "Posterior collapse (see it happen)"
     assert made.state().status == "queued"
+
+
+# Theory ---------------------------------------------------------------------------------------------------------------
+
+CLOSED = r"\mu_j^2 + \sigma_j^2 - 1 - \log \sigma_j^2"
+OF_PRIOR = {"normal": CLOSED, "mixture": r"w_k \, N(z; \mu_k", "vamp": r"q(z \mid u_k)", "flow": r"\log N(u; 0, I)"}
+OF_DECODER = {
+    "bernoulli": r"\log (1 - \lambda_i)",
+    "continuous-bernoulli": r"A(\eta_i(z))",
+    "gaussian": r"\log 2 \pi \sigma^2\right)",
+}
+OF_LOSS = {
+    "elbo": r"\mathcal L = \beta \, KL(q(z",
+    "free bits": r"\max(",
+    "iwae": r"\right)^{\beta}",
+}
+
+
+@pytest.mark.parametrize(
+    ("data", "arguments", "law", "loss"),
+    [
+        ("digits", {}, "bernoulli", "elbo"),
+        ("digits", {"prior": "mixture", "decoder": "gaussian", "free_bits": 0.5}, "gaussian", "free bits"),
+        ("digits", {"prior": "vamp", "decoder": "continuous-bernoulli"}, "continuous-bernoulli", "elbo"),
+        ("two-moons", {"prior": "flow", "objective": "iwae", "beta": 2.0}, "gaussian", "iwae"),
+    ],
+    ids=str,
+)
+def test_the_theory_shows_the_equations_of_this_model_and_no_others(
+    data: str, arguments: dict[str, Any], law: str, loss: str
+) -> None:
+    test = drawn(trained(data, **arguments), "theory")
+    assert not test.exception
+    shown = "\n".join(one.value for one in test.latex)
+    for known, is_shown in ((OF_PRIOR, arguments.get("prior", "normal")), (OF_DECODER, law), (OF_LOSS, loss)):
+        assert [name for name, part in known.items() if part in shown] == [is_shown]
+    assert "= =" not in shown.replace("&", "")
+    assert (r"\pm" in shown.split(r"\text{ELBO}")[1]) is True

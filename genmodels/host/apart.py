@@ -2,8 +2,8 @@
 
 A decoder's work is not bounded by the bytes it is given, and a library's loop cannot be interrupted: a process can.
 The server writes the bytes to ``python -m genmodels.host.apart NAME``, which bounds itself before it reads them,
-answers with one line of JSON and bytes, and is killed where it takes too long or whoever asked has gone. It never imports
-torch: it starts in a twentieth of a second.
+answers with one line of JSON and bytes, and is killed where it takes too long or whoever asked has gone. It never
+imports torch: it starts in a twentieth of a second.
 """
 
 import contextlib

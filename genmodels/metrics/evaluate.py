@@ -112,18 +112,41 @@ def samples_against(
     ``_floor`` is what as many training examples would reach: the mean over several random sets of them
     (:mod:`genmodels.metrics.floors`); ``_floor_se`` is its standard error.
 
-    A model that learned with labels is asked for those of the test examples.
+    A model that learned with labels is asked for those of the test examples. What is measured is a draw x ~ p(x). The
+    pictures of a VAE are measured twice, for its pages show E[x | z]: ``drawn_…`` are draws of p(x) beside data as the
+    model learned them (black and white, say), ``mean_…`` the decoder's means beside the grey data.
+
     ``sliced_w1``, in data units, of pixels or of the plane. Of the plane also the exact ``w1`` (of 1,000 at most), and
     the modes covered where they are known; of pictures what a judge of them sees (:mod:`genmodels.metrics.judge`).
     """
+    shown = lambda **how: compared(model, data, n=n, seed=seed, progress=progress, **how)  # noqa: E731
+    if "draw" not in inspect.signature(model.sample).parameters:
+        return shown()
+    if not model.is_image:
+        return shown(draw=True)
+    both = {"drawn": shown(draw=True, inputs=model.inputs), "mean": shown(draw=False)}
+    return {f"{what}_{name}": value for what, found in both.items() for name, value in found.items()}
+
+
+def compared(
+    model: GenerativeModel,
+    data: Data,
+    *,
+    n: int,
+    seed: int,
+    progress: Progress | None = None,
+    inputs: str = "unit",
+    **how: Any,
+) -> dict[str, Any]:
+    """``n`` samples, made as ``how`` says, beside data as ``inputs`` says."""
     rng, parts = random.generator(seed, model.device), []
     for rows in torch.arange(n).split(ROWS):
         y = labels(model, data.test.y[rows])
-        parts.append(model.sample(len(rows), y=y, rng=rng))
+        parts.append(model.sample(len(rows), y=y, rng=rng, **how))
         tell(progress, (int(rows[-1]) + 1) / n, "samples")
-    x = torch.cat(parts).cpu()
-    test = data.prepare(data.test.x[:n], "unit").cpu()
-    same = [data.prepare(part.x, "unit").cpu() for part in floors.draws(data, n, seed)]
+    x, noise = torch.cat(parts).cpu(), random.generator(seed, data.device)
+    test = data.prepare(data.test.x[:n], inputs, noise).cpu()
+    same = [data.prepare(part.x, inputs, noise).cpu() for part in floors.draws(data, n, seed)]
 
     def sliced(x: Tensor) -> dict[str, float]:
         w1 = distances.sliced_wasserstein1(test.flatten(1), x.flatten(1), rng=random.generator(seed))

@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from genmodels import random
-from genmodels.data.datasets import Data
+from genmodels.data.datasets import Data, Split
+from genmodels.metrics.floors import chosen
 from genmodels.metrics.vae_latent import (
     ROWS,
     Progress,
@@ -23,6 +24,7 @@ from genmodels.metrics.vae_latent import (
     activity,
     aggregate_posterior,
     kl_per_dimension,
+    marginal_kl,
     posterior,
     refine,
 )
@@ -42,6 +44,7 @@ __all__ = [
     "iwae",
     "kl_per_dimension",
     "log_likelihood_table",
+    "marginal_kl",
     "posterior",
     "quadrature",
     "refine",
@@ -105,7 +108,7 @@ def evaluate(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> dict[str, float]:
-    """Every measure of the model on the first ``n`` examples of a split (None: all), each with its standard error.
+    """Every measure of the model on ``n`` random examples of a split (None: all), each with its standard error.
 
     Returns:
         ``elbo_nats``, ``reconstruction_nats``, ``kl_nats``, ``iwae_<k>_nats`` (without, if k is 0) and, with one or two
@@ -114,7 +117,8 @@ def evaluate(
         last. ``active_units`` of ``latent_dim``, and ``examples``.
     """
     rng = random.generator(seed, model.device)
-    x = data.prepare(getattr(data, split).x[:n].to(model.device), model.inputs, rng)
+    part: Split = getattr(data, split)
+    x = data.prepare(chosen(part, n or len(part), seed).x.to(model.device), model.inputs, rng)
     bound = elbo(model, x, rng=rng)
     each = {"elbo_nats": bound.elbo, "reconstruction_nats": bound.reconstruction, "kl_nats": bound.kl}
     if k:

@@ -13,7 +13,7 @@ from torch import Tensor
 from genmodels import random
 from genmodels.errors import BadInput
 from genmodels.models.vae import VAE
-from genmodels.probability.distributions import kl_to_standard_normal, normal_entropy, normal_log_prob
+from genmodels.probability.distributions import kl_from_draws, kl_to_standard_normal, normal_entropy, normal_log_prob
 from genmodels.probability.priors import FlowPrior, StandardNormal
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "activity",
     "aggregate_posterior",
     "kl_per_dimension",
+    "marginal_kl",
     "posterior",
     "refine",
 ]
@@ -95,6 +96,26 @@ def aggregate_posterior(model: VAE, x: Tensor, z: Tensor) -> Tensor:
             total = torch.logaddexp(total, torch.logsumexp(torch.as_tensor(table), 1).double())
         found.append(total - math.log(len(x)))
     return torch.cat(found)
+
+
+@torch.no_grad()
+def marginal_kl(model: VAE, x: Tensor, *, draws: int = 2000, rng: torch.Generator | None = None) -> tuple[float, float]:
+    r"""KL(q(z) ‖ p(z)) of the aggregate posterior of ``x`` to the prior, nats, and its standard error.
+
+    The part of the ELBO's KL that a better prior could save; the rest is what z says about x (Hoffman & Johnson 2016,
+    ELBO surgery, http://approximateinference.org/accepted/HoffmanJohnson2016.pdf). From ``draws`` of q(z),
+    each of another example as long as there are some left, and as many of p(z): no grid, whose cells a narrow q(z | x)
+    would fall between. See :func:`.distributions.kl_from_draws`. It depends on how many ``x`` there are: of N
+    that are far from each other no more than log N of their own KL is gone.
+    """
+    mu, logvar = posterior(model, x)
+    chosen = random.rand(len(x), rng=rng, device=x.device).argsort()[torch.arange(draws, device=x.device) % len(x)]
+    of_q = model.draw_z(mu[chosen], logvar[chosen], 1, rng)[:, 0]
+    ratios = [
+        aggregate_posterior(model, x, z) - model.prior.log_prob(z).double()
+        for z in (of_q, model.prior.sample(draws, rng))
+    ]
+    return kl_from_draws(*ratios)
 
 
 # The amortization gap -------------------------------------------------------------------------------------------------

@@ -8,7 +8,8 @@ Kingma & Welling (2014), Auto-Encoding Variational Bayes. https://arxiv.org/abs/
 β weighs the KL (Higgins et al. 2017, https://openreview.net/forum?id=Sy2fzU9gl), annealing lets it rise from 0 (Bowman
 et al. 2016, https://arxiv.org/abs/1511.06349), free bits stop paying for it below a floor (Kingma et al. 2016,
 https://arxiv.org/abs/1606.04934), and k importance samples tighten the bound (Burda et al. 2016,
-https://arxiv.org/abs/1509.00519).
+https://arxiv.org/abs/1509.00519). With β < 1 what is maximized is no bound on log p(x): it may lie above it. The curve
+"elbo" always has β = 1 and no free bits.
 """
 
 import math
@@ -96,19 +97,21 @@ class VAE(GenerativeModel):
             Between(1, 512, "components of a mixture or vamp prior"),
             Where(lambda prior: prior in ("mixture", "vamp")),
         ] = 16,
-        beta: Annotated[float, Between(0, 100, "weight of the KL in the loss; 1: the ELBO")] = 1.0,
+        beta: Annotated[float, Between(0, 100, "weight of the KL in the loss; 1: the ELBO, less: no bound")] = 1.0,
         anneal: Annotated[float, Between(0, 1, "part of the training over which beta rises from 0")] = 0.0,
         free_bits: Annotated[float, Between(0, 10, "nats of KL in each latent dimension that cost nothing")] = 0.0,
         estimator: Annotated[
             str, Only(("analytic", "sampled"), "of the KL: SGVB B, or A; iwae always samples")
         ] = "analytic",
-        samples: Annotated[int, Between(1, 100, "draws of z for each x; the k of iwae")] = 1,
+        samples: Annotated[int, Between(0, 100, "draws of z for each x; the k of iwae; 0: 1, of iwae 5")] = 0,
         kl_samples: Annotated[
             int,
             Between(1, 256, "draws of z for a KL that has no closed form"),
             Where(lambda prior, estimator: prior != "normal" or estimator == "sampled"),
         ] = 16,
-        objective: Annotated[str, Only(("elbo", "iwae"), "the bound that is maximized")] = "elbo",
+        objective: Annotated[
+            str, Only(("elbo", "iwae"), "the bound that is maximized; iwae with one sample is the elbo")
+        ] = "elbo",
         binarize: Annotated[
             str,
             Only(("threshold", "stochastic"), "pixels of a bernoulli decoder"),
@@ -126,7 +129,8 @@ class VAE(GenerativeModel):
             raise BadInput(f"free_bits = {free_bits:g} needs objective = elbo: the bound iwae has no KL of its own.")
         self.latent_dim, self.likelihood, self.sigma, self.binarize = latent_dim, decoder, sigma, binarize
         self.beta, self.anneal, self.free_bits = beta, anneal, free_bits
-        self.estimator, self.samples, self.objective = estimator, samples, objective
+        self.estimator, self.objective = estimator, objective
+        self.samples = samples or (5 if objective == "iwae" else 1)
         self.kl_samples = 1 if estimator == "analytic" and prior == "normal" else kl_samples
         self.encoder = networks.encoder(network, shape, 2 * latent_dim, hidden=hidden, depth=depth)
         self.decoder = networks.decoder(network, latent_dim, shape, hidden=hidden, depth=depth)
@@ -288,7 +292,10 @@ class VAE(GenerativeModel):
     def loss(
         self, x: Tensor, y: Tensor | None = None, *, player: str = "model", rng: torch.Generator | None = None
     ) -> dict[str, Tensor]:
-        """The negative bound with beta and free bits, in nats; "elbo" is the plain one, so that curves compare."""
+        """The negative bound in nats, its KL weighed by beta and free below the free bits.
+
+        With beta < 1 it is no bound, nor is iwae's with beta ≠ 1. "elbo" always has beta = 1: so curves compare.
+        """
         beta = self.beta * (min(1.0, self.passed / self.anneal) if self.anneal else 1.0)
         mu, logvar = self.encode(x)
         z = self.draw_z(mu, logvar, self.samples, rng)

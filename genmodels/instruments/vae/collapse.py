@@ -9,7 +9,7 @@ import torch
 
 from genmodels import random
 from genmodels.data.datasets import Data
-from genmodels.instruments.vae.latent_space import examples
+from genmodels.instruments.vae.latent_space import some
 from genmodels.metrics import likelihood
 from genmodels.models.vae import VAE
 from genmodels.probability.priors import FlowPrior
@@ -32,10 +32,11 @@ CURES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "smaller β": (
         {"beta": 0.2, "anneal": 0.0, "free_bits": 0.0},
-        "A fifth of the price throughout: another bound, whose optimum is worse by the ELBO.",
+        "A fifth of the price throughout. With β < 1 what is raised is no bound on log p(x) any more, it may lie above "
+        "it; so this is judged by the ELBO, of which its optimum is none.",
     ),
 }
-"""What is changed of a run, and why it helps. The objective must be the ELBO, whose KL these three are about."""
+"""What is changed of a run, and why it helps. The objective must be "elbo", whose KL these three are about."""
 
 
 def cures(plan: Plan) -> dict[str, dict[str, Any]]:
@@ -74,8 +75,8 @@ class Usage:
 
 @torch.no_grad()
 def usage(model: VAE, data: Data, n: int = 1000) -> Usage:
-    """What each latent dimension says about the first ``n`` test examples."""
-    x, _ = examples(model, data, n)
+    """What each latent dimension says about ``n`` random test examples."""
+    x, _ = some(model, data, n)
     rng = random.generator(0, model.device)
     bound = likelihood.elbo(model, x, rng=rng)
     if isinstance(model.prior, FlowPrior) and model.latent_dim > 1:

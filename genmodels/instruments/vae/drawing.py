@@ -14,12 +14,13 @@ from genmodels.data.datasets import Data
 from genmodels.data.uploads import Frame
 from genmodels.errors import BadInput
 from genmodels.metrics import likelihood
+from genmodels.metrics.floors import chosen
 from genmodels.models.vae import VAE
 
 __all__ = ["Reader", "Reading", "frame"]
 
 Array = npt.NDArray[Any]
-NEAR = 5000  # training examples among which neighbours in latent space are looked for
+NEAR = 5000  # training examples, at most, among which neighbours in latent space are looked for
 DRAWS = 500  # of z
 CLOSE = 0.02  # nats, to which log p(x) is refined
 EMPTY = 32  # of 255: no pixel of an empty picture is brighter
@@ -28,7 +29,7 @@ EMPTY = 32  # of 255: no pixel of an empty picture is brighter
 @functools.lru_cache(maxsize=8)
 def frame(data: Data) -> Frame:
     """How the training pictures sit in their frame, so that another can be made to sit like them."""
-    return Frame.of(data.train.x[:1000, 0].cpu().numpy())
+    return Frame.of(chosen(data.train, 1000, 0).x[:, 0].cpu().numpy())
 
 
 @functools.lru_cache(maxsize=8)

@@ -11,7 +11,7 @@ import torch
 
 from genmodels import random
 from genmodels.errors import BadInput
-from genmodels.instruments.vae.latent_space import examples, manifold
+from genmodels.instruments.vae.latent_space import example, manifold
 from genmodels.metrics import likelihood
 from genmodels.models.vae import VAE
 from genmodels.runs import store
@@ -71,8 +71,7 @@ def geodesic(
     model, data = source.model(step), source.data()
     if not isinstance(model, VAE):
         raise BadInput(f"Run {run} is no VAE.")
-    x, _ = examples(model, data, max(first, second) + 1)
-    a, b = (likelihood.posterior(model, x[i : i + 1])[0][0] for i in (first, second))
+    a, b = (likelihood.posterior(model, example(model, data, i))[0][0] for i in (first, second))
     t = torch.linspace(0, 1, frames, device=model.device).unsqueeze(1)
     straight = (1 - t) * a + t * b
     inner = straight[1:-1].clone().requires_grad_()
@@ -97,7 +96,7 @@ def geodesic(
     }
 
 
-def gap(run: str, example: int, step: int | None = None, steps: int = 150) -> Generator[float, None, dict[str, Array]]:
+def gap(run: str, index: int, step: int | None = None, steps: int = 150) -> Generator[float, None, dict[str, Array]]:
     """The amortization gap of one test example, closed: q(z | x) is refined for it alone, by gradient ascent. A task.
 
     Returns:
@@ -108,7 +107,7 @@ def gap(run: str, example: int, step: int | None = None, steps: int = 150) -> Ge
     model, data = source.model(step), source.data()
     if not isinstance(model, VAE):
         raise BadInput(f"Run {run} is no VAE.")
-    x = examples(model, data, example + 1)[0][example:]
+    x = example(model, data, index)
     yield 0.05
     found: dict[str, Array] = {}
     if model.latent_dim <= 2:

@@ -12,10 +12,11 @@ from torch import Tensor
 from genmodels import random
 from genmodels.data.datasets import DATASETS
 from genmodels.errors import BadInput
-from genmodels.instruments.vae.latent_space import examples
+from genmodels.instruments.vae.latent_space import example
 from genmodels.metrics import likelihood
+from genmodels.metrics.floors import chosen
 from genmodels.models.vae import VAE
-from genmodels.probability.distributions import normal_log_prob, standard_normal_log_prob
+from genmodels.probability.distributions import kl_from_draws, normal_log_prob, standard_normal_log_prob
 from genmodels.runs import store
 
 __all__ = ["density", "gap", "posterior"]
@@ -44,7 +45,7 @@ def density(run: str, step: int | None = None, side: int = 72, n: int = 1500) ->
 
     Returns:
         "learned" and, where it is known, "true": (side, side), x₂ by rows, rising; "extent"; "kl": KL(true ‖ learned)
-        in nats from ``n`` test points, and its standard error.
+        in nats from ``n`` test points and as many draws of the model, and its standard error.
 
     Raises:
         BadInput: If the model is not one of the plane, has more than two latents, or ``side`` is beyond 400.
@@ -57,7 +58,8 @@ def density(run: str, step: int | None = None, side: int = 72, n: int = 1500) ->
     half = DATASETS[data.name].extent
     axis = (torch.arange(side) + 0.5) / side * 2 * half - half  # the middles of the cells
     grid = torch.stack(torch.meshgrid(axis, axis, indexing="xy"), -1).reshape(-1, 2)
-    x = torch.cat([grid, data.test.x[:n].cpu()])
+    of_true, of_learned = chosen(data.test, n, 0).x.cpu(), model.sample(n, rng=random.generator(0), draw=True)
+    x = torch.cat([grid, of_true, of_learned])
     parts: list[Tensor] = []
     for part in x.split(ROWS):
         yield len(parts) * ROWS / len(x)
@@ -65,9 +67,9 @@ def density(run: str, step: int | None = None, side: int = 72, n: int = 1500) ->
     log_p = torch.cat(parts)
     found = {"learned": log_p[: len(grid)].exp().view(side, side).numpy(), "extent": np.array([-half, half] * 2)}
     if data.log_prob is not None:
-        gap_nats = data.log_prob(x[len(grid) :]).double() - log_p[len(grid) :]
+        ratios = data.log_prob(x[len(grid) :]).double() - log_p[len(grid) :]
         found["true"] = data.log_prob(grid).exp().view(side, side).numpy()
-        found["kl"] = np.array([gap_nats.mean().item(), gap_nats.std().item() / math.sqrt(len(gap_nats))])
+        found["kl"] = np.array(kl_from_draws(ratios[: len(of_true)], ratios[len(of_true) :]))
     return found
 
 
@@ -75,17 +77,21 @@ def density(run: str, step: int | None = None, side: int = 72, n: int = 1500) ->
 
 
 @torch.no_grad()
-def posterior(run: str, example: int, step: int | None = None, side: int = 121) -> Generator[float, None, Arrays]:
+def posterior(run: str, index: int, step: int | None = None, side: int = 123) -> Generator[float, None, Arrays]:
     """p(z | x) of one test example on a grid of z, q(z | x) beside it, and what makes up log p(x). A task.
+
+    ``side``, points a dimension, is a multiple of 3: the middle one of each three makes a grid of cells three times as
+    wide, and by how much that says otherwise is a cautious estimate of the error of the fine one.
 
     Returns:
         "x": the example; "p": the density p(z | x), (side,) or (side, side) with z₂ by rows; "extent": of z; "mu" and
-        "sigma": of q; "elbo" and its standard error, "kl" and "log_prob", nats, each computed by itself.
+        "sigma": of q; "elbo" and its standard error, "kl" and its grid's error, and "log_prob", nats, each computed by
+        itself.
     """
     model, data = _found(run, step)
-    if not 2 <= side <= 1000:
-        raise BadInput(f"side = {side} is not a whole number from 2 to 1,000: the grid has side points a dimension.")
-    x = examples(model, data, example + 1)[0][example:]
+    if not 27 <= side <= 999 or side % 3:
+        raise BadInput(f"side = {side} is not a multiple of 3 from 27 to 999: the grid has side points a dimension.")
+    x = example(model, data, index)
     yield 0.1
     exact = likelihood.quadrature(model, x, tolerance=1e-3)
     yield 0.5
@@ -104,6 +110,8 @@ def posterior(run: str, example: int, step: int | None = None, side: int = 121) 
     log_joint = next(likelihood.log_likelihood_table(model, x, z))[0].double() + model.prior.log_prob(z).double()
     cell = ((high - low) / side).prod().log().item()
     log_evidence = log_joint.logsumexp(0) + cell  # the normalizer of what is drawn
+    every_third = log_joint.view([side] * model.latent_dim)[(slice(1, None, 3),) * model.latent_dim]
+    coarse = every_third.flatten().logsumexp(0) + cell + model.latent_dim * math.log(3)
     rng = random.generator(0, model.device)
     draws = model.log_weights(x, DRAWS, rng)[0].double()
     return {
@@ -113,7 +121,7 @@ def posterior(run: str, example: int, step: int | None = None, side: int = 121) 
         "mu": mu.cpu().numpy(),
         "sigma": torch.exp(0.5 * logvar).cpu().numpy(),
         "elbo": np.array([draws.mean().item(), draws.std().item() / math.sqrt(DRAWS)]),
-        "kl": (gap(model, x, mu, logvar) + log_evidence).cpu().numpy(),
+        "kl": torch.stack([gap(model, x, mu, logvar) + log_evidence, (log_evidence - coarse).abs()]).cpu().numpy(),
         "log_prob": exact.log_prob.cpu().numpy(),
     }
 

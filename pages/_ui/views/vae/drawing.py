@@ -152,7 +152,7 @@ def _where(moment: Moment, found: instruments.Reading) -> None:
 
 def _neighbours(moment: Moment, found: instruments.Reading) -> None:
     for images, where, key in (
-        (found.near_z, "in latent space, among the first 5,000", "near"),
+        (found.near_z, f"in latent space, among {min(instruments.NEAR, len(moment.data.train)):,}", "near"),
         (found.near_x, "in pixels, among all", "near-x"),
     ):
         image_grid(

@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from genmodels import figures
-from genmodels.instruments.vae import geometry
+from genmodels.instruments.vae import bound, geometry
 from genmodels.instruments.vae import latent_space as instruments
 from pages._ui.form import url_widgets
 from pages._ui.shared.answer import answer
@@ -22,6 +22,9 @@ _stretch = st.cache_data(max_entries=64, show_spinner=False)(lambda moment: geom
 _encoded = st.cache_data(max_entries=64, show_spinner=False)(
     lambda moment: instruments.encoded(moment.model, moment.data, 400)
 )
+
+
+_loosest = st.cache_data(max_entries=64, show_spinner=False)(lambda moment: bound.loosest(moment.model, moment.data))
 
 
 def shapes(moment: Moment) -> None:
@@ -56,13 +59,14 @@ def _posteriors(moment: Moment, labels: np.ndarray, outlines: np.ndarray) -> go.
 
 def close_the_gap(moment: Moment) -> None:
     """One example's posterior refined by gradient steps, while the ELBO climbs towards log p(x)."""
-    most = len(moment.data.test) - 1
-    example = url_widgets.number("test example", 0, most, 0, key="gap_example", width=180)
+    most, loosest = len(moment.data.test) - 1, _loosest(moment)
+    example = url_widgets.number("test example", 0, most, loosest, key="gap_example", width=180)
     st.caption(
         "The encoder guesses q(z | x) for every x at once. Refined for this x alone, by gradient ascent on μ and σ, "
-        "the ELBO climbs: that climb is the amortization gap. What is left to log p(x) is the price of a Gaussian q."
+        "the ELBO rises by the amortization gap, which is small where the guess was good. What is left to log p(x) is "
+        f"the price of a Gaussian q. Of the first hundred test examples, the bound is loosest at number {loosest}."
     )
-    found = answer(geometry.gap, key="gap", run=moment.id, example=int(example), step=moment.step)
+    found = answer(geometry.gap, key="gap", moment=moment, index=int(example))
     if found is None:
         return
     steps = np.arange(len(found["elbo"]))

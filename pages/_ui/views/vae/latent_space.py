@@ -6,6 +6,7 @@ import streamlit as st
 from genmodels import figures
 from genmodels import images as pictures
 from genmodels.instruments.vae import latent_space as instruments
+from genmodels.instruments.vae.bound import ladder
 from genmodels.instruments.vae.geometry import geodesic
 from pages._ui.components.image_grid import image_grid
 from pages._ui.components.latent_pad import Encoded, latent_pad
@@ -88,13 +89,13 @@ def prior_and_posterior(moment: Moment) -> None:
     if moment.model.latent_dim != 2:
         st.info(f"This map needs two latent dimensions; this model has {moment.model.latent_dim}.")
         return
-    found = answer(instruments.aggregate, key="aggregate", at_once=True, moment=moment)
+    found = priors.map_of_z(moment.id, moment.step, "aggregate")
     if found is None:
         return
     st.caption(
-        f"Samples are decoded from the prior; the decoder has learned from the aggregate posterior. "
-        f"Where they differ, it is asked what it never saw: KL(q(z) ‖ p(z)) = {float(found['kl']):.3f} nats. "
-        "Dots: where the encoder puts test examples, in the colours of their labels."
+        f"Samples are decoded from the prior; the decoder has learned from the aggregate posterior. Where they differ, "
+        f"it is asked what it never saw: {priors.apart(found)} between all {len(moment.data.test):,} encoded test "
+        "examples and the prior. Dots: where the encoder puts some of them, in the colours of their labels."
     )
     clouds = [
         figures.Points(name, found["mu"][found["labels"] == i], figures.CLASSES[i % 10], size=3)
@@ -197,7 +198,7 @@ def dimensions(moment: Moment) -> None:
 
 def bound(moment: Moment) -> None:
     """The ladder of bounds, and which dimensions are used."""
-    found = answer(instruments.ladder, moment=moment, key="ladder")
+    found = answer(ladder, moment=moment, key="ladder", n=min(200, len(moment.data.test)))
     if found is None:
         return
     k, iwae = found["k"], found["iwae"]
@@ -207,8 +208,9 @@ def bound(moment: Moment) -> None:
     if exact is not None:
         rungs["log p(x)"] = exact
         left.caption(
-            f"On {len(found['elbo'])} test examples. log p(x) is exact: a sum over a grid of z, {int(found['points'])} "
-            "points a side. What separates ELBO from it is KL(q(z|x) ‖ p(z|x)); no estimate can lie above it for long."
+            f"On {len(found['elbo'])} random test examples. log p(x) is exact: a sum over a grid of z, "
+            f"{int(found['points'])} points a side. What separates ELBO from it is KL(q(z|x) ‖ p(z|x)); on average, no "
+            "estimate lies above it."
         )
     figure = figures.bars(rungs, title="ELBO ≤ IWAE ≤ log p(x)", y_title="nats", color=figures.POSTERIOR)
     low, high = min(rungs.values()), max(rungs.values())

@@ -47,7 +47,7 @@ def density(moment: Moment) -> None:
         st.metric(
             "KL(true ‖ learned)",
             f"{kl:.3f} nats",
-            f"± {error:.3f}, from 1,500 test points",
+            f"± {error:.3f}, from 1,500 points of each",
             delta_color="off",
             delta_arrow="off",
         )
@@ -61,7 +61,7 @@ def true_posterior(moment: Moment) -> None:
     most = len(moment.data.test) - 1
     example = url_widgets.number("test example", 0, most, 0, key="posterior_example", width=180)
     st.latex(r"\log p(x) = \text{ELBO} + KL(q(z \mid x) \,\|\, p(z \mid x))")
-    found = answer(instruments.posterior, key="posterior", at_once=True, moment=moment, example=int(example))
+    found = answer(instruments.posterior, key="posterior", at_once=True, moment=moment, index=int(example))
     if found is None:
         return
     left, right = st.columns([2, 3])
@@ -105,6 +105,8 @@ def _map(found: dict[str, np.ndarray]) -> go.Figure:
         path = geometry.ellipses(found["mu"][None], scale * found["sigma"][None], sides=64)[0].astype(np.float32)
         style = {"color": figures.POSTERIOR, "width": 2.5, "dash": dash}
         figure.add_scatter(x=path[:, 0], y=path[:, 1], mode="lines", line=style, name=f"q, {scale}σ", hoverinfo="name")
+    # A posterior may be ten times as long as it is wide: here it fills the map, whatever the scales of its axes.
+    figure.update_xaxes(constrain=None).update_yaxes(scaleanchor=None, constrain=None)
     return figure.update_layout(showlegend=False)
 
 
@@ -123,10 +125,10 @@ def _curves(found: dict[str, np.ndarray]) -> go.Figure:
 
 def _sum(found: dict[str, np.ndarray]) -> None:
     elbo, error = (float(v) for v in found["elbo"])
-    kl, log_prob = float(found["kl"]), float(found["log_prob"][0])
+    (kl, grid), log_prob = found["kl"].tolist(), float(found["log_prob"][0])
     a, b, c, d = st.columns(4)
     a.metric("ELBO", f"{elbo:.3f} nats", f"± {error:.3f}, 4,000 draws", delta_color="off", delta_arrow="off")
-    b.metric("KL(q ‖ p(z | x))", f"{kl:.3f} nats", "on the grid shown", delta_color="off", delta_arrow="off")
+    b.metric("KL(q ‖ p(z | x))", f"{kl:.3f} nats", f"± {grid:.3f}, the grid", delta_color="off", delta_arrow="off")
     c.metric("ELBO + KL", f"{elbo + kl:.3f} nats")
     d.metric("log p(x)", f"{log_prob:.3f} nats", "over all of z", delta_color="off", delta_arrow="off")
     st.caption(

@@ -8,7 +8,7 @@ import streamlit as st
 from genmodels import figures
 from genmodels.errors import BadInput
 from genmodels.files import read_json
-from genmodels.instruments.vae import latent_space as instruments
+from genmodels.instruments.vae.prior import aggregate
 from genmodels.jobs import queue
 from genmodels.runs import store
 from genmodels.runs.store import Run
@@ -17,17 +17,23 @@ from pages._ui.shared.moment import Moment
 from pages._ui.shared.plot import plot
 from pages._ui.views.vae.geometry import density_of_z
 
-__all__ = ["four_priors"]
+__all__ = ["apart", "four_priors", "map_of_z"]
 
 PRIORS = ("normal", "mixture", "vamp", "flow")
 SHIPPED = "vae-mnist-2d-"  # and the prior: the report's four, trained once
 EVERY = 3.0  # seconds between two looks at four that are going
-SIDE, SHOWN = 80, 2000  # of the maps; examples
+SIDE = 80  # cells of a map
 
 
-@st.cache_data(max_entries=128, show_spinner=False)
-def _seen(moment: Moment) -> dict[str, Any]:
-    return instruments.map_of_z(moment.model, moment.data, side=SIDE, n=SHOWN)
+def map_of_z(run: str, step: int | None, key: str) -> dict[str, Any] | None:
+    """Prior and aggregate posterior of a run, the same wherever they are shown; None while they are not there."""
+    return answer(aggregate, key=key, at_once=True, run=run, step=step, side=SIDE)
+
+
+def apart(found: dict[str, Any]) -> str:
+    """How far prior and aggregate posterior are apart, in words."""
+    kl, error = found["kl"]
+    return f"KL(q(z) ‖ p(z)) = {kl:.3f} ± {error:.3f} nats"
 
 
 def four_priors(moment: Moment) -> None:
@@ -60,9 +66,7 @@ def _shipped() -> None:
             if run is None:
                 continue
             with place:
-                found = answer(
-                    instruments.aggregate, key=f"shipped-{prior}", at_once=True, run=run.id, side=SIDE, n=SHOWN
-                )
+                found = map_of_z(run.id, None, f"shipped-{prior}")
                 if found is None:
                     continue
                 measures = read_json(run.path / "measures.json")
@@ -129,7 +133,8 @@ def _one(run: Run, prior: str, at: int) -> None:
     before = [row["elbo"] for row in run.metrics() if row["step"] <= steps[-1]]
     elbo = f", ELBO {before[-1]:.2f} nats" if before else ""
     title = f"{prior}: {state.status}, step {steps[-1]:,}{elbo}"
-    _map(_seen(Moment.of(run, steps[-1])), title, f"four-{prior}")
+    if seen := map_of_z(run.id, steps[-1], f"four-{prior}"):
+        _map(seen, title, f"four-{prior}")
 
 
 def _map(found: dict[str, Any], title: str, key: str) -> None:
@@ -145,4 +150,4 @@ def _map(found: dict[str, Any], title: str, key: str) -> None:
     )
     figure.update_traces(showscale=False, selector={"type": "heatmap"})
     plot(figure.update_layout(showlegend=False, height=380), key=key)
-    st.caption(f"KL(q(z) ‖ p(z)) = {float(found['kl']):.3f} nats between all that is encoded and the prior.")
+    st.caption(f"{apart(found)} between the encoded test set and the prior.")

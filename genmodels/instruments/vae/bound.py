@@ -1,0 +1,103 @@
+"""The bound of a VAE taken apart: one example's terms, the ladder up to log p(x), and an example far below its top."""
+
+import math
+from collections.abc import Generator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from genmodels import random
+from genmodels.data.datasets import Data
+from genmodels.errors import BadInput
+from genmodels.instruments.vae.latent_space import example, some
+from genmodels.metrics import likelihood
+from genmodels.models.vae import VAE
+from genmodels.probability.priors import FlowPrior, StandardNormal
+from genmodels.runs import store
+
+__all__ = ["LADDER", "ladder", "loosest", "numbers"]
+
+Array = npt.NDArray[Any]
+DRAWS = 1000  # of z, for what one draw would leave to chance
+LADDER = (1, 10, 100, 1000)
+
+
+@torch.no_grad()
+def numbers(model: VAE, data: Data, index: int = 0) -> dict[str, float]:
+    """The terms of the bound of one test example, in nats: what the theory panel puts into the equations.
+
+    Returns:
+        "log p(x|z)", "log p(z)" and "log q(z|x)" of one z ~ q(z | x). "reconstruction", E log p(x | z), "kl", that
+        to the prior, and "elbo", their difference, from :data:`DRAWS` draws of z; the standard error of each is under
+        its name with " se" (0: exact).
+        "iwae", the bound with as many samples; "loss", what is minimized, with the draws that a training takes.
+    """
+    x = example(model, data, index)
+    rng = random.generator(index, model.device)
+    mu, logvar = model.encode(x)
+    z = model.draw_z(mu, logvar, DRAWS, rng)
+    log_px, log_pz, log_q = model.log_likelihood(x, z)[0], model.prior.log_prob(z)[0], model.log_q(mu, logvar, z)[0]
+    log_q = log_q.sum(-1)
+    kl = float(model.kl(mu, logvar, z).sum())
+    drawn = torch.zeros_like(log_pz) if isinstance(model.prior, StandardNormal) else -log_pz  # what of the KL is
+    error = lambda values: float(values.double().std()) / math.sqrt(DRAWS)  # noqa: E731
+    return {
+        "log p(x|z)": float(log_px[0]),
+        "log p(z)": float(log_pz[0]),
+        "log q(z|x)": float(log_q[0]),
+        "reconstruction": float(log_px.mean()),
+        "reconstruction se": error(log_px),
+        "kl": kl,
+        "kl se": error(drawn),
+        "elbo": float(log_px.mean()) - kl,
+        "elbo se": error(log_px - drawn),
+        "iwae": float((log_px + log_pz - log_q).double().logsumexp(0)) - math.log(DRAWS),
+        "loss": float(model.loss(x, rng=random.generator(index, model.device))["loss"]),
+    }
+
+
+def ladder(run: str, step: int | None = None, n: int = 200) -> Generator[float, None, dict[str, Array]]:
+    """The ladder of bounds on ``n`` random test examples: ELBO ≤ IWAE_k ≤ log p(x), exact for up to 2 latents.
+
+    A task. Returns "k", "iwae" (means over the examples, nats), "iwae_se", "elbo", "kl" per dimension (of a flow prior
+    the total), "active" (the variance of the posterior means), and "exact" with the grid's "points" where it can be
+    had.
+    """
+    source = store.find(run)
+    model, data = source.model(step), source.data()
+    if not isinstance(model, VAE):
+        raise BadInput(f"Run {run} is no VAE.")
+    x, _ = some(model, data, n)
+    rng = random.generator(0, model.device)
+    bound = likelihood.elbo(model, x, rng=rng)
+    found: dict[str, Array] = {"k": np.array(LADDER), "elbo": bound.elbo.cpu().numpy()}
+    if isinstance(model.prior, FlowPrior) and model.latent_dim > 1:
+        found["kl"] = bound.kl.mean().reshape(1).cpu().numpy()  # its dimensions cannot be told apart
+    else:
+        found["kl"] = likelihood.kl_per_dimension(model, x, rng=rng).cpu().numpy()
+    found["active"] = likelihood.activity(model, x).cpu().numpy()
+    yield 0.05
+    bounds = []
+    for i, k in enumerate(LADDER):
+        parts = []
+        for j, part in enumerate(x.split(25)):
+            parts.append(likelihood.iwae(model, part, k, rng=rng))
+            yield 0.05 + 0.75 * (i == 3) * min(1.0, (j + 1) * 25 / len(x))
+        bounds.append(torch.cat(parts))
+    found["iwae"] = np.array([float(b.mean()) for b in bounds])
+    found["iwae_se"] = np.array([float(b.std()) / math.sqrt(len(b)) for b in bounds])
+    if model.latent_dim <= 2:
+        exact = likelihood.quadrature(model, x)
+        found |= {"exact": exact.log_prob.cpu().numpy(), "points": np.array(exact.points)}
+    return found
+
+
+def loosest(model: VAE, data: Data, *, among: int = 100, k: int = 64) -> int:
+    """The test example, of the first ``among``, whose ELBO is farthest below its IWAE: there q(z | x) fits worst."""
+    n = min(among, len(data.test))
+    x = torch.cat([example(model, data, i) for i in range(n)])
+    rng = random.generator(0, model.device)
+    bound = likelihood.elbo(model, x, samples=k, rng=rng).elbo
+    return int((likelihood.iwae(model, x, k, rng=rng) - bound).argmax())

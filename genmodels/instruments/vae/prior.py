@@ -1,0 +1,116 @@
+"""The prior of a VAE beside its aggregate posterior: what the decoder is asked for, and what it has learned from."""
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from genmodels import random
+from genmodels.data.datasets import Data
+from genmodels.errors import BadInput
+from genmodels.instruments.vae.latent_space import encoded, plane, sided, some
+from genmodels.metrics import likelihood
+from genmodels.models.vae import VAE
+from genmodels.probability.priors import FlowPrior, StandardNormal
+from genmodels.runs import store
+
+__all__ = ["Densities", "aggregate", "densities"]
+
+Array = npt.NDArray[Any]
+FINER = 8  # points a side of a cell, over which a flow's density is averaged
+DOTS = 2000  # encoded examples that are shown
+
+
+@dataclass(frozen=True)
+class Densities:
+    """The prior and the aggregate posterior on one grid, and how far apart they are.
+
+    Attributes:
+        extent: Left, right, bottom and top edge.
+        prior: Its mean density in each cell, (side, side), z₂ by rows, rising.
+        posterior: The same of q(z).
+        kl_nats: KL(q(z) ‖ p(z)), over all of z.
+        kl_nats_se: Its standard error.
+    """
+
+    extent: tuple[float, float, float, float]
+    prior: Array
+    posterior: Array
+    kl_nats: float
+    kl_nats_se: float
+
+
+@torch.no_grad()
+def densities(model: VAE, data: Data, *, side: int = 80) -> Densities:
+    r"""p(z) and q(z) = (1/N) Σ q(z | x_n) of all test examples.
+
+    A cell shows its mass over its area: what is narrower than a cell is neither missed nor met by chance.
+
+    Raises:
+        BadInput: If latent space is not a plane, or the grid is beyond memory.
+    """
+    plane(model)
+    sided(side, 1000)
+    x, _ = some(model, data, None)
+    mu, logvar = likelihood.posterior(model, x)
+    both = model.prior.sample(4000, random.generator(0, model.device)), mu
+    half = 1.1 * max(float(np.quantile(z.abs().cpu().numpy(), 0.999)) for z in both)
+    edges = torch.linspace(-half, half, side + 1, device=model.device, dtype=torch.float64)
+    cell = (2 * half / side) ** 2
+    p, q = _prior(model, edges) / cell, _mass(mu, logvar, torch.full_like(mu[:, 0], 1 / len(mu)), edges) / cell
+    kl = likelihood.marginal_kl(model, x, rng=random.generator(0, model.device))
+    return Densities((-half, half, -half, half), p.cpu().numpy(), q.cpu().numpy(), *kl)
+
+
+def _mass(mu: Tensor, logvar: Tensor, weights: Tensor, edges: Tensor) -> Tensor:
+    """The mass of a mixture of diagonal Gaussians (K, 2) in each cell between ``edges``, (side, side), z₂ by rows."""
+    standard = (edges - mu.double().unsqueeze(-1)) * torch.exp(-0.5 * logvar.double()).unsqueeze(-1)
+    z1, z2 = torch.special.ndtr(standard).diff(dim=-1).unbind(1)  # (K, side) each
+    return (weights.double().unsqueeze(1) * z2).T @ z1
+
+
+def _prior(model: VAE, edges: Tensor) -> Tensor:
+    """The mass of the prior in each cell: exact, but for a flow's, which is summed over a grid eight times as fine."""
+    prior = model.prior
+    if isinstance(prior, StandardNormal):
+        zero = torch.zeros(1, 2, device=edges.device)
+        return _mass(zero, zero, torch.ones_like(zero[:, 0]), edges)
+    if not isinstance(prior, FlowPrior):
+        return _mass(*prior.components(), prior.logits.softmax(0), edges)
+    side, h = len(edges) - 1, float(edges[1] - edges[0]) / FINER
+    axis = edges[0] + h * (torch.arange(side * FINER, device=edges.device) + 0.5)
+    rows = [
+        prior.log_prob(torch.stack(torch.meshgrid(axis, z2, indexing="xy"), -1).float()).double().exp() * h**2
+        for z2 in axis.split(FINER)
+    ]
+    return torch.stack([row.view(FINER, side, FINER).sum((0, 2)) for row in rows])
+
+
+def aggregate(run: str, step: int | None = None, side: int = 80) -> Generator[float, None, dict[str, Array]]:
+    """Prior and aggregate posterior of a run with two latent dimensions, and where test examples are encoded. A task.
+
+    Returns:
+        "prior" and "posterior", (side, side); "extent"; "kl", KL(q(z) ‖ p(z)) of all test examples in nats, and its
+        standard error, (2,); and of 2,000 of them at most "mu", (·, 2), and "labels", (·,).
+    """
+    yield 0.0
+    source = store.find(run)
+    model, data = source.model(step), source.data()
+    if not isinstance(model, VAE):
+        raise BadInput(f"Run {run} is no VAE.")
+    yield 0.3
+    maps = densities(model, data, side=side)
+    yield 0.9
+    points = encoded(model, data, DOTS)
+    return {
+        "prior": maps.prior,
+        "posterior": maps.posterior,
+        "extent": np.array(maps.extent),
+        "kl": np.array([maps.kl_nats, maps.kl_nats_se]),
+        "mu": points.mu,
+        "labels": points.labels,
+    }

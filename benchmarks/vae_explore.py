@@ -17,7 +17,7 @@ import torch
 from benchmarks.side_by_side import side_by_side
 from genmodels.data import datasets
 from genmodels.instruments.vae.drawing import Reader
-from genmodels.instruments.vae.latent_space import examples
+from genmodels.instruments.vae.latent_space import some
 from genmodels.metrics import likelihood
 from genmodels.models.vae import VAE
 from genmodels.runs import store
@@ -55,7 +55,7 @@ def seconds(call: Callable[[], object]) -> float:
 
 def likelihoods(model: VAE, data: datasets.Data, whole: bool) -> Iterator[Line]:
     """The exact likelihood and IWAE of the test set."""
-    x, _ = examples(model, data, None)
+    x, _ = some(model, data, None)
     n = len(x) if whole else 2000
     spent = seconds(lambda: likelihood.quadrature(model, x[:n])) * len(x) / n
     yield Line(f"exact log p(x) of {len(x):,} digits, two cores{part(n, len(x))}", spent / GAIN, 60, "s")

@@ -4,10 +4,16 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import torch
+from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
 
-__all__ = ["Result", "matmul_peak", "side_by_side", "table"]
+from genmodels.nn.precision import explained, precision, processor
+
+__all__ = ["Result", "chosen", "flops", "fraction", "matmul_peak", "peaks", "side_by_side", "table"]
 
 
 @dataclass(frozen=True)
@@ -56,18 +62,62 @@ def side_by_side(
 
 
 def matmul_peak(dtype: torch.dtype, device: str = "cpu", n: int = 1024, seconds: float = 0.5) -> float:
-    """The rate of an n × n matrix product, FLOP a second: what no loop of matrix products can pass."""
+    """The rate of an n × n matrix product, FLOP a second, by the clock of the candidates: what no loop can pass."""
+    clock = time.perf_counter if device != "cpu" else time.process_time
     a, b = (torch.randn(n, n, device=device).to(dtype) for _ in range(2))
     best = 0.0
     end = time.perf_counter() + seconds
     while time.perf_counter() < end:
-        start = time.perf_counter()
+        start = clock()
         for _ in range(4):
             a @ b
         if device != "cpu":
             torch.cuda.synchronize()
-        best = max(best, 4 * 2 * n**3 / (time.perf_counter() - start))
+        best = max(best, 4 * 2 * n**3 / (clock() - start))
     return best
+
+
+def peaks(device: str = "cpu") -> dict[str, float]:
+    """The rate of a large matrix product in each number format, FLOP a second; printed too."""
+    found = {name: matmul_peak(getattr(torch, name), device) for name in ("float32", "bfloat16")}
+    print("the matrix product's peak:", ", ".join(f"{name} {rate / 1e9:,.0f} GFLOP/s" for name, rate in found.items()))
+    return found
+
+
+def chosen(model: nn.Module, device: str = "cpu") -> str:
+    """The number format that "auto" takes for ``model``; prints which kind of machine this is, and why."""
+    print(f"{processor()}, {torch.backends.cpu.get_cpu_capability()}; {explained(model, torch.device(device))}")
+    return str(precision("auto", model, torch.device(device))).removeprefix("torch.")
+
+
+class Counter(TorchDispatchMode):
+    """Adds up what PyTorch's table says of each operation; PyTorch's own counter refuses a gradient of a gradient."""
+
+    total = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Do it, and count."""
+        out = func(*args, **(kwargs or {}))
+        if (rule := flop_registry.get(func.overloadpacket)) is not None:
+            self.total += rule(*args, **(kwargs or {}), out_val=out)
+        return out
+
+
+def flops(step: Callable[[], object]) -> int:
+    """Floating-point operations of one training step, as PyTorch counts its products and convolutions.
+
+    Of the third: after the first two the held-out set may be measured too.
+    """
+    for _ in range(2):
+        step()
+    with Counter() as counter:
+        step()
+    return counter.total
+
+
+def fraction(result: Result, per_image: float, peak: float) -> str:
+    """What part of the matrix product's peak a candidate reached, in words."""
+    return f"{result.name}: {result.rate * per_image / peak:.1%} of the matrix product's {peak / 1e9:,.0f} GFLOP/s"
 
 
 def table(results: dict[str, Result], baseline: str) -> str:

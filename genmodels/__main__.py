@@ -4,12 +4,14 @@ import sys
 
 from genmodels.cli.parser import main
 from genmodels.host import allocator
+from genmodels.host.threads import sleep_while_waiting
 
 
 def run() -> None:
     """Run one command, and end with its exit code."""
     if {"train", "resume"} & set(sys.argv[1:2]):
         allocator.restart()
+    sleep_while_waiting()
     sys.exit(main())
 
 

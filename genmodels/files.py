@@ -28,6 +28,7 @@ __all__ = [
     "CHECKPOINTS",
     "FULL",
     "append",
+    "cache",
     "held",
     "inside",
     "is_held",
@@ -182,6 +183,11 @@ def read_array(path: Path) -> "npt.NDArray[Any]":
         raise BadInput(f"{path} does not exist.") from None
     except (OSError, ValueError, EOFError, MemoryError, SyntaxError) as error:
         raise Damaged(f"{path} is not a readable .npy file ({type(error).__name__}).") from None
+
+
+def cache() -> Path:
+    """The folder of the user's cache that is ours: ``$XDG_CACHE_HOME/genmodels``, or ``~/.cache/genmodels``."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "genmodels"
 
 
 def root() -> Path:

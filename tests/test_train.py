@@ -15,7 +15,7 @@ from genmodels.hyperparameters import Between
 from genmodels.models import MODELS, Entry
 from genmodels.models.base import GenerativeModel
 from genmodels.training.loop import Batches, Step, Training, fit
-from genmodels.training.settings import Settings, precision
+from genmodels.training.settings import Settings
 
 Curve = list[dict[str, float]]
 
@@ -409,14 +409,6 @@ def test_two_processes_share_the_noise_of_one() -> None:
     whole = random.randn(6, 3, rng=random.generator(7))
     halves = [random.randn(3, 3, rng=random.generator(7, rank=rank, world=2)) for rank in range(2)]
     assert torch.equal(torch.cat(halves), whole)
-
-
-def test_precision_is_as_asked() -> None:
-    cpu = torch.device("cpu")
-    assert precision("float32", cpu, (1, 28, 28)) == torch.float32
-    assert precision("bfloat16", cpu, (2,)) == torch.bfloat16
-    assert precision("auto", cpu, (2,)) == precision("auto", torch.device("cuda"), (1, 8, 8)) == torch.float32
-    assert precision("auto", torch.device("cuda"), (1, 28, 28)) == torch.bfloat16
 
 
 def test_bfloat16_is_of_the_networks_and_weights_stay_float32(plane: Data) -> None:

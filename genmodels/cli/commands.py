@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from genmodels.cli.terminal import Progress, table
 from genmodels.errors import BadInput
+from genmodels.host.threads import settle_threads
 from genmodels.hyperparameters import check, declared
 from genmodels.models import MODELS, model_class
 from genmodels.runs.record import Plan, Status
@@ -206,7 +207,7 @@ def sample(arguments: Arguments) -> None:
 
     from genmodels import files, images, random
     from genmodels.models.base import load
-    from genmodels.training.distributed import device, settle_threads
+    from genmodels.training.distributed import device
 
     settle_threads(many=True)
     out = Path(arguments.out)
@@ -235,7 +236,7 @@ def evaluate(arguments: Arguments) -> None:
     from genmodels.data.datasets import load as load_data
     from genmodels.metrics.evaluate import measures
     from genmodels.models.base import load
-    from genmodels.training.distributed import device, settle_threads
+    from genmodels.training.distributed import device
 
     settle_threads(many=True)
     place, folder = device(arguments.device), folder_of(arguments)

@@ -7,11 +7,12 @@ from contextlib import contextmanager
 
 from genmodels.cli.terminal import Progress
 from genmodels.errors import TrainingFailed
+from genmodels.host.threads import settle_threads
 from genmodels.jobs.worker import Job
 from genmodels.runs.record import Status
 from genmodels.runs.recorder import Recording
 from genmodels.runs.store import Run
-from genmodels.training.distributed import Processes, settle_threads
+from genmodels.training.distributed import Processes
 from genmodels.training.loop import Step
 
 __all__ = ["conduct", "stopping"]

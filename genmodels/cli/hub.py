@@ -145,8 +145,9 @@ def measuring(arguments: Arguments) -> "Callable[[Run], dict[str, Any]]":
 
     def measure(run: "Run") -> dict[str, Any]:
         from genmodels.data.datasets import ELSEWHERE
+        from genmodels.host.threads import settle_threads
         from genmodels.metrics.evaluate import measures
-        from genmodels.training.distributed import device, settle_threads
+        from genmodels.training.distributed import device
 
         if run.plan.data == ELSEWHERE:
             return {}  # there is nothing to measure it by

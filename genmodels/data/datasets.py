@@ -21,6 +21,7 @@ from genmodels import random
 from genmodels.data import digits, mnist, planes
 from genmodels.data.transforms import TRANSFORMS
 from genmodels.errors import BadInput
+from genmodels.files import cache
 from genmodels.text import quoted
 
 __all__ = ["DATASETS", "ELSEWHERE", "TRANSFORMS", "Data", "Info", "Split", "checked", "drawing", "home", "info", "load"]
@@ -278,8 +279,7 @@ def drawing(strokes: Sequence[Sequence[Sequence[float]]], width: float = 0.02) -
 
 def home() -> Path:
     """The folder of what was downloaded."""
-    cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(os.environ.get("GENMODELS_DATA") or Path(cache) / "genmodels").expanduser().resolve()
+    return Path(os.environ.get("GENMODELS_DATA") or cache()).expanduser().resolve()
 
 
 @functools.lru_cache(maxsize=32)

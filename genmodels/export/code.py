@@ -7,7 +7,7 @@ of device they end with the run's own weights, bit for bit; a fork begins with t
 import json
 import textwrap
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from genmodels.data.datasets import ELSEWHERE
@@ -78,7 +78,7 @@ def cells(run: Run) -> list[Cell]:
     for i, one in enumerate(line):
         fork = line[i + 1].plan.parent if i + 1 < len(line) else None
         until = fork.step if fork else None
-        found.append(Cell(_stage(one.plan, cls, until=until)))
+        found.append(Cell(_stage(_settled(one), cls, until=until)))
     found += [Cell(_words("Samples", "Drawn from always the same noise."), False), Cell(SAMPLES.format(id=run.id))]
     found += [Cell(_words("Measures", "On the test set, each with its unit; _se is a standard error."), False)]
     return [*found, Cell(MEASURES)]
@@ -197,6 +197,14 @@ def _about_training(line: Sequence[Run]) -> str:
     if len(line) == 1:
         return "What is not named has its default. Everything random comes from the seed."
     return "It is a fork: each training goes on with the weights that the one before it had at some step."
+
+
+def _settled(run: Run) -> Plan:
+    """The run's plan, with the number format that "auto" came to where it was trained: elsewhere it may be another."""
+    plan, known = run.plan, run.state().precision
+    if not known or plan.settings.get("precision", "auto") != "auto":
+        return plan
+    return replace(plan, settings=plan.settings | {"precision": known})
 
 
 def _stage(plan: Plan, cls: type, *, until: int | None) -> str:

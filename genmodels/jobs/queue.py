@@ -20,7 +20,7 @@ from pathlib import Path
 
 from genmodels.errors import BadInput
 from genmodels.files import inside, remove, write, written
-from genmodels.host import allocator, limits, ownership
+from genmodels.host import allocator, limits, ownership, threads
 from genmodels.host.limits import limit
 from genmodels.jobs import pulse
 from genmodels.jobs.watchdog import EVERY, Watched
@@ -234,7 +234,8 @@ class Pool:
 
     def _start(self, i: int, name: str) -> subprocess.Popen[bytes]:
         most = max(1, -(-int(limit("MAX_RUNS")) // self.size))
-        environment = allocator.ENVIRONMENT | told() | {"OMP_NUM_THREADS": f"{limit('THREADS'):.0f}"}
+        environment = allocator.ENVIRONMENT | threads.ENVIRONMENT | told()
+        environment["OMP_NUM_THREADS"] = f"{limit('THREADS'):.0f}"
         if (device := devices()[i % len(devices())]) is not None:
             environment["CUDA_VISIBLE_DEVICES"] = device
         command = [sys.executable, "-m", "genmodels.jobs.worker", "--name", name, "--most", str(most)]

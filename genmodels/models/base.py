@@ -61,6 +61,9 @@ class GenerativeModel(nn.Module):
     defaults: ClassVar[dict[str, Any]] = {}
     """Settings of a training (:class:`genmodels.training.settings.Settings`) that suit it better."""
 
+    precision: str = "auto"
+    """Of the networks where they draw samples that rounding does not show in: "float32", "bfloat16", or the faster."""
+
     config: dict[str, Any]
     label_shares: tuple[float, ...] = ()
     """Of a conditional model: the share of each label among its training examples, kept in its config.json. Empty where
@@ -241,7 +244,7 @@ def weigh(config: Mapping[str, Any]) -> tuple[int, int]:
     return sum(n * min(size, 2) for n, size in numbers), sum(n * max(size, 4) for n, size in numbers) + HEADER
 
 
-def load(folder: Path | str, *, device: torch.device | str = "cpu") -> GenerativeModel:
+def load(folder: Path | str, *, device: torch.device | str = "cpu", precision: str = "auto") -> GenerativeModel:
     """The model saved in ``folder``, in evaluation mode, float32. Nothing is unpickled.
 
     Raises:
@@ -264,6 +267,7 @@ def load(folder: Path | str, *, device: torch.device | str = "cpu") -> Generativ
     if wrong:
         raise Damaged(f"The weights in {folder} do not fit its config.json: {', '.join(wrong[:3])} differ.")
     model.load_state_dict(tensors)
+    model.precision = precision
     return model.to(device).eval()
 
 

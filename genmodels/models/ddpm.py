@@ -26,11 +26,12 @@ from genmodels import random
 from genmodels.errors import BadInput
 from genmodels.hyperparameters import IMAGES, POINTS, Between, Numbers, Only, Switch, Where, check
 from genmodels.models.base import GenerativeModel, Preset
+from genmodels.nn.precision import networks_in, precision
 from genmodels.nn.unet import PointNet, UNet
 from genmodels.nn.unet_diffusers import CONVENTIONS, UNet2D
 from genmodels.probability import diffusion_elbo as bounds
 from genmodels.probability import samplers
-from genmodels.probability.samplers import SAMPLERS, SPACINGS, Denoiser, Step, timesteps, walk
+from genmodels.probability.samplers import SAMPLERS, SPACINGS, STOCHASTIC, Denoiser, Step, timesteps, walk
 from genmodels.probability.schedules import PREDICTIONS, SCHEDULES, Schedule
 
 __all__ = ["DDPM"]
@@ -242,13 +243,18 @@ class DDPM(GenerativeModel):
 
     # Sampling -----------------------------------------------------------------------------------------------------
 
-    def denoiser(self, y: Tensor | None = None, *, guidance: float = 1.0) -> Denoiser:
-        """``eps(x_t, t)`` for the samplers; of images it is the noise that goes with pixels in [-1, 1]."""
+    def denoiser(self, y: Tensor | None = None, *, guidance: float = 1.0, sampler: str = "") -> Denoiser:
+        """``eps(x_t, t)`` for the samplers; of images it is the noise that goes with pixels in [-1, 1].
+
+        A ``sampler`` that draws fresh noise drowns rounding in it: of images it is answered in the model's precision.
+        """
+        if not self.is_image:
+            return lambda x_t, t: self.eps_hat(x_t, t, y, guidance=guidance)
+        dtype = precision(self.precision if sampler in STOCHASTIC else "float32", self, self.device)
 
         def eps(x_t: Tensor, t: Tensor) -> Tensor:
-            if not self.is_image:
-                return self.eps_hat(x_t, t, y, guidance=guidance)
-            return self.schedule.to_eps(self.x_0_hat(x_t, t, y, guidance=guidance), x_t, t, "x0")
+            with networks_in(dtype, self.device):
+                return self.schedule.to_eps(self.x_0_hat(x_t, t, y, guidance=guidance), x_t, t, "x0")
 
         return eps
 
@@ -278,8 +284,7 @@ class DDPM(GenerativeModel):
             y: Labels, shape (n,), where the model has classes; drawn where they are not given (:meth:`draw_labels`).
             rng: The source of all noise.
             x_T: The noise to start from, shape (n, \*shape), where it is not to be drawn.
-            sampler: One of :data:`SAMPLERS`, or "auto": fresh noise takes away the errors of few steps in many
-                dimensions; in two the equation is solved well without.
+            sampler: One of :data:`SAMPLERS`, or "auto": fresh noise takes errors away in many dimensions, not in two.
             steps: How many; fewer than T are spread as ``spacing`` says.
             spacing: One of :data:`genmodels.probability.samplers.SPACINGS`, or "auto".
             eta: Of ddim.
@@ -287,18 +292,14 @@ class DDPM(GenerativeModel):
         """
         x = random.randn(n, *self.shape, rng=rng, device=self.device) if x_T is None else x_T
         y = self.draw_labels(n, rng) if y is None and guidance else y  # guidance = 0: the branch that knows no labels
-        eps = self.denoiser(self.asked(y, n), guidance=guidance)
         if sampler == "auto":
             sampler = "sde-dpm-solver" if self.is_image else "dpm-solver"
+        eps = self.denoiser(self.asked(y, n), guidance=guidance, sampler=sampler)
         visited = self.times(steps, spacing, sampler)
         yield from walk(sampler, eps, self.schedule, x, visited, rng=rng, variance=self.variance, eta=eta)
 
     def times(self, steps: int, spacing: str = "auto", sampler: str = "auto") -> tuple[int, ...]:
-        """The times to visit in so many steps.
-
-        "auto" is "uniform" for images, of which the last bits of noise show nothing; but "log-snr" for points, which
-        are as fine as they are, and for heun, whose steps are in ς: the first of equal steps in t would be most of it.
-        """
+        """The times to visit in so many steps; "auto": "log-snr" for points and heun, whose steps are in ς."""
         if spacing == "auto":
             spacing = "uniform" if self.is_image and sampler != "heun" else "log-snr"
         return timesteps(self.schedule, steps, spacing)

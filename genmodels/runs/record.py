@@ -158,6 +158,7 @@ class State(Record):
         pid: The process that trains it, or last did.
         started: When that began to, seconds since 1970.
         heartbeat: When this was written, seconds since 1970.
+        precision: The number format of its networks, as "auto" came out where it began; "" before it has.
     """
 
     FILE = "state.json"
@@ -173,6 +174,7 @@ class State(Record):
     pid: int | None = None
     started: float = 0.0
     heartbeat: float = 0.0
+    precision: str = ""
 
     @property
     def progress(self) -> float:

@@ -85,6 +85,7 @@ class Recording:
         size = sum(v.numel() * 2 for v in self.training.weights().values())
         self._moments = set(moments(self.training.total, max(3, min(MOST_SNAPSHOTS, MOST_BYTES // max(size, 1)))))
         self._watched = copy.deepcopy(self.training.model).eval()  # what previews are drawn from
+        self._watched.precision = self.training.precision
         self._saved = self._shown = time.monotonic()
         self._cost = 0.0
         self.saved_step = self.training.step_  # the step of the exact state on the disk
@@ -149,14 +150,8 @@ class Recording:
         elif self.run.samples(training.step_) is None:  # a fork's own beginning
             self._preview(begin)
             self._young.append(begin)
-        self.run.say(
-            status=Status.RUNNING,
-            step=training.step_,
-            total=training.total,
-            pid=os.getpid(),
-            message="",
-            started=time.time(),
-        )
+        now: dict[str, Any] = {"step": training.step_, "total": training.total, "precision": training.precision}
+        self.run.say(status=Status.RUNNING, pid=os.getpid(), message="", started=time.time(), **now)
 
     def _write(self, step: Step) -> None:
         if not self.writes:

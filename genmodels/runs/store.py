@@ -65,19 +65,21 @@ class Run(Folder):
         replace(self.plan, title=titled(title)).write(self.path)
 
     def model(self, step: int | None = None, *, device: torch.device | str = "cpu") -> GenerativeModel:
-        """The model as it was at ``step`` (None: the newest). Damaged newest weights are made again where they can be.
+        """The model as it was at ``step`` (None: the newest), which samples in the precision of its training.
+
+        Damaged newest weights are made again where they can be.
 
         Raises:
             BadInput: If there is no such snapshot.
             Damaged: If it cannot be read.
         """
-        folder = self.folder(step)
+        folder, precision = self.folder(step), self.plan.settings.get("precision", "auto")
         try:
-            return load(folder, device=device)
+            return load(folder, device=device, precision=precision)
         except Damaged:
             if folder != self.path or self.is_bundled or not mend(self.path):
                 raise
-            return load(folder, device=device)
+            return load(folder, device=device, precision=precision)
 
     def data(self, device: torch.device | str = "cpu", *, progress: Progress | None = None) -> datasets.Data:
         """The data it learns from, downloaded first where need be."""

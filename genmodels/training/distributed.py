@@ -11,7 +11,7 @@ import torch.distributed as dist
 
 from genmodels.errors import BadInput
 
-__all__ = ["Processes", "device", "joined", "settle_threads"]
+__all__ = ["Processes", "device", "joined"]
 
 
 @dataclass(frozen=True)
@@ -70,16 +70,6 @@ def device(name: str) -> str:
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     return name
-
-
-def settle_threads(*, many: bool) -> None:
-    """One thread, or one a core for ``many`` large operations on a quiet machine; OMP_NUM_THREADS overrides both.
-
-    Threads that wait for each other are a third faster when alone, and thirty times slower beside a busy process.
-    """
-    quiet = os.getloadavg()[0] < 0.5
-    if "OMP_NUM_THREADS" not in os.environ and not (many and quiet):
-        torch.set_num_threads(1)
 
 
 @contextmanager

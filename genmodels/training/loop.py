@@ -19,7 +19,8 @@ from genmodels import random
 from genmodels.data.datasets import Data
 from genmodels.errors import BadInput, TrainingFailed
 from genmodels.models.base import GenerativeModel, only
-from genmodels.training.settings import Settings, precision, schedule
+from genmodels.nn.precision import networks_in, precision, unrecorded
+from genmodels.training.settings import Settings, schedule
 
 __all__ = ["Step", "Training", "fit", "shares_of"]
 
@@ -103,13 +104,18 @@ class Training:
         self._draws = any(isinstance(m, nn.modules.dropout._DropoutNd) and m.p > 0 for m in model.modules())
         # dropout draws from the device's global stream: this training has one of its own
         self._global = random.generator(settings.seed + rank, self.device).get_state()
-        self._bf16 = precision(settings.precision, self.device, model.shape) == torch.bfloat16
+        self.dtype = precision(settings.precision, model, self.device)  # of the networks
         if settings.compile:
             for network in model.children():
                 network.compile()
         self._loss: nn.Module = model
         if world > 1:
             self._loss = DistributedDataParallel(model, find_unused_parameters=len(self.optimizers) > 1)
+
+    @property
+    def precision(self) -> str:
+        """The number format of the networks: "float32" or "bfloat16"."""
+        return str(self.dtype).removeprefix("torch.")
 
     # One step -----------------------------------------------------------------------------------------------------
 
@@ -163,7 +169,7 @@ class Training:
         return name if name not in ("loss", "gradient") or len(self.optimizers) == 1 else f"{player}_{name}"
 
     def _autocast(self) -> AbstractContextManager[Any]:
-        return torch.autocast(self.device.type, dtype=torch.bfloat16) if self._bf16 else nullcontext()
+        return networks_in(self.dtype, self.device)
 
     @contextmanager
     def _own_global_stream(self) -> Iterator[None]:
@@ -263,6 +269,7 @@ class Training:
         tensors |= {"rng": self.rng.get_state(), "rng/global": self._global}
         terms = list(self._pending[0]) if self._pending else []  # in their order, which tensors by name do not keep
         numbers = {"step": self.step_, "seconds": self.seconds, "lr": self.lr, "terms": terms}
+        numbers["precision"] = self.precision
         return {k: v.detach().cpu().clone(memory_format=torch.contiguous_format) for k, v in tensors.items()}, numbers
 
     def restore(self, tensors: dict[str, Tensor], numbers: dict[str, Any]) -> None:
@@ -277,6 +284,9 @@ class Training:
                 i, slot = key.split("/")
                 slots.setdefault(int(i), {})[slot] = value
             optimizer.load_state_dict(optimizer.state_dict() | {"state": slots})
+        wanted = self.settings.precision  # a measurement that comes out otherwise today must not change what was begun
+        said = numbers.get("precision")
+        self.dtype = precision(said, self.model, self.device) if said else unrecorded(wanted, self.model, self.device)
         self.step_, self.seconds, self.lr = int(numbers["step"]), float(numbers["seconds"]), float(numbers["lr"])
         if len(tensors["rng"]) == len(self.rng.get_state()):
             self.rng.set_state(tensors["rng"])

@@ -1,14 +1,12 @@
-"""Settings: how a model is trained, each declared once, and what two of them come to: a schedule, a number format."""
+"""Settings: how a model is trained, each declared once, and the schedule that two of them make."""
 
 import math
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-import torch
-
 from genmodels.hyperparameters import Between, Only, Switch, check
 
-__all__ = ["Settings", "precision", "schedule"]
+__all__ = ["Settings", "schedule"]
 
 
 @dataclass(frozen=True)
@@ -24,7 +22,7 @@ class Settings:
     ema: Annotated[float, Between(0, 0.99999, "decay of the moving average of the weights; 0: none")] = 0.0
     clip_norm: Annotated[float, Between(0, 1e6, "gradients are scaled down to this norm; 0: never")] = 0.0
     precision: Annotated[
-        str, Only(("auto", "float32", "bfloat16"), "of the networks; auto: bfloat16 where the device is fast at it")
+        str, Only(("auto", "float32", "bfloat16"), "of the networks; auto: bfloat16 where it is measured to be faster")
     ] = "auto"
     compile: Annotated[bool, Switch("compile the networks first: slower to start, faster per step")] = False
     seed: Annotated[int, Between(0, 2**31 - 1, "seed of everything random")] = 0
@@ -45,11 +43,3 @@ def schedule(settings: Settings, step: int, total: int) -> float:
     if settings.decay == "constant":
         return rise
     return rise * 0.5 * (1 + math.cos(math.pi * min(1.0, step / total)))
-
-
-def precision(wanted: str, device: torch.device, shape: tuple[int, ...]) -> torch.dtype:
-    """The number format of the networks: "auto" is bfloat16 on a GPU, or on a processor with AMX for real images."""
-    if wanted != "auto":
-        return torch.bfloat16 if wanted == "bfloat16" else torch.float32
-    fast = device.type == "cuda" or getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)()
-    return torch.bfloat16 if fast and math.prod(shape) >= 28 * 28 else torch.float32

@@ -52,7 +52,8 @@ def redraw(
     if not 1 <= t <= model.T:
         raise BadInput(f"t = {t} is not a time of the model: use 1 to {model.T}.")
     x_t = model.schedule.noised(x, noise_like(x, rng), t)
-    visited, eps = timesteps(model.schedule, steps, "log-snr", start=t), model.denoiser(model.asked(y, len(x)))
+    visited = timesteps(model.schedule, steps, "log-snr", start=t)
+    eps = model.denoiser(model.asked(y, len(x)), sampler=sampler)
     yield from walk(sampler, eps, model.schedule, x_t, visited, rng=rng, variance=model.variance)
 
 
@@ -72,7 +73,7 @@ def inpaint(
     With ``resample`` = 1 it is plain replacement; see :func:`repaint`.
     """
     x_T = noise_like(x, rng)
-    eps, visited = model.denoiser(model.asked(y, len(x))), model.times(steps)
+    eps, visited = model.denoiser(model.asked(y, len(x)), sampler="ancestral"), model.times(steps)
     how: dict[str, Any] = {"rng": rng, "resample": resample, "variance": model.variance}
     yield from repaint(eps, model.schedule, x_T, visited, x, mask, **how)
 

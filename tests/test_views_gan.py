@@ -22,6 +22,7 @@ VIEWS = {
     "wgan": (*SHARED, "critics"),
     "bigan": (*SHARED, "there_and_back", "drawn"),
 }
+THEORY = {"gan": "theory", "wgan": "wgan_theory", "bigan": "theory"}
 WHERE = {
     "plane": "game",
     "latent": "game",
@@ -46,7 +47,7 @@ def trained(model: str, data: str, **arguments: object) -> Run:
 
 def drawn(run: Run, view: str, **link: str) -> AppTest:
     """The view, drawn as a page would."""
-    module, name = (WHERE[view], view) if view in WHERE else ("theory", run.plan.model)
+    module, name = (WHERE[view], view) if view in WHERE else (THEORY[run.plan.model], run.plan.model)
     script = f"""
 from genmodels.runs import store as runs
 from pages._ui.shared.moment import Moment

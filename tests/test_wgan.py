@@ -189,6 +189,24 @@ def test_on_a_line_the_best_critic_finds_more_than_the_distance_and_less_two_lam
     assert flow.item() == pytest.approx(w.item(), rel=1e-3)
 
 
+@pytest.mark.parametrize("penalty", ["gp", "clip"])
+def test_the_generator_learns_at_its_share_of_the_critics_rate(penalty):
+    """The first step of Adam and of RMSProp is as long as the learning rate, up to a factor, whatever the gradient."""
+    moved = {}
+    for share in (1.0, 0.25):
+        torch.manual_seed(0)
+        model = WGAN((2,), hidden=8, penalty=penalty, clip=10.0, generator_lr=share, n_critic=1)
+        before = {name: [w.detach().clone() for w in one.parameters()] for name, one in model.players().items()}
+        x = random.randn(64, 2, rng=random.generator(0))
+        Training(model, data_of(x, (2,)), Settings(steps=2, lr=1e-3)).step()
+        moved[share] = {
+            name: max((w - was).abs().max().item() for w, was in zip(one.parameters(), before[name], strict=True))
+            for name, one in model.players().items()
+        }
+    assert moved[0.25]["critic"] == moved[1.0]["critic"] > 0
+    assert moved[0.25]["generator"] == pytest.approx(0.25 * moved[1.0]["generator"], rel=1e-3)
+
+
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize(
     ("shape", "values"),

@@ -110,6 +110,10 @@ class WGAN(Adversarial):
             Where(lambda penalty: penalty == "clip"),
         ] = 0.01,
         n_critic: Annotated[int, Between(1, 20, "turns of the critic for each of the generator")] = 5,
+        generator_lr: Annotated[
+            float,
+            Between(0.01, 1, "the generator's learning rate, of the critic's: below 1 the critic keeps up", log=True),
+        ] = 1.0,
         latent_dim: LatentDim = 32,
         network: Network = "mlp",
         hidden: Hidden = 128,
@@ -121,7 +125,7 @@ class WGAN(Adversarial):
     ) -> None:
         super().__init__(shape)
         self.penalty, self.penalty_weight, self.clip, self.n_critic = penalty, penalty_weight, clip, n_critic
-        self.latent_dim, self.classes = latent_dim, classes
+        self.latent_dim, self.classes, self.generator_lr = latent_dim, classes, generator_lr
         self.generator = generator(network, latent_dim + classes, shape, hidden)
         features, width = critic_features(network, shape, hidden, dropout=0.0, activation=activation)
         self.critic = Critic(features, width, classes, spectral=penalty == "spectral", lipschitz=penalty == "spectral")
@@ -135,10 +139,19 @@ class WGAN(Adversarial):
         return ("critic",) * self.n_critic + ("generator",)
 
     def optimizer(self, player: str, lr: float) -> torch.optim.Optimizer:
-        """RMSProp for clipped weights (Arjovsky et al., Algorithm 1), else Adam without momentum (Gulrajani et al.)."""
+        """RMSProp for clipped weights (Arjovsky et al., Algorithm 1), else Adam without momentum (Gulrajani et al.).
+
+        The generator's learning rate is ``generator_lr`` times the critic's. Where the two are alike the critic lags:
+        the pull on a sample is as strong near the data as far from them, and the players circle about each other.
+        Heusel et al. (2017), GANs trained by a two time-scale update rule. https://arxiv.org/abs/1706.08500
+        """
         if self.penalty == "clip":
-            return torch.optim.RMSprop(self.players()[player].parameters(), lr=lr)
-        return super().optimizer(player, lr)
+            optimizer: torch.optim.Optimizer = torch.optim.RMSprop(self.players()[player].parameters(), lr=lr)
+        else:
+            optimizer = super().optimizer(player, lr)
+        for group in optimizer.param_groups:
+            group["scale"] = self.generator_lr if player == "generator" else 1.0
+        return optimizer
 
     def loss(
         self, x: Tensor, y: Tensor | None = None, *, player: str = "model", rng: torch.Generator | None = None

@@ -145,7 +145,7 @@ class Training:
     def _turn(self, player: str, k: int, lr: float) -> dict[str, Tensor]:
         optimizer = self.optimizers[player]
         for group in optimizer.param_groups:
-            group["lr"] = lr
+            group["lr"] = lr * group.get("scale", 1.0)
         index = self.batches(k).chunk(self.world)[self.rank]
         x, y = self.data.train.x.index_select(0, index), self.data.train.y.index_select(0, index)
         x = self.data.prepare(x, self.model.inputs, self.rng)

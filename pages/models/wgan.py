@@ -4,7 +4,7 @@ import streamlit as st
 
 from genmodels.models import MODELS
 from pages._ui.page.page import page
-from pages._ui.views.gan import critics, distance, game, modes, theory, turns
+from pages._ui.views.gan import critics, distance, game, modes, turns, wgan_theory
 
 st.title(MODELS["wgan"].title)
 st.write(
@@ -25,5 +25,5 @@ page(
         "Mode collapse": modes.modes,
         "Latent": game.latent,
     },
-    theory=theory.wgan,
+    theory=wgan_theory.wgan,
 )

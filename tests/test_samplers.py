@@ -1,6 +1,7 @@
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import pytest
 import torch
@@ -8,20 +9,27 @@ from torch import Tensor
 
 from genmodels import random
 from genmodels.instruments.diffusion.editing import repaint, slerp
-from genmodels.probability.samplers import (
-    CHURN,
-    SPACINGS,
-    Denoiser,
-    Step,
-    ancestral,
-    ddim,
-    dpm_solver,
-    heun,
-    log_density,
-    timesteps,
-)
+from genmodels.probability import samplers
+from genmodels.probability.samplers import CHURN, SPACINGS, Denoiser, Step, log_density, timesteps, walk
 from genmodels.probability.schedules import Schedule, cosine, drawn, linear
 from tests.analytic import Mixture
+
+
+def ancestral(eps: Denoiser, s: Schedule, x: Tensor, times: Sequence[int], **how: Any) -> Iterator[Step]:
+    return walk(samplers.ancestral(s, **how), eps, s, x, times)
+
+
+def ddim(eps: Denoiser, s: Schedule, x: Tensor, times: Sequence[int], **how: Any) -> Iterator[Step]:
+    return walk(samplers.ddim(s, **how), eps, s, x, times)
+
+
+def dpm_solver(eps: Denoiser, s: Schedule, x: Tensor, times: Sequence[int], **how: Any) -> Iterator[Step]:
+    return walk(samplers.dpm_solver(s, **how), eps, s, x, times)
+
+
+def heun(eps: Denoiser, s: Schedule, x: Tensor, times: Sequence[int]) -> Iterator[Step]:
+    return walk(samplers.heun(eps, s), eps, s, x, times)
+
 
 SAMPLERS = {
     "ancestral β": lambda *a, rng: ancestral(*a, rng=rng, variance="beta"),

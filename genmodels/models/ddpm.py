@@ -291,7 +291,8 @@ class DDPM(GenerativeModel):
         if sampler == "auto":
             sampler = "sde-dpm-solver" if self.is_image else "dpm-solver"
         visited = self.times(steps, spacing, sampler)
-        yield from walk(sampler, eps, self.schedule, x, visited, rng=rng, variance=self.variance, eta=eta)
+        move = samplers.named(sampler, eps, self.schedule, rng=rng, variance=self.variance, eta=eta)
+        yield from walk(move, eps, self.schedule, x, visited)
 
     def times(self, steps: int, spacing: str = "auto", sampler: str = "auto") -> tuple[int, ...]:
         """The times to visit in so many steps.

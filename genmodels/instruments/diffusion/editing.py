@@ -18,10 +18,11 @@ from genmodels.probability.samplers import (
     SAMPLERS,
     Denoiser,
     Step,
-    ancestral_move,
+    ancestral,
     arrived,
     denoised,
     heun,
+    named,
     noise_like,
     timesteps,
     walk,
@@ -53,7 +54,8 @@ def redraw(
         raise BadInput(f"t = {t} is not a time of the model: use 1 to {model.T}.")
     x_t = model.schedule.noised(x, noise_like(x, rng), t)
     visited, eps = timesteps(model.schedule, steps, "log-snr", start=t), model.denoiser(model.asked(y, len(x)))
-    yield from walk(sampler, eps, model.schedule, x_t, visited, rng=rng, variance=model.variance)
+    move = named(sampler, eps, model.schedule, rng=rng, variance=model.variance)
+    yield from walk(move, eps, model.schedule, x_t, visited)
 
 
 @torch.no_grad()
@@ -82,7 +84,8 @@ def invert(model: DDPM, x: Tensor, *, y: Tensor | None = None, steps: int = 50) 
     """The x_T from which the probability-flow ODE makes ``x``: Heun's method, run upwards from t = 1."""
     rising = timesteps(model.schedule, steps, "log-snr")[-2::-1]
     x_1, _ = model.schedule.q(x, rising[0])
-    *_, last = heun(model.denoiser(model.asked(y, len(x))), model.schedule, x_1, rising)
+    eps = model.denoiser(model.asked(y, len(x)))
+    *_, last = walk(heun(eps, model.schedule), eps, model.schedule, x_1, rising)
     return last.x_t
 
 
@@ -128,12 +131,13 @@ def repaint(
         resample: How often each step is taken.
         variance: As in :func:`ancestral`.
     """
+    move = ancestral(schedule, rng=rng, variance=variance)
     for t, s in pairwise(times):
         for again in range(resample):
             step = denoised(eps, schedule, x, t)
             if again == resample - 1:
                 yield step
-            made = ancestral_move(schedule, step, s, rng, variance)
+            made = move(step, s)
             shown = schedule.noised(known, noise_like(x, rng), s) if s > 0 else known
             x_s = mask * shown + (1 - mask) * made
             if again < resample - 1:

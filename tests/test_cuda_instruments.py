@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from genmodels.data.datasets import Data
+from genmodels.instruments import plane as common
 from genmodels.instruments import samples
 from genmodels.instruments.diffusion import bound, denoising, edits, score
 from genmodels.instruments.gan import critics, game, modes, turns
@@ -55,17 +56,17 @@ CALLS: list[tuple[str, Call]] = [
     ("vae", lambda run, m, d: drawing.Reader(m, d).read(PEN)),
     ("ddpm", lambda run, m, d: denoising.noising(m, d, frames=4)),
     ("ddpm", lambda run, m, d: denoising.tables(m)),
-    ("ddpm", lambda run, m, d: denoising.denoised(run, n=2, how={"steps": 3})),
-    ("ddpm-points", lambda run, m, d: denoising.compared(run, n=3)),
-    ("ddpm", lambda run, m, d: denoising.judged(run, n=50)),
-    ("ddpm", lambda run, m, d: bound.every_term(run, n=2)),
-    ("ddpm-points", lambda run, m, d: bound.every_term(run, n=2)),
+    ("ddpm", lambda run, m, d: denoising.denoised(m, n=2, how={"steps": 3})),
+    ("ddpm-points", lambda run, m, d: denoising.compared(m, d, n=3)),
+    ("ddpm", lambda run, m, d: denoising.judged(m, d, n=50)),
+    ("ddpm", lambda run, m, d: bound.every_term(m, d, n=2)),
+    ("ddpm-points", lambda run, m, d: bound.every_term(m, d, n=2)),
     ("ddpm", lambda run, m, d: bound.numbers(m, d, 0, 5)),
-    ("ddpm", lambda run, m, d: edits.redrawn(run, t=6, n=2, steps=2)),
-    ("ddpm", lambda run, m, d: edits.filled(run, n=2, steps=2, resample=2)),
-    ("ddpm", lambda run, m, d: edits.interpolated(run, n=3, steps=2)),
-    ("ddpm-points", lambda run, m, d: score.field(run, n=5, frames=3, side=3)),
-    ("ddpm-points", lambda run, m, d: score.density(run, side=4, steps=2)),
+    ("ddpm", lambda run, m, d: edits.redrawn(m, d, t=6, n=2, steps=2)),
+    ("ddpm", lambda run, m, d: edits.filled(m, d, n=2, steps=2, resample=2)),
+    ("ddpm", lambda run, m, d: edits.interpolated(m, d, n=3, steps=2)),
+    ("ddpm-points", lambda run, m, d: score.field(m, d, n=5, frames=3, side=3)),
+    ("ddpm-points", lambda run, m, d: common.density(m, d, side=4, n=9)),
     ("ddpm", lambda run, m, d: samples.samples(run, 3, how={"steps": 2})),
     ("gan-classes", lambda run, m, d: samples.samples(run, 3, label=2)),
     ("gan", lambda run, m, d: game.surface(m, 2.0, side=4)),
@@ -133,14 +134,25 @@ def test_every_instrument_of_a_model_on_the_gpu(
 
 NO_MODEL = {  # functions of numbers, of a plan or of the data alone, and parts of those that are called
     *(
-        denoising.asked_of,
         denoising.count_of,
         denoising.evaluations,
         denoising.examples_of,
         denoising.film_of,
         denoising.frames_of,
     ),
-    *(denoising.images_only, denoising.shown, edits.mask, score.best_eps, score.noised, score.shades, samples.options),
+    *(
+        denoising.images_only,
+        denoising.shown,
+        edits.mask,
+        edits.redraw,
+        edits.inpaint,
+        edits.invert,
+        edits.repaint,
+        score.shades,
+        score.square,
+        samples.options,
+    ),
+    *(edits.redraw, edits.inpaint, edits.invert, edits.repaint),
     *(game.kde, game.linear, game.spherical, critics.apart, critics.normal, critics.rivals, critics.saturation),
     *(
         modes.cases,

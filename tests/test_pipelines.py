@@ -409,6 +409,6 @@ def ended(task: Generator[float, None, dict[str, Any]]) -> dict[str, Any]:
 
 def test_the_denoising_of_their_model_step_by_step(theirs: Path) -> None:
     run = Run(resolve(str(theirs)))
-    found = ended(denoised(run.id, n=2, seed=0, how={"steps": 5}))
+    found = ended(denoised(run.model(), n=2, seed=0, how={"steps": 5}))
     assert found["x_t"].shape[1:] == (2, 3, 8, 8)
     assert len(found["t"]) == len(found["x_t"]) == len(found["x_0"])

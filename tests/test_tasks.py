@@ -99,7 +99,7 @@ def test_every_instrument_that_takes_a_while_can_be_asked_for():
     everything = (
         *(samples, timing.timed, latent_space.aggregate, latent_space.ladder, plane.density, plane.posterior),
         *(geometry.gap, geometry.geodesic, modes.history, turns.play, denoising.denoised, denoising.compared),
-        *(denoising.judged, bound.every_term, score.field, score.density),
+        *(denoising.judged, bound.every_term, score.field),
         *(edits.redrawn, edits.filled, edits.interpolated),
     )
     for function in everything:

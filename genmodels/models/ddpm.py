@@ -228,11 +228,16 @@ class DDPM(GenerativeModel):
             raise AttributeError("an exact density is computed for points of the plane only")
         return self._log_prob
 
+    @property
+    def noise_left(self) -> float:
+        """Standard deviation of the noise at t = 1, on the data's scale: of what :attr:`log_prob` is the density."""
+        return self.schedule.noise_left
+
     def _log_prob(self, x: Tensor, *, y: Tensor | None = None, steps: int = 64) -> Tensor:
         """log p(x), shape (B,), of what the probability-flow ODE makes of noise, in ``steps`` Runge-Kutta steps.
 
-        It is the density at t = 1: of samples with their last noise left in, of standard deviation
-        ``schedule.noise_left``. Of a conditional model, where ``y`` is not given, it is the mixture Σ_y p(y) p(x | y).
+        It is the density at t = 1: of samples with their last noise, of :attr:`noise_left`, left in. Of a conditional
+        model, where ``y`` is not given, it is the mixture Σ_y p(y) p(x | y).
         """
         if y is None and self.classes:
             told = torch.arange(self.classes, device=x.device).repeat_interleave(len(x)).split(len(x))

@@ -83,7 +83,7 @@ def likelihoods(
     return found
 
 
-def kl_from_truth(model: GenerativeModel, data: Data, value: Tensor, rng: torch.Generator) -> dict[str, float]:
+def kl_from_truth(model: Any, data: Data, value: Tensor, rng: torch.Generator) -> dict[str, float]:
     """``kl_from_truth_nats``, E_p[log p(x) − log q(x)] of the model q over test examples, of which ``value`` is log q.
 
     The density of a diffusion model is that at t = 1, with its last noise left in: it is held against the data under

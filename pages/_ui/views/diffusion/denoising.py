@@ -66,9 +66,9 @@ def _schedule(moment: Moment) -> None:
         ratios.append(figures.Curve(name, t, table["log_snr"], figures.RUNS[(0, 5, 7)[k]], dashed))
         rates.append(figures.Curve(f"signal √ᾱ, {name}", t, table["signal"], figures.DATA, dashed))
         rates.append(figures.Curve(f"noise √(1 − ᾱ), {name}", t, table["noise"], NOISE, dashed))
-    title = f"Signal and noise: {ratios[0].name}; dashed: others"
+    shares = f"Signal and noise: {ratios[0].name}; dashed: others"
     for key, lines, unit, title in (
-        ("rates", rates, "share of xₜ", title),
+        ("rates", rates, "share of xₜ", shares),
         ("snr", ratios, "log SNR, nats", "Signal-to-noise ratio ᾱ / (1 − ᾱ)"),
     ):
         chart = figures.curves(lines, x_title="t, steps", y_title=unit, title=title)
@@ -135,18 +135,16 @@ def samplers(moment: Moment) -> None:
         "better the more often they ask the network. ancestral and sde-dpm-solver draw fresh noise at every step, so "
         "they end elsewhere; the fresh noise also takes the errors of earlier steps away."
     )
-    (_sheets if moment.model.is_image else _clouds)(moment, made)
-    places = st.columns(1 if moment.model.is_image else 2)
-    unit, title = (
-        "RMS, share of white" if moment.model.is_image else "RMS",
-        "Distance from the solution of the equation",
-    )
-    plot(_against_evaluations(made, "gap", unit, title), key="gap", place=places[0])
-    if "w1" in made:
-        data = "data from data", made["floor"]
-        plot(_against_evaluations(made, "w1", "sliced W₁", "Distance from the data", data), key="w1", place=places[1])
-    else:
-        _judged(moment, seed, spacing)
+    title = "Distance from the solution of the equation"
+    if moment.model.is_image:
+        _sheets(moment, made)
+        plot(_against_evaluations(made, "gap", "RMS, share of white", title), key="gap")
+        return _judged(moment, seed, spacing)
+    _clouds(moment, made)
+    left, right = st.columns(2)
+    data = "data from data", made["floor"]
+    plot(_against_evaluations(made, "gap", "RMS", title), key="gap", place=left)
+    plot(_against_evaluations(made, "w1", "sliced W₁", "Distance from the data", data), key="w1", place=right)
 
 
 def _judged(moment: Moment, seed: int, spacing: str) -> None:

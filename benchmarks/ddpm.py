@@ -221,7 +221,8 @@ def fid(data: datasets.Data, eps: Network, model: DDPM) -> float:
     rng = random.generator(0, "cpu")
     x = random.randn(SAMPLES, *data.shape, rng=rng)
     visited = samplers.timesteps(model.schedule, 50)
-    *_, last = samplers.ddim(lambda x_t, t: eps(x_t.float(), t), model.schedule, x, visited, rng=rng)
+    move = samplers.ddim(model.schedule, rng=rng)
+    *_, last = samplers.walk(move, lambda x_t, t: eps(x_t.float(), t), model.schedule, x, visited)
     one = judge(data.name)
     fake = one.see(model.to_data(last.x_t.float()))
     return quality(one.see(data.prepare(data.test.x, "unit", None)), fake).fid

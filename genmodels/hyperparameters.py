@@ -9,6 +9,8 @@ of a file from the Hub and of a resumed run are all derived from that one line. 
 beside certain values of others says so there too::
 
     sigma: Annotated[float, Between(0, 10, "standard deviation"), Where(lambda decoder: decoder == "gaussian")] = 0.0
+
+and what a part of it declares is handed on to that part: ``**of_network: Annotated[Any, Also(network)]``.
 """
 
 import difflib
@@ -22,7 +24,19 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 from genmodels.errors import BadInput
 from genmodels.text import quoted
 
-__all__ = ["IMAGES", "POINTS", "Between", "Hyperparameter", "Numbers", "Only", "Switch", "Where", "check", "declared"]
+__all__ = [
+    "IMAGES",
+    "POINTS",
+    "Also",
+    "Between",
+    "Hyperparameter",
+    "Numbers",
+    "Only",
+    "Switch",
+    "Where",
+    "check",
+    "declared",
+]
 
 
 @dataclass(frozen=True)
@@ -66,6 +80,13 @@ class Where:
     """Beside which others it counts: whether it does is a function of them, by name; ``kind`` is that of the data."""
 
     holds: Callable[..., bool]
+
+
+@dataclass(frozen=True)
+class Also:
+    """Of ``**rest``: it takes what another function declares, and hands it on."""
+
+    function: Callable[..., Any]
 
 
 IMAGES, POINTS = Where(lambda kind: kind == "images"), Where(lambda kind: kind == "plane")
@@ -157,11 +178,14 @@ def declared(function: Callable[..., Any]) -> dict[str, Hyperparameter]:
 def _declared(function: Callable[..., Any]) -> dict[str, Hyperparameter]:
     target = function.__init__ if inspect.isclass(function) else function
     hints = get_type_hints(inspect.unwrap(target), include_extras=True)
-    found = {}
+    found = dict[str, Hyperparameter]()
     for name, parameter in inspect.signature(target).parameters.items():
         hint = hints.get(name)
         if get_origin(hint) is Annotated:
             kind, *rest = get_args(hint)
+            if isinstance(rest[0], Also):
+                found |= _declared(rest[0].function)
+                continue
             found[name] = Hyperparameter(name, kind, parameter.default, *rest)
     return found
 

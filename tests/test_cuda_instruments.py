@@ -12,10 +12,11 @@ import pytest
 
 from genmodels.data.datasets import Data
 from genmodels.instruments import codes, neighbours, samples
-from genmodels.instruments import plane as generic_plane
+from genmodels.instruments import plane as common
 from genmodels.instruments.diffusion import bound, denoising, edits, score
-from genmodels.instruments.gan import critics, game, modes, turns
-from genmodels.instruments.vae import collapse, drawing, geometry, latent_space, plane
+from genmodels.instruments.gan import critics, divergence, game, modes, turns
+from genmodels.instruments.vae import bound as vae_bound
+from genmodels.instruments.vae import collapse, drawing, geometry, latent_space, plane, prior
 from genmodels.metrics import evaluate
 from genmodels.runs import store, timing
 from genmodels.runs.recorder import Recording
@@ -40,39 +41,40 @@ Call = Callable[[str, Any, Data], Any]
 CALLS: list[tuple[str, Call]] = [
     ("vae", lambda run, m, d: latent_space.manifold(m, 3)),
     ("vae-grey", lambda run, m, d: latent_space.manifold(m, 3)),
-    ("vae", lambda run, m, d: latent_space.map_of_z(m, d, side=8, n=20)),
-    ("vae", lambda run, m, d: latent_space.aggregate(run, side=8, n=20)),
+    ("vae", lambda run, m, d: prior.densities(m, d, side=8)),
+    ("vae", lambda run, m, d: prior.aggregate(run, side=8)),
     ("vae", lambda run, m, d: latent_space.path(m, d, 0, 1, frames=3, spherical=True)),
     ("vae", lambda run, m, d: latent_space.sweep(m, d, 1, steps=3)),
     ("vae", lambda run, m, d: latent_space.reconstructions(m, d, 3, among=9)),
-    ("vae-grey", lambda run, m, d: latent_space.numbers(m, d, 1)),
-    ("vae", lambda run, m, d: latent_space.ladder(run, n=3)),
+    ("vae-grey", lambda run, m, d: vae_bound.numbers(m, d, 1)),
+    ("vae", lambda run, m, d: vae_bound.ladder(run, n=3)),
+    ("vae", lambda run, m, d: vae_bound.loosest(m, d, among=5, k=3)),
     ("vae-grey", lambda run, m, d: collapse.usage(m, d, 9)),
     ("vae", lambda run, m, d: geometry.stretch(m, side=4)),
     ("vae", lambda run, m, d: geometry.geodesic(run, 0, 1, frames=4, iterations=2)),
     ("vae-grey", lambda run, m, d: geometry.gap(run, 0, steps=2)),
     ("vae-points", lambda run, m, d: plane.density(run, side=4, n=9)),
-    ("vae-points", lambda run, m, d: plane.posterior(run, 0, side=9)),
+    ("vae-points", lambda run, m, d: plane.posterior(run, 0, side=27)),
     ("vae", lambda run, m, d: drawing.Reader(m, d).read(PEN)),
     ("ddpm", lambda run, m, d: denoising.noising(m, d, frames=4)),
     ("ddpm", lambda run, m, d: denoising.tables(m)),
-    ("ddpm", lambda run, m, d: denoising.denoised(run, n=2, how={"steps": 3})),
-    ("ddpm-points", lambda run, m, d: denoising.compared(run, n=3)),
-    ("ddpm", lambda run, m, d: denoising.judged(run, n=50)),
-    ("ddpm", lambda run, m, d: bound.every_term(run, n=2)),
-    ("ddpm-points", lambda run, m, d: bound.every_term(run, n=2)),
+    ("ddpm", lambda run, m, d: denoising.denoised(m, n=2, how={"steps": 3})),
+    ("ddpm-points", lambda run, m, d: denoising.compared(m, d, n=3)),
+    ("ddpm", lambda run, m, d: denoising.judged(m, d, n=50)),
+    ("ddpm", lambda run, m, d: bound.every_term(m, d, n=2)),
+    ("ddpm-points", lambda run, m, d: bound.every_term(m, d, n=2)),
     ("ddpm", lambda run, m, d: bound.numbers(m, d, 0, 5)),
-    ("ddpm", lambda run, m, d: edits.redrawn(run, t=6, n=2, steps=2)),
-    ("ddpm", lambda run, m, d: edits.filled(run, n=2, steps=2, resample=2)),
-    ("ddpm", lambda run, m, d: edits.interpolated(run, n=3, steps=2)),
-    ("ddpm-points", lambda run, m, d: score.field(run, n=5, frames=3, side=3)),
-    ("ddpm-points", lambda run, m, d: score.density(run, side=4, steps=2)),
+    ("ddpm", lambda run, m, d: edits.redrawn(m, d, t=6, n=2, steps=2)),
+    ("ddpm", lambda run, m, d: edits.filled(m, d, n=2, steps=2, resample=2)),
+    ("ddpm", lambda run, m, d: edits.interpolated(m, d, n=3, steps=2)),
+    ("ddpm-points", lambda run, m, d: score.field(m, d, n=5, frames=3, side=3)),
+    ("ddpm-points", lambda run, m, d: common.density(m, d, side=4, n=9)),
     ("ddpm", lambda run, m, d: samples.samples(run, 3, how={"steps": 2})),
     ("gan-classes", lambda run, m, d: samples.samples(run, 3, label=2)),
     ("gan", lambda run, m, d: game.surface(m, 2.0, side=4)),
     ("wgan", lambda run, m, d: game.surface(m, 2.0, side=4)),
     ("gan", lambda run, m, d: game.arrows(m, 5)),
-    ("gan", lambda run, m, d: game.best_discriminator(m, d, 2.0, side=4, n=20)),
+    ("gan", lambda run, m, d: divergence.best_discriminator(m, d, 2.0, side=4, n=20)),
     ("wgan", lambda run, m, d: game.slopes(m, d, 9)),
     ("gan-classes", lambda run, m, d: game.slopes(m, d, 9)),
     ("wgan", lambda run, m, d: game.coverage(m, d, 9)),
@@ -93,7 +95,7 @@ CALLS: list[tuple[str, Call]] = [
     ("wgan", lambda run, m, d: turns.play(run, 0, "d1g1")),
     ("vae", lambda run, m, d: neighbours.neighbours(m, d, n=3, k=2)),
     ("ddpm-points", lambda run, m, d: neighbours.neighbours(m, d, n=3, k=2)),
-    ("ddpm-points", lambda run, m, d: generic_plane.density(m, d, side=4, n=9)),
+    ("ddpm-points", lambda run, m, d: common.density(m, d, side=4, n=9)),
     ("gan", lambda run, m, d: codes.latent_map(m, d, 3)),
     ("bigan", lambda run, m, d: codes.latent_map(m, d, 3)),
     ("bigan", lambda run, m, d: codes.encoded(m, d, 9)),
@@ -142,35 +144,49 @@ def test_every_instrument_of_a_model_on_the_gpu(
 
 NO_MODEL = {  # functions of numbers, of a plan or of the data alone, and parts of those that are called
     *(
-        denoising.asked_of,
         denoising.count_of,
         denoising.evaluations,
         denoising.examples_of,
         denoising.film_of,
         denoising.frames_of,
     ),
-    *(denoising.images_only, denoising.shown, edits.mask, score.best_eps, score.noised, score.shades, samples.options),
-    *(game.kde, game.linear, game.spherical, critics.apart, critics.normal, critics.rivals, critics.saturation),
+    *(
+        denoising.images_only,
+        denoising.shown,
+        edits.mask,
+        edits.redraw,
+        edits.inpaint,
+        edits.invert,
+        edits.repaint,
+        score.shades,
+        score.square,
+        samples.options,
+    ),
+    *(divergence.kde, divergence.jensen_shannon, divergence.neighbours, divergence.value),
+    *(game.some, game.pairs, game.grid_of, game.only_plane),
+    *(game.linear, game.spherical, critics.apart, critics.normal, critics.rivals, critics.saturation),
     *(
         modes.cases,
         modes.reached,
         turns.shades,
         turns.turns_of,
-        latent_space.densities,
         latent_space.encoded,
-        latent_space.examples,
+        latent_space.example,
+        latent_space.some,
+        latent_space.plane,
+        latent_space.sided,
     ),
     *(collapse.cures, geometry.ellipses, plane.gap, drawing.frame),
-    *(codes.linear, codes.spherical, generic_plane.cells),
+    *(codes.linear, codes.spherical, common.cells),
 }
 
 
 def test_no_instrument_is_left_out() -> None:
-    modules = [denoising, bound, edits, game, critics, modes, turns]
-    modules += [codes, neighbours, generic_plane, samples, score, latent_space, collapse, geometry, plane, drawing]
+    modules = [denoising, bound, edits, game, divergence, critics, modes, turns, vae_bound, prior]
+    modules += [codes, neighbours, common, samples, score, latent_space, collapse, geometry, plane, drawing]
     names = {(module.__name__, name) for module in modules for name in module.__all__}
     public = {(module, name) for module, name in names if inspect.isfunction(getattr(sys.modules[module], name))}
-    called = {(one.__globals__[c[0]].__name__, c[1]) for _, one in CALLS for c in [one.__code__.co_names]}
+    called = {(one.__globals__[c[0]].__name__, c[:2][-1]) for _, one in CALLS for c in [one.__code__.co_names]}
     missing = public - called - {(one.__module__, one.__name__) for one in NO_MODEL}
     assert missing == set()
 

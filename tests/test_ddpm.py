@@ -9,7 +9,7 @@ from genmodels import random
 from genmodels.data.datasets import DATASETS, Data
 from genmodels.errors import BadInput
 from genmodels.hyperparameters import declared
-from genmodels.instruments.diffusion.editing import inpaint, interpolate, invert, redraw
+from genmodels.instruments.diffusion.edits import inpaint, invert, redraw
 from genmodels.models.base import Preset, load
 from genmodels.models.ddpm import DDPM
 from genmodels.probability import diffusion_elbo as bounds
@@ -305,7 +305,7 @@ def test_guidance_0_is_deaf_1_is_plain_and_more_goes_further_the_same_way() -> N
     torch.testing.assert_close(model.eps_hat(x, t, y, guidance=1), plain, rtol=0, atol=0)
     torch.testing.assert_close(model.eps_hat(x, t, y, guidance=3) - deaf, 3 * (plain - deaf))
     samples = [model.sample(16, y=y, rng=random.generator(0), guidance=w) for w in (0, 1)]
-    torch.testing.assert_close(samples[0], model.sample(16, rng=random.generator(0)), rtol=0, atol=0)
+    torch.testing.assert_close(samples[0], model.sample(16, rng=random.generator(0), guidance=0), rtol=0, atol=0)
     assert not torch.allclose(*samples)
 
 
@@ -342,12 +342,12 @@ def test_inpainting_keeps_the_known_half() -> None:
     assert len(steps) == 9
 
 
-def test_interpolation_ends_at_its_ends() -> None:
+def test_what_is_inverted_comes_back_and_is_white_noise() -> None:
     model = knowing(*TWO, schedule="cosine")
-    a, b = model.network.mixture.m
-    path = interpolate(model, a, b, 9, steps=200)
-    assert path.shape == (9, 2)
-    assert (path[[0, -1]] - torch.stack([a, b])).abs().max() < 0.02
+    ends = model.network.mixture.m
+    x_T = invert(model, ends, steps=200)
+    *_, back = model.trajectory(2, x_T=x_T, sampler="heun", steps=200, guidance=0.0)
+    assert (back.x_t - ends).abs().max() < 0.02
     noise = invert(model, model.network.mixture.sample(2000), steps=100)
     assert noise.mean(0).abs().max() < 0.1  # the data in x_T are white noise
     torch.testing.assert_close(noise.T.cov(), torch.eye(2, dtype=torch.float64), atol=0.12, rtol=0)

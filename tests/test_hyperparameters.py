@@ -2,12 +2,12 @@
 
 import json
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 import pytest
 
 from genmodels.errors import BadInput
-from genmodels.hyperparameters import Between, Numbers, Only, Switch, Where, check, declared
+from genmodels.hyperparameters import Also, Between, Numbers, Only, Switch, Where, check, declared
 
 
 def example(
@@ -38,6 +38,16 @@ def test_a_class_declares_by_its_constructor() -> None:
 
     assert list(declared(Settings)) == ["lr"]
     assert check(Settings, {"lr": "0.5"}) == {"lr": 0.5}
+
+
+def test_what_a_part_declares_is_declared_by_the_whole() -> None:
+    def whole(*, T: Annotated[int, Between(1, 9, "steps")] = 3, **of_part: Annotated[Any, Also(example)]) -> int:
+        return T + of_part["width"]
+
+    assert list(declared(whole)) == ["T", *declared(example)]
+    assert whole(**check(whole, {"width": "8"})) == 11
+    with pytest.raises(BadInput, match="width = 65 is not a whole number from 1 to 64"):
+        check(whole, {"width": 65})
 
 
 def test_what_is_not_given_takes_its_default() -> None:

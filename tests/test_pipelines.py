@@ -28,7 +28,7 @@ from genmodels.jobs import background
 from genmodels.models.base import build
 from genmodels.models.ddpm import DDPM
 from genmodels.nn.unet_diffusers import UNet2D
-from genmodels.probability.samplers import ancestral, timesteps
+from genmodels.probability.samplers import ancestral, timesteps, walk
 from genmodels.runs.store import Run
 
 PAGES = Path(__file__).resolve().parents[1] / "pages"
@@ -167,7 +167,8 @@ def test_the_pipeline_draws_the_same_samples(how: dict[str, Any], tmp_path: Path
     x = torch.randn(3, *model.shape, generator=rng)
     visited = timesteps(model.schedule, steps, "uniform")
     with torch.no_grad():
-        *_, last = ancestral(model.denoiser(), model.schedule, x, visited, rng=rng, variance=model.variance)
+        move = ancestral(model.schedule, rng=rng, variance=model.variance)
+        *_, last = walk(move, model.denoiser(), model.schedule, x, visited)
     assert theirs.images.std() > 1e-3
     torch.testing.assert_close(model.to_data(last.x_t), theirs.images, atol=2e-5, rtol=0)
 
@@ -408,6 +409,6 @@ def ended(task: Generator[float, None, dict[str, Any]]) -> dict[str, Any]:
 
 def test_the_denoising_of_their_model_step_by_step(theirs: Path) -> None:
     run = Run(resolve(str(theirs)))
-    found = ended(denoised(run.id, n=2, seed=0, how={"steps": 5}))
+    found = ended(denoised(run.model(), n=2, seed=0, how={"steps": 5}))
     assert found["x_t"].shape[1:] == (2, 3, 8, 8)
     assert len(found["t"]) == len(found["x_t"]) == len(found["x_0"])

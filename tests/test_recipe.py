@@ -98,7 +98,7 @@ def test_it_trains_to_the_gaussian_of_the_data_and_can_be_forked_measured_and_ta
     torch.testing.assert_close(model.b, x.mean(0), atol=0.1, rtol=0)
     torch.testing.assert_close(model.matrix @ model.matrix.T, x.T.cov(), atol=0.15, rtol=0)
     other = store.fork(run, run.snapshots()[0], settings={"lr": 0.01})
-    assert other.plan["parent"]["run"] == run.id
+    assert other.plan.parent.run == run.id
     assert main(["evaluate", run.id]) == 0
     measured = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert measured["kl_from_truth_nats"] > 3 * measured["kl_from_truth_nats_se"]  # two moons are no Gaussian

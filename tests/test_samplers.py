@@ -1,27 +1,36 @@
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
 from genmodels import random
-from genmodels.instruments.diffusion.editing import repaint, slerp
-from genmodels.probability.samplers import (
-    CHURN,
-    SPACINGS,
-    Denoiser,
-    Step,
-    ancestral,
-    ddim,
-    dpm_solver,
-    heun,
-    log_density,
-    timesteps,
-)
+from genmodels.instruments.codes import spherical
+from genmodels.instruments.diffusion.edits import repaint
+from genmodels.probability import samplers
+from genmodels.probability.samplers import CHURN, SPACINGS, Denoiser, Step, log_density, timesteps, walk
 from genmodels.probability.schedules import Schedule, cosine, drawn, linear
 from tests.analytic import Mixture
+
+
+def ancestral(eps: Denoiser, s: Schedule, x: Tensor, times: Sequence[int], **how: Any) -> Iterator[Step]:
+    return walk(samplers.ancestral(s, **how), eps, s, x, times)
+
+
+def ddim(eps: Denoiser, s: Schedule, x: Tensor, times: Sequence[int], **how: Any) -> Iterator[Step]:
+    return walk(samplers.ddim(s, **how), eps, s, x, times)
+
+
+def dpm_solver(eps: Denoiser, s: Schedule, x: Tensor, times: Sequence[int], **how: Any) -> Iterator[Step]:
+    return walk(samplers.dpm_solver(s, **how), eps, s, x, times)
+
+
+def heun(eps: Denoiser, s: Schedule, x: Tensor, times: Sequence[int]) -> Iterator[Step]:
+    return walk(samplers.heun(eps, s), eps, s, x, times)
+
 
 SAMPLERS = {
     "ancestral β": lambda *a, rng: ancestral(*a, rng=rng, variance="beta"),
@@ -300,12 +309,12 @@ def test_inpainting_with_nothing_known_is_ancestral_sampling_in_law() -> None:
     assert (x.var(0) / data.S[0].diagonal() - 1).abs().max() < 0.15
 
 
-def test_slerp_goes_around_the_sphere() -> None:
-    a, b = randn(1, 8, 8), randn(1, 8, 8, seed=1)
+def test_noise_is_interpolated_on_the_sphere() -> None:
+    a, b = randn(64), randn(64, seed=1)
     b = b * a.norm() / b.norm()
-    path = slerp(a, b, torch.linspace(0, 1, 5, dtype=torch.float64))
+    path = spherical(a, b, torch.linspace(0, 1, 5, dtype=torch.float64))
     torch.testing.assert_close(path[[0, -1]], torch.stack([a, b]))
-    torch.testing.assert_close(path.flatten(1).norm(dim=1), a.norm().expand(5))
-    angles = torch.nn.functional.cosine_similarity(path[1:].flatten(1), path[:-1].flatten(1)).acos()
+    torch.testing.assert_close(path.norm(dim=1), a.norm().expand(5))
+    angles = torch.nn.functional.cosine_similarity(path[1:], path[:-1]).acos()
     torch.testing.assert_close(angles, angles.mean().expand(4))
-    torch.testing.assert_close(slerp(a, a, torch.tensor([0.3]))[0], a, check_dtype=False)
+    torch.testing.assert_close(spherical(a, a, torch.tensor([0.3]))[0], a, check_dtype=False)

@@ -93,13 +93,14 @@ def test_every_instrument_that_takes_a_while_can_be_asked_for():
     from genmodels.instruments.diffusion import bound, denoising, edits, score
     from genmodels.instruments.gan import modes, turns
     from genmodels.instruments.samples import samples
-    from genmodels.instruments.vae import geometry, latent_space, plane
+    from genmodels.instruments.vae import bound as vae_bound
+    from genmodels.instruments.vae import geometry, plane, prior
     from genmodels.runs import timing
 
     everything = (
-        *(samples, timing.timed, latent_space.aggregate, latent_space.ladder, plane.density, plane.posterior),
+        *(samples, timing.timed, prior.aggregate, vae_bound.ladder, plane.density, plane.posterior),
         *(geometry.gap, geometry.geodesic, modes.history, turns.play, denoising.denoised, denoising.compared),
-        *(denoising.judged, bound.every_term, score.field, score.density),
+        *(denoising.judged, bound.every_term, score.field),
         *(edits.redrawn, edits.filled, edits.interpolated),
     )
     for function in everything:
@@ -169,7 +170,7 @@ def test_a_marker_left_behind_does_not_begin_it_again():
 
 def test_one_that_was_lost_can_be_asked_again():
     task = ask(squares, n=4)
-    task.say(state="running")
+    task.say(status="running")
     (tasks.queue() / task.id).unlink()
     assert task.state().status == "failed"
     assert "interrupted" in task.state().message

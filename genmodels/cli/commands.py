@@ -72,8 +72,7 @@ def runs(arguments: Arguments) -> None:
     for run in every():
         with suppress(BadInput):  # deleted in this instant
             rows.append({"run": run.id, "state": (state := run.state()).status, "step": state.step, "title": run.title})
-    for run, why in damaged():
-        rows.append({"run": run.id, "state": "damaged", "step": 0, "title": why})
+    rows += [{"run": run.id, "state": "damaged", "step": 0, "title": why} for run, why in damaged()]
     show(rows, arguments.json)
 
 

@@ -8,13 +8,15 @@ Vincent (2011), A connection between score matching and denoising autoencoders. 
 """
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
+from genmodels.data.datasets import Data
 from genmodels.data.planes import Curves, Gaussians, Plane, Ring
 
-__all__ = ["best_eps", "noised"]
+__all__ = ["best_eps", "law_under", "noised"]
 
 
 def noised(plane: Plane | None, a: float, sigma: float) -> Plane | None:
@@ -33,6 +35,15 @@ def noised(plane: Plane | None, a: float, sigma: float) -> Plane | None:
             return Ring(a * plane.radius, math.hypot(a * plane.sigma, sigma))
         case _:
             return None
+
+
+def law_under(data: Data, sigma: float) -> tuple[Callable[[Tensor], Tensor] | None, bool]:
+    """The log-density of the data under noise of standard deviation ``sigma``, and whether it is that.
+
+    Where there is no closed form it is that of the data without the noise, or None where that is not known either.
+    """
+    law = noised(data.plane, 1.0, sigma) if sigma else None
+    return (data.log_prob, not sigma) if law is None else (law.log_prob, True)
 
 
 def best_eps(law: Plane, x: Tensor, sigma: float) -> Tensor:

@@ -9,8 +9,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from genmodels import random
 from genmodels.data.datasets import DATASETS, Data
+from genmodels.data.noised import law_under
 from genmodels.errors import BadInput
+from genmodels.metrics import floors
 from genmodels.models.capabilities import Density, has
 
 __all__ = ["cells", "density"]
@@ -33,7 +36,8 @@ def density(
     Returns:
         "learned" and, where it is known, "true": (side, side), x₂ by rows, rising; "extent", left to top; "mass", the
         sum of what was learned over that square; and "kl": KL(true ‖ learned) = E log p(x) − log q(x), in nats, over
-        ``n`` test points, with its standard error.
+        ``n`` random test points, with its standard error. "noise" is the standard deviation of what ``log_prob``
+        leaves of noise in the samples (a diffusion: 0 of others), and "alike" whether the true one has it too.
 
     Raises:
         BadInput: If the model has no density of points, or ``side`` is beyond 400.
@@ -44,20 +48,24 @@ def density(
         raise BadInput(f"side = {side} is not a whole number from 2 to 400: the map has side × side cells.")
     half = DATASETS[data.name].extent
     grid = cells(half, side)
-    test = data.test.x[torch.randperm(len(data.test), generator=torch.Generator().manual_seed(0))[:n]].cpu()
+    noise, test = model.noise_left, floors.chosen(data.test, n, 0).x.cpu()
+    truth, alike = law_under(data, noise)
+    if alike:
+        test = test + noise * random.randn(*test.shape, rng=random.generator(0))
     x, parts = torch.cat([grid, test]), list[Tensor]()
     for part in x.split(ROWS):
         yield len(parts) * ROWS / len(x)
         parts.append(model.log_prob(part.to(model.device)).detach().cpu().double())
     log_q = torch.cat(parts)
     learned = log_q[: len(grid)].exp().view(side, side)
-    found = {
+    maps = {
         "learned": learned.numpy(),
         "extent": np.array([-half, half] * 2),
         "mass": np.array(float(learned.sum()) * (2 * half / side) ** 2),
+        "noise": np.array(noise),
     }
-    if data.log_prob is not None:
-        gap = data.log_prob(test).double() - log_q[len(grid) :]
-        found["true"] = data.log_prob(grid).exp().view(side, side).numpy()
-        found["kl"] = np.array([gap.mean().item(), gap.std().item() / math.sqrt(len(gap))])
-    return found
+    if truth is not None:
+        gap = truth(test).double() - log_q[len(grid) :]
+        maps |= {"true": truth(grid).exp().view(side, side).numpy(), "alike": np.array(alike)}
+        maps["kl"] = np.array([gap.mean().item(), gap.std().item() / math.sqrt(len(gap))])
+    return maps

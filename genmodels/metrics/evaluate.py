@@ -11,13 +11,12 @@ from torch import Tensor
 
 from genmodels import random
 from genmodels.data.datasets import Data
-from genmodels.data.noised import noised
+from genmodels.data.noised import law_under
 from genmodels.errors import BadInput
 from genmodels.metrics import distances, floors, likelihood
 from genmodels.metrics import judge as features
 from genmodels.metrics.likelihood import Progress
 from genmodels.models.base import GenerativeModel
-from genmodels.models.ddpm import DDPM
 from genmodels.models.vae import VAE
 
 __all__ = ["likelihoods", "measures", "samples_against"]
@@ -84,21 +83,21 @@ def likelihoods(
     return found
 
 
-def kl_from_truth(model: GenerativeModel, data: Data, value: Tensor, rng: torch.Generator) -> dict[str, float]:
+def kl_from_truth(model: Any, data: Data, value: Tensor, rng: torch.Generator) -> dict[str, float]:
     """``kl_from_truth_nats``, E_p[log p(x) − log q(x)] of the model q over test examples, of which ``value`` is log q.
 
     The density of a diffusion model is that at t = 1, with its last noise left in: it is held against the data under
     the same noise, where their law is known (else against the data themselves, and the noise is in the divergence).
     ``noise_left`` is its standard deviation.
     """
-    n, truth, found = len(value), data.log_prob, {}
+    n, left = len(value), model.noise_left
     x = data.test.x[:n].to(model.device)
-    if isinstance(model, DDPM):
-        found["noise_left"] = left = model.schedule.noise_left
-        if law := noised(data.plane, 1.0, left):
-            x, truth = x + left * random.randn(*x.shape, rng=rng, device=x.device), law.log_prob
-            value = torch.cat([model.log_prob(rows) for rows in x.split(ROWS)]).double()
+    truth, alike = law_under(data, left)
+    if left and alike:
+        x = x + left * random.randn(*x.shape, rng=rng, device=x.device)
+        value = torch.cat([model.log_prob(rows) for rows in x.split(ROWS)]).double()
     assert truth is not None
+    found = {"noise_left": left} if left else {}
     gap = truth(x.cpu()).double() - value.cpu()
     return {"kl_from_truth_nats": gap.mean().item(), "kl_from_truth_nats_se": gap.std().item() / math.sqrt(n)} | found
 

@@ -71,6 +71,11 @@ class GenerativeModel(nn.Module):
     grey_levels: int = 256
     """Of the images that it is trained on."""
 
+    @property
+    def noise_left(self) -> float:
+        """Standard deviation of the noise in what ``log_prob`` is the density of: in a diffusion, the last is left."""
+        return 0.0
+
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         init = cls.__init__

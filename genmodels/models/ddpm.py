@@ -12,7 +12,7 @@ A network is shown noisy data and the time, and says which noise is in them:
 
 Ho, Jain & Abbeel (2020), Denoising diffusion probabilistic models, eq. 14. https://arxiv.org/abs/2006.11239
 
-Schedule (:mod:`genmodels.probability.schedules`), network (:mod:`genmodels.nn.unet`) and sampler
+Schedule (:mod:`genmodels.probability.schedules`), network (:mod:`genmodels.nn.denoiser`) and sampler
 (:mod:`genmodels.probability.samplers`) know nothing of each other; here they meet.
 """
 
@@ -24,11 +24,10 @@ from torch import Tensor
 
 from genmodels import random
 from genmodels.errors import BadInput
-from genmodels.hyperparameters import IMAGES, POINTS, Between, Numbers, Only, Switch, Where, check
+from genmodels.hyperparameters import Also, Between, Numbers, Only, Where, check
 from genmodels.models.base import GenerativeModel, Preset
+from genmodels.nn.denoiser import denoiser
 from genmodels.nn.precision import networks_in, precision
-from genmodels.nn.unet import PointNet, UNet
-from genmodels.nn.unet_diffusers import CONVENTIONS, UNet2D
 from genmodels.probability import diffusion_elbo as bounds
 from genmodels.probability import samplers
 from genmodels.probability.samplers import SAMPLERS, SPACINGS, STOCHASTIC, Denoiser, Step, timesteps, walk
@@ -37,8 +36,6 @@ from genmodels.probability.schedules import PREDICTIONS, SCHEDULES, Schedule
 __all__ = ["DDPM"]
 
 SMOOTH = {"schedule": "cosine", "predict": "v"}  # learns faster than the paper's own choice, which is the default
-OURS = Where(lambda kind, network: kind == "images" and network == "unet")
-THEIRS = Where(lambda kind, network: kind == "images" and network != "unet")
 DRAWN, SNR = Where(lambda schedule: schedule == "drawn"), Where(lambda weighting: weighting == "snr")
 LABELS = Where(lambda classes: classes > 0)
 QUICK = {"steps": 2700, "batch_size": 64, "lr": 4e-3, "ema": 0.995}
@@ -75,22 +72,9 @@ class DDPM(GenerativeModel):
             Only(("simple", "snr", "bound"), "of the error over t: none, min(SNR, gamma), or the variational bound's"),
         ] = "simple",
         gamma: Annotated[float, Between(0.1, 100, "where the weighting snr stops to grow", log=True), SNR] = 5.0,
-        width: Annotated[int, Between(8, 256, "channels of the U-Net at its finest grid", log=True), OURS] = 32,
-        depth: Annotated[int, Between(1, 6, "blocks at each grid of the U-Net; layers for points")] = 2,
-        levels: Annotated[int, Between(0, 4, "how often the U-Net halves its grid"), OURS] = 1,
-        patch: Annotated[int, Between(1, 4, "side of the squares of pixels that the U-Net takes as one"), OURS] = 2,
-        attention: Annotated[bool, Switch("the U-Net's coarsest grid (unet2d: its middle) attends"), IMAGES] = True,
-        network: Annotated[
-            str, Only(("unet", *CONVENTIONS), "of images: our U-Net, or one to exchange with diffusers"), IMAGES
-        ] = "unet",
-        widths: Annotated[tuple[float, ...], Numbers(1, 8, 8, 1024, "channels of unet2d's grids"), THEIRS] = (32, 64),
-        attends: Annotated[tuple[float, ...], Numbers(1, 8, 0, 1, "which of them attend: 0, 1"), THEIRS] = (0, 1),
-        head_dim: Annotated[int, Between(0, 1024, "channels of a head of unet2d's attention; 0: one head"), THEIRS] = 8,
-        groups: Annotated[int, Between(1, 128, "groups in which networks of images normalize channels"), IMAGES] = 2,
-        hidden: Annotated[int, Between(16, 1024, "units of a layer, for points", log=True), POINTS] = 128,
-        dropout: Annotated[float, Between(0, 0.9, "features forgotten at random while training")] = 0.0,
         classes: Annotated[int, Between(0, 1000, "labels that can be asked for; 0: none")] = 0,
         label_dropout: Annotated[float, Between(0, 1, "labels hidden while training, for guidance"), LABELS] = 0.1,
+        **of_network: Annotated[Any, Also(denoiser)],
     ) -> None:
         super().__init__(shape)
         self.T, self.predict, self.variance = T, predict, variance
@@ -100,16 +84,7 @@ class DDPM(GenerativeModel):
             self.schedule = Schedule.named(schedule, T, knots)
             weight = self.schedule.weight(weighting, predict, gamma=gamma, variance=variance).float()
         self.register_buffer("weight", weight, persistent=False)
-        common: dict[str, Any] = {"depth": depth, "dropout": dropout, "classes": classes}
-        images: dict[str, Any] = {"attention": attention, "groups": groups, **common}
-        self.network: UNet | UNet2D | PointNet
-        if not self.is_image:
-            self.network = PointNet(shape[0], hidden=hidden, **common)
-        elif network == "unet":
-            self.network = UNet(shape, width=width, levels=levels, patch=patch, **images)
-        else:
-            of_unet2d: dict[str, Any] = {"widths": widths, "attends": attends, "head_dim": head_dim}
-            self.network = UNet2D(shape, T=T, convention=network, **of_unet2d, **images)
+        self.network = denoiser(shape, T=T, classes=classes, **of_network)
 
     # The model ----------------------------------------------------------------------------------------------------
 
@@ -229,11 +204,16 @@ class DDPM(GenerativeModel):
             raise AttributeError("an exact density is computed for points of the plane only")
         return self._log_prob
 
+    @property
+    def noise_left(self) -> float:
+        """Standard deviation of the noise at t = 1, on the data's scale: of what :attr:`log_prob` is the density."""
+        return self.schedule.noise_left
+
     def _log_prob(self, x: Tensor, *, y: Tensor | None = None, steps: int = 64) -> Tensor:
         """log p(x), shape (B,), of what the probability-flow ODE makes of noise, in ``steps`` Runge-Kutta steps.
 
-        It is the density at t = 1: of samples with their last noise left in, of standard deviation
-        ``schedule.noise_left``. Of a conditional model, where ``y`` is not given, it is the mixture Σ_y p(y) p(x | y).
+        It is the density at t = 1: of samples with their last noise, of :attr:`noise_left`, left in. Of a conditional
+        model, where ``y`` is not given, it is the mixture Σ_y p(y) p(x | y).
         """
         if y is None and self.classes:
             told = torch.arange(self.classes, device=x.device).repeat_interleave(len(x)).split(len(x))
@@ -296,7 +276,8 @@ class DDPM(GenerativeModel):
             sampler = "sde-dpm-solver" if self.is_image else "dpm-solver"
         eps = self.denoiser(self.asked(y, n), guidance=guidance, sampler=sampler)
         visited = self.times(steps, spacing, sampler)
-        yield from walk(sampler, eps, self.schedule, x, visited, rng=rng, variance=self.variance, eta=eta)
+        move = samplers.named(sampler, eps, self.schedule, rng=rng, variance=self.variance, eta=eta)
+        yield from walk(move, eps, self.schedule, x, visited)
 
     def times(self, steps: int, spacing: str = "auto", sampler: str = "auto") -> tuple[int, ...]:
         """The times to visit in so many steps; "auto": "log-snr" for points and heun, whose steps are in ς."""

@@ -1,4 +1,4 @@
-r"""From noise to data: each sampler is a generator of steps, and knows nothing of networks.
+r"""From noise to data: each sampler says how to move from x_t to x_s, :func:`walk` does it, and no network is known.
 
 All that a sampler asks for is a function ``eps(x_t, t)`` that says what noise is in ``x_t`` (t a tensor of shape (B,),
 in 1 … T), a :class:`~genmodels.probability.schedules.Schedule`, a starting point, and the times to visit. With
@@ -39,15 +39,16 @@ __all__ = [
     "SPACINGS",
     "STOCHASTIC",
     "Denoiser",
+    "Move",
     "Step",
     "ancestral",
-    "ancestral_move",
     "arrived",
     "ddim",
     "denoised",
     "dpm_solver",
     "heun",
     "log_density",
+    "named",
     "noise_like",
     "timesteps",
     "walk",
@@ -67,6 +68,10 @@ class Step(NamedTuple):
     x_t: Tensor
     eps: Tensor
     x_0: Tensor
+
+
+Move = Callable[[Step, int], Tensor]
+"""A sampler: from where it is to x_s at the next time s."""
 
 
 def timesteps(schedule: Schedule, steps: int, spacing: str = "uniform", *, start: int | None = None) -> tuple[int, ...]:
@@ -93,94 +98,85 @@ def timesteps(schedule: Schedule, steps: int, spacing: str = "uniform", *, start
     return (*map(int, reversed(found.tolist())), 0)
 
 
-def walk(
+def named(
     sampler: str,
     eps: Denoiser,
     schedule: Schedule,
-    x: Tensor,
-    times: Sequence[int],
     *,
     rng: torch.Generator | None = None,
     variance: str = "beta",
     eta: float = 0.0,
-) -> Iterator[Step]:
-    """The steps of one of :data:`SAMPLERS`, by its name; ``variance`` is ancestral's, ``eta`` is ddim's."""
+) -> Move:
+    """One of :data:`SAMPLERS`, by its name; ``variance`` is ancestral's, ``eta`` is ddim's."""
     match sampler:
         case "ancestral":
-            return ancestral(eps, schedule, x, times, rng=rng, variance=variance)
+            return ancestral(schedule, rng=rng, variance=variance)
         case "ddim":
-            return ddim(eps, schedule, x, times, rng=rng, eta=eta)
+            return ddim(schedule, rng=rng, eta=eta)
         case "heun":
-            return heun(eps, schedule, x, times)
+            return heun(eps, schedule)
         case _:
-            return dpm_solver(eps, schedule, x, times, rng=rng, eta=CHURN if sampler in STOCHASTIC else 0.0)
+            return dpm_solver(schedule, rng=rng, eta=CHURN if sampler in STOCHASTIC else 0.0)
 
 
-def ancestral(
-    eps: Denoiser,
-    schedule: Schedule,
-    x: Tensor,
-    times: Sequence[int],
-    *,
-    rng: torch.Generator | None = None,
-    variance: str = "beta",
-) -> Iterator[Step]:
-    r"""Draw :math:`x_s \sim N(\tilde\mu(x_t, \hat x_0), \sigma^2 I)` down to x_0.
+def walk(move: Move, eps: Denoiser, schedule: Schedule, x: Tensor, times: Sequence[int]) -> Iterator[Step]:
+    """From ``x`` at the first of the times to the last: ask for the noise, move, and so on.
+
+    Args:
+        move: A sampler.
+        eps: What noise is in x_t.
+        schedule: The schedule.
+        x: Where to start, at ``times[0]``, shape (B, …).
+        times: Falling to 0; a sampler that solves an equation also takes rising ones, which must not start at 0.
+    """
+    for t, s in pairwise(times):
+        now = denoised(eps, schedule, x, t)
+        yield now
+        x = move(now, s)
+    yield arrived(now, x, times[-1])
+
+
+def ancestral(schedule: Schedule, *, rng: torch.Generator | None = None, variance: str = "beta") -> Move:
+    r"""Draw :math:`x_s \sim N(\tilde\mu(x_t, \hat x_0), \sigma^2 I)`, without noise at s = 0.
 
     Ho et al. (2020), algorithm 2. https://arxiv.org/abs/2006.11239. Over a subset of the times β_t and β̃_t are those of
     the leap from s to t (Nichol & Dhariwal 2021, eq. 19). https://arxiv.org/abs/2102.09672
 
     Args:
-        eps: What noise is in x_t.
         schedule: The schedule.
-        x: Where to start, at ``times[0]``, shape (B, …).
-        times: Falling to 0.
         rng: The source of the noise.
         variance: σ² is β_t ("beta") or β̃_t ("posterior").
     """
-    for t, s in pairwise(times):
-        step = denoised(eps, schedule, x, t)
-        yield step
-        x = ancestral_move(schedule, step, s, rng, variance)
-    yield arrived(step, x)
+
+    def move(now: Step, s: int) -> Tensor:
+        mean, sigma2 = schedule.posterior(now.x_t, now.x_0, now.t, s)  # DDPM eq. 7
+        if s == 0:
+            return mean
+        if variance == "beta":
+            sigma2 = 1 - schedule.alpha_bar[now.t] / schedule.alpha_bar[s]
+        return mean + sigma2.sqrt() * noise_like(mean, rng)
+
+    return move
 
 
-def ddim(
-    eps: Denoiser,
-    schedule: Schedule,
-    x: Tensor,
-    times: Sequence[int],
-    *,
-    rng: torch.Generator | None = None,
-    eta: float = 0.0,
-) -> Iterator[Step]:
+def ddim(schedule: Schedule, *, rng: torch.Generator | None = None, eta: float = 0.0) -> Move:
     r""":math:`x_s = \sqrt{\bar\alpha_s} \hat x_0 + \sqrt{1 - \bar\alpha_s - \sigma^2} \hat\epsilon + \sigma z`.
 
     Song, Meng & Ermon (2021), Denoising diffusion implicit models, eq. 12 and 16. https://arxiv.org/abs/2010.02502
 
-    With η = 0 it is deterministic, and rising times, which must not start at 0, take data to noise. With η = 1 it is
-    :func:`ancestral` with β̃.
+    With η = 0 it is deterministic, and rising times take data to noise. With η = 1 it is :func:`ancestral` with β̃.
     """
-    for t, s in pairwise(times):
-        step = denoised(eps, schedule, x, t)
-        yield step
-        a_t, a_s = schedule.alpha_bar[t], schedule.alpha_bar[s]
+
+    def move(now: Step, s: int) -> Tensor:
+        a_t, a_s = schedule.alpha_bar[now.t], schedule.alpha_bar[s]
         variance = eta**2 * (1 - a_s) / (1 - a_t) * (1 - a_t / a_s)  # eq. 16
-        x = a_s.sqrt() * step.x_0 + (1 - a_s - variance).sqrt() * step.eps  # eq. 12
-        if eta > 0 and s > 0:
-            x = x + variance.sqrt() * noise_like(x, rng)
-    yield arrived(step, x, times[-1])
+        x = a_s.sqrt() * now.x_0 + (1 - a_s - variance).sqrt() * now.eps  # eq. 12
+        return x + variance.sqrt() * noise_like(x, rng) if eta > 0 and s > 0 else x
+
+    return move
 
 
-def dpm_solver(
-    eps: Denoiser,
-    schedule: Schedule,
-    x: Tensor,
-    times: Sequence[int],
-    *,
-    rng: torch.Generator | None = None,
-    eta: float = 0.0,
-) -> Iterator[Step]:
+def dpm_solver(schedule: Schedule, *, rng: torch.Generator | None = None, eta: float = 0.0) -> Move:
     r"""DPM-Solver++(2M): extrapolate :math:`\hat x_0` linearly in λ, half the log-SNR, from t and the time r before it.
 
     .. math::
@@ -192,45 +188,48 @@ def dpm_solver(
     solves the probability-flow ODE; η = 1 is their SDE-DPM-Solver++(2M), and solves the reverse SDE.
     https://arxiv.org/abs/2211.01095. No η changes the marginals: fresh noise comes in as fast as the score takes noise
     away, and with it go the errors of the steps before. At t = 0, where λ is infinite, x_0 = x̂_0 is the limit.
+    It remembers the step before: one of these is for one walk.
     """
     lambda_ = schedule.log_snr / 2
     before: tuple[Tensor, Tensor] | None = None  # the last x̂_0 and the last h
-    for t, s in pairwise(times):
-        step = denoised(eps, schedule, x, t)
-        yield step
+
+    def move(now: Step, s: int) -> Tensor:
+        nonlocal before
         if s == 0:
-            x = step.x_0
-            continue
-        h = lambda_[s] - lambda_[t]
-        D = step.x_0
+            return now.x_0
+        h = lambda_[s] - lambda_[now.t]
+        D = now.x_0
         if before is not None:
             D = D + (D - before[0]) * (h / before[1] / 2)
-        before = step.x_0, h
-        a_t, a_s = schedule.alpha_bar[t], schedule.alpha_bar[s]
+        before = now.x_0, h
+        a_t, a_s = schedule.alpha_bar[now.t], schedule.alpha_bar[s]
         kept = ((1 - a_s) / (1 - a_t)).sqrt() * torch.exp(-(eta**2) * h)
-        x = kept * x - a_s.sqrt() * torch.expm1(-(1 + eta**2) * h) * D
+        x = kept * now.x_t - a_s.sqrt() * torch.expm1(-(1 + eta**2) * h) * D
         if eta > 0:
             x = x + ((a_s - 1) * torch.expm1(-2 * eta**2 * h)).sqrt() * noise_like(x, rng)
-    yield arrived(step, x)
+        return x
+
+    return move
 
 
-def heun(eps: Denoiser, schedule: Schedule, x: Tensor, times: Sequence[int]) -> Iterator[Step]:
+def heun(eps: Denoiser, schedule: Schedule) -> Move:
     r"""The trapezoidal rule on :math:`du/d\varsigma = \hat\epsilon`; a plain Euler step to t = 0, where ς = 0.
 
     Karras, Aittala, Aila & Laine (2022), Elucidating the design space of diffusion-based generative models, algorithm 1
-    without churn. https://arxiv.org/abs/2206.00364. Rising times, which must not start at 0, take data to noise.
+    without churn. https://arxiv.org/abs/2206.00364. Rising times take data to noise.
     """
-    for t, s in pairwise(times):
-        step = denoised(eps, schedule, x, t)
-        yield step
-        a_t, a_s = schedule.alpha_bar[t], schedule.alpha_bar[s]
+
+    def move(now: Step, s: int) -> Tensor:
+        a_t, a_s = schedule.alpha_bar[now.t], schedule.alpha_bar[s]
         h = (1 / a_s - 1).sqrt() - (1 / a_t - 1).sqrt()  # ς_s − ς_t
-        u = x / a_t.sqrt()
-        x = a_s.sqrt() * (u + h * step.eps)
-        if s > 0:
-            again = denoised(eps, schedule, x, s).eps
-            x = a_s.sqrt() * (u + h * (step.eps + again) / 2)
-    yield arrived(step, x, times[-1])
+        u = now.x_t / a_t.sqrt()
+        x = a_s.sqrt() * (u + h * now.eps)
+        if s == 0:
+            return x
+        again = denoised(eps, schedule, x, s).eps
+        return a_s.sqrt() * (u + h * (now.eps + again) / 2)
+
+    return move
 
 
 def log_density(eps: Denoiser, schedule: Schedule, x: Tensor, *, steps: int = 64) -> Tensor:
@@ -298,16 +297,6 @@ def denoised(eps: Denoiser, schedule: Schedule, x: Tensor, t: int) -> Step:
     """The step at time ``t``: what ``eps`` thinks of ``x``."""
     noise = eps(x, torch.full((len(x),), t, device=x.device))
     return Step(t, x, noise, schedule.to_x_0(noise, x, t, "eps"))
-
-
-def ancestral_move(schedule: Schedule, step: Step, s: int, rng: torch.Generator | None, variance: str) -> Tensor:
-    """From t to s < t by the chain; without noise to s = 0."""
-    mean, sigma2 = schedule.posterior(step.x_t, step.x_0, step.t, s)  # DDPM eq. 7
-    if s == 0:
-        return mean
-    if variance == "beta":
-        sigma2 = 1 - schedule.alpha_bar[step.t] / schedule.alpha_bar[s]
-    return mean + sigma2.sqrt() * noise_like(mean, rng)
 
 
 def noise_like(x: Tensor, rng: torch.Generator | None) -> Tensor:

@@ -2,15 +2,15 @@
 
 import math
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from genmodels import random
 from genmodels.data.datasets import Data
 from genmodels.errors import BadInput
-from genmodels.instruments.diffusion.denoising import Array, Task, asked_of, count_of, examples_of, labels_of
+from genmodels.instruments.diffusion.denoising import Array, Task, count_of, examples_of
 from genmodels.metrics import floors
+from genmodels.metrics.evaluate import labels
 from genmodels.models.ddpm import DDPM
 from genmodels.probability import diffusion_elbo as bounds
 from genmodels.probability.samplers import noise_like
@@ -20,8 +20,8 @@ __all__ = ["every_term", "numbers"]
 AT_ONCE = 64  # noisy examples that the network sees at once
 
 
-def every_term(run: str, step: int | None = None, n: int = 4, seed: int = 0) -> Task:
-    """The variational bound on ``n`` random test examples, term by term. A task: "ddpm-bound".
+def every_term(model: DDPM, data: Data, n: int = 4, seed: int = 0) -> Task:
+    """The variational bound on ``n`` random test examples, term by term. A task.
 
     A conditional model is told the labels, and pays for them: −log p(x) ≤ −log p(y) + the bound on −log p(x | y).
 
@@ -32,10 +32,9 @@ def every_term(run: str, step: int | None = None, n: int = 4, seed: int = 0) -> 
         "error", the standard error of its mean; for images "bpd", the mean in bits per dimension, and "levels", the
         grey levels of what it is the bound of; for points with a known density "exact", −log p(x), (n,).
     """
-    model, data = asked_of(run, step)
     some = floors.chosen(data.test, count_of(model, n), seed)
     x_0 = data.prepare(some.x, model.inputs, random.generator(0, data.device)).to(model.device)
-    y, rng = labels_of(model, some.y), random.generator(seed, model.device)
+    y, rng = labels(model, some.y), random.generator(seed, model.device)
     nats, errors, total = [], [], x_0.new_zeros(n)
     times = torch.arange(2, model.T + 1, device=model.device)
     for part in times.split(max(1, AT_ONCE // n)):
@@ -47,14 +46,14 @@ def every_term(run: str, step: int | None = None, n: int = 4, seed: int = 0) -> 
     whole = {"prior": bounds.prior_term(model.schedule, x_0), "last": _last_term(model, x_0, y, data.levels, rng)}
     whole["label"] = torch.zeros_like(total) if y is None else -model.label_log_prob().to(total)[y]
     whole["nats"] = whole["prior"] + total + whole["last"] + whole["label"]
-    found = {name: value.double().cpu().numpy() for name, value in whole.items()}
-    found |= {"t": times.cpu().numpy(), "steps": torch.cat(nats).cpu().numpy(), "mse": torch.cat(errors).cpu().numpy()}
-    found |= weights(model)
-    found["error"] = np.array(found["nats"].std() / math.sqrt(max(1, n - 1)))
+    whole |= {"t": times, "steps": torch.cat(nats), "mse": torch.cat(errors)}
+    whole["error"] = whole["nats"].double().std(correction=int(n > 1)) / math.sqrt(n)
     if model.is_image:
-        bpd = found["nats"].mean() / (math.prod(model.shape) * math.log(2))
-        return found | {"bpd": np.array(bpd), "levels": np.array(data.levels)}
-    return found if data.log_prob is None else found | {"exact": -data.log_prob(x_0.double().cpu()).numpy()}
+        whole["bpd"] = whole["nats"].mean() / (math.prod(model.shape) * math.log(2))
+        whole["levels"] = torch.tensor(data.levels)
+    elif data.log_prob is not None:
+        whole["exact"] = -data.log_prob(x_0.double().cpu())
+    return weights(model) | {name: value.double().cpu().numpy() for name, value in whole.items()}
 
 
 def weights(model: DDPM) -> dict[str, Array]:
@@ -105,12 +104,12 @@ def numbers(model: DDPM, data: Data, example: int, t: int, *, seed: int = 0) -> 
     eps = noise_like(x_0, random.generator(seed, model.device))
     at = torch.full((1,), t, device=x_0.device)
     x_t = schedule.noised(x_0, eps, at)
-    guess = model.x_0_hat(x_t, at, labels_of(model, data.test.y[example : example + 1]))
+    guess = model.x_0_hat(x_t, at, labels(model, data.test.y[example : example + 1]))
     eps_hat = schedule.to_eps(guess, x_t, at, "x0")
     sigma2 = schedule.sigma2(model.variance)[t]
     ratio = schedule.beta_tilde[t] / sigma2
     D = x_0.numel()
-    found: dict[str, float | Tensor] = {
+    values: dict[str, float | Tensor] = {
         "D": D,
         "beta": schedule.beta[t],
         "alpha_bar": schedule.alpha_bar[t],
@@ -127,4 +126,4 @@ def numbers(model: DDPM, data: Data, example: int, t: int, *, seed: int = 0) -> 
         "weight": schedule.weight("bound", "eps", variance=model.variance)[t] / model.T,
         "L_T": bounds.prior_term(schedule, x_0),
     }
-    return {name: float(value) for name, value in found.items()}
+    return {name: float(value) for name, value in values.items()}

@@ -4,7 +4,6 @@ What asks the network many times is a task: a generator that yields how far it i
 Films keep at most :data:`FRAMES` of their steps; images in them are uint8.
 """
 
-import math
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,12 +18,12 @@ from genmodels.data.datasets import Data
 from genmodels.errors import BadInput
 from genmodels.hyperparameters import check
 from genmodels.metrics import floors
-from genmodels.metrics import judge as features
 from genmodels.metrics.distances import sliced_wasserstein1
+from genmodels.metrics.judge import judge as judge_of
+from genmodels.metrics.judge import quality
 from genmodels.models.ddpm import DDPM
 from genmodels.probability.samplers import SAMPLERS, STOCHASTIC, Step, noise_like
 from genmodels.probability.schedules import SCHEDULES, Schedule
-from genmodels.runs import store
 
 __all__ = [
     "CURVES",
@@ -33,7 +32,6 @@ __all__ = [
     "Array",
     "Noising",
     "Task",
-    "asked_of",
     "compared",
     "count_of",
     "denoised",
@@ -43,7 +41,6 @@ __all__ = [
     "frames_of",
     "images_only",
     "judged",
-    "labels_of",
     "noising",
     "shown",
     "tables",
@@ -58,34 +55,12 @@ STEPS = (5, 10, 25, 50)
 MOST_IMAGES, MOST_POINTS, MOST_REAL = 100, 1000, 5000
 
 
-def asked_of(run: str, step: int | None) -> tuple[DDPM, Data]:
-    """The model of a run at a step, and its data.
-
-    Raises:
-        BadInput: If the run is not one of a diffusion model.
-    """
-    source = store.find(run)
-    model = source.model(step)
-    if not isinstance(model, DDPM):
-        raise BadInput(f"Run {run} is one of {model.name}, not of a diffusion model.")
-    return model, source.data()
-
-
 def examples_of(model: DDPM, data: Data, first: int, n: int = 1) -> Tensor:
     """``n`` test examples from number ``first`` on, in the model's space."""
     if not 0 <= first <= first + n <= len(data.test):
         raise BadInput(f"Test examples {first} to {first + n - 1} are not all there: there are {len(data.test)}.")
     x = data.test.x[first : first + n]
     return data.prepare(x, model.inputs, random.generator(0, data.device)).to(model.device)
-
-
-def _labels(model: DDPM, label: int | None, n: int) -> Tensor | None:
-    return None if label is None else torch.full((n,), label, device=model.device)
-
-
-def labels_of(model: DDPM, y: Tensor) -> Tensor | None:
-    """The labels ``y`` of examples, for a model that learned with labels."""
-    return y.to(model.device) if model.classes else None
 
 
 def count_of(model: DDPM, n: int) -> int:
@@ -140,18 +115,13 @@ def tables(model: DDPM) -> dict[str, dict[str, Array]]:
     """
     own = model.config["schedule"]
     names = [own, *(name for name in SCHEDULES if name not in (own, "drawn"))]
-    found = {}
-    for name in names:
-        schedule = model.schedule if name == own else Schedule.named(name, model.T)
-        curves = {
-            "t": torch.arange(schedule.T + 1),
-            "signal": schedule.alpha_bar.sqrt(),
-            "noise": (1 - schedule.alpha_bar).sqrt(),
-            "log_snr": schedule.log_snr,
-            "beta": schedule.beta,
-        }
-        found[name] = {key: curve[1:].cpu().numpy() for key, curve in curves.items()}
-    return found
+    return {name: _curves(model.schedule if name == own else Schedule.named(name, model.T)) for name in names}
+
+
+def _curves(schedule: Schedule) -> dict[str, Array]:
+    signal, noise = schedule.alpha_bar.sqrt(), (1 - schedule.alpha_bar).sqrt()
+    values = (torch.arange(schedule.T + 1), signal, noise, schedule.log_snr, schedule.beta)
+    return {name: curve[1:].cpu().numpy() for name, curve in zip(("t", *CURVES), values, strict=True)}
 
 
 # Denoising ------------------------------------------------------------------------------------------------------------
@@ -176,28 +146,18 @@ def film_of(steps: Iterator[Step], total: int) -> Generator[float, None, list[St
 def frames_of(model: DDPM, film: list[Step]) -> dict[str, Array]:
     """The film as arrays: "t", "log_snr", "x_t", "eps" and "x_0"."""
     t = np.array([now.t for now in film])
-    return {
-        "t": t,
-        "log_snr": model.schedule.log_snr.cpu().numpy()[t],
-        "x_t": np.stack([shown(model, now.x_t) for now in film]),
-        "eps": np.stack([shown(model, now.eps, 3.0) for now in film]),
-        "x_0": np.stack([shown(model, now.x_0) for now in film]),
-    }
+    frames = {"t": t, "log_snr": model.schedule.log_snr.cpu().numpy()[t]}
+    parts = (("x_t", 1.0), ("eps", 3.0), ("x_0", 1.0))
+    return frames | {name: np.stack([shown(model, getattr(now, name), reach) for now in film]) for name, reach in parts}
 
 
 def denoised(
-    run: str,
-    step: int | None = None,
-    n: int = 16,
-    seed: int = 0,
-    label: int | None = None,
-    how: dict[str, Any] | None = None,
+    model: DDPM, n: int = 16, seed: int = 0, label: int | None = None, how: dict[str, Any] | None = None
 ) -> Task:
-    r"""The way from x_T to ``n`` samples. A task: "ddpm-denoise".
+    r"""The way from x_T to ``n`` samples. A task.
 
     Args:
-        run: Whose model.
-        step: Of which snapshot; the newest weights otherwise.
+        model: The model.
         n: Samples: 1 to 100 images, or 1 to 1,000 points.
         seed: Same seed, same noise, whatever the sampler.
         label: Of which class, where the model is conditional.
@@ -207,11 +167,10 @@ def denoised(
         "x_t", "eps" (grey is 0, black and white are ∓3) and "x_0", the model's guesses of noise and data, each
         (F, n, \*shape); "t" and "log_snr", (F,); "evaluations", how often the network was asked.
     """
-    model, _ = asked_of(run, step)
     chosen = check(DDPM.trajectory, how or {})
-    y = _labels(model, label, count_of(model, n))
+    y = None if label is None else torch.full((n,), label, device=model.device)
     total = min(chosen["steps"], model.T)
-    steps = model.trajectory(n, y=y, rng=random.generator(seed, model.device), **chosen)
+    steps = model.trajectory(count_of(model, n), y=y, rng=random.generator(seed, model.device), **chosen)
     film = yield from film_of(steps, total)
     asked = evaluations(chosen["sampler"], total, guided=y is not None and chosen["guidance"] != 1)
     return frames_of(model, film) | {"evaluations": np.array(asked)}
@@ -222,8 +181,8 @@ def denoised(
 REFERENCE = 100  # steps of heun that stand for the solution of the ODE
 
 
-def compared(run: str, step: int | None = None, n: int = 8, seed: int = 0, spacing: str = "auto") -> Task:
-    r"""The same x_T through every sampler in every number of STEPS. A task: "ddpm-samplers".
+def compared(model: DDPM, data: Data, n: int = 8, seed: int = 0, spacing: str = "auto") -> Task:
+    r"""The same x_T through every sampler in every number of STEPS. A task.
 
     Three of the samplers solve one equation, so they have one answer to come to: "gap" is how far each is from
     it, the root mean square over samples and dimensions in data space. For points "w1" says how far the samples, as a
@@ -234,7 +193,6 @@ def compared(run: str, step: int | None = None, n: int = 8, seed: int = 0, spaci
         "samples" (samplers, steps, n, \*shape); "steps" (steps,); "evaluations", "gap" (NaN for those that draw
         noise), (samplers, steps); for points also "w1", "floor" and "floor_se".
     """
-    model, data = asked_of(run, step)
     check(DDPM.trajectory, {"spacing": spacing})
     x_T = random.randn(count_of(model, n), *model.shape, rng=random.generator(seed, model.device), device=model.device)
     counts, asked = costs(model)
@@ -244,11 +202,10 @@ def compared(run: str, step: int | None = None, n: int = 8, seed: int = 0, spaci
     gap = (samples - exact).square().flatten(2).mean(2).sqrt().cpu().numpy()
     for sampler in STOCHASTIC:
         gap[SAMPLERS.index(sampler)] = np.nan
-    shown = samples.float().cpu().numpy()
+    table = {"steps": np.array(counts), "evaluations": asked, "gap": gap}
     if model.is_image:
-        shown = np.rint(shown * 255).astype(np.uint8)
-    found = {"samples": shown, "steps": np.array(counts), "evaluations": asked, "gap": gap}
-    return found if model.is_image else found | _distances(data, samples)
+        return table | {"samples": (samples.cpu().numpy() * 255).round().astype(np.uint8)}
+    return table | {"samples": samples.float().cpu().numpy()} | _distances(data, samples)
 
 
 def costs(model: DDPM) -> tuple[list[int], Array]:
@@ -272,10 +229,8 @@ def ends(
     return made
 
 
-def judged(run: str, step: int | None = None, n: int = 200, seed: int = 0, spacing: str = "auto") -> Task:
-    """What a judge of these pictures says of ``n`` samples of every sampler in every number of STEPS.
-
-    A task: "ddpm-judged".
+def judged(model: DDPM, data: Data, n: int = 200, seed: int = 0, spacing: str = "auto") -> Task:
+    """What a judge of these pictures says of ``n`` samples of every sampler in every number of STEPS. A task.
 
     Returns:
         "steps" (steps,); "evaluations", "fid" from the training pictures, and "sure", the share of the samples that the
@@ -285,25 +240,23 @@ def judged(run: str, step: int | None = None, n: int = 200, seed: int = 0, spaci
     Raises:
         BadInput: If n is not from 50 to 1,000, or there is no judge of these pictures.
     """
-    model, data = asked_of(run, step)
     check(DDPM.trajectory, {"spacing": spacing})
     if not 50 <= n <= MOST_POINTS:
         raise BadInput(f"n = {n} is not a number of samples from 50 to {MOST_POINTS}.")
     images_only(model)
-    judge, n = features.judge(data.name), min(n, len(data.test) // 2)
+    judge, n = judge_of(data.name), min(n, len(data.test) // 2)
     x_T = random.randn(n, *model.shape, rng=random.generator(seed, model.device), device=model.device)
     counts, asked = costs(model)
     made = yield from ends(model, x_T, [(name, k, spacing) for name in SAMPLERS for k in counts], seed=seed + 1)
     test = floors.chosen(data.test, n * max(2, min(floors.DRAWS, len(data.test) // n)), seed).x.split(n)
     real, *same = (data.prepare(x, "unit").cpu() for x in (floors.chosen(data.train, MOST_REAL, seed).x, *test))
     known = judge.see(real)
-    told = [features.quality(known, judge.see(x.cpu()), rng=random.generator(0)) for x in (*made, *same)]
+    told = [quality(known, judge.see(x.cpu()), rng=random.generator(0)) for x in (*made, *same)]
     table = {"fid": [one.fid for one in told], "sure": [one.confidence for one in told]}
-    found = {name: np.array(values[: len(made)]).reshape(asked.shape) for name, values in table.items()}
-    for name, key in (("fid", "fid_floor"), ("sure", "sure_of_data")):
-        best = np.array(table[name][len(made) :])
-        found |= {key: best.mean(), f"{key}_se": best.std(ddof=1) / math.sqrt(len(best))}
-    return {"steps": np.array(counts), "evaluations": asked} | found
+    scores = {name: np.array(values[: len(made)]).reshape(asked.shape) for name, values in table.items()}
+    of_data = [{"fid_floor": one.fid, "sure_of_data": one.confidence} for one in told[len(made) :]]
+    best = {name: np.array(value) for name, value in floors.averaged(of_data).items()}
+    return {"steps": np.array(counts), "evaluations": asked} | scores | best
 
 
 def _distances(data: Data, samples: Tensor) -> dict[str, Array]:

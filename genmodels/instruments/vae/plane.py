@@ -58,7 +58,8 @@ def density(run: str, step: int | None = None, side: int = 72, n: int = 1500) ->
     half = DATASETS[data.name].extent
     axis = (torch.arange(side) + 0.5) / side * 2 * half - half  # the middles of the cells
     grid = torch.stack(torch.meshgrid(axis, axis, indexing="xy"), -1).reshape(-1, 2)
-    of_true, of_learned = chosen(data.test, n, 0).x.cpu(), model.sample(n, rng=random.generator(0), draw=True)
+    of_true = chosen(data.test, n, 0).x.cpu()
+    of_learned = model.sample(n, rng=random.generator(0, model.device), draw=True).cpu()
     x = torch.cat([grid, of_true, of_learned])
     parts: list[Tensor] = []
     for part in x.split(ROWS):

@@ -41,4 +41,8 @@ def density(moment: Moment, *, about: str = "", at_once: bool = True) -> None:
         st.metric(
             "KL(true ‖ learned)", f"{kl:.3f} ± {error:.3f} nats", help="from 1,500 test points; one standard error"
         )
+    if noise := float(found["noise"]):
+        mass += f" It is of samples in which their last noise, of standard deviation {noise:.3g}, is left."
+        if "true" in found:
+            mass += f" True is the data's {'with the same noise' if found['alike'] else 'without that noise'}."
     st.caption(mass)

@@ -5,11 +5,12 @@ from collections.abc import Mapping
 import streamlit as st
 
 from genmodels import images
-from genmodels.instruments.diffusion import edits as instruments
+from genmodels.instruments.diffusion import edits
 from pages._ui.components.image_grid import image_grid
 from pages._ui.form import url_widgets
 from pages._ui.shared.answer import answer
 from pages._ui.shared.moment import Moment
+from pages._ui.views.common.shapes import zoom
 from pages._ui.views.diffusion.film import Array, way_back
 
 __all__ = ["edit"]
@@ -26,27 +27,25 @@ def edit(moment: Moment) -> None:
 
 
 def _example(moment: Moment, name: str, key: str, first: int = 0) -> int:
-    most = len(moment.data.test) - 1
-    return url_widgets.number(name, 0, most, min(first, most), key=key)
+    return url_widgets.number(name, 0, len(moment.data.test) - 1, first, key=key)
 
 
-def _pair(moment: Moment, found: Mapping[str, Array], names: Mapping[str, str], key: str) -> None:
-    """The image at the left, eight ways back at the right."""
+def _pair(moment: Moment, film: Mapping[str, Array], names: Mapping[str, str], key: str) -> None:
+    """The image at the left, nine ways back at the right."""
     left, right = st.columns([1, 5], gap="medium")
     for part, name in names.items():
         with left:
             image_grid(
-                images.png(images.tile(found[part][None])),
+                images.png(images.tile(film[part][None])),
                 key=f"{key}-{part}",
                 alt=name,
                 caption=name,
-                scale=max(1.0, round(130 / moment.data.shape[-1], 1)),
+                scale=zoom(moment.data.shape, 130),
                 download="",
             )
     with right:
-        way_back(
-            found, ("x_t", "x_0"), key=f"{key}-film", alt="ways back to data", name=f"{moment.id}-{key}", width=680
-        )
+        name = f"{moment.id}-{key}"
+        way_back(film, ("x_t", "x_0"), key=f"{key}-film", alt="ways back to data", name=name, width=680)
 
 
 def _redraw(moment: Moment) -> None:
@@ -55,53 +54,51 @@ def _redraw(moment: Moment) -> None:
         share = url_widgets.slider("noised to t / T, %", 1, 100, 40, key="edit_t", width=300)
         seed = url_widgets.number("seed", 0, url_widgets.SEEDS, 0, key="edit_seed")
     t = max(1, round(share / 100 * moment.model.T))
-    wanted = {"example": example, "t": t, "seed": int(seed), "n": 9}
-    found = answer(instruments.redrawn, moment=moment, key="redraw", at_once=True, **wanted)
-    if found is None:
+    film = answer(edits.redrawn, moment=moment, key="redraw", at_once=True, example=example, t=t, seed=seed, n=9)
+    if film is None:
         return
     st.caption(
         f"Noised to t = {t:,} nine times over and denoised again: with little noise the digit comes back, with more "
         "only its shape or its class, and from pure noise nothing of it."
     )
-    _pair(moment, found, {"x": "the digit"}, "redraw")
+    _pair(moment, film, {"x": "the digit"}, "redraw")
 
 
 def _fill(moment: Moment) -> None:
     with st.container(horizontal=True, gap="small"):
         example = _example(moment, "test example", "edit_example")
-        hidden = url_widgets.choice("hidden", tuple(instruments.MASKS), "right", key="edit_hidden")
+        hidden = url_widgets.choice("hidden", edits.MASKS, "right", key="edit_hidden")
         resample = url_widgets.slider("repeats of each step", 1, 20, 5, key="resample", width=200)
         seed = url_widgets.number("seed", 0, url_widgets.SEEDS, 0, key="edit_seed")
-    wanted = {"example": example, "hidden": hidden, "seed": int(seed), "n": 9, "resample": int(resample)}
-    found = answer(instruments.filled, moment=moment, key="fill", at_once=True, **wanted)
-    if found is None:
+    wanted = {"example": example, "hidden": hidden, "seed": seed, "n": 9, "resample": resample}
+    film = answer(edits.filled, moment=moment, key="fill", at_once=True, **wanted)
+    if film is None:
         return
     st.caption(
         "What is seen is put back after every step, at that step's noise. With one repeat the new half hardly knows of "
         "the old one; going back and forth lets them agree."
     )
-    _pair(moment, found, {"x": "the digit", "seen": "what is seen of it"}, "fill")
+    _pair(moment, film, {"x": "the digit", "seen": "what is seen of it"}, "fill")
 
 
 def _interpolate(moment: Moment) -> None:
     with st.container(horizontal=True, gap="small"):
         first = _example(moment, "from test example", "edit_example")
         second = _example(moment, "to", "edit_second", 1)
-    wanted = {"first": first, "second": second, "n": 11}
-    found = answer(instruments.interpolated, moment=moment, key="interpolate", at_once=True, **wanted)
-    if found is None:
+    way = answer(edits.interpolated, moment=moment, key="between", at_once=True, first=first, second=second, n=11)
+    if way is None:
         return
     st.caption(
         "Both digits are run up to the noise that they come from; what lies between, on a great circle, is run down. "
-        f"The ends come back to {float(found['error']):.3f} of white (root mean square)."
+        f"The ends come back to {float(way['error']):.3f} of white (root mean square)."
     )
     rows = {"path": "through the noise", "blend": "through the pixels, to compare", "x_T": "the noise itself, x at T"}
     for part, name in rows.items():
         image_grid(
-            images.png(images.tile(found[part], len(found[part]))),
+            images.png(images.tile(way[part], 11)),
             key=f"between-{part}",
             alt=f"From one digit to another {name}.",
             caption=name,
-            scale=max(1.0, round(900 / (11 * moment.data.shape[-1]), 1)),
+            scale=zoom(moment.data.shape, 900 // 11),
             download=f"{part}.png",
         )

@@ -7,13 +7,11 @@ import numpy as np
 import numpy.typing as npt
 import streamlit as st
 
-from genmodels import images as pictures
-from genmodels.data.datasets import DATASETS
-from genmodels.instruments.diffusion import score
+from genmodels import images
 from pages._ui.components.scrubber import scrubber
-from pages._ui.shared.moment import Moment
+from pages._ui.views.common.shapes import zoom
 
-__all__ = ["PANELS", "Array", "half_of", "joined", "lines_under", "packed", "paper", "way_back"]
+__all__ = ["PANELS", "Array", "joined", "lines_under", "packed", "paper", "way_back"]
 
 Array = npt.NDArray[Any]
 PANELS = {"x_t": "noisy data xₜ", "eps": "predicted noise ε̂", "x_0": "predicted data x̂₀"}
@@ -24,36 +22,31 @@ def paper() -> str:
     return "#14171a" if st.context.theme.type == "dark" else "#ffffff"
 
 
-def _tiled(images: Array, ground: str, columns: int | None = None, gap: int = 1) -> Array:
-    """Images side by side on the page's colour, (3, H, W), uint8."""
-    tile = pictures.tile(images, columns, gap)
-    blank = np.array([int(ground[i : i + 2], 16) for i in (1, 3, 5)], np.uint8)
-    return np.where(tile[..., 3:] > 0, tile[..., :3], blank).transpose(2, 0, 1)
+def joined(parts: Sequence[Array]) -> Array:
+    """Films (F, n, C, H, W) beside each other in one, (F, 3, H, W), uint8, on the page's colour: they move together."""
+    blank = np.array([int(paper()[i : i + 2], 16) for i in (1, 3, 5)], np.uint8)
+    frames = []
+    for panels in zip(*parts, strict=True):
+        tiles = [images.tile(panel, None, 1) for panel in panels]
+        strip = np.zeros((len(tiles[0]), max(2, parts[0].shape[-1] // 4), 4), np.uint8)
+        frame = np.concatenate([one for tile in tiles for one in (tile, strip)][:-1], 1)
+        frames.append(np.where(frame[..., 3:] > 0, frame[..., :3], blank).transpose(2, 0, 1))
+    return np.stack(frames)
 
 
-def joined(parts: Sequence[Array], ground: str) -> Array:
-    """Films (F, n, C, H, W) beside each other in one, (F, 3, H, W): they move together."""
-    side = parts[0].shape[-1]
-    films = [np.stack([_tiled(frame, ground) for frame in part]) for part in parts]
-    blank = [int(ground[i : i + 2], 16) for i in (1, 3, 5)]
-    strip = np.empty((*films[0].shape[:3], max(2, side // 4)), np.uint8)
-    strip[:] = np.array(blank)[:, None, None]
-    return np.concatenate([one for film in films for one in (film, strip)][:-1], 3)
-
-
-def packed(frames: Array) -> pictures.Sprite:
+def packed(frames: Array) -> images.Sprite:
     """The frames in one picture: exact where they are few or small."""
-    return pictures.sprite(frames, quality=None if frames.size < 6_000_000 else 88)
+    return images.sprite(frames, quality=None if frames.size < 6_000_000 else 88)
 
 
-def lines_under(t: Array, log_snr: Array) -> list[str]:
-    """A line under each frame."""
-    snr = ["SNR ∞" if np.isinf(v) else f"SNR {np.exp(v):.3g}" for v in log_snr]
-    return [f"t = {at} · {ratio}" for at, ratio in zip(t, snr, strict=True)]
+def lines_under(film: Mapping[str, Array]) -> list[str]:
+    """A line under each frame: its time and its signal-to-noise ratio."""
+    snr = ["SNR ∞" if np.isinf(v) else f"SNR {np.exp(v):.3g}" for v in film["log_snr"]]
+    return [f"t = {at} · {ratio}" for at, ratio in zip(film["t"], snr, strict=True)]
 
 
 def way_back(
-    found: Mapping[str, Array],
+    film: Mapping[str, Array],
     parts: Sequence[str],
     *,
     key: str,
@@ -63,19 +56,12 @@ def way_back(
     autoplay: bool = False,
 ) -> None:
     """The parts of a way back side by side under one slider, and the same as a GIF; it plays, or shows its end."""
-    frames = joined([found[part] for part in parts], paper())
-    scale = max(1.0, round(width / frames.shape[-1], 1))
+    frames = joined([film[part] for part in parts])
+    scale = zoom(frames.shape, width)
     shown = int(frames.shape[-1] * scale)
     labels = "".join(f'<span style="flex:1;text-align:center">{PANELS[part]}</span>' for part in parts)
     st.html(f'<div style="display:flex;max-width:{shown}px;font-size:0.85rem;opacity:0.75">{labels}</div>')
-    captions = lines_under(found["t"], found["log_snr"])
-    start = 0 if autoplay else len(frames) - 1
-    film = packed(frames)
-    scrubber(film, key=key, alt=alt, captions=captions, scale=scale, fps=6, start=start, autoplay=autoplay)
-    gif = lambda: pictures.gif(frames, fps=8, scale=max(1, 720 // frames.shape[-1]))  # noqa: E731
+    captions, start = lines_under(film), 0 if autoplay else len(frames) - 1
+    scrubber(packed(frames), key=key, alt=alt, captions=captions, scale=scale, fps=6, start=start, autoplay=autoplay)
+    gif = lambda: images.gif(frames, fps=8, scale=max(1, 720 // frames.shape[-1]))  # noqa: E731
     st.download_button("GIF", gif, f"{name}.gif", key=f"{key}-gif", on_click="ignore")
-
-
-def half_of(moment: Moment) -> float:
-    """Half the side of the square that holds both the data and the noise."""
-    return max(score.HALF, DATASETS[moment.data.name].extent)

@@ -1,0 +1,91 @@
+"""Every instrument and the theory of a diffusion model draw what fits the run, or say what does not."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from genmodels.jobs import queue
+from genmodels.metrics import judge
+from genmodels.runs import store
+from genmodels.runs.recorder import Recording
+from pages._ui.views.common import density
+from pages._ui.views.diffusion import denoising, edits, plane
+from tests import answers
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+
+RUNS: dict[str, tuple[str, dict[str, Any]]] = {
+    "pictures": ("digits", {"T": 12, "width": 8, "depth": 1, "levels": 0, "classes": 10}),
+    "points": ("eight-gaussians", {"T": 12, "hidden": 16, "schedule": "drawn"}),
+    "points-of-no-known-law": ("checkerboard", {"T": 12, "hidden": 16}),
+}
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of each of RUNS, two steps long."""
+    root = tmp_path_factory.mktemp("home")
+    for name, (data, arguments) in RUNS.items():
+        run = store.create("ddpm", data, arguments=arguments, settings={"steps": 2}, folder=root / name)
+        recording = Recording(run)
+        list(recording.steps())
+        recording.close()
+    return root
+
+
+@pytest.fixture(autouse=True)
+def _at_once(runs: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tasks are done here and now, and no worker is started."""
+    monkeypatch.setenv("GENMODELS_RUNS", str(home))
+    for module in (denoising, edits, plane, density):
+        monkeypatch.setattr(module, "answer", answers.at_once)
+    monkeypatch.setattr(queue, "pool", lambda: None)
+    monkeypatch.setattr(judge, "judges", lambda: ())  # what it scores is tested beside the instruments
+
+
+def drawn(run: str, call: str, **link: str) -> AppTest:
+    """What ``call`` draws, as on a page."""
+    script = f"""
+from genmodels.runs import store
+from pages._ui.shared.moment import Moment
+from pages._ui.views.common.density import density
+from pages._ui.views.diffusion import denoising, theory
+{call}(Moment.of(store.find({run!r})))
+"""
+    test = AppTest.from_string(script, default_timeout=120)
+    test.query_params.update(link)
+    return test.run()
+
+
+def said(test: AppTest) -> str:
+    return " ".join(one.value for kind in (test.caption, test.info, test.markdown) for one in kind)
+
+
+@pytest.mark.parametrize("view", [*denoising.VIEWS, "theory"])
+@pytest.mark.parametrize("run", RUNS)
+def test_every_view_draws_or_says_why_not(view: str, run: str) -> None:
+    call = "theory.theory" if view == "theory" else f"denoising.VIEWS[{view!r}]"
+    test = drawn(run, call)
+    assert not test.exception
+    assert not test.warning
+    assert said(test)
+    refused = {"Plane"} if run == "pictures" else {"Edit"}
+    assert bool(test.info) == (view in refused)
+
+
+@pytest.mark.parametrize("way", ["Fill in", "Interpolate"])
+def test_a_picture_is_filled_in_and_led_to_another(way: str) -> None:
+    test = drawn("pictures", "denoising.VIEWS['Edit']", edit=way)
+    assert not test.exception
+    assert not test.warning
+
+
+@pytest.mark.parametrize(
+    ("run", "words"), [("points", "with the same noise"), ("points-of-no-known-law", "without that noise")]
+)
+def test_the_density_says_what_noise_is_left_in_it(run: str, words: str) -> None:
+    test = drawn(run, "density")
+    assert not test.exception
+    assert f"True is the data's {words}" in said(test)

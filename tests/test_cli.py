@@ -159,7 +159,7 @@ def test_the_same_seed_gives_the_same_run(capsys: pytest.CaptureFixture[str]) ->
 
 BAD = [
     ([], "COMMAND"),
-    (["trian"], "invalid choice: 'trian' (choose from 'models'"),
+    (["trian"], "invalid choice: 'trian' (choose from 'app'"),
     (["train"], "MODEL"),
     (["train", "vea"], "There is no model 'vea': it may be vae"),
     (["train", "vae", "--epoks", "3"], "--epoks is not allowed here: did you mean --epochs?"),

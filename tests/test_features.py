@@ -105,7 +105,7 @@ def test_the_wrong_shape_is_refused():
 
 
 def test_where_there_is_no_judge_one_is_told_how_to_make_it(tmp_path):
-    with pytest.raises(BadInput, match=r"no judge for 'kmnist'.*genmodels\.metrics\.features"):
+    with pytest.raises(BadInput, match=r"no judge for 'kmnist'.*genmodels\.metrics\.judge"):
         judge("kmnist", root=tmp_path)
 
 

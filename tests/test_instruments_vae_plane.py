@@ -53,7 +53,7 @@ def test_the_gap_is_the_kl_to_the_true_posterior_in_closed_form(latent_dim: int)
     precision = torch.eye(latent_dim, dtype=torch.float64) + w.T @ w / SIGMA**2
     covariance = torch.linalg.inv(precision)
     true = torch.distributions.MultivariateNormal(((x - b) @ w / SIGMA**2 @ covariance)[0], covariance)
-    mu, logvar = (t[0] for t in model.encode(x))
+    mu, logvar = (t[0] for t in model.posterior(x))
     q = torch.distributions.MultivariateNormal(mu, torch.diag(logvar.exp()))
     kl = torch.distributions.kl_divergence(q, true)
     log_prob = likelihood.quadrature(model, x).log_prob[0]

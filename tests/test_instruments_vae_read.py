@@ -24,7 +24,7 @@ def test_a_test_digit_is_read_as_the_model_sees_it(decoder: str, digits: Data) -
     found = Reader(vae, digits).read(digits.test.x[3, 0].numpy() * (255 / 16))
     x = digits.prepare(digits.test.x[3:4], vae.inputs)
     np.testing.assert_allclose(found.x, x[0])
-    mu, logvar = (t.detach()[0] for t in vae.encode(x))
+    mu, logvar = (t.detach()[0] for t in vae.posterior(x))
     np.testing.assert_allclose(found.mu, mu, atol=1e-6)
     np.testing.assert_allclose(found.sigma, torch.exp(0.5 * logvar), rtol=1e-5)
     exact = likelihood.quadrature(vae, x).log_prob.item()

@@ -75,7 +75,7 @@ def linear_gaussian(
 def test_with_the_exact_posterior_the_weight_of_every_z_is_log_p_x(latent_dim: int) -> None:
     model, exact = linear_gaussian(latent_dim)
     x = 2 * random.randn(7, 2, rng=random.generator(0)).double()
-    mu, logvar = model.encode(x)
+    mu, logvar = model.posterior(x)
     z = 3 * random.randn(7, 5, latent_dim, rng=random.generator(1)).double()  # any z, not only likely ones
     weight = model.log_joint(x, z) - model.log_q(mu, logvar, z).sum(-1)
     torch.testing.assert_close(weight, exact.log_prob(x).unsqueeze(1).expand(7, 5))
@@ -96,7 +96,7 @@ def test_with_the_exact_posterior_every_bound_is_log_p_x() -> None:
 @pytest.mark.parametrize("prior", PRIORS)
 def test_both_estimators_of_the_kl_agree_in_expectation(prior: str) -> None:
     model = make(prior=prior)
-    mu, logvar = model.encode(pixels(model, 4))
+    mu, logvar = model.posterior(pixels(model, 4))
     z = model.draw_z(mu, logvar, 20_000, random.generator(0))
     analytic, sampled = (model.kl(mu, logvar, z, estimator=name).sum(1) for name in ("analytic", "sampled"))
     terms = model.log_q(mu, logvar, z).sum(-1), model.prior.log_prob(z)
@@ -108,7 +108,7 @@ def test_both_estimators_of_the_kl_agree_in_expectation(prior: str) -> None:
 @torch.no_grad()
 def test_the_analytic_kl_to_a_normal_prior_has_no_noise() -> None:
     model = make()
-    mu, logvar = model.encode(pixels(model, 2))
+    mu, logvar = model.posterior(pixels(model, 2))
     first, second = (model.draw_z(mu, logvar, 1, random.generator(seed)) for seed in (0, 1))
     assert torch.equal(model.kl(mu, logvar, first), model.kl(mu, logvar, second))
     sampled = [model.kl(mu, logvar, z, estimator="sampled") for z in (first, second)]
@@ -186,7 +186,7 @@ def test_the_losss_kl_is_that_of_torchs_distributions(prior: str) -> None:
     model = make(prior=prior, kl_samples=256)
     x = pixels(model, 4)
     found = torch.stack([loss(model, x, seed)["kl"].detach() for seed in range(60)])
-    mu, logvar = (t.detach() for t in model.encode(x))
+    mu, logvar = (t.detach() for t in model.posterior(x))
     q = torch.distributions.Normal(mu, torch.exp(0.5 * logvar))
     torch.manual_seed(3)
     z = q.sample((20_000,))
@@ -248,7 +248,7 @@ def test_free_bits_cost_nothing_and_pull_nothing(prior: str) -> None:
 
 def test_free_bits_are_by_dimension_of_a_normal_prior() -> None:
     plain = make()
-    kl = plain.kl(*plain.encode(pixels(plain)), torch.empty(0)).mean(0)
+    kl = plain.kl(*plain.posterior(pixels(plain)), torch.empty(0)).mean(0)
     floor = kl.median().item()
     assert kl.min() < floor < kl.max()
     model = make(free_bits=floor)
@@ -358,7 +358,7 @@ def test_likelihoods_are_single_precision_when_networks_are_not(prior: str) -> N
     model = make(prior=prior)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         low = loss(model)
-        assert model.encode(pixels(model))[0].dtype == torch.float32
+        assert model.posterior(pixels(model))[0].dtype == torch.float32
         assert model.x_params(torch.randn(2, 3)).dtype == torch.float32
     for name, value in loss(model).items():
         assert low[name].dtype == torch.float32

@@ -107,7 +107,7 @@ def test_an_empty_drawing_and_a_broken_upload_are_said(monkeypatch: pytest.Monke
     assert "is empty" in test.warning[0].value
     test.file_uploader(key="picture").upload("digit.png", b"no picture", "image/png").run()
     assert not test.exception
-    assert "must be a PNG or a JPEG" in test.warning[0].value
+    assert "must be a whole PNG or JPEG" in test.warning[0].value
 
 
 # Trainings ------------------------------------------------------------------------------------------------------------

@@ -37,7 +37,7 @@ ROWS = 1024  # rows that a network sees at once: enough to be fast, and its laye
 @torch.no_grad()
 def posterior(model: VAE, x: Tensor) -> tuple[Tensor, Tensor]:
     """mu and logvar of q(z | x), shape (N, L) each."""
-    parts = [model.encode(part) for part in x.split(ROWS)]
+    parts = [model.posterior(part) for part in x.split(ROWS)]
     return torch.cat([mu for mu, _ in parts]), torch.cat([logvar for _, logvar in parts])
 
 

@@ -146,7 +146,7 @@ class VAE(GenerativeModel):
             case "mixture":
                 return MixtureOfGaussians(self.latent_dim, components)
             case "vamp":
-                return VampPrior(self.encode, self.shape, components)
+                return VampPrior(self.posterior, self.shape, components)
             case _:
                 return FlowPrior(self.latent_dim)
 
@@ -157,13 +157,17 @@ class VAE(GenerativeModel):
         """Black or white pixels for a Bernoulli decoder, grey ones in [0, 1] for the others."""
         return self.binarize if self.likelihood == "bernoulli" else "unit"
 
-    def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """mu and logvar of q(z | x), shape (B, L) each, for ``x`` as ``inputs`` says.
 
         The network gives log σ, not log σ²: narrow posteriors are then found in fewer steps, and the bound is better.
         """
         mu, log_sigma = self.encoder(x).to(x.dtype).chunk(2, -1)
         return mu, 2 * log_sigma
+
+    def encode(self, x: Tensor) -> Tensor:
+        """The mean of q(z | x), shape (B, L): the code of an example."""
+        return self.posterior(x)[0]
 
     def x_params(self, z: Tensor) -> Tensor:
         r"""The parameter of p(x | z), shape (..., \*shape): logits, or the mean of a Gaussian (on images in [0, 1]).
@@ -264,13 +268,13 @@ class VAE(GenerativeModel):
 
     def elbo(self, x: Tensor, rng: torch.Generator | None = None, *, samples: int = 1) -> Tensor:
         """The evidence lower bound, estimated from ``samples`` draws of z, in nats, shape (B,)."""
-        mu, logvar = self.encode(x)
+        mu, logvar = self.posterior(x)
         z = self.draw_z(mu, logvar, samples, rng)
         return self.log_likelihood(x, z).mean(1) - self.kl(mu, logvar, z).sum(1)
 
     def log_weights(self, x: Tensor, k: int, rng: torch.Generator | None = None) -> Tensor:
         """log p(x, z_i) − log q(z_i | x) of k draws z_i ~ q, in nats, shape (B, k)."""
-        mu, logvar = self.encode(x)
+        mu, logvar = self.posterior(x)
         z = self.draw_z(mu, logvar, k, rng)
         return self.log_joint(x, z) - self.log_q(mu, logvar, z).sum(-1)
 
@@ -297,7 +301,7 @@ class VAE(GenerativeModel):
         With beta < 1 it is no bound, nor is iwae's with beta ≠ 1. "elbo" always has beta = 1: so curves compare.
         """
         beta = self.beta * (min(1.0, self.passed / self.anneal) if self.anneal else 1.0)
-        mu, logvar = self.encode(x)
+        mu, logvar = self.posterior(x)
         z = self.draw_z(mu, logvar, self.samples, rng)
         log_px = self.log_likelihood(x, z)  # (B, S)
         if self.objective == "iwae":

@@ -34,4 +34,5 @@ page(
         "Exact distance": distance.distances,
     },
     theory=theory.bigan,
+    covered=("Latent map", "Path"),
 )

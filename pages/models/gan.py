@@ -26,4 +26,5 @@ page(
         "Exact distance": distance.distances,
     },
     theory=theory.gan,
+    covered=("Latent map", "Path"),
 )

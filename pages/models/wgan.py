@@ -26,4 +26,5 @@ page(
         "Latent": game.latent,
     },
     theory=wgan_theory.wgan,
+    covered=("Latent map", "Path"),
 )

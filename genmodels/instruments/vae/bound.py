@@ -36,7 +36,7 @@ def numbers(model: VAE, data: Data, index: int = 0) -> dict[str, float]:
     """
     x = example(model, data, index)
     rng = random.generator(index, model.device)
-    mu, logvar = model.encode(x)
+    mu, logvar = model.posterior(x)
     z = model.draw_z(mu, logvar, DRAWS, rng)
     log_px, log_pz, log_q = model.log_likelihood(x, z)[0], model.prior.log_prob(z)[0], model.log_q(mu, logvar, z)[0]
     log_q = log_q.sum(-1)

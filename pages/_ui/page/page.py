@@ -33,6 +33,7 @@ def page(
     panels: Sequence[str] = (),
     explore: Mapping[str, View] = NOTHING,
     theory: View | None = None,
+    covered: Sequence[str] = (),
 ) -> None:
     """Draw everything under the title.
 
@@ -43,6 +44,7 @@ def page(
         panels: Terms whose curves come first.
         explore: The family's instruments by name. What a model can do for nothing comes after them.
         theory: The theory panel, where there is one.
+        covered: What a model can do for nothing, and the family shows better.
     """
     start, cls = time.monotonic(), model_class(model)
     settings = ["preset", "data", *declared(cls), *declared(Settings)]
@@ -53,12 +55,17 @@ def page(
     with work:
         moment = live(model, chosen, units=units, first=panels)
     if moment is not None:
-        st.fragment(_panels)(model, settings, moment, explore, theory)
+        st.fragment(_panels)(model, settings, moment, explore, theory, covered)
     st.session_state["page seconds"] = time.monotonic() - start
 
 
 def _panels(
-    model: str, settings: Sequence[str], moment: Moment, explore: Mapping[str, View], theory: View | None
+    model: str,
+    settings: Sequence[str],
+    moment: Moment,
+    explore: Mapping[str, View],
+    theory: View | None,
+    covered: Sequence[str],
 ) -> None:
     """What is a function of the moment; a choice in it draws it alone again."""
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
@@ -72,7 +79,8 @@ def _panels(
             case "Theory" if theory:
                 theory(moment)
             case "Explore":
-                views = {**explore, **for_everybody(moment)}
+                others = {name: view for name, view in for_everybody(moment).items() if name not in covered}
+                views = {**explore, **others}
                 names = list(views)
                 views[url_widgets.choice("instrument", names, names[0], key="instrument", bare=True)](moment)
     except BadInput as error:  # of a model without its data, say

@@ -141,7 +141,7 @@ def test_what_a_link_has_wrong_is_named_and_the_default_taken() -> None:
         assert said.count(part) == 1
     values = chosen(test)
     usual = VAE.presets[0].training["lr"]
-    assert values.items() >= {"latent_dim": 2, "lr": usual, "prior": "normal", "samples": 1, "compile": False}.items()
+    assert values.items() >= {"latent_dim": 2, "lr": usual, "prior": "normal", "samples": 0, "compile": False}.items()
     assert values["hidden"] == 300
     assert set(test.query_params) == {"hidden"}
 

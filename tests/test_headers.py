@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,9 @@ def get(path: str = "/", *, scheme: str = "http", **said: str) -> tuple[int, dic
 
     pairs = [(name.replace("_", "-").encode(), value.encode()) for name, value in said.items()]
     scope = {"type": "http", "method": "GET", "path": path, "scheme": scheme, "headers": pairs}
-    asyncio.run(Headers(Cookie(app))(scope, None, send))  # type: ignore[arg-type]
+    answer = Headers(Cookie(app))(scope, None, send)  # type: ignore[arg-type]
+    with ThreadPoolExecutor(1) as thread:  # this one may have a loop of its own, a browser's
+        thread.submit(asyncio.run, answer).result()
     return sent[0]["status"], {name.decode(): value.decode() for name, value in sent[0]["headers"]}
 
 

@@ -85,6 +85,9 @@ def test_a_disk_that_cannot_be_written_is_a_sentence(
         assert parser.main(["train", "vae", "--steps", "1", "--out", out]) in (1, 2)
         said = capsys.readouterr().err
         assert "Traceback" not in said
-        assert "cannot be used" in said or "is not" in said
-    assert parser.main(["sample", "x" * 300, "--out", "x.npy"]) == 2
-    assert "There is no run" in capsys.readouterr().err
+        assert "cannot be written" in said or "is not" in said
+    for words in (["sample", "x" * 300, "--out", "x.npy"], ["resume", "x" * 300]):
+        assert parser.main(words) == 2
+        said = capsys.readouterr().err
+        assert "There is no run" in said
+        assert said.count("\n") == 1

@@ -216,7 +216,7 @@ def test_a_restarted_server_finds_its_runs(pool):
 
 def test_workers_end_when_the_server_is_killed():
     run = new()
-    code = "import time\nfrom genmodels import jobs\njobs.Pool(1)\nprint('up', flush=True)\ntime.sleep(600)"
+    code = "import time\nfrom genmodels.jobs import queue\nqueue.Pool(1)\nprint('up', flush=True)\ntime.sleep(600)"
     server = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
     assert server.stdout is not None
     server.stdout.readline()

@@ -120,18 +120,18 @@ def test_a_paused_run_gives_its_place_to_one_that_waits_and_only_then(
     held, worker = new(), Worker(most=1)
     try:
         queue.submit(held)
-        turned(worker, lambda: held.state()["state"] == "running")
+        turned(worker, lambda: held.state().status == "running")
         queue.pause(held)
-        turned(worker, lambda: held.state()["state"] == "paused")
+        turned(worker, lambda: held.state().status == "paused")
         end = time.monotonic() + 2.5
         turned(worker, lambda: time.monotonic() > end)
-        assert held.state()["state"] == "paused"  # nobody waits for its place
+        assert held.state().status == "paused"  # nobody waits for its place
         acts(ADA)
         honest = new()
         queue.submit(honest)
-        turned(worker, lambda: honest.state()["state"] == "running")
-        assert held.state()["state"] == "stopped"
-        assert "its place went to them. Resume goes on" in held.state()["message"]
+        turned(worker, lambda: honest.state().status == "running")
+        assert held.state().status == "stopped"
+        assert "its place went to them. Resume goes on" in held.state().message
     finally:
         for job in list(worker.jobs):
             worker._end(job, "stopped")

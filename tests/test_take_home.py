@@ -72,7 +72,7 @@ def test_the_script_trains_the_run_again_bit_for_bit(name: str, tmp_path: Path) 
     run = trained(*TRAININGS[name], title='A "title"\n# with # marks')
     printed = executed(take_home.script(run), tmp_path / "home")
     assert_same(run, tmp_path / "home")
-    assert f'precision="{run.state()["precision"]}"'.replace('"', "'") in take_home.script(run)  # what auto came to
+    assert f'precision="{run.state().precision}"'.replace('"', "'") in take_home.script(run)  # what auto came to
     assert "step 3 of" in printed
     assert "examples: " in printed  # measured
     samples = tmp_path / "home" / run.id / ("samples.png" if run.model().is_image else "samples.npy")

@@ -14,7 +14,7 @@ from genmodels.jobs import queue
 ROOT = Path(__file__).resolve().parent.parent
 SHOW = """
 import os, runpy, sys
-import genmodels.cli as cli
+import genmodels.cli.parser as cli
 
 cli.main = lambda: print(os.environ["OMP_WAIT_POLICY"], "torch" in sys.modules)
 sys.argv = ["genmodels", "models"]
@@ -51,7 +51,7 @@ def test_workers_are_started_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
     pool = queue.Pool.__new__(queue.Pool)
     pool.size = 1
-    pool._start(0)
+    pool._start(0, "first")
     monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
-    pool._start(0)
+    pool._start(0, "first")
     assert [one["OMP_WAIT_POLICY"] for one in found] == ["PASSIVE", "ACTIVE"]

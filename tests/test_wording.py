@@ -15,7 +15,7 @@ from genmodels.text import quoted, titled, whole
 ROOT = Path(__file__).resolve().parents[1]
 SCREEN = [ROOT / "app.py", *sorted((ROOT / "pages").rglob("*.py"))]
 SOURCES = [*sorted((ROOT / "genmodels").rglob("*.py")), *SCREEN]
-WRITES_PYTHON = {"take_home.py"}  # there a repr is a literal of the script that is taken home
+WRITES_PYTHON = {"code.py"}  # there a repr is a literal of the script that is taken home
 HOSTILE = (
     "![](//evil.example)",
     "[Log in again](https://evil.example)",

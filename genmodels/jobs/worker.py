@@ -1,6 +1,4 @@
-"""A worker: one process that takes turns over its runs and tasks.
-
-``python -m genmodels.jobs.worker``, started by the pool.
+"""A worker: one process (``python -m genmodels.jobs.worker``) that takes turns over its runs and tasks.
 
 It gives each of its jobs slices of some 50 ms, always the job that has had the least time so far: thirty students press
 Train and thirty runs move. A job that fails says why in its run, and harms no other.
@@ -298,9 +296,7 @@ class Worker:
 
 def main() -> None:
     """A worker: ends when its server does, having saved everything."""
-    parser = argparse.ArgumentParser(
-        prog="python -m genmodels.jobs.worker", description="A worker of the queue of runs."
-    )
+    parser = argparse.ArgumentParser("python -m genmodels.jobs.worker", description="A worker of the queue of runs.")
     parser.add_argument("--name", default="", help="of its pulse")
     parser.add_argument("--most", type=int, default=64, help="runs that it holds at once")
     parser.add_argument("--of", type=int, default=1, help="workers that there are")

@@ -150,8 +150,6 @@ class VAE(GenerativeModel):
             case _:
                 return FlowPrior(self.latent_dim)
 
-    # The model ----------------------------------------------------------------------------------------------------
-
     @property
     def inputs(self) -> str:
         """Black or white pixels for a Bernoulli decoder, grey ones in [0, 1] for the others."""
@@ -241,8 +239,6 @@ class VAE(GenerativeModel):
             case _:
                 x = h + torch.exp(0.5 * self.logvar_x) * random.randn(*h.shape, rng=rng, device=h.device)
                 return x.clamp(0, 1) if self.is_image else x
-
-    # The bounds ---------------------------------------------------------------------------------------------------
 
     def draw_z(self, mu: Tensor, logvar: Tensor, n: int, rng: torch.Generator | None = None) -> Tensor:
         """z = mu + σ·ε, n for each x, shape (B, n, L): the reparametrization (Kingma & Welling 2014, section 2.4)."""

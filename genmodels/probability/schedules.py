@@ -233,9 +233,10 @@ class Schedule(nn.Module):
 
     def by_quarter(self, values: Tensor, t: Tensor) -> Tensor:
         """Means of ``values`` over each quarter of 1 … T, (4,), at random times ``t``: unbiased whatever the batch."""
-        quarter = nn.functional.one_hot((t - 1) * 4 // self.T, 4).to(values)  # (B, 4)
-        ends = [(self.T * i + 3) // 4 for i in range(5)]
-        size = torch.tensor(ends).diff().to(values)
+        of_all = torch.arange(self.T, device=values.device) * 4 // self.T  # the quarter of each t
+        quarters = torch.arange(4, device=values.device)
+        quarter = (of_all[t - 1, None] == quarters).to(values)  # (B, 4)
+        size = (of_all[:, None] == quarters).sum(0)
         return values @ quarter / len(values) * self.T / size
 
     # What an error costs ------------------------------------------------------------------------------------------

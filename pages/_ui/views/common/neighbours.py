@@ -14,12 +14,14 @@ from pages._ui.views.common.shapes import zoom
 
 __all__ = ["neighbours"]
 
+ROWS = 8  # samples whose neighbours are drawn; the distances are those of all
+
 
 def neighbours(moment: Moment) -> None:
     """Whether it copies: samples, what is nearest to them, and how near test examples are to training examples."""
     image = moment.model.is_image
     seed = url_widgets.number("seed", 0, url_widgets.SEEDS, 0, key="near_seed")
-    n = 8 if image else 200
+    n = 64 if image else 200
     found = answer(
         instruments.neighbours, moment=moment, key="neighbours", at_once=True, n=n, k=7 if image else 1, seed=seed
     )
@@ -29,7 +31,7 @@ def neighbours(moment: Moment) -> None:
     left, right = st.columns([3, 2], gap="medium")
     with left:
         if image:
-            rows = np.concatenate([found["x"][:, None], found["near"]], 1)
+            rows = np.concatenate([found["x"][:ROWS, None], found["near"][:ROWS]], 1)
             image_grid(
                 images.png(images.tile(rows.reshape(-1, *moment.data.shape), columns=rows.shape[1])),
                 key="near",

@@ -278,8 +278,6 @@ class VAE(GenerativeModel):
         r"""log (1/k) Σ_i p(x, z_i) / q(z_i | x), z_i ~ q, in nats, shape (B,). Burda et al. (2016), eq. 8."""
         return torch.logsumexp(self.log_weights(x, k, rng), 1) - math.log(k)
 
-    # Training -----------------------------------------------------------------------------------------------------
-
     def progress(self, fraction: float) -> None:
         """How much of the training has passed: how far beta has risen."""
         self.passed = fraction

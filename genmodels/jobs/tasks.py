@@ -2,7 +2,8 @@
 
 A task is a generator function that yields how far it is (0 to 1) and returns arrays by name. One that takes a ``model``
 (and its ``data``) is asked about a run: it is given those of that run at that step. It is a function of what it takes,
-so what two visitors ask alike is computed once: the answer lies in ``runs/.tasks/<hash of the question>/``.
+so what two visitors ask alike is computed once: the answer lies in ``runs/.tasks/<hash of the question>/``. The version
+of the library is part of the question: what older code has computed is computed again.
 """
 
 import hashlib
@@ -20,6 +21,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from genmodels import __version__
 from genmodels.errors import BadInput, Busy
 from genmodels.files import held, inside, is_held, read_json, remove, write, write_json, written
 from genmodels.host import ownership
@@ -201,7 +203,7 @@ def steps_of(name: str, arguments: dict[str, Any]) -> Generator[float, None, Arr
 
 
 def _path(function: Instrument, arguments: dict[str, Any]) -> Path:
-    question = json.dumps({"task": named(function), "arguments": arguments}, sort_keys=True)
+    question = json.dumps({"task": named(function), "arguments": arguments, "version": __version__}, sort_keys=True)
     return inside(folder(), hashlib.sha256(question.encode()).hexdigest()[:32])
 
 

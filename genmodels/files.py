@@ -97,7 +97,7 @@ def write(path: Path, content: bytes, *, durable: bool = True) -> None:
 
 @contextmanager
 def written(path: Path) -> Iterator[None]:
-    """Where what is written within cannot be, somebody is told: it is not the program that failed.
+    """Turn a refusal of the disk, in what is written within, into one sentence for people.
 
     Raises:
         BadInput: With the system's reason.

@@ -59,13 +59,13 @@ LIPSCHITZ: Equations = {
         create_graph keeps it differentiable in the weights. Where leaky ReLU has its kinks the slope jumps, and that a
         kink moves with the weights this derivative does not see; ELU has none. Gulrajani et al. (2017), eq. 3.""",
     WGAN.flow: r"""What the best critic under this penalty finds
-        $$ \|\nabla f\| = 1 + \frac{|\sigma|}{2 \lambda m}, \quad E[f(x)] - E[f(G(z))] &=
+        $$ \|\nabla f\| &= 1 + \frac{|\sigma|}{2 \lambda m} \\ E[f(x)] - E[f(G(z))] &=
         \int |\sigma| + \frac{1}{2 \lambda} \int \frac{|\sigma|^2}{m} \ge W + \frac{W^2}{2 \lambda} \\
         E[f(x)] - E[f(G(z))] - 2 \lambda P &= \int |\sigma| \ge W $$
         $$ E[f(x)] - E[f(G(z))] = <of these points> \\ 2 \lambda P = <2 lambda P> \\
         E[f(x)] - E[f(G(z))] - 2 \lambda P = <wasserstein (flow)> $$
         m is the density of x̂, σ a flow that carries the samples to the data, along ∇f. The penalty is soft: it pays to
-        be steeper than 1, the more so where little of m is. The ≥ of the first line is = only where |σ| is in
+        be steeper than 1, the more so where little of m is. The ≥ of the second line is = only where |σ| is in
         proportion to m; taking 2λP off leaves the flow's length, which on a line is W. Milne & Nachman (2022),
         Wasserstein GANs with gradient penalty compute congested transport.""",
     between: r"""Where it is taken

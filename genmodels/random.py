@@ -1,6 +1,7 @@
-"""Noise: every random number of the library is drawn here, from a generator that the caller hands over.
+"""Noise: all of it is drawn here, from a generator that the caller hands over.
 
-Randomness is an argument, so that the same seed on the same device gives the same samples, bit for bit.
+Randomness is an argument, so that the same seed on the same device gives the same samples, bit for bit. What is no
+noise is drawn where it is needed: initial weights, from torch's global stream, and the order of examples.
 
 The first dimension of a draw is always the batch. When one model is trained by several processes, each holds some
 rows of the global batch: a :class:`Rows` generator then draws for all rows and returns this process's own, so that

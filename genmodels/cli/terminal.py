@@ -1,4 +1,7 @@
-"""What a terminal shows: progress, one line drawn over itself (plain lines in a file or a pipe), and tables."""
+"""What a terminal shows: progress, one line drawn over itself (plain lines in a file or a pipe), and tables.
+
+The bar is by hand: tqdm comes with the Hub's client, which the library does not need, and repeats its lines in a file.
+"""
 
 import functools
 import shutil

@@ -1,4 +1,7 @@
-"""What is taken home of a run beside its files: its curves, its samples and films of its training, as pictures."""
+"""What is taken home of a run beside its files: its curves, its samples and films of its training, as pictures.
+
+The SVG of the curves is written by hand: Plotly makes one only with a browser beside it.
+"""
 
 import html
 import io

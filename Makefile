@@ -29,7 +29,7 @@ test: $(VENV)/dev.stamp chromium
 lint: $(VENV)/dev.stamp
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
-	$(PY) -m mypy genmodels app.py pages
+	$(PY) -m mypy genmodels app.py pages benchmarks
 
 format: $(VENV)/dev.stamp
 	$(PY) -m ruff check --fix .

@@ -73,10 +73,10 @@ def plain(shape: tuple[int, ...]) -> Peer:
     model = DDPM(shape, **preset("mnist").model)
     for module in model.modules():
         if isinstance(module, GroupNorm):
-            module.__class__ = nn.GroupNorm
+            module.__class__ = nn.GroupNorm  # type: ignore[assignment]
         elif isinstance(module, unet.Attention):
             module.__class__ = Attention
-    model.network.stem = nn.Sequential(Contiguous(), model.network.stem)
+    model.network.stem = nn.Sequential(Contiguous(), model.network.get_submodule("stem"))
     return Peer(model, lambda x: model.loss(x)["loss"], model.eps_hat, 128)
 
 
@@ -210,7 +210,7 @@ def judged() -> list[str]:
                 break
         peer.network.eval()
         fids[name] = fid(data, peer.eps, DDPM(data.shape))
-    least = floor(data, n=len(data.test)).fid
+    least = floor(data, n=len(data.test))["fid"]
     print(f"\nthe digits after {budget:.0f} s of one core each; FID of real against real {least:.2f}")
     print("\n".join(f"{name:38s} FID {value:8.2f}" for name, value in fids.items()))
     return [f"{name} is better after the same time" for name in fids if fids[name] < fids["genmodels"]]

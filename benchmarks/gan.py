@@ -61,7 +61,7 @@ def adams(a: nn.Module, b: nn.Module, betas: tuple[float, float]) -> tuple[torch
 
 def plain_wgan(batch: int, device: str) -> Iterator[int]:
     """Algorithm 1 of Gulrajani et al. (2017) as a tutorial writes it, float32."""
-    model = WGAN((1, 28, 28), **WGAN_GP).to(device, memory_format=torch.contiguous_format)  # torch's own
+    model = WGAN((1, 28, 28), **WGAN_GP).to(device).to(memory_format=torch.contiguous_format)  # torch's own
     critic, generator = model.critic, model.generator
     of_critic, of_generator = adams(critic, generator, (0.0, 0.9))
     real, n_critic = loader(batch), WGAN_GP["n_critic"]

@@ -2,6 +2,9 @@
 
 What is *durable* outlives a loss of power, too: the file's content is on the disk before its name is, and its name
 before anything that relies on it. Everything that the library keeps is written by the few functions here.
+
+Locks are those of the system (flock), by hand: the FileLock of filelock, which comes with torch, is an exclusive one
+alone, and a reader that asks whether somebody writes must not be taken for a writer.
 """
 
 import errno
@@ -97,7 +100,7 @@ def write(path: Path, content: bytes, *, durable: bool = True) -> None:
 
 @contextmanager
 def written(path: Path) -> Iterator[None]:
-    """Where what is written within cannot be, somebody is told: it is not the program that failed.
+    """Turn a refusal of the disk, in what is written within, into one sentence for people.
 
     Raises:
         BadInput: With the system's reason.

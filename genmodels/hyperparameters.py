@@ -77,14 +77,14 @@ class Numbers:
 
 @dataclass(frozen=True)
 class Where:
-    """Beside which others it counts: whether it does is a function of them, by name; ``kind`` is that of the data."""
+    """A rule under which a hyperparameter counts: a function of the others, by name; ``kind`` is that of the data."""
 
     holds: Callable[..., bool]
 
 
 @dataclass(frozen=True)
 class Also:
-    """Of ``**rest``: it takes what another function declares, and hands it on."""
+    """A rule for ``**rest``: it takes what another function declares, and hands it on."""
 
     function: Callable[..., Any]
 
@@ -178,16 +178,16 @@ def declared(function: Callable[..., Any]) -> dict[str, Hyperparameter]:
 def _declared(function: Callable[..., Any]) -> dict[str, Hyperparameter]:
     target = function.__init__ if inspect.isclass(function) else function
     hints = get_type_hints(inspect.unwrap(target), include_extras=True)
-    found = dict[str, Hyperparameter]()
+    known = dict[str, Hyperparameter]()
     for name, parameter in inspect.signature(target).parameters.items():
         hint = hints.get(name)
         if get_origin(hint) is Annotated:
             kind, *rest = get_args(hint)
             if isinstance(rest[0], Also):
-                found |= _declared(rest[0].function)
+                known |= _declared(rest[0].function)
                 continue
-            found[name] = Hyperparameter(name, kind, parameter.default, *rest)
-    return found
+            known[name] = Hyperparameter(name, kind, parameter.default, *rest)
+    return known
 
 
 def check(function: Callable[..., Any], values: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,16 +1,20 @@
-"""Noise: every random number of the library is drawn here, from a generator that the caller hands over.
+"""Noise: all of it is drawn here, from a generator that the caller hands over.
 
-Randomness is an argument, so that the same seed on the same device gives the same samples, bit for bit.
+Randomness is an argument, so that the same seed on the same device gives the same samples, bit for bit. What is no
+noise is drawn where it is needed: initial weights, from torch's global stream, and the order of examples.
 
 The first dimension of a draw is always the batch. When one model is trained by several processes, each holds some
 rows of the global batch: a :class:`Rows` generator then draws for all rows and returns this process's own, so that
 N processes see exactly the noise that one process would have seen.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from torch import Tensor
 
-__all__ = ["Rows", "generator", "rand", "randint", "randn"]
+__all__ = ["GlobalStream", "Rows", "generator", "rand", "randint", "randn"]
 
 
 class Rows(torch.Generator):
@@ -26,6 +30,32 @@ def generator(seed: int, device: torch.device | str = "cpu", *, rank: int = 0, w
     if isinstance(rng, Rows):
         rng.rank, rng.world = rank, world
     return rng.manual_seed(seed)
+
+
+class GlobalStream:
+    """A global stream of one's own: within :meth:`in_use` layers that cannot be handed a generator draw from it.
+
+    So is dropout: several trainings in one process must not share the stream of their device.
+
+    Attributes:
+        state: Where the stream is; it can be saved and set.
+    """
+
+    def __init__(self, seed: int, device: torch.device) -> None:
+        self.device, self.state = device, generator(seed, device).get_state()
+
+    @contextmanager
+    def in_use(self) -> Iterator[None]:
+        """The device's global stream is this one, from where it was left; afterwards it is again what it was."""
+        is_gpu = self.device.type == "cuda"
+        stream = torch.cuda.default_generators[self.device.index] if is_gpu else torch.default_generator
+        outside = stream.get_state()
+        stream.set_state(self.state)
+        try:
+            yield
+        finally:
+            self.state = stream.get_state()
+            stream.set_state(outside)
 
 
 def randn(*size: int, rng: torch.Generator | None = None, device: torch.device | str | None = None) -> Tensor:

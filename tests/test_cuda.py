@@ -21,10 +21,10 @@ from genmodels.training.settings import Settings
 from tests.pretended_gpu import CUDA, Gpu, WrongDevice, pretended
 from tests.test_base import EVERY, EVERY_VALUE, HAVING, PER_EXAMPLE, make
 
-EPOCH = "loop.__call__"
+EPOCH = "batches.__call__"
 WAITS = {
     EPOCH: "once an epoch the order of its batches is copied, which (seed, epoch) decide alike on every device",
-    "loop.check": "at a logged step the terms since the last one become numbers, all at once",
+    "log.means": "at a logged step the terms since the last one become numbers, all at once",
     "loop._held_out": "at every eighth logged step so do the held-out terms",
     "distributions.assignment": "held out, on the plane, a WGAN's exact distance is an assignment that scipy finds",
 }

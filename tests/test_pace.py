@@ -4,6 +4,7 @@ import pytest
 
 from genmodels.data import mnist
 from genmodels.data.datasets import Data
+from genmodels.durations import worded
 from genmodels.jobs import tasks
 from genmodels.jobs.tasks import TaskJob
 from genmodels.models.base import Preset
@@ -58,7 +59,7 @@ def test_a_preset_has_its_time_in_the_menu_once_it_was_measured(monkeypatch: pyt
     job.close()
     label = preset_time.labels(VAE)
     seconds = float(tasks.look(timing.timed, **timing.question("vae", SMALL)).answer()["seconds"])
-    assert label("small") == f"small · {timing.worded(seconds)}"
+    assert label("small") == f"small · {worded(seconds)}"
     assert label("other") == "other"
 
 

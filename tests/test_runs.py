@@ -17,6 +17,7 @@ from genmodels.export.checkpoint import command, export, thinned
 from genmodels.models import MODELS, Entry
 from genmodels.models.base import GenerativeModel
 from genmodels.random import generator as seeded
+from genmodels.runs import run as runs_run
 from genmodels.runs import store
 from genmodels.runs.record import Parent
 from genmodels.runs.recorder import Recording, moments
@@ -336,7 +337,8 @@ def test_a_shipped_curve_keeps_its_ends_and_all_that_was_held_out():
 
 
 def test_a_finished_run_becomes_a_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(store, "CHECKPOINTS", tmp_path / "checkpoints")
+    for module in (store, runs_run):
+        monkeypatch.setattr(module, "CHECKPOINTS", tmp_path / "checkpoints")
     run = new()
     folder = tmp_path / "checkpoints" / "vae-digits-tiny"
     with pytest.raises(BadInput, match="only a finished run"):

@@ -59,6 +59,18 @@ def test_an_answer_is_computed_once():
     assert not list(tasks.queue().glob(task.id))
 
 
+def test_an_answer_of_another_version_is_computed_again(monkeypatch: pytest.MonkeyPatch):
+    worker = Worker()
+    old = ask(squares, n=5)
+    work(worker, lambda: old.is_done)
+    monkeypatch.setattr(tasks, "__version__", "0.0.1")
+    assert tasks.look(squares, n=5) is None
+    new = ask(squares, n=5)
+    assert new.id != old.id
+    assert not new.is_done
+    work(worker, lambda: new.is_done)
+
+
 def test_it_shows_progress_and_can_be_cancelled():
     worker = Worker()
     task = ask(squares, n=1000, seconds=0.01)

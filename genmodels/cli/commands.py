@@ -77,7 +77,7 @@ def runs(arguments: Arguments) -> None:
 
 
 def show(rows: Sequence[Mapping[str, Any]], as_json: bool = False) -> None:
-    """As a table, or for machines."""
+    """Print rows as a table, or as JSON for machines."""
     print(json.dumps(rows) if as_json else table([{name: worded(v) for name, v in row.items()} for row in rows]))
 
 
@@ -169,13 +169,13 @@ def pairs(words: Sequence[str]) -> dict[str, str]:
     >>> pairs(["beta=2", "prior=vamp"])
     {'beta': '2', 'prior': 'vamp'}
     """
-    found = {}
+    values = {}
     for word in words:
         name, equals, value = word.partition("=")
         if not equals:
             raise BadInput(f"--set {word} is not NAME=VALUE, as in --set latent_dim=2.")
-        found[name] = value
-    return found
+        values[name] = value
+    return values
 
 
 def given(arguments: Arguments) -> dict[str, Any]:
@@ -243,8 +243,8 @@ def evaluate(arguments: Arguments) -> None:
     name, what = data_of(folder, arguments.data)
     progress = Progress()
     loaded = load_data(name, what, device=place, progress=progress.of)
-    found = measures(model, loaded, n=arguments.n, k=arguments.k, seed=arguments.seed, progress=progress.of)
-    print(json.dumps({"model": model.name, "data": name, "seed": arguments.seed, **found}))
+    measured = measures(model, loaded, n=arguments.n, k=arguments.k, seed=arguments.seed, progress=progress.of)
+    print(json.dumps({"model": model.name, "data": name, "seed": arguments.seed, **measured}))
 
 
 def manner(model: "GenerativeModel", arguments: Arguments) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from genmodels.host.threads import looking_again, settle_threads
 from genmodels.jobs.worker import Job
 from genmodels.runs.record import Status
 from genmodels.runs.recorder import Recording
-from genmodels.runs.store import Run
+from genmodels.runs.run import Run
 from genmodels.training.distributed import Processes
 from genmodels.training.loop import Step
 

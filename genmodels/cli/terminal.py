@@ -1,4 +1,7 @@
-"""What a terminal shows: progress, one line drawn over itself (plain lines in a file or a pipe), and tables."""
+"""What a terminal shows: progress, one line drawn over itself (plain lines in a file or a pipe), and tables.
+
+The bar is by hand: tqdm comes with the Hub's client, which the library does not need, and repeats its lines in a file.
+"""
 
 import functools
 import shutil
@@ -7,10 +10,12 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, TextIO
 
+from genmodels.durations import worded
+
 if TYPE_CHECKING:
     from genmodels.training.loop import Step
 
-__all__ = ["Progress", "bar", "duration", "table"]
+__all__ = ["Progress", "bar", "table"]
 
 WIDTH = 24  # of the bar
 EVERY = 0.1, 5.0  # seconds between two looks at a terminal, and between two lines of a file
@@ -57,7 +62,7 @@ class Progress:
     def _of_step(self, step: "Step", first: "Step", terms: dict[str, float]) -> str:
         done = step.step - first.step
         pace = (time.monotonic() - self._start) / done if done else 0.0
-        left = f"{duration(pace * (step.total - step.step))} left" if done and step.step < step.total else ""
+        left = f"{worded(pace * (step.total - step.step))} left" if done and step.step < step.total else ""
         where = f"step {step.step:>{len(str(step.total))}}/{step.total}  epoch {step.epoch:.1f}  {left}".rstrip()
         values = "  ".join(f"{name} {value:.4g}" for name, value in terms.items())
         return f"{bar(step.step / step.total) if self.live else ''}{where}  {values}"
@@ -85,19 +90,6 @@ def bar(fraction: float) -> str:
     """
     filled = round(WIDTH * min(1.0, max(0.0, fraction)))
     return "█" * filled + "·" * (WIDTH - filled) + "  "
-
-
-def duration(seconds: float) -> str:
-    """A length of time in words as short as they go.
-
-    >>> duration(7.2), duration(128), duration(4000)
-    ('7 s', '2:08', '1:06:40')
-    """
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    minutes, hours = whole // 60, whole // 3600
-    return f"{hours}:{minutes % 60:02}:{whole % 60:02}" if hours else f"{minutes}:{whole % 60:02}"
 
 
 def table(rows: list[dict[str, object]]) -> str:

@@ -112,7 +112,7 @@ class Split:
 
 
 class Later(Split):
-    """Examples that are read when the first of them is asked for: who only looks at the test set holds no other."""
+    """Examples that are read when the first is asked for: whoever wants the test set alone reads no other."""
 
     def __init__(self, read: Callable[[], Split]) -> None:
         vars(self)["_read"] = read

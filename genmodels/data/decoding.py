@@ -104,7 +104,7 @@ def _check_size(width: int, height: int) -> None:
 
 
 def samples(_: bytes, *, path: str, shape: list[int]) -> tuple[dict[str, Any], bytes]:
-    """Nothing, where the NPY file ``path`` holds 1 to 4,096 finite samples of ``shape``.
+    """Refuse the NPY file ``path`` unless it holds 1 to 4,096 finite samples of ``shape``.
 
     Raises:
         BadInput: If it does not.
@@ -112,20 +112,20 @@ def samples(_: bytes, *, path: str, shape: list[int]) -> tuple[dict[str, Any], b
     import numpy as np
 
     try:
-        found = np.lib.format.open_memmap(path, mode="r")
+        array = np.lib.format.open_memmap(path, mode="r")
     except (ValueError, OSError, EOFError, TypeError, SyntaxError, RecursionError, OverflowError):
         raise BadInput("samples.npy is no array") from None
-    if list(found.shape[1:]) != shape or found.dtype.kind != "f":
+    if list(array.shape[1:]) != shape or array.dtype.kind != "f":
         raise BadInput("samples.npy holds no samples of its model")
-    if not 1 <= len(found) <= MOST_SAMPLES:
-        raise BadInput(f"samples.npy holds {len(found):,} samples: it may be 1 to {MOST_SAMPLES:,}")
-    if not all(np.isfinite(one).all() for one in found):
+    if not 1 <= len(array) <= MOST_SAMPLES:
+        raise BadInput(f"samples.npy holds {len(array):,} samples: it may be 1 to {MOST_SAMPLES:,}")
+    if not all(np.isfinite(one).all() for one in array):
         raise BadInput("samples.npy holds values that are no numbers")
     return {}, b""
 
 
 def weights(_: bytes, *, path: str) -> tuple[dict[str, Any], bytes]:
-    """Nothing, where the safetensors file ``path`` holds tensors of finite numbers side by side, and nothing else.
+    """Refuse the safetensors file ``path`` unless it holds tensors of finite numbers side by side, and nothing else.
 
     Raises:
         BadInput: If it does not.

@@ -2,6 +2,7 @@
 
 MNIST's four files are here as their authors made them, coded by xz: 9.7 MB, read in a second of one core. Those of the
 others lie where torchvision puts them, ``KMNIST/raw/train-images-idx3-ubyte`` and so on, and come from its mirrors.
+They are read by hand: torchvision's reader knows no xz, and takes a file of any shape for what was asked for.
 """
 
 import functools

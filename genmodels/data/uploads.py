@@ -30,7 +30,7 @@ class Frame(tuple[float, float, float]):
 
     @classmethod
     def of(cls, pictures: npt.ArrayLike) -> "Frame":
-        """Of pictures (N, H, W), brighter where there is more: the median size, the mean centre."""
+        """The frame that pictures (N, H, W), brighter where there is more, have: the median size, the mean centre."""
         x = np.asarray(pictures, np.float32)
         on = x > 0.25 * x.max(initial=1e-9)
         sides = [on.any(axis) for axis in (2, 1)]

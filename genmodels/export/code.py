@@ -16,7 +16,7 @@ from genmodels.hyperparameters import declared
 from genmodels.models import MODELS, model_class
 from genmodels.runs import store
 from genmodels.runs.record import Plan
-from genmodels.runs.store import Run
+from genmodels.runs.run import Run
 from genmodels.training.settings import Settings
 
 __all__ = ["Cell", "cells", "hindrance", "notebook", "script"]
@@ -53,14 +53,14 @@ def notebook(run: Run) -> str:
     Raises:
         BadInput: If nothing can train it again.
     """
-    found: list[dict[str, Any]] = []
+    written: list[dict[str, Any]] = []
     for i, one in enumerate(cells(run)):
         lines = one.text.splitlines(keepends=True)
         common = {"id": f"cell-{i}", "metadata": {}, "source": lines}
         code: dict[str, Any] = {"cell_type": "code", "execution_count": None, "outputs": []}
-        found.append(common | (code if one.is_code else {"cell_type": "markdown"}))
+        written.append(common | (code if one.is_code else {"cell_type": "markdown"}))
     kernel = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
-    what = {"nbformat": 4, "nbformat_minor": 5, "metadata": kernel, "cells": found}
+    what = {"nbformat": 4, "nbformat_minor": 5, "metadata": kernel, "cells": written}
     return json.dumps(what, indent=1, ensure_ascii=False) + "\n"
 
 
@@ -72,16 +72,16 @@ def cells(run: Run) -> list[Cell]:
     """
     line = _line_of(run)
     plan, cls = run.plan, model_class(run.plan.model)
-    found = [Cell(_title(run, plan), False), Cell(_imports(cls)), Cell(_words("Data", DATA), False), Cell(_data(plan))]
-    found.append(Cell(_words("Model and training", _about_training(line)), False))
-    found.append(Cell(TRAINED.format(model=cls.__name__)))
+    parts = [Cell(_title(run, plan), False), Cell(_imports(cls)), Cell(_words("Data", DATA), False), Cell(_data(plan))]
+    parts.append(Cell(_words("Model and training", _about_training(line)), False))
+    parts.append(Cell(TRAINED.format(model=cls.__name__)))
     for i, one in enumerate(line):
         fork = line[i + 1].plan.parent if i + 1 < len(line) else None
         until = fork.step if fork else None
-        found.append(Cell(_stage(_settled(one), cls, until=until)))
-    found += [Cell(_words("Samples", "Drawn from always the same noise."), False), Cell(SAMPLES.format(id=run.id))]
-    found += [Cell(_words("Measures", "On the test set, each with its unit; _se is a standard error."), False)]
-    return [*found, Cell(MEASURES)]
+        parts.append(Cell(_stage(_settled(one), cls, until=until)))
+    parts += [Cell(_words("Samples", "Drawn from always the same noise."), False), Cell(SAMPLES.format(id=run.id))]
+    parts += [Cell(_words("Measures", "On the test set, each with its unit; _se is a standard error."), False)]
+    return [*parts, Cell(MEASURES)]
 
 
 def hindrance(run: Run) -> str:

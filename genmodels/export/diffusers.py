@@ -152,11 +152,11 @@ def _process(scheduler: Mapping[str, Any]) -> dict[str, Any]:
     if type(T) is not int or not 10 <= T <= 4000:
         raise BadInput(f"Its scheduler has {str(T)[:40]} times: 10 to 4000 can be used here.")
     beta = _betas(scheduler, T)
-    found: dict[str, Any] = {"T": T, "predict": PREDICTS[predict], "variance": VARIANCES[variance]}
+    arguments: dict[str, Any] = {"T": T, "predict": PREDICTS[predict], "variance": VARIANCES[variance]}
     for name in ("linear", "cosine"):
         if torch.allclose(beta, Schedule.named(name, T).beta[1:], rtol=1e-9, atol=0):
-            return found | {"schedule": name}
-    return found | {"schedule": "drawn", "knots": Schedule(beta).log_snr[1:].tolist()}
+            return arguments | {"schedule": name}
+    return arguments | {"schedule": "drawn", "knots": Schedule(beta).log_snr[1:].tolist()}
 
 
 def _betas(scheduler: Mapping[str, Any], T: int) -> Tensor:
@@ -258,7 +258,7 @@ def _unet(model: DDPM) -> dict[str, Any]:
 def _scheduler(model: DDPM) -> dict[str, Any]:
     words = {ours: theirs for theirs, ours in reversed(VARIANCES.items())}
     predicts = {ours: theirs for theirs, ours in PREDICTS.items()}
-    found = {
+    config = {
         "_class_name": "DDPMScheduler",
         "num_train_timesteps": model.T,
         "prediction_type": predicts[model.predict],
@@ -268,8 +268,8 @@ def _scheduler(model: DDPM) -> dict[str, Any]:
     }
     match model.config["schedule"]:
         case "linear" if model.T == 1000:
-            return found | {"beta_schedule": "linear", "beta_start": 1e-4, "beta_end": 0.02}
+            return config | {"beta_schedule": "linear", "beta_start": 1e-4, "beta_end": 0.02}
         case "cosine":
-            return found | {"beta_schedule": "squaredcos_cap_v2"}
+            return config | {"beta_schedule": "squaredcos_cap_v2"}
         case _:
-            return found | {"trained_betas": model.schedule.beta[1:].tolist()}
+            return config | {"trained_betas": model.schedule.beta[1:].tolist()}

@@ -1,4 +1,7 @@
-"""What is taken home of a run beside its files: its curves, its samples and films of its training, as pictures."""
+"""What is taken home of a run beside its files: its curves, its samples and films of its training, as pictures.
+
+The SVG of the curves is written by hand: Plotly makes one only with a browser beside it.
+"""
 
 import html
 import io
@@ -12,19 +15,19 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw
 
-from genmodels import images as pictures
 from genmodels.data.datasets import info
 from genmodels.errors import BadInput
 from genmodels.export import checkpoint, code, diffusers
-from genmodels.instruments.vae import latent_space as instruments
+from genmodels.figures import DATA, NEUTRAL, SAMPLES
+from genmodels.images import gif, png, tile
+from genmodels.instruments.vae import latent_space
 from genmodels.models.vae import VAE
-from genmodels.runs.store import Run
+from genmodels.runs.run import Run
 
 __all__ = ["curves", "film", "manifold", "pictures_of", "pipeline", "zipped"]
 
 SIDE = 360  # pixels of a plane
 POINTS = 1000
-COLORS = {"data": "#0072B2", "samples": "#D55E00", "axis": "#7d838b"}  # as on the pages
 PANEL, MARGIN = (380, 240), (64, 14, 34, 40)  # width and height; left, right, top and bottom
 CLOCK = ("step", "epoch", "images", "seconds")
 
@@ -55,14 +58,14 @@ def pipeline(run: Run) -> bytes:
 
 def pictures_of(run: Run) -> dict[str, bytes]:
     """All figures that the run has, by file name."""
-    found: dict[str, bytes] = {}
+    files: dict[str, bytes] = {}
     if rows := run.metrics():
-        found["curves.svg"] = curves(rows, run.title).encode()
+        files["curves.svg"] = curves(rows, run.title).encode()
     samples = _samples(run, None)
     if samples is not None:
-        found["samples.png"] = pictures.png(_drawn(run, samples))
-        found["training.gif"] = film(run)
-    return found
+        files["samples.png"] = png(_drawn(run, samples))
+        files["training.gif"] = film(run)
+    return files
 
 
 # Films ----------------------------------------------------------------------------------------------------------------
@@ -97,14 +100,14 @@ def manifold(run: Run, *, n: int = 12, fps: float = 4) -> bytes:
         model = run.model(step)
         if not isinstance(model, VAE) or not model.is_image:
             raise BadInput(f"Run {run.id} has no latent plane of pictures: that is for a VAE of images.")
-        images = instruments.manifold(model, n).images[::-1]  # z₂ rises upwards
-        frames.append(pictures.tile(images.reshape(-1, *model.shape), n, gap=0)[..., :3])
+        images = latent_space.manifold(model, n).images[::-1]  # z₂ rises upwards
+        frames.append(tile(images.reshape(-1, *model.shape), n, gap=0)[..., :3])
     return _gif(frames, fps)
 
 
 def _gif(frames: Sequence[Bytes], fps: float) -> bytes:
     stack = np.stack(frames).transpose(0, 3, 1, 2)
-    return pictures.gif(stack, fps=fps, scale=max(1, SIDE // stack.shape[-1]))
+    return gif(stack, fps=fps, scale=max(1, SIDE // stack.shape[-1]))
 
 
 def _samples(run: Run, step: int | None) -> npt.NDArray[np.float32] | None:
@@ -117,13 +120,13 @@ def _samples(run: Run, step: int | None) -> npt.NDArray[np.float32] | None:
 def _drawn(run: Run, samples: npt.NDArray[np.float32]) -> Bytes:
     """Samples as one picture, (H, W, 3)."""
     if samples.ndim == 4:
-        return pictures.tile(samples)[..., :3]
+        return tile(samples)[..., :3]
     extent, canvas = info(run.plan.data).extent, Image.new("RGB", (SIDE, SIDE), "white")
     pen = ImageDraw.Draw(canvas)
-    for kind, points in (("data", run.data().test.x[:POINTS].numpy()), ("samples", samples[:POINTS])):
+    for color, points in ((DATA, run.data().test.x[:POINTS].numpy()), (SAMPLES, samples[:POINTS])):
         for x, y in (points / extent + 1) * SIDE / 2:
             if math.isfinite(x) and math.isfinite(y):
-                pen.ellipse((x - 1.5, SIDE - y - 1.5, x + 1.5, SIDE - y + 1.5), fill=COLORS[kind])
+                pen.ellipse((x - 1.5, SIDE - y - 1.5, x + 1.5, SIDE - y + 1.5), fill=color)
     return np.asarray(canvas)
 
 
@@ -166,13 +169,13 @@ def _panel(rows: Sequence[Mapping[str, float]], term: str) -> str:
     low, high = both.min(0), both.max(0)
     span = np.where(high > low, high - low, 1.0)
     size = np.array([width - left - right, height - above - below])
-    frame = f'<rect x="{left}" y="{above}" width="{size[0]}" height="{size[1]}" fill="none" stroke="{COLORS["axis"]}"/>'
+    frame = f'<rect x="{left}" y="{above}" width="{size[0]}" height="{size[1]}" fill="none" stroke="{NEUTRAL}"/>'
     parts = [frame, f'<text x="{left}" y="{above - 10}">{html.escape(term)}</text>']
     for name, line in lines.items():
         at = (line - low) / span * size * (1, -1) + (left, above + size[1])
         dashes = ' stroke-dasharray="5 3"' if name != term else ""
         points = " ".join(f"{x:.1f},{y:.1f}" for x, y in at)
-        parts.append(f'<polyline points="{points}" fill="none" stroke="{COLORS["data"]}" stroke-width="1.5"{dashes}/>')
+        parts.append(f'<polyline points="{points}" fill="none" stroke="{DATA}" stroke-width="1.5"{dashes}/>')
     bottom = above + size[1]
     for value, y in ((high[1], above + 10), (low[1], bottom)):
         parts.append(f'<text x="{left - 6}" y="{y}" text-anchor="end">{value:.4g}</text>')

@@ -18,7 +18,7 @@ from genmodels.files import held, root, write
 from genmodels.host import limits
 from genmodels.host.limits import is_space
 
-__all__ = ["hardware", "health", "is_kept", "keeping"]
+__all__ = ["cores", "hardware", "health", "is_kept", "keeping"]
 
 STARTED = time.time()
 FORGETFUL = ("overlay", "tmpfs", "ramfs", "aufs")  # file systems of a container that go with it
@@ -26,14 +26,15 @@ FORGETFUL = ("overlay", "tmpfs", "ramfs", "aufs")  # file systems of a container
 
 def hardware() -> str:
     """What the host has, in words: "2 CPU cores, 16 GB of memory, no GPU"."""
-    cores = os.environ.get("CPU_CORES", "") if is_space() else ""
+    known = os.environ.get("CPU_CORES", "") if is_space() else ""
     memory = re.match(r"[\d.]+", os.environ.get("MEMORY", "") if is_space() else "")
     gigabytes = float(memory[0]) if memory else os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
-    number = cores if re.fullmatch(r"[\d.]+", cores) else str(_cores())
+    number = known if re.fullmatch(r"[\d.]+", known) else str(cores())
     return f"{number} CPU cores, {gigabytes:.0f} GB of memory, {_gpu()}"
 
 
-def _cores() -> int:
+def cores() -> int:
+    """The CPU cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

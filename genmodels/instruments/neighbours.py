@@ -49,9 +49,9 @@ def neighbours(
     for i, part in enumerate(parts):
         there = data.prepare(part, "unit").to(x).flatten(1)
         distance = torch.cdist(asked, there) / there.shape[1] ** 0.5
-        found = torch.cat([best, distance], 1)
+        both = torch.cat([best, distance], 1)
         index = torch.cat([where, torch.arange(len(there), device=x.device).expand(len(asked), -1) + i * ROWS], 1)
-        best, order = found.topk(k, largest=False)
+        best, order = both.topk(k, largest=False)
         where = index.gather(1, order)
         yield 0.2 + 0.8 * (i + 1) / len(parts)
     near = data.prepare(data.train.x[where[: len(x)].flatten().to(data.device)], "unit")

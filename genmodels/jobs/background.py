@@ -17,7 +17,7 @@ _lock = threading.Lock()
 
 
 class Errand:
-    """One of them.
+    """One piece of waiting: what is to be done, how far it is, and how it ended.
 
     Attributes:
         fraction: How far it is, 0 to 1.
@@ -33,7 +33,7 @@ class Errand:
         self.done = threading.Event()
 
     def tell(self, fraction: float, text: str = "") -> None:
-        """How far it is."""
+        """Note how far it is."""
         self.fraction, self.text = min(1.0, fraction), text
 
     def run(self, act: Callable[["Errand"], Any]) -> None:

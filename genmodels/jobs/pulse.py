@@ -23,12 +23,12 @@ EVERY = 1.0  # seconds between two beats
 
 
 def folder() -> Path:
-    """Where they are."""
+    """The folder of the workers' files."""
     return root() / ".workers"
 
 
 class Pulse:
-    """Of this process, until it ends or closes it.
+    """The pulse of this process, until it ends or closes it.
 
     Args:
         name: Of its folder.
@@ -44,12 +44,12 @@ class Pulse:
         self._beats.start()
 
     def hold(self, name: str = "") -> None:
-        """From now on it has the job ``name`` in its hands; "": none."""
+        """Note that from now on the worker has the job ``name`` in its hands; "": none."""
         self._turn += 1
         os.pwrite(self._handle, f"{self._turn} {name}".ljust(SIZE).encode(), 0)
 
     def close(self) -> None:
-        """It ends as it should, and no job is to blame."""
+        """End it as it should end: no job is to blame."""
         self._closed.set()
         self._beats.join()
         os.close(self._handle)
@@ -78,7 +78,7 @@ def deaths(job: str) -> int:
 
 
 def forgive(job: str) -> None:
-    """What it did to workers counts no more."""
+    """Let a job's deaths of workers count no more."""
     for path in _left_by(job):
         shutil.rmtree(path, ignore_errors=True)
 
@@ -95,4 +95,4 @@ def _left() -> list[Path]:
 
 
 def _left_by(job: str) -> list[Path]:
-    return [path for path in _left() if (found := look(path.name)) is not None and found[2] == job]
+    return [path for path in _left() if (seen := look(path.name)) is not None and seen[2] == job]

@@ -21,12 +21,13 @@ from pathlib import Path
 from genmodels.errors import BadInput
 from genmodels.files import inside, remove, write, written
 from genmodels.host import allocator, limits, ownership, threads
+from genmodels.host.health import cores
 from genmodels.host.limits import limit
 from genmodels.jobs import pulse
 from genmodels.jobs.watchdog import EVERY, Watched
 from genmodels.runs import disk, store
 from genmodels.runs.record import Status
-from genmodels.runs.store import Run
+from genmodels.runs.run import Run
 from genmodels.text import quoted
 
 ASIDE = ".aside"  # in a queue: what was in its way
@@ -101,7 +102,7 @@ def _check_queue(run: Run) -> None:
 
 
 def check_room(n: int) -> None:
-    """Nothing, where whoever acts now may train ``n`` more runs at once; asked before the first of them is made.
+    """Refuse ``n`` more runs where whoever acts now may not train so many at once; asked before they are made.
 
     Raises:
         BadInput: If there is no place for all of them.
@@ -158,7 +159,7 @@ def _is_marker(entry: "os.DirEntry[str]") -> bool:
 
 
 def place(run: Run) -> int | None:
-    """How many wait before it, or None if it does not wait."""
+    """How many jobs wait before the run, or None if it does not wait."""
     ahead = 0
     for name in waiting():
         if name == run.id:
@@ -169,13 +170,13 @@ def place(run: Run) -> int | None:
 
 
 def pause(run: Run) -> None:
-    """Hold it where it is."""
+    """Pause the run: it stays in the queue, where it is."""
     ownership.check(run.path, "pause")
     run.want(want="pause", until=None)
 
 
 def resume(run: Run) -> None:
-    """Go on, wherever it was held, stopped or interrupted."""
+    """Go on with a run, wherever it was paused, stopped or interrupted."""
     submit(run)
 
 
@@ -201,7 +202,7 @@ def set_lr(run: Run, lr: float) -> None:
 
 
 def stop(run: Run) -> None:
-    """End it here and keep it; it can be resumed."""
+    """End a run here and keep it; it can be resumed."""
     ownership.check(run.path, "stop")
     run.want(want="stop")
     if not run.is_held():
@@ -307,5 +308,4 @@ def told() -> dict[str, str]:
 def devices() -> list[str | None]:
     """What a worker each is started for: the GPUs by number, or None for each CPU core (without importing torch)."""
     gpus: list[str | None] = [p.name.removeprefix("nvidia") for p in sorted(Path("/dev").glob("nvidia[0-9]*"))]
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return gpus or [None] * cores
+    return gpus or [None] * cores()

@@ -2,7 +2,8 @@
 
 A task is a generator function that yields how far it is (0 to 1) and returns arrays by name. One that takes a ``model``
 (and its ``data``) is asked about a run: it is given those of that run at that step. It is a function of what it takes,
-so what two visitors ask alike is computed once: the answer lies in ``runs/.tasks/<hash of the question>/``.
+so what two visitors ask alike is computed once: the answer lies in ``runs/.tasks/<hash of the question>/``. The version
+of the library is part of the question: what older code has computed is computed again.
 """
 
 import hashlib
@@ -20,6 +21,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from genmodels import __version__
 from genmodels.errors import BadInput, Busy
 from genmodels.files import held, inside, is_held, read_json, remove, write, write_json, written
 from genmodels.host import ownership
@@ -43,12 +45,12 @@ MOST_DEATHS = 2
 
 
 def folder() -> Path:
-    """Where questions and answers are."""
+    """The folder of questions and answers."""
     return store.root() / ".tasks"
 
 
 def queue() -> Path:
-    """Where the waiting have a file each."""
+    """The folder in which each waiting task has a file."""
     return folder() / ".queue"
 
 
@@ -84,7 +86,7 @@ class Task:
         return self.path.name
 
     def state(self) -> Progress:
-        """How far it is."""
+        """How far the task is."""
         state = Progress.read(self.path)
         if state.status.is_going and not inside(queue(), self.id).exists():
             state = Progress.read(self.path)  # it may have ended between the two looks
@@ -121,7 +123,7 @@ class Task:
             return {name: file[name] for name in file.files}
 
     def cancel(self) -> None:
-        """Nobody wants it any more.
+        """Cancel the task: nobody wants it any more.
 
         Raises:
             BadInput: If somebody else has asked for it.
@@ -157,7 +159,7 @@ def ask(function: Instrument, **arguments: Any) -> Task:
 
 
 def look(function: Instrument, **arguments: Any) -> Task | None:
-    """The task, where it has been asked before."""
+    """The task of this question where it has been asked before, else None."""
     task = Task(_path(function, arguments))
     return task if (task.path / "state.json").exists() else None
 
@@ -173,7 +175,7 @@ def named(function: Instrument) -> str:
 
 
 def function_of(name: str) -> Instrument:
-    """The function that :func:`named` this.
+    """The function of a task, by the name that :func:`named` gave it.
 
     Raises:
         BadInput: If it is no task.
@@ -188,7 +190,7 @@ def function_of(name: str) -> Instrument:
 
 
 def steps_of(name: str, arguments: dict[str, Any]) -> Generator[float, None, Arrays]:
-    """The task itself: how far it is, step by step; then its arrays."""
+    """Run a task: yields how far it is, step by step; then its arrays."""
     function, values = function_of(name), dict(arguments)
     takes = inspect.signature(function).parameters
     if "run" in values and "run" not in takes:
@@ -201,7 +203,7 @@ def steps_of(name: str, arguments: dict[str, Any]) -> Generator[float, None, Arr
 
 
 def _path(function: Instrument, arguments: dict[str, Any]) -> Path:
-    question = json.dumps({"task": named(function), "arguments": arguments}, sort_keys=True)
+    question = json.dumps({"task": named(function), "arguments": arguments, "version": __version__}, sort_keys=True)
     return inside(folder(), hashlib.sha256(question.encode()).hexdigest()[:32])
 
 
@@ -250,7 +252,7 @@ class TaskJob:
         return True
 
     def over(self) -> str | None:
-        """Why it must end now, or None."""
+        """Why the task must end now, or None."""
         if self.spent > limit("MAX_TASK_SECONDS"):
             return f"Stopped: this host gives a computation {limit('MAX_TASK_SECONDS'):.0f} seconds."
         return None if inside(queue(), self.name).exists() else "Cancelled."
@@ -278,12 +280,12 @@ class TaskJob:
         return True
 
     def fail(self, error: Exception) -> None:
-        """Say what happened."""
+        """Write down that the task failed, and why."""
         text = str(error) if isinstance(error, BadInput) else f"{type(error).__name__}: {error}"
         self.task.say(status=Status.FAILED, message=text)
 
     def close(self, status: Status | None = None, message: str = "") -> None:
-        """Let go of it; interrupted, it waits for the next worker."""
+        """Let go of the task; interrupted, it waits for the next worker."""
         self.steps.close()
         if status is Status.INTERRUPTED:
             self.task.say(status=Status.QUEUED)

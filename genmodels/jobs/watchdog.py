@@ -44,7 +44,7 @@ class Watched:
         return self.process.poll() is None and self._silent < SILENT
 
     def look(self) -> None:
-        """Every :data:`EVERY` seconds: replace it, or end it, where that is due."""
+        """Look after the process, every :data:`EVERY` seconds: replace it, or end it, where that is due."""
         if self.process.poll() is None:
             self._listen()
         elif not self._has_ended:
@@ -53,7 +53,7 @@ class Watched:
             self._begin()
 
     def trouble(self) -> str:
-        """What is wrong with it, a sentence; "" where nothing is."""
+        """What is wrong with the process, a sentence; "" where nothing is."""
         if self.ends >= LOOPS:
             return f"Worker processes end soon after their start, {self.ends} in a row: look at the log of the server."
         if self._silent >= (SILENT if self._seen else STARTING):
@@ -81,7 +81,7 @@ class Watched:
         self._again = time.monotonic() + wait
         if self.process.stdin:
             self.process.stdin.close()
-        found = pulse.look(self.name)
-        job = f" with {found[2]} in its hands" if found and found[2] else ""
+        seen = pulse.look(self.name)
+        job = f" with {seen[2]} in its hands" if seen and seen[2] else ""
         text = f"worker {self.process.pid} ended with {self.process.returncode}{job}; replaced in {wait:.0f} s"
         print(text, file=sys.stderr, flush=True)

@@ -30,7 +30,7 @@ from genmodels.jobs.warmup import rehearse
 from genmodels.runs import store
 from genmodels.runs.record import Status
 from genmodels.runs.recorder import Recording
-from genmodels.runs.store import Run
+from genmodels.runs.run import Run
 
 __all__ = ["Job", "Worker"]
 
@@ -60,7 +60,7 @@ class Job:
         run.say(deaths=self.deaths, status=Status.RUNNING, total=self.recording.training.total, pid=os.getpid())
 
     def ready(self, now: float) -> bool:
-        """Whether it wants to move now; what people said is read first."""
+        """Whether the run wants to move now; what people said is read first."""
         with contextlib.suppress(FileNotFoundError):
             written = (self.run.path / "control.json").stat().st_mtime_ns
             if written != self._read:
@@ -112,7 +112,7 @@ class Job:
             self.run.say(deaths=0)
 
     def over(self) -> str | None:
-        """Why it must end now, in words ("" where somebody asked for it), or None."""
+        """Why the run must end now, in words ("" where somebody asked for it), or None."""
         if self.wishes["want"] == "stop":
             return ""
         most = limit("MAX_SECONDS")
@@ -133,14 +133,14 @@ class Job:
             self.recording.fail(error)
 
     def hand_back(self) -> None:
-        """Let go of it, as it is, for whichever worker has the least to do."""
+        """Let go of the run, as it is, for whichever worker has the least to do."""
         inside(queue(), self.name).touch()  # it waits from now on, and the busy leave it to others
         self.recording.close(Status.QUEUED)
         if self.recording.failed:  # it could not be saved, and has said so: nobody is to take it up
             inside(queue(), self.name).unlink(missing_ok=True)
 
     def close(self, status: Status | None = None, message: str = "") -> None:
-        """Let go of it, and take it from the queue."""
+        """Let go of the run, and take it from the queue."""
         inside(queue(), self.name).unlink(missing_ok=True)  # before anybody else can take it
         self.recording.close(status, message)
 
@@ -162,7 +162,7 @@ class Worker:
         self._returned: dict[str, float] = {}  # runs handed back, and when
 
     def work(self) -> None:
-        """Until told to close; then save everything."""
+        """Work until told to close; then save everything."""
         while not self.closing:
             try:
                 self.turn()

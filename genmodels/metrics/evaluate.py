@@ -14,7 +14,9 @@ from genmodels.data.datasets import Data
 from genmodels.data.noised import law_under
 from genmodels.errors import BadInput
 from genmodels.metrics import distances, floors, likelihood
-from genmodels.metrics import judge as features
+from genmodels.metrics.judge import Seen
+from genmodels.metrics.judge import judge as judge_of
+from genmodels.metrics.judge import quality as quality_of
 from genmodels.metrics.likelihood import Progress
 from genmodels.models.base import GenerativeModel
 from genmodels.models.vae import VAE
@@ -40,15 +42,15 @@ def measures(
     """
     n = min(n, floors.most(data))
     data = replace(data, test=floors.chosen(data.test, n, seed))
-    found = likelihoods(model, data, n=n, k=k, seed=seed, progress=progress)
-    return {"examples": n, **found, **samples_against(model, data, n=n, seed=seed, progress=progress)}
+    likely = likelihoods(model, data, n=n, k=k, seed=seed, progress=progress)
+    return {"examples": n, **likely, **samples_against(model, data, n=n, seed=seed, progress=progress)}
 
 
 @torch.no_grad()
 def likelihoods(
     model: GenerativeModel, data: Data, *, n: int, k: int = 0, seed: int = 0, progress: Progress | None = None
 ) -> dict[str, Any]:
-    """How likely the first ``n`` test examples are to it, in nats; nothing, of a model that has no likelihood.
+    """How likely the first ``n`` test examples are to the model, in nats; an empty table if it has no likelihood.
 
     Of a VAE see :func:`genmodels.metrics.likelihood.evaluate`. Otherwise ``log_prob_nats`` or its bound ``elbo_nats``;
     of dequantized pictures ``bpd``, bits per dimension of the discrete ones; of a plane whose density is known
@@ -73,14 +75,14 @@ def likelihoods(
         values.append(value if y is None else value + model.label_log_prob().to(value)[y])
         tell(progress, (int(rows[-1]) + 1) / n, "likelihood")
     value = torch.cat(values)
-    found = {f"{name}_nats": value.mean().item(), f"{name}_nats_se": value.std().item() / math.sqrt(n)}
+    table = {f"{name}_nats": value.mean().item(), f"{name}_nats_se": value.std().item() / math.sqrt(n)}
     if data.levels and model.inputs == "dequantize":
-        found["bpd"] = data.bits_per_dim(-value.mean()).item()
+        table["bpd"] = data.bits_per_dim(-value.mean()).item()
     elif "bins" in accepted and data.levels:  # already a bound on the probability of the discrete picture
-        found["bpd"] = -value.mean().item() / (math.prod(data.shape) * math.log(2))
+        table["bpd"] = -value.mean().item() / (math.prod(data.shape) * math.log(2))
     if data.log_prob is not None and name == "log_prob":
-        found |= kl_from_truth(model, data, value, rng)
-    return found
+        table |= kl_from_truth(model, data, value, rng)
+    return table
 
 
 def kl_from_truth(model: Any, data: Data, value: Tensor, rng: torch.Generator) -> dict[str, float]:
@@ -97,9 +99,9 @@ def kl_from_truth(model: Any, data: Data, value: Tensor, rng: torch.Generator) -
         x = x + left * random.randn(*x.shape, rng=rng, device=x.device)
         value = torch.cat([model.log_prob(rows) for rows in x.split(ROWS)]).double()
     assert truth is not None
-    found = {"noise_left": left} if left else {}
+    noise = {"noise_left": left} if left else {}
     gap = truth(x.cpu()).double() - value.cpu()
-    return {"kl_from_truth_nats": gap.mean().item(), "kl_from_truth_nats_se": gap.std().item() / math.sqrt(n)} | found
+    return {"kl_from_truth_nats": gap.mean().item(), "kl_from_truth_nats_se": gap.std().item() / math.sqrt(n)} | noise
 
 
 @torch.no_grad()
@@ -124,7 +126,7 @@ def samples_against(
     if not model.is_image:
         return shown(draw=True)
     both = {"drawn": shown(draw=True, inputs=model.inputs), "mean": shown(draw=False)}
-    return {f"{what}_{name}": value for what, found in both.items() for name, value in found.items()}
+    return {f"{what}_{name}": value for what, of_each in both.items() for name, value in of_each.items()}
 
 
 def compared(
@@ -151,59 +153,59 @@ def compared(
         w1 = distances.sliced_wasserstein1(test.flatten(1), x.flatten(1), rng=random.generator(seed))
         return {"sliced_w1": w1}
 
-    found: dict[str, Any] = sliced(x) | _floors(map(sliced, same))
+    distance: dict[str, Any] = sliced(x) | _floors(map(sliced, same))
     if not model.is_image:
-        return found | placed(data, test, same, x)
-    return found | judged(data.name, test, same, x, labels(model, data.test.y[:n]))
+        return distance | placed(data, test, same, x)
+    return distance | judged(data.name, test, same, x, labels(model, data.test.y[:n]))
 
 
 def judged(name: str, test: Tensor, same: list[Tensor], x: Tensor, y: Tensor | None = None) -> dict[str, float]:
-    """The pictures ``x`` in the eyes of the judge of the data set ``name``; nothing where there is none.
+    """The pictures ``x`` as the judge of the data set ``name`` sees them; an empty table where there is none.
 
     Where they were asked for by labels y, ``judge_as_asked`` is the share in which the judge sees what was asked for.
     """
     try:
-        judge = features.judge(name)
+        judge = judge_of(name)
     except BadInput:
         return {}
     real, drawn = judge.see(test), judge.see(x)
 
-    def told(seen: features.Seen) -> dict[str, float]:
-        quality = asdict(features.quality(real, seen, rng=random.generator(0)))
+    def told(seen: Seen) -> dict[str, float]:
+        quality = asdict(quality_of(real, seen, rng=random.generator(0)))
         return {f"judge_{key}": value for key, value in quality.items()}
 
-    found, best = told(drawn), [told(judge.see(one)) for one in same]
+    table, best = told(drawn), [told(judge.see(one)) for one in same]
     for row in best:
         del row["judge_kid_se"]  # how much it differs among the sets says that better
     if y is not None:
-        found["judge_as_asked"] = (drawn.probabilities.argmax(1) == y.cpu()).double().mean().item()
-    return found | _floors(best)
+        table["judge_as_asked"] = (drawn.probabilities.argmax(1) == y.cpu()).double().mean().item()
+    return table | _floors(best)
 
 
 def placed(data: Data, test: Tensor, same: list[Tensor], x: Tensor) -> dict[str, float]:
     """The points ``x`` beside the truth: exact transport, and the modes."""
     few = min(len(x), ASSIGNED)
-    found = {"w1": distances.wasserstein1(test[:few], x[:few])}
-    found |= _floors({"w1": distances.wasserstein1(test[:few], one[:few])} for one in same)
+    table = {"w1": distances.wasserstein1(test[:few], x[:few])}
+    table |= _floors({"w1": distances.wasserstein1(test[:few], one[:few])} for one in same)
     modes = getattr(data.plane, "modes", None)
     if data.plane is not None and modes is not None:
         reached = distances.modes_covered(x, modes.to(x), data.plane.sigma)
-        found |= {"modes_covered": reached.covered, "modes": reached.of, "share_close_to_a_mode": reached.close}
-    return found
+        table |= {"modes_covered": reached.covered, "modes": reached.of, "share_close_to_a_mode": reached.close}
+    return table
 
 
 def _floors(rows: Iterable[Mapping[str, float]]) -> dict[str, float]:
     """The means over the draws as ``_floor``, their standard errors as ``_floor_se``."""
-    found = floors.averaged(rows)
-    return {f"{name.removesuffix('_se')}_floor{'_se' * name.endswith('_se')}": value for name, value in found.items()}
+    means = floors.averaged(rows)
+    return {f"{name.removesuffix('_se')}_floor{'_se' * name.endswith('_se')}": value for name, value in means.items()}
 
 
 def labels(model: GenerativeModel, y: Tensor) -> Tensor | None:
-    """The labels, for a model that learned with them."""
+    """The labels ``y`` for a model that learned with them, None for another."""
     return y.to(model.device) if model.config.get("classes") else None
 
 
 def tell(progress: Progress | None, fraction: float, text: str) -> None:
-    """Say how far it is, where somebody listens."""
+    """Call ``progress``, where there is one."""
     if progress is not None:
         progress(fraction, text)

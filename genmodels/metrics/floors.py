@@ -39,8 +39,8 @@ def draws(data: Data, n: int, seed: int, k: int = DRAWS) -> list[Split]:
 
 def averaged(rows: Iterable[Mapping[str, float]]) -> dict[str, float]:
     """The mean of each number over the draws, and under its name with ``_se`` the standard error of that mean."""
-    rows, found = list(rows), dict[str, float]()
+    rows, means = list(rows), dict[str, float]()
     for name in rows[0]:
         column = torch.tensor([row[name] for row in rows], dtype=torch.float64)
-        found |= {name: column.mean().item(), f"{name}_se": column.std().item() / math.sqrt(len(column))}
-    return found
+        means |= {name: column.mean().item(), f"{name}_se": column.std().item() / math.sqrt(len(column))}
+    return means

@@ -223,8 +223,8 @@ def _moved(x: Tensor, shift: list[int], reach: int) -> Tensor:
 
 def accuracy(one: Judge, data: Data) -> float:
     """The share of the test set that the judge classifies correctly."""
-    found = one.see(data.prepare(data.test.x, "unit")).probabilities.argmax(1)
-    return (found == data.test.y).double().mean().item()
+    said = one.see(data.prepare(data.test.x, "unit")).probabilities.argmax(1)
+    return (said == data.test.y).double().mean().item()
 
 
 def store(one: Judge, folder: Path, facts: Mapping[str, Any]) -> Judge:

@@ -66,11 +66,11 @@ class Bound:
 def elbo(model: VAE, x: Tensor, *, samples: int = 8, rng: torch.Generator | None = None) -> Bound:
     """The evidence lower bound of each example, from ``samples`` draws of z, and its parts."""
     mu, logvar = posterior(model, x)
-    found = []
+    parts = []
     for part, m, v in zip(*(t.split(max(1, ROWS // samples)) for t in (x, mu, logvar)), strict=True):
         z = model.draw_z(m, v, samples, rng)
-        found.append((model.log_likelihood(part, z).double().mean(1), model.kl(m, v, z).double().sum(1)))
-    reconstruction, kl = (torch.cat(column) for column in zip(*found, strict=True))
+        parts.append((model.log_likelihood(part, z).double().mean(1), model.kl(m, v, z).double().sum(1)))
+    reconstruction, kl = (torch.cat(column) for column in zip(*parts, strict=True))
     return Bound(reconstruction - kl, reconstruction, kl)
 
 
@@ -83,16 +83,16 @@ def iwae(
     The sum over k runs in pieces, so that memory does not depend on k. Its cost is N·k evaluations of the decoder.
     """
     together = max(1, ROWS // 64)  # examples at once, with up to 64 samples each
-    found = []
+    bounds = []
     for i, part in enumerate(x.split(together)):
         total = torch.full((len(part),), -math.inf, dtype=torch.float64, device=x.device)
         for left in range(k, 0, -64):
             weights = model.log_weights(part, min(64, left), rng).double()
             total = torch.logaddexp(total, weights.logsumexp(1))
-        found.append(total - math.log(k))
+        bounds.append(total - math.log(k))
         if progress is not None:
             progress(min(1.0, (i + 1) * together / len(x)), f"IWAE with {k:,} samples")
-    return torch.cat(found)
+    return torch.cat(bounds)
 
 
 # All of it ------------------------------------------------------------------------------------------------------------
@@ -123,7 +123,7 @@ def evaluate(
     each = {"elbo_nats": bound.elbo, "reconstruction_nats": bound.reconstruction, "kl_nats": bound.kl}
     if k:
         each[f"iwae_{k}_nats"] = iwae(model, x, k, rng=rng, progress=progress)
-    found: dict[str, float] = {
+    table: dict[str, float] = {
         "examples": len(x),
         "latent_dim": model.latent_dim,
         "active_units": active_units(model, x),
@@ -131,7 +131,7 @@ def evaluate(
     if model.latent_dim <= 2:
         exact = quadrature(model, x, progress=progress)
         each["log_prob_nats"] = exact.log_prob
-        found |= {"log_prob_spacing": exact.spacing, "log_prob_change_nats": exact.change}
+        table |= {"log_prob_spacing": exact.spacing, "log_prob_change_nats": exact.change}
     for name, values in each.items():
-        found |= {name: values.mean().item(), f"{name}_se": (values.std() / math.sqrt(len(values))).item()}
-    return found
+        table |= {name: values.mean().item(), f"{name}_se": (values.std() / math.sqrt(len(values))).item()}
+    return table

@@ -88,14 +88,14 @@ def aggregate_posterior(model: VAE, x: Tensor, z: Tensor) -> Tensor:
     Where it is p(z), the prior's samples are what the decoder was trained on (Tomczak & Welling 2018, section 2).
     """
     mu, logvar = posterior(model, x)
-    found = []
+    densities = []
     for points in z.split(ROWS):
         total = torch.full((len(points),), -math.inf, dtype=torch.float64, device=z.device)
         for m, v in zip(mu.split(ROWS), logvar.split(ROWS), strict=True):
             table = sum(normal_log_prob(points[:, j, None], m[:, j], v[:, j]) for j in range(model.latent_dim))
             total = torch.logaddexp(total, torch.logsumexp(torch.as_tensor(table), 1).double())
-        found.append(total - math.log(len(x)))
-    return torch.cat(found)
+        densities.append(total - math.log(len(x)))
+    return torch.cat(densities)
 
 
 @torch.no_grad()

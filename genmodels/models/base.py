@@ -129,7 +129,7 @@ class GenerativeModel(nn.Module):
         """What happens to the weights after ``player`` has moved: weight clipping, say."""
 
     def progress(self, fraction: float) -> None:
-        """Told before every step how much of the training has passed, 0 to 1: for annealing."""
+        """Note how much of the training has passed, 0 to 1, before every step: for annealing."""
 
     def sample(self, n: int, *, y: Tensor | None = None, rng: torch.Generator | None = None) -> Tensor:
         r"""Draw ``n`` samples in data space: images in [0, 1], or points of the plane. Shape (n, \*shape), float32.

@@ -46,7 +46,7 @@ class Decoder(Protocol):
 
 
 class Critic(Protocol):
-    """A judge of examples: the GANs."""
+    """A score of examples, higher where they look like data: the GANs."""
 
     def critic(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         """The score of each example, shape (B,), higher where it looks like data, of ``x`` as ``inputs`` says."""
@@ -60,7 +60,7 @@ class Trajectory(Protocol):
 
 
 def has(model: object, capability: type) -> bool:
-    """Whether ``model`` has it, now and as it is configured: a method may be there for some shapes of data only.
+    """Whether ``model`` has the capability as it is configured: a method may be there for some shapes of data only.
 
     >>> class Exact:
     ...     def log_prob(self, x): ...

@@ -96,7 +96,7 @@ class Attention(nn.Module):
 
 
 class Half(nn.Module):
-    """Half as many positions a side."""
+    """A convolution that halves the number of rows and of columns."""
 
     def __init__(self, channels: int, padding: int) -> None:
         super().__init__()
@@ -109,7 +109,7 @@ class Half(nn.Module):
 
 
 class Twice(nn.Module):
-    """Twice as many positions a side."""
+    """A convolution after the number of rows and of columns is doubled."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()

@@ -25,7 +25,7 @@ from genmodels.host import ownership
 from genmodels.host.limits import limit
 from genmodels.runs import store
 from genmodels.runs.record import Plan
-from genmodels.runs.store import Run
+from genmodels.runs.run import Run
 from genmodels.text import quoted
 
 __all__ = ["Entry", "Spread", "Wall", "build", "differences", "find", "nickname", "seeds", "spread"]
@@ -72,13 +72,13 @@ class Wall:
 
     def entries(self) -> list[tuple[Run, Entry]]:
         """The runs on it that still exist, the newest first."""
-        found = []
+        entries = []
         for entry in (Entry(**one) for one in reversed(self._read()["entries"])):
             try:
-                found.append((store.find(entry.run), entry))
+                entries.append((store.find(entry.run), entry))
             except BadInput:
                 continue  # deleted meanwhile
-        return found
+        return entries
 
     def enter(self, run: Run, who: str) -> None:
         """Put a run on it; the oldest makes room where there are too many.
@@ -223,12 +223,12 @@ def differences(plans: Sequence[Plan]) -> list[str]:
     """What tells each plan from the others, in a few words: model and data, and the hyperparameters that vary."""
     flat = [plan.arguments | {k: v for k, v in plan.settings.items() if k != "seed"} for plan in plans]
     kinds = [f"{plan.model} on {plan.data}" for plan in plans]
-    found = []
+    names = []
     for kind, one in zip(kinds, flat, strict=True):
         alike = [other for its, other in zip(kinds, flat, strict=True) if its == kind]
         varied = [name for name in one if len({json.dumps(other.get(name)) for other in alike}) > 1]
-        found.append(", ".join([kind, *(f"{name} {one[name]}" for name in varied[:4])]))
-    return found
+        names.append(", ".join([kind, *(f"{name} {one[name]}" for name in varied[:4])]))
+    return names
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from genmodels.files import remove
 from genmodels.host import ownership
 from genmodels.host.limits import NONE, is_shared, limit
 from genmodels.runs import store
-from genmodels.runs.store import Run
+from genmodels.runs.run import Run
 
 __all__ = ["make", "taken"]
 
@@ -18,7 +18,7 @@ LOOKED_AT = 60.0  # seconds since a page has shown a run
 
 
 def make() -> None:
-    """Nothing, where there is room for one more run; on a shared host old ones go for it, the oldest first.
+    """Make room for one more run: on a shared host old ones go for it, the oldest first.
 
     A visitor has a share of the disk. Where all shares together are more than there is, whoever keeps the most makes
     room: no visitor, and no browser that throws its cookie away again and again, fills the host for the others.

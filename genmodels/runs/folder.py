@@ -46,7 +46,7 @@ class Folder:
         return self.plan.title
 
     def damage(self) -> str:
-        """Why it cannot be used, a sentence; "" where it can."""
+        """Why the run cannot be used, a sentence; "" where it can."""
         try:
             Plan.read(self.path), self.said()
         except BadInput as error:
@@ -56,7 +56,7 @@ class Folder:
     # Where it is --------------------------------------------------------------------------------------------------
 
     def said(self) -> State:
-        """Where it last said that it is; where that is damaged, where its exact state is.
+        """The state that the run last wrote down; where that file is damaged, the one of its exact state.
 
         Raises:
             Damaged: If nothing says so.
@@ -74,7 +74,7 @@ class Folder:
         return State(status=Status.INTERRUPTED, step=step, message=message)
 
     def state(self) -> State:
-        """Where it is; a run that nobody is working on though it says so was interrupted."""
+        """The run's state now: one that says it runs though nobody works on it was interrupted."""
         state = self.said()
         if state.status.is_held and not self.is_held():
             state = self.said()  # it may have ended between the two looks
@@ -90,13 +90,13 @@ class Folder:
         replace(old, **what, heartbeat=time.time()).write(self.path, durable=durable)
 
     def is_held(self) -> bool:
-        """Whether some process is working on it."""
+        """Whether some process is working on the run."""
         return is_held(self.path)
 
     # What people want of it ---------------------------------------------------------------------------------------
 
     def control(self) -> dict[str, Any]:
-        """What people want of it: ``want``, ``until``, ``delay``, ``lr``; what makes no sense is left out."""
+        """What people want of the run: ``want``, ``until``, ``delay``, ``lr``; what makes no sense is left out."""
         with suppress(BadInput):
             raw = read_json(self.path / "control.json")
             if isinstance(raw, dict):
@@ -104,7 +104,7 @@ class Folder:
         return {"want": "run"}
 
     def want(self, **wishes: Any) -> None:
-        """Ask for something: ``want`` = run | pause | stop, ``until`` a step, ``delay`` seconds a step, ``lr``.
+        """Ask something of the run: ``want`` = run | pause | stop, ``until`` a step, ``delay`` seconds a step, ``lr``.
 
         Raises:
             BadInput: If it is gone.
@@ -114,7 +114,7 @@ class Folder:
         write_json(self.path / "control.json", self.control() | wishes, durable=False)
 
     def seen(self) -> None:
-        """A page is showing it."""
+        """Note that a page is showing the run."""
         with suppress(OSError):  # deleted a moment ago; or nothing can be written here, and so nothing is trained
             if self.path.is_dir():
                 (self.path / ".seen").touch()

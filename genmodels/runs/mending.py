@@ -35,8 +35,8 @@ def mend(folder: Path) -> bool:
 
 
 def _newest_first(folder: Path) -> list[Path]:
-    found = [path.parent for path in folder.glob("snapshots/[0-9]*/model.safetensors") if path.parent.name.isdecimal()]
-    return sorted(found, key=lambda path: -int(path.name))
+    past = [path.parent for path in folder.glob("snapshots/[0-9]*/model.safetensors") if path.parent.name.isdecimal()]
+    return sorted(past, key=lambda path: -int(path.name))
 
 
 def _exact(folder: Path) -> dict[str, Tensor]:

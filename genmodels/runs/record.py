@@ -103,9 +103,9 @@ class Record:
         write_json(folder / self.FILE, self.json(), durable=durable)
 
     def json(self) -> dict[str, Any]:
-        """As JSON has it."""
-        found = {self.KEYS.get(one.name, one.name): getattr(self, one.name) for one in fields(self)}
-        return found.pop("more") | {key: _plain(value) for key, value in found.items() if value is not None}
+        """The record as a JSON object."""
+        values = {self.KEYS.get(one.name, one.name): getattr(self, one.name) for one in fields(self)}
+        return values.pop("more") | {key: _plain(value) for key, value in values.items() if value is not None}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,7 +145,7 @@ class Plan(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class State(Record):
-    """state.json: where a run is.
+    """state.json: how far a run is, and what happened to it.
 
     Attributes:
         status: What it is doing.
@@ -214,16 +214,16 @@ def _checked(cls: Any, raw: Any, path: Path) -> Any:
     if type(raw) is not dict:
         raise Damaged(f"{path} is damaged: it holds no object where one should be.")
     keys: Mapping[str, str] = getattr(cls, "KEYS", {})
-    found, rest = {}, dict(raw)
+    values, rest = {}, dict(raw)
     for one in fields(cls):
         key = keys.get(one.name, one.name)
         if one.name == "more":
             continue
         if (value := rest.pop(key, None)) is not None:
-            found[one.name] = _value(one.type, key, value, path)
+            values[one.name] = _value(one.type, key, value, path)
         elif one.default is MISSING and one.default_factory is MISSING:
             raise Damaged(f"{path} is damaged: it has no {key}.")
-    return cls(**found, more=rest) if issubclass(cls, Record) else cls(**found)
+    return cls(**values, more=rest) if issubclass(cls, Record) else cls(**values)
 
 
 def _value(kind: Any, key: str, value: Any, path: Path) -> Any:

@@ -27,7 +27,7 @@ from genmodels.files import FULL, append, held, sync, tidy, write
 from genmodels.models.base import half, load
 from genmodels.runs.folder import EXACT, exact_step
 from genmodels.runs.record import Status
-from genmodels.runs.store import Run
+from genmodels.runs.run import Run
 from genmodels.training.loop import Step, fit
 
 __all__ = ["Recording", "moments"]

@@ -50,8 +50,8 @@ class Piece:
 
 def pieces(folder: Path = CHECKPOINTS) -> tuple[Piece, ...]:
     """The checkpoints in ``folder``: first those of :data:`FIRST`, then images, the largest of them before all."""
-    found = [piece for path in sorted(folder.glob("*/run.json")) if (piece := _piece(path.parent)) is not None]
-    return tuple(sorted(found, key=lambda piece: (piece.name not in FIRST, -piece.samples[0, 0].size)))
+    known = [piece for path in sorted(folder.glob("*/run.json")) if (piece := _piece(path.parent)) is not None]
+    return tuple(sorted(known, key=lambda piece: (piece.name not in FIRST, -piece.samples[0, 0].size)))
 
 
 @functools.cache

@@ -5,7 +5,6 @@ took it, beside whatever else it had to do; snapshots and the first second of a 
 """
 
 import functools
-import os
 import platform
 import statistics
 import time
@@ -17,11 +16,12 @@ import numpy as np
 import numpy.typing as npt
 
 from genmodels.data import datasets, mnist
+from genmodels.host.health import cores
 from genmodels.models.base import Preset, build
 from genmodels.training.loop import Training
 from genmodels.training.settings import Settings
 
-__all__ = ["device", "is_here", "of", "question", "timed", "worded"]
+__all__ = ["device", "is_here", "of", "question", "timed"]
 
 STEPS, SECONDS = 20, 1.5  # are timed at most, whichever comes first; of steps at least three
 WARM = 2  # steps before them
@@ -30,11 +30,10 @@ WARM = 2  # steps before them
 @functools.cache
 def device() -> str:
     """This machine: its name, its processor and how much of it is ours, its graphics cards."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     names = Path("/proc/cpuinfo")
     models = [line.split(":")[1].strip() for line in _lines(names) if line.startswith("model name")]
     cards = sorted(path.read_text().split("Model:")[1].split("\n")[0].strip() for path in _cards())
-    return ", ".join([platform.node(), (models or [platform.processor()])[0], f"{cores} cores", *cards])
+    return ", ".join([platform.node(), (models or [platform.processor()])[0], f"{cores()} cores", *cards])
 
 
 def _lines(path: Path) -> list[str]:
@@ -87,12 +86,12 @@ def timed(
         spent.append(time.perf_counter() - start)
         yield min(0.99, 0.1 + len(spent) / (WARM + STEPS))
     step = statistics.median(spent[WARM:])
-    found = {"seconds": training.total * step, "steps": training.total, "timed": len(spent) - WARM}
-    return {name: np.array(value) for name, value in found.items()}
+    told = {"seconds": training.total * step, "steps": training.total, "timed": len(spent) - WARM}
+    return {name: np.array(value) for name, value in told.items()}
 
 
 def of(rows: Sequence[Mapping[str, float]]) -> tuple[float, float] | None:
-    """How fast a training goes, by its logged rows.
+    """How fast a training goes, by the rows that it logged.
 
     Args:
         rows: "step", "seconds" and "images" of each. Seconds are those of this run alone; steps and images also count
@@ -108,23 +107,3 @@ def of(rows: Sequence[Mapping[str, float]]) -> tuple[float, float] | None:
         return None
     steps, seconds, images = (rows[-1][name] - rows[0][name] for name in ("step", "seconds", "images"))
     return seconds / steps, images / seconds
-
-
-def worded(seconds: float) -> str:
-    """A duration, rounded as much as its measurement deserves.
-
-    >>> [worded(s) for s in (0.4, 38, 95, 400, 8000)]
-    ['1 s', '40 s', '1½ min', '7 min', '2 h 10 min']
-    """
-    if seconds < 15:
-        return f"{max(1, round(seconds))} s"
-    if seconds < 57:
-        return f"{5 * round(seconds / 5)} s"
-    halves = round(seconds / 30)
-    if halves < 6:
-        return f"{'' if halves < 2 else halves // 2}{'½' if halves % 2 else ''} min"
-    minutes = round(seconds / 60)
-    if minutes < 60:
-        return f"{minutes} min"
-    hours, rest = divmod(10 * round(minutes / 10), 60)
-    return f"{hours} h {rest} min" if rest else f"{hours} h"

@@ -8,10 +8,12 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 
 from genmodels.errors import BadInput
 
-__all__ = ["Processes", "device", "joined"]
+__all__ = ["Processes", "device", "in_step", "joined", "mean_over"]
 
 
 @dataclass(frozen=True)
@@ -87,3 +89,16 @@ def joined() -> Iterator[Processes]:
         yield Processes(dist.get_rank(), world, local)
     finally:
         dist.destroy_process_group()
+
+
+def in_step(model: nn.Module, world: int, *, takes_turns: bool) -> nn.Module:
+    """``model`` with gradients that are means over the processes, where there are several; in turns, some have none."""
+    return DistributedDataParallel(model, find_unused_parameters=takes_turns) if world > 1 else model
+
+
+def mean_over(values: Tensor, world: int) -> Tensor:
+    """The mean of ``values`` over the processes; all must ask at the same step."""
+    if world > 1:
+        dist.all_reduce(values)
+        values /= world
+    return values

@@ -7,27 +7,27 @@ Command line, worker, page and test consume the same generator; pausing is not a
 import math
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.parallel import DistributedDataParallel
 
 from genmodels import random
 from genmodels.data.datasets import Data
-from genmodels.errors import BadInput, TrainingFailed
+from genmodels.errors import BadInput
 from genmodels.models.base import GenerativeModel, only
 from genmodels.nn.precision import networks_in, precision, unrecorded
+from genmodels.training import log
+from genmodels.training.average import average_
+from genmodels.training.batches import Batches, shares_of
+from genmodels.training.distributed import in_step
 from genmodels.training.settings import Settings, schedule
 
-__all__ = ["Step", "Training", "fit", "shares_of"]
+__all__ = ["Step", "Training", "fit"]
 
 torch.set_flush_denormal(True)  # of this thread, and of those that it begins: see Training.step
-
-LOGGED = 400  # points of a curve, about
-HELD_OUT_EVERY = 8  # the held-out terms are measured at every eighth of them
 
 
 @dataclass(frozen=True)
@@ -42,21 +42,10 @@ class Step:
     terms: dict[str, float] | None = None
 
 
-class Batches:
-    """The k-th batch for any k: each epoch is a permutation drawn from (seed, epoch), so nothing must be saved."""
-
-    def __init__(self, n: int, batch_size: int, seed: int, device: torch.device) -> None:
-        self.n, self.size, self.seed, self.device = n, min(batch_size, n), seed, device
-        self.per_epoch = n // self.size
-        self._epoch, self._order = -1, torch.empty(0)
-
-    def __call__(self, k: int) -> Tensor:
-        """Indices of batch ``k``, shape (batch_size,)."""
-        epoch, j = divmod(k, self.per_epoch)
-        if epoch != self._epoch:
-            rng = torch.Generator().manual_seed(self.seed * 1_000_003 + epoch)
-            self._epoch, self._order = epoch, torch.randperm(self.n, generator=rng).to(self.device)
-        return self._order[j * self.size : (j + 1) * self.size]
+def fit(training: "Training") -> Iterator[Step]:
+    """Train to the end of the budget, yielding after every step. Stopping is not asking for the next one."""
+    while training.step_ < training.total:
+        yield training.step()
 
 
 class Training:
@@ -94,28 +83,20 @@ class Training:
         self.batches = Batches(len(data.train), settings.batch_size, settings.seed, self.device)
         self.turns = model.turns()
         self.total = settings.steps or math.ceil(settings.epochs * self.batches.per_epoch / len(self.turns))
-        self.log_every = max(1, self.total // LOGGED)
+        self.log_every = max(1, self.total // log.LOGGED)
         self.lr = settings.lr  # may be changed while running
         self.closely = False  # log every step: somebody is watching them one by one
         self.optimizers = {name: model.optimizer(name, settings.lr) for name in model.players()}
         self.ema = {k: v.detach().clone() for k, v in model.state_dict().items()} if settings.ema else None
         self.step_, self.seconds = 0, 0.0
-        self._pending: list[dict[str, Tensor]] = []  # terms since the last log, still on the device
-        self._draws = any(isinstance(m, nn.modules.dropout._DropoutNd) and m.p > 0 for m in model.modules())
-        # dropout draws from the device's global stream: this training has one of its own
-        self._global = random.generator(settings.seed + rank, self.device).get_state()
+        self._pending: list[log.Terms] = []  # since the last log
+        self._dropout = random.GlobalStream(settings.seed + rank, self.device)
+        self._drops = any(isinstance(m, nn.modules.dropout._DropoutNd) and m.p > 0 for m in model.modules())
         self.dtype = precision(settings.precision, model, self.device)  # of the networks
         if settings.compile:
             for network in model.children():
                 network.compile()
-        self._loss: nn.Module = model
-        if world > 1:
-            self._loss = DistributedDataParallel(model, find_unused_parameters=len(self.optimizers) > 1)
-
-    @property
-    def precision(self) -> str:
-        """The number format of the networks: "float32" or "bfloat16"."""
-        return str(self.dtype).removeprefix("torch.")
+        self._loss = in_step(model, world, takes_turns=len(self.optimizers) > 1)
 
     # One step -----------------------------------------------------------------------------------------------------
 
@@ -130,78 +111,59 @@ class Training:
         start = time.perf_counter()
         self.model.progress(self.step_ / self.total)
         lr = self.lr * schedule(self.settings, self.step_, self.total)
-        terms: dict[str, Tensor] = {}
-        with self._own_global_stream():
+        terms: log.Terms = {}
+        with self._dropout.in_use() if self._drops else nullcontext():
             for i, player in enumerate(self.turns):
                 terms |= self._turn(player, self.step_ * len(self.turns) + i, lr)
         self.step_ += 1
         if self.ema is not None:
-            self._average()
+            average_(self.ema, self.model, self.settings.ema, self.step_)
         self._pending.append(terms)
         logged = self.check() | self._held_out() if self.is_logged(self.step_) else None
         self.seconds += time.perf_counter() - start
         return self.report(logged)
 
-    def _turn(self, player: str, k: int, lr: float) -> dict[str, Tensor]:
-        optimizer = self.optimizers[player]
+    def _turn(self, player: str, k: int, lr: float) -> log.Terms:
+        """``player`` learns from batch ``k``: loss, backward, clip, step."""
+        optimizer, several = self.optimizers[player], len(self.optimizers) > 1
         for group in optimizer.param_groups:
             group["lr"] = lr * group.get("scale", 1.0)
-        index = self.batches(k).chunk(self.world)[self.rank]
-        x, y = self.data.train.x.index_select(0, index), self.data.train.y.index_select(0, index)
-        x = self.data.prepare(x, self.model.inputs, self.rng)
-        with only(self.model, player) if len(self.optimizers) > 1 else nullcontext():
+        weights = [p for group in optimizer.param_groups for p in group["params"]]
+        x, y = self._batch(k)
+        with only(self.model, player) if several else nullcontext():
             with self._autocast():
                 terms = self._loss(x, y, player=player, rng=self.rng)
             optimizer.zero_grad(set_to_none=True)
             # nothing is asked of what else has a gradient: the points at which a penalty measures the slope
-            terms["loss"].backward(inputs=[p for group in optimizer.param_groups for p in group["params"]])
-        if self.settings.clip_norm or len(self.optimizers) > 1:  # players are watched by how hard they are pulled
-            parameters = [p for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
-            terms["gradient"] = nn.utils.get_total_norm([p.grad for p in parameters], foreach=True)
+            terms["loss"].backward(inputs=weights)
+        if self.settings.clip_norm or several:  # players are watched by how hard they are pulled
+            pulled = [p for p in weights if p.grad is not None]
+            terms["gradient"] = nn.utils.get_total_norm([p.grad for p in pulled], foreach=True)
             if self.settings.clip_norm:
-                nn.utils.clip_grads_with_norm_(parameters, self.settings.clip_norm, terms["gradient"])
+                nn.utils.clip_grads_with_norm_(pulled, self.settings.clip_norm, terms["gradient"])
         optimizer.step()
         self.model.after_turn(player)
         return {self._term(name, player): value.detach() for name, value in terms.items()}
 
-    def _term(self, name: str, player: str) -> str:
-        """A term's name: with several players each has a loss, and a norm of its gradient, of its own."""
-        return name if name not in ("loss", "gradient") or len(self.optimizers) == 1 else f"{player}_{name}"
+    def _batch(self, k: int) -> tuple[Tensor, Tensor]:
+        """This process's rows of batch ``k``, as the model takes them, and their labels."""
+        index = self.batches(k).chunk(self.world)[self.rank]
+        x, y = self.data.train.x.index_select(0, index), self.data.train.y.index_select(0, index)
+        return self.data.prepare(x, self.model.inputs, self.rng), y
 
     def _autocast(self) -> AbstractContextManager[Any]:
         return networks_in(self.dtype, self.device)
 
-    @contextmanager
-    def _own_global_stream(self) -> Iterator[None]:
-        """Dropout draws from the device's global stream: several trainings in one process must not share it."""
-        if not self._draws:
-            yield
-            return
-        is_gpu = self.device.type == "cuda"
-        stream = torch.cuda.default_generators[self.device.index] if is_gpu else torch.default_generator
-        outside = stream.get_state()
-        stream.set_state(self._global)
-        try:
-            yield
-        finally:
-            self._global = stream.get_state()
-            stream.set_state(outside)
-
-    def _average(self) -> None:
-        """ema ← d·ema + (1 − d)·weights; d rises to its value, so that the first steps are soon forgotten."""
-        assert self.ema is not None
-        decay = min(self.settings.ema, (1 + self.step_) / (10 + self.step_))
-        now = self.model.state_dict()
-        floating = [k for k, v in now.items() if v.is_floating_point()]
-        torch._foreach_lerp_([self.ema[k] for k in floating], [now[k] for k in floating], 1 - decay)
-        for k in now.keys() - set(floating):
-            self.ema[k].copy_(now[k])
-
     # What is reported ---------------------------------------------------------------------------------------------
 
+    @property
+    def precision(self) -> str:
+        """The number format of the networks: "float32" or "bfloat16"."""
+        return str(self.dtype).removeprefix("torch.")
+
     def is_logged(self, step: int) -> bool:
-        """Whether ``step`` is a point of the curves: powers of two, then evenly, and the last."""
-        return self.closely or step % self.log_every == 0 or step & (step - 1) == 0 or step == self.total
+        """Whether the terms of ``step`` are reported."""
+        return self.closely or log.is_point(step, self.log_every, self.total)
 
     def report(self, terms: dict[str, float] | None = None) -> Step:
         """Where the training is."""
@@ -209,47 +171,34 @@ class Training:
         return Step(self.step_, self.total, images / self.batches.n, images, self.seconds, terms)
 
     def check(self) -> dict[str, float]:
-        """The mean of each term since the last log: the only place where the device is waited for.
+        """The mean of each term since the last log.
 
         Raises:
             TrainingFailed: If a term is not finite, with the term and the step.
         """
-        if not self._pending:
-            return {}
-        first = self.step_ - len(self._pending) + 1
-        rows = {name: torch.stack([terms[name].float() for terms in self._pending]) for name in self._pending[0]}
-        self._pending = []
-        values = torch.stack(list(rows.values()))  # (terms, steps)
-        if self.world > 1:
-            torch.distributed.all_reduce(values)
-            values /= self.world
-        table = values.cpu()
-        bad = ~table.isfinite()
-        if bad.any():
-            at = int(bad.any(0).nonzero()[0])
-            then = dict(zip(rows, table[:, at].tolist(), strict=True))
-            broken = [name for name, value in then.items() if not math.isfinite(value)]
-            name = min(broken, key=lambda name: name.endswith("loss"))  # the term at fault rather than their sum
-            raise TrainingFailed(f"The term {name} became {then[name]} at step {first + at}.")
-        return dict(zip(rows, table.mean(1).tolist(), strict=True))
+        pending, self._pending = self._pending, []
+        return log.means(pending, self.step_, self.world)
 
     @torch.no_grad()
     def _held_out(self) -> dict[str, float]:
         """The same terms on the validation set, with the same noise every time, now and then."""
-        due = self.step_ % (self.log_every * HELD_OUT_EVERY) == 0 or self.step_ in (1, self.total)
+        due = self.step_ % (self.log_every * log.HELD_OUT_EVERY) == 0 or self.step_ in (1, self.total)
         if not due or self.rank:
             return {}
-        rng = random.generator(1, self.device)
-        found: dict[str, Tensor] = {}
+        rng, held_out = random.generator(1, self.device), dict[str, Tensor]()
         self.model.eval()
         x = self.data.prepare(self.data.validation.x, self.model.inputs, rng)
         with self._autocast():
             for player in self.optimizers:
                 terms = self.model.loss(x, self.data.validation.y, player=player, rng=rng)
-                found |= {f"held-out {self._term(name, player)}": value for name, value in terms.items()}
+                held_out |= {f"held-out {self._term(name, player)}": value for name, value in terms.items()}
         self.model.train()
-        values = torch.stack([value.double() for value in found.values()])  # so that the device is waited for once
-        return dict(zip(found, values.tolist(), strict=True))
+        values = torch.stack([value.double() for value in held_out.values()])  # so that the device is waited for once
+        return dict(zip(held_out, values.tolist(), strict=True))
+
+    def _term(self, name: str, player: str) -> str:
+        """A term's name: with several players each has a loss, and a norm of its gradient, of its own."""
+        return name if name not in ("loss", "gradient") or len(self.optimizers) == 1 else f"{player}_{name}"
 
     # Saving and resuming ------------------------------------------------------------------------------------------
 
@@ -264,9 +213,8 @@ class Training:
         for player, optimizer in self.optimizers.items():
             for i, slots in optimizer.state_dict()["state"].items():
                 tensors |= {f"optimizer/{player}/{i}/{slot}": torch.as_tensor(v) for slot, v in slots.items()}
-        if self._pending:
-            tensors |= {f"pending/{k}": torch.stack([terms[k] for terms in self._pending]) for k in self._pending[0]}
-        tensors |= {"rng": self.rng.get_state(), "rng/global": self._global}
+        tensors |= {f"pending/{k}": v for k, v in log.stacked(self._pending).items()}
+        tensors |= {"rng": self.rng.get_state(), "rng/global": self._dropout.state}
         terms = list(self._pending[0]) if self._pending else []  # in their order, which tensors by name do not keep
         numbers = {"step": self.step_, "seconds": self.seconds, "lr": self.lr, "terms": terms}
         numbers["precision"] = self.precision
@@ -292,22 +240,7 @@ class Training:
             self.rng.set_state(tensors["rng"])
         else:  # of another kind of device, whose noise this one cannot draw: it draws noise of its own from here on
             self.rng.manual_seed(self.settings.seed + self.step_)
-        if len(tensors["rng/global"]) == len(self._global):
-            self._global = tensors["rng/global"]
+        if len(tensors["rng/global"]) == len(self._dropout.state):
+            self._dropout.state = tensors["rng/global"]
         kept = part("pending/")
-        pending = {k: kept[k].to(self.device) for k in numbers.get("terms", kept)}
-        self._pending = [dict(zip(pending, row, strict=True)) for row in zip(*pending.values(), strict=True)]
-
-
-def shares_of(model: GenerativeModel, data: Data) -> tuple[float, ...]:
-    """The share of each label among the training examples; nothing of a model without labels."""
-    if not (classes := int(model.config.get("classes", 0))):
-        return ()
-    counts = torch.bincount(data.train.y.cpu(), minlength=classes).double()
-    return tuple((counts / counts.sum()).tolist())
-
-
-def fit(training: Training) -> Iterator[Step]:
-    """Train to the end of the budget, yielding after every step. Stopping is not asking for the next one."""
-    while training.step_ < training.total:
-        yield training.step()
+        self._pending = log.unstacked({k: kept[k].to(self.device) for k in numbers.get("terms", kept)})

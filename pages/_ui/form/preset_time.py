@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
+from genmodels.durations import worded
 from genmodels.errors import BadInput
 from genmodels.jobs import tasks
 from genmodels.jobs.tasks import Task
@@ -20,7 +21,7 @@ def labels(cls: type[GenerativeModel]) -> Callable[[str], str]:
     """What the menu shows for a preset's title: with its time, where that has been measured."""
     model = _name(cls)
     known = {preset.title: _seconds(model, preset) for preset in cls.presets}
-    said = {title: f"{title} · {timing.worded(seconds)}" for title, seconds in known.items() if seconds is not None}
+    said = {title: f"{title} · {worded(seconds)}" for title, seconds in known.items() if seconds is not None}
     return lambda title: said.get(title, title)
 
 
@@ -59,7 +60,7 @@ def _say(model: str, preset: Preset, going: bool) -> None:
         st.rerun(scope="app")  # the menu says it too
     seconds = _seconds(model, preset)
     if seconds is not None:
-        st.caption(f"about {timing.worded(seconds)} on this device, by steps timed here")
+        st.caption(f"about {worded(seconds)} on this device, by steps timed here")
     elif going:
         st.caption("timing a few steps …")
 

@@ -1,57 +1,81 @@
-"""An equation beside the source of the function that computes it, with this batch's numbers."""
+r"""The theory panel: equations beside the source of the functions that compute them, with a model's numbers in them.
+
+A family declares its theory as text, by the function that computes what it says. ``VAE.elbo`` has this::
+
+    A bound instead, for any q
+    $$ \log p(x) \ge E_q[\log p(x \mid z)] - KL(q(z \mid x) \,\|\, p(z)) $$
+    $$ KL = <kl> \\ \text{ELBO} = <elbo> $$
+    The gap is the KL to the true posterior. Kingma & Welling (2014), eqs. 1-3.
+
+A title; the equation in LaTeX, in the letters of the code, its lines aligned at ``&``; what it comes to, line by line,
+if that is known; and words, with the reference. ``<name>`` stands for the number of that name; a line whose number a
+model does not have is left out.
+"""
 
 import ast
 import inspect
+import math
+import re
 import textwrap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import plotly.graph_objects as go
 import streamlit as st
 
-__all__ = ["equation", "number", "source"]
+from pages._ui.shared.plot import plot
+
+__all__ = ["Equations", "Picture", "measured", "number", "show", "source"]
 
 ROOT = Path(__file__).resolve().parents[3]
+NAME = re.compile(r"<([^<>\s][^<>]*)>")
+
+Equations = Mapping[Callable[..., Any], str]
+"""What a function of genmodels computes, in the form above."""
 
 
-def equation(
-    title: str,
-    latex: str,
-    function: Callable[..., Any],
-    *,
-    values: Mapping[str, float | str] | None = None,
-    about: str = "",
-) -> None:
-    """One equation and its code, side by side; one above the other where the screen is narrow.
+@dataclass(frozen=True)
+class Picture:
+    """A figure between equations, the words beside it, and the identity of its widget."""
+
+    figure: go.Figure
+    words: str
+    key: str
+
+
+def show(theory: Iterable[Equations | Picture], numbers: Mapping[str, float | str]) -> None:
+    """Draw a theory from top to bottom: each equation beside its code, or above it where the screen is narrow.
 
     Args:
-        title: What the equation says, in a few words.
-        latex: The equation, in the letters of the code.
-        function: What computes it: a function or method of genmodels, shown as it is.
-        values: Numbers of this batch, by symbol (LaTeX); text is shown as it is, units and all.
-        about: A sentence or two, with the source and the equation's number there.
+        theory: Equations, and pictures between them.
+        numbers: What they are shown with, by name; text is shown as it is, units and all.
     """
+    said = {name: value if isinstance(value, str) else number(value) for name, value in numbers.items()}
+    for part in theory:
+        if isinstance(part, Picture):
+            left, right = st.columns([3, 2], gap="medium")
+            plot(part.figure, key=part.key, place=left)
+            right.markdown(part.words)
+        else:
+            for function, text in part.items():
+                _equation(function, text, said)
+
+
+def _equation(function: Callable[..., Any], text: str, said: Mapping[str, str]) -> None:
+    title, latex, *rows, words = (" ".join(part.split()) for part in text.split("$$"))
+    fill = lambda line: NAME.sub(lambda found: said[found[1]], line)  # noqa: E731
+    known = [row for row in "".join(rows).split(r"\\") if said.keys() >= set(NAME.findall(row))]
     left, right = st.columns([2, 3], gap="medium")
-    with left:
-        st.markdown(f"##### {title}")
-        st.latex(latex)
-        if values:
-            st.latex(_aligned(values))
-        if about:
-            st.caption(about)
-    with right:
-        where, code = source(function)
-        st.caption(f"`{where}`")
-        st.code(code, language="python", wrap_lines=True)
-
-
-def source(function: Callable[..., Any]) -> tuple[str, str]:
-    """Where a function stands ("genmodels/models/vae.py:120") and its code, without the docstring."""
-    plain = inspect.unwrap(function)
-    lines, start = inspect.getsourcelines(plain)
-    path = Path(inspect.getsourcefile(plain) or "?")
-    shown = path.relative_to(ROOT) if path.is_relative_to(ROOT) else Path(path.name)
-    return f"{shown}:{start}", _without_docstring(textwrap.dedent("".join(lines))).rstrip()
+    left.markdown(f"##### {title}")
+    left.latex(_lines(fill(latex)))
+    if any(known):
+        left.latex(_lines(fill(r" \\ ".join(re.sub(r"(=|\\ge) <", r"&\1 <", row.strip()) for row in known))))
+    left.caption(fill(words))
+    where, code = source(function)
+    right.caption(f"`{where}`")
+    right.code(code, language="python", wrap_lines=True)
 
 
 def number(value: float) -> str:
@@ -63,18 +87,48 @@ def number(value: float) -> str:
     return rf"{digits} \cdot 10^{{{int(power)}}}"
 
 
-def _aligned(values: Mapping[str, float | str]) -> str:
-    rows = [f"{symbol} &= {one if isinstance(one, str) else number(one)}" for symbol, one in values.items()]
-    return r"\begin{aligned}" + r" \\ ".join(rows) + r"\end{aligned}"
+def measured(value: float, error: float = 0.0, unit: str = "nats") -> str:
+    r"""A number with its unit as LaTeX; one with a standard error is as long as the error's two digits.
+
+    >>> print(measured(-93.21641, 0.0312))
+    -93.216 \pm 0.031 \text{ nats}
+    """
+    text = number(value)
+    if error:
+        digits = max(0, 1 - math.floor(math.log10(error)))
+        text = rf"{value:.{digits}f} \pm {error:.{digits}f}"
+    return rf"{text} \text{{ {unit}}}" if unit else text
 
 
-def _without_docstring(code: str) -> str:
-    """``code`` of one function or class without its docstring, which the page says in other words."""
-    node = ast.parse(code).body[0]
-    assert isinstance(node, ast.FunctionDef | ast.ClassDef)
-    first = node.body[0]
-    is_docstring = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
-    if not is_docstring or len(node.body) == 1:
-        return code
-    lines = code.splitlines(keepends=True)
-    return "".join(lines[: first.lineno - 1] + lines[first.end_lineno :])
+def source(function: Callable[..., Any]) -> tuple[str, str]:
+    """Where a function stands ("genmodels/models/vae.py:120") and its code, to be read beside its equation.
+
+    The body is what runs, to the letter; the docstring, which the page says in other words, and the types are left out.
+    """
+    plain = inspect.unwrap(function)
+    lines, start = inspect.getsourcelines(plain)
+    path = Path(inspect.getsourcefile(plain) or "?")
+    shown = path.relative_to(ROOT) if path.is_relative_to(ROOT) else Path(path.name)
+    code = textwrap.dedent("".join(lines))
+    (node,) = ast.parse(code).body
+    assert isinstance(node, ast.FunctionDef)
+    head = node.returns.end_lineno if node.returns else node.lineno
+    if ast.get_docstring(node):
+        head = node.body[0].end_lineno
+    body = "\n".join(code.splitlines()[head:])
+    return f"{shown}:{start}", f"{_signature(node)}\n{body}".rstrip()
+
+
+def _signature(node: ast.FunctionDef) -> str:
+    """The first lines of a function without types: ``def elbo(self, x, samples=1, *, rng=None):``."""
+    for one in ast.walk(node.args):
+        if isinstance(one, ast.arg):
+            one.annotation = None
+    node.returns, node.body = None, [ast.Pass()]
+    return ast.unparse(node).removesuffix("\n    pass")
+
+
+def _lines(latex: str) -> str:
+    """LaTeX of one line as it is; lines aligned at their ``&``, or centred."""
+    kind = "aligned" if "&" in latex else "gathered"
+    return latex if kind == "gathered" and r"\\" not in latex else rf"\begin{{{kind}}} {latex} \end{{{kind}}}"

@@ -6,6 +6,7 @@ from typing import Any
 
 import streamlit as st
 
+from genmodels.durations import worded
 from genmodels.errors import BadInput
 from genmodels.host import health, ownership
 from genmodels.hyperparameters import declared
@@ -233,18 +234,12 @@ def _say(run: Run, state: State) -> None:
         seconds, examples = speed
         words.append(f"{examples:,.0f} examples/s")
         if state.status is Status.RUNNING and total:
-            words.append(f"{_duration((total - step) * seconds)} left")
+            words.append(f"{worded((total - step) * seconds)} left")
     ahead = queue.place(run) if state.status is Status.QUEUED else None
     waits = "" if ahead is None else f", {ahead} before it"
     st.progress(state.progress, f"**{state.status}{waits}** · " + " · ".join(words))
     if message := state.message:
         {Status.FAILED: st.error, Status.INTERRUPTED: st.warning}.get(state.status, st.info)(message)
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
 def _buttons(run: Run, status: Status) -> None:

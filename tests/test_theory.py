@@ -1,0 +1,161 @@
+"""The theory panels: what is declared is drawn, every number has a name, and the code shown is what runs."""
+
+import ast
+import inspect
+import textwrap
+from collections.abc import Callable, Iterator, Mapping
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from genmodels.data import datasets
+from genmodels.models.base import build
+from pages._ui.page import theory as panel
+from pages._ui.page.theory import NAME, Picture, measured, source
+from pages._ui.views.diffusion import theory as ddpm
+from pages._ui.views.gan import theory as gan
+from pages._ui.views.gan import wgan_theory as wgan
+from pages._ui.views.vae import theory as vae
+
+SMALL = {"hidden": 16, "latent_dim": 3}
+DECODERS = ("bernoulli", "continuous-bernoulli", "gaussian")
+PRIORS = ("normal", "mixture", "vamp", "flow")
+MODELS: tuple[tuple[ModuleType, str, str, dict[str, Any]], ...] = (
+    *((vae, "vae", "digits", SMALL | {"depth": 1, "decoder": name}) for name in DECODERS),
+    *((vae, "vae", "two-moons", {"depth": 1, "hidden": 16, "prior": name}) for name in PRIORS),
+    (vae, "vae", "two-moons", {"depth": 1, "hidden": 16, "objective": "iwae", "samples": 3}),
+    (vae, "vae", "two-moons", {"depth": 1, "hidden": 16, "free_bits": 0.5}),
+    (gan, "gan", "eight-gaussians", SMALL),
+    (gan, "gan", "eight-gaussians", SMALL | {"objective": "least-squares"}),
+    (gan, "gan", "eight-gaussians", SMALL | {"classes": 8}),
+    (gan, "bigan", "two-moons", SMALL),
+    *((wgan, "wgan", "ring", SMALL | {"penalty": name}) for name in wgan.KEPT),
+    (wgan, "wgan", "eight-gaussians", SMALL | {"classes": 8}),
+    (ddpm, "ddpm", "two-moons", {"T": 20, "hidden": 16, "depth": 1}),
+)
+
+
+def declared(module: ModuleType) -> Iterator[tuple[Callable[..., Any], str]]:
+    """Every equation that a family declares."""
+    for value in vars(module).values():
+        if isinstance(value, dict):
+            yield from ((of, text) for of, text in value.items() if isinstance(text, str) and "$$" in text)
+
+
+EQUATIONS = [pair for module in (vae, gan, wgan, ddpm) for pair in declared(module)]
+
+
+@pytest.fixture(scope="module")
+def shown() -> list[tuple[ModuleType, str, list[tuple[Callable[..., Any], str]], Mapping[str, Any]]]:
+    """What each family shows of each of MODELS: its equations, and the numbers by name."""
+    found = []
+    with pytest.MonkeyPatch.context() as patch:
+        for module, name, data_name, arguments in MODELS:
+            data = datasets.load(data_name)
+            moment = SimpleNamespace(
+                model=build({"model": name, "shape": list(data.shape), **arguments}).eval(), data=data
+            )
+
+            def seen(function: Callable[..., Any], moment: Any, **arguments: Any) -> Any:
+                wants = "data" in inspect.signature(function).parameters
+                return function(moment.model, *([moment.data] if wants else []), **arguments)
+
+            def show(theory: Any, numbers: Mapping[str, Any], row: Any = (module, name)) -> None:
+                equations = [pair for part in theory if not isinstance(part, Picture) for pair in part.items()]
+                found.append((*row, equations, numbers))
+
+            patch.setattr(module, "seen", seen)
+            patch.setattr(module, "show", show)
+            if hasattr(module, "url_widgets"):
+                pick = lambda label, low, high, value, **_: value  # noqa: E731
+                patch.setattr(module, "url_widgets", SimpleNamespace(number=pick, slider=pick))
+            getattr(module, name if hasattr(module, name) else "theory")(moment)
+    assert len(found) == len(MODELS)
+    return found
+
+
+def test_what_is_declared_is_drawn() -> None:
+    test = AppTest.from_string(r'''
+from genmodels.probability.distributions import kl_to_standard_normal
+from pages._ui.page.theory import show
+show([{kl_to_standard_normal: r"""Title
+    $$ a &= b \\ &= c $$
+    $$ KL = <kl> \\ J \ge <missing> $$
+    Words of <n>, where a < b. Somebody (2020), eq. 3."""}], {"kl": 0.5, "n": "many"})
+''').run()
+    assert not test.exception
+    assert [one.value for one in test.markdown] == ["##### Title"]
+    assert [one.value.strip("$\n") for one in test.latex] == [
+        r"\begin{aligned} a &= b \\ &= c \end{aligned}",
+        r"\begin{aligned} KL &= 0.5 \end{aligned}",
+    ]
+    assert test.caption[0].value == "Words of many, where a < b. Somebody (2020), eq. 3."
+    assert "def kl_to_standard_normal(mu, logvar)" in test.code[0].value
+
+
+@pytest.mark.parametrize(("function", "text"), EQUATIONS, ids=lambda value: getattr(value, "__qualname__", ""))
+def test_an_equation_has_a_title_a_formula_and_words(function: Any, text: str) -> None:
+    title, latex, *numbers, words = (part.strip() for part in text.split("$$"))
+    assert all((title, latex, words))
+    assert len(numbers) in (0, 2)
+    assert "".join(numbers[:1]) == ""
+    assert latex.count("{") == latex.count("}")
+
+
+def test_every_number_has_a_name_that_some_model_has(shown: Any) -> None:
+    for module in (vae, gan, wgan, ddpm):
+        known = {name for home, _, _, numbers in shown if home is module for name in numbers}
+        assert {name for _, text in declared(module) for name in NAME.findall(text)} <= known
+
+
+def test_words_never_wait_for_a_number(shown: Any) -> None:
+    for _, name, equations, numbers in shown:
+        for _, text in equations:
+            _, latex, *_, words = text.split("$$")
+            assert set(NAME.findall(latex + words)) <= numbers.keys(), name
+
+
+def test_every_equation_is_shown_of_some_model(shown: Any) -> None:
+    drawn = {text for _, _, equations, _ in shown for _, text in equations}
+    assert {text for _, text in EQUATIONS} == drawn
+
+
+@pytest.mark.parametrize(
+    "function",
+    [f for f, _ in EQUATIONS if callable(f)],
+    ids=lambda function: str(getattr(function, "__qualname__", "")),
+)
+def test_the_code_shown_is_what_runs_without_types_and_docstring(function: Callable[..., Any]) -> None:
+    where, code = source(function)
+    plain = inspect.unwrap(function)
+    original = ast.parse(textwrap.dedent(inspect.getsource(plain))).body[0]
+    assert isinstance(original, ast.FunctionDef)
+    for one in ast.walk(original.args):
+        if isinstance(one, ast.arg):
+            one.annotation = None
+    original.returns = None
+    if ast.get_docstring(original):
+        original.body = original.body[1:]
+    assert ast.dump(ast.parse(code).body[0]) == ast.dump(original)
+    path, line = where.rsplit(":", 1)
+    assert f"def {original.name}(" in "".join(
+        (panel.ROOT / path).read_text().splitlines()[int(line) - 1 : int(line) + 2]
+    )
+    body = inspect.getsource(plain).splitlines()
+    assert {row.strip() for row in code.splitlines()[len(original.decorator_list) + 1 :]} <= {
+        row.strip() for row in body
+    }
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "text"),
+    [
+        (-93.21641, 0.0312, r"-93.216 \pm 0.031 \text{ nats}"),
+        (1234.5, 12.34, r"1234 \pm 12 \text{ nats}"),
+        (0.123456, 0.0, r"0.12346 \text{ nats}"),
+    ],
+)
+def test_a_measurement_is_as_long_as_the_two_digits_of_its_error(value: float, error: float, text: str) -> None:
+    assert measured(value, error) == text

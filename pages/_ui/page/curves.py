@@ -8,6 +8,7 @@ import numpy as np
 import streamlit as st
 
 from genmodels.figures import LATENT, POSTERIOR, RUNS
+from genmodels.runs.classroom import differences
 from genmodels.runs.record import Status
 from genmodels.runs.store import Run
 from pages._ui.components.live_chart import Line, Panel, Series, live_chart
@@ -17,6 +18,7 @@ __all__ = ["beside", "curves"]
 
 BOOKS = ("step", "epoch", "seconds", "images")  # what a line of the metrics holds beside the terms
 HELD_OUT = "held-out "
+BESIDE_IT = "beside"  # in the URL: the ids of the runs that are drawn beside the page's
 BESIDE = {" (exact)": "exact, of 400 points", " (flow)": "less 2λP", " (slope 1)": "at slope 1"}
 """A term whose name ends so is drawn beside what it is of; the last is of runs from before the one above it."""
 
@@ -64,15 +66,28 @@ def curves(
 
 
 def beside(run: Run) -> list[Run]:
-    """Other runs of the same model, as the reader chooses; at first the run that this one was forked from."""
+    """Other runs of the same model, as the reader chooses and the URL keeps; at first what this one was forked from."""
     offered = others(run)
     if not offered:
         return []
-    parent = run.plan.parent
-    usual = [parent.run] if parent and parent.run in offered else []
-    key = f"beside-{run.id}"
-    chosen = st.multiselect("runs beside it", list(offered), usual, format_func=lambda name: offered[name][1], key=key)
+    parent, key = run.plan.parent, f"beside-{run.id}"
+    linked = st.query_params.get(BESIDE_IT)
+    named = linked.split(",") if linked is not None else [parent.run] if parent else []
+    usual = [name for name in named if name in offered]
+    label = lambda name: _told(run, *offered[name])  # noqa: E731
+    chosen = st.multiselect("Compare with other runs", list(offered), usual, format_func=label, key=key)
+    if chosen != usual:
+        st.query_params[BESIDE_IT] = ",".join(chosen)
     return [offered[name][0] for name in chosen]
+
+
+def _told(run: Run, other: Run, title: str) -> str:
+    """The other's title, in what it differs from ``run``, and the end of its id, which no other has."""
+    own, plan = run.plan, other.plan
+    varied = differences([own, plan])[1].removeprefix(f"{plan.model} on {plan.data}").removeprefix(", ")
+    seed = f"seed {plan.settings.get('seed')}" if plan.settings.get("seed") != own.settings.get("seed") else ""
+    data = f"on {plan.data}" if plan.data != own.data and plan.data not in title else ""
+    return " · ".join(part for part in (title, data, varied, seed, other.id[-6:]) if part)
 
 
 def _names(table: Table) -> list[str]:

@@ -11,19 +11,13 @@ st.write(
     "An encoder E learns beside the generator G, and the discriminator judges pairs of example and code. "
     "The two kinds of pair can only look alike where E and G undo each other."
 )
-st.latex(r"\min_{G, E} \max_D \; E_{x \sim p}[\log D(x, E(x))] + E_z[\log(1 - D(G(z), z))]")
 page(
     "bigan",
-    first=("latent_dim", "hidden", "d_steps", "stochastic"),
-    units={
-        "value": "nats",
-        "D(real)": "probability",
-        "D(fake)": "probability",
-        "discriminator_loss": "nats",
-        "generator_loss": "nats",
-        "reconstruction": "squared error",
-    },
-    panels=("discriminator_loss", "generator_loss", "reconstruction", "D(real)", "D(fake)"),
+    objective=r"\min_{G, E} \max_D \; E_{x \sim p}[\log D(x, E(x))] + E_z[\log(1 - D(G(z), z))]",
+    first=("latent_dim", "hidden", "d_steps"),
+    opens="bigan-mnist",
+    units={"reconstruction": "squared error"},
+    panels=("reconstruction", "discriminator_loss", "generator_loss", "D(real)", "D(fake)"),
     explore={
         "There and back": bigan.there_and_back,
         "Draw a digit": bigan.drawn,

@@ -11,11 +11,10 @@ st.write(
     "A generator turns noise z into examples; a discriminator learns to tell them from data; "
     "the generator learns from whatever gives it away."
 )
-st.latex(r"\min_G \max_D \; V(D, G) = E_{x \sim p}[\log D(x)] + E_z[\log(1 - D(G(z)))]")
 page(
     "gan",
-    first=("objective", "latent_dim", "hidden", "d_steps"),
-    units={"value": "nats", "D(real)": "probability", "D(fake)": "probability", "push": "per unit of score"},
+    objective=r"\min_G \max_D \; V(D, G) = E_{x \sim p}[\log D(x)] + E_z[\log(1 - D(G(z)))]",
+    first=("objective", "latent_dim", "d_steps"),
     panels=("discriminator_loss", "generator_loss", "D(real)", "D(fake)"),
     explore={
         "On the plane": game.plane,

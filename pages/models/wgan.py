@@ -11,12 +11,11 @@ st.write(
     "A critic f that nowhere climbs faster than 1 measures how far the samples must be carried to become the data; "
     "the generator goes up the critic's slope."
 )
-st.latex(r"W(p, q) = \sup_{\|f\|_L \le 1} E_{x \sim p}[f(x)] - E_z[f(G(z))]")
 page(
     "wgan",
-    first=("penalty", "penalty_weight", "n_critic", "latent_dim"),
-    units={"wasserstein": "units of x", "gradient norm": "score per unit of x"},
-    panels=("wasserstein", "critic_loss", "generator_loss", "gradient norm"),
+    objective=r"W(p, q) = \sup_{\|f\|_L \le 1} E_{x \sim p}[f(x)] - E_z[f(G(z))]",
+    first=("penalty", "penalty_weight", "n_critic"),
+    panels=("wasserstein", "gradient norm", "critic_loss", "generator_loss"),
     explore={
         "On the plane": game.plane,
         "Turn by turn": turns.game,

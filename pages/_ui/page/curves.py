@@ -1,6 +1,7 @@
 """Every term of a training as it comes, as trained and held out, and other runs beside it."""
 
 import functools
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -8,13 +9,14 @@ import numpy as np
 import streamlit as st
 
 from genmodels.figures import LATENT, POSTERIOR, RUNS
-from genmodels.runs.record import Status
+from genmodels.quantities import quantity
 from genmodels.runs.store import Run
-from pages._ui.components.live_chart import Line, Panel, Series, live_chart
+from pages._ui.components.live_chart import Panel, Series, live_chart
 from pages._ui.shared.run_cache import Stamp, metrics, others, stamp
 
 __all__ = ["beside", "curves"]
 
+IN_SIGHT = 2  # panels, before the others are asked for
 BOOKS = ("step", "epoch", "seconds", "images")  # what a line of the metrics holds beside the terms
 HELD_OUT = "held-out "
 BESIDE = {" (exact)": "exact, of 400 points", " (flow)": "less 2λP", " (slope 1)": "at slope 1"}
@@ -23,21 +25,13 @@ BESIDE = {" (exact)": "exact, of 400 points", " (flow)": "less 2λP", " (slope 1
 Table = list[dict[str, float]]
 
 
-def curves(
-    together: Sequence[Run],
-    *,
-    marker: float | None,
-    units: Mapping[str, str],
-    lines: Mapping[str, Sequence[Line]],
-    first: Sequence[str],
-) -> None:
-    """Draw the terms of a run, and of others beside it.
+def curves(together: Sequence[Run], *, marker: float | None, units: Mapping[str, str], first: Sequence[str]) -> None:
+    """Draw the terms of a run, and of others beside it: two in sight, the others a click away.
 
     Args:
         together: The run, and the others.
         marker: The step at which the time machine stands.
-        units: The unit of each term whose name does not say it.
-        lines: Exact values and floors across a term's panel.
+        units: The unit of each term that the model means otherwise than :mod:`genmodels.quantities` says.
         first: Terms whose panels come first.
     """
     names = ["train" if len(together) == 1 else f"{i}. {one.plan.title}" for i, one in enumerate(together, 1)]
@@ -48,30 +42,33 @@ def curves(
     terms = list(dict.fromkeys(term for series in drawn for term in series))
     terms.sort(key=lambda term: first.index(term) if term in first else len(first))
     if not terms:
-        ended = together[0].state().status is Status.FINISHED
-        st.caption("It came without curves." if ended else "The first point is on its way.")
+        status = together[0].state().status
+        st.caption("The first point is on its way." if status.is_going else "It has no curves.")
         return
+    known = {term: quantity(term, units.get(term, "")) for term in terms}
     panels = [
-        Panel(
-            term.replace("_", " "),
-            units.get(term, _unit(term)),
-            [one for series in drawn for one in series.get(term, ())],
-            lines.get(term, ()),
-        )
-        for term in terms
+        Panel(one.title, one.unit, [line for series in drawn for line in series.get(term, ())], about=one.explained)
+        for term, one in known.items()
     ]
-    live_chart(panels, key=f"curves-{together[0].id}", marker=marker, columns=2, height=170)
+    live_chart(panels, key=f"curves-{together[0].id}", marker=marker, columns=2, height=200, in_sight=IN_SIGHT)
 
 
 def beside(run: Run) -> list[Run]:
-    """Other runs of the same model, as the reader chooses; at first the run that this one was forked from."""
+    """Other runs of the same model, as the reader or the link chooses; at first the run that it was forked from."""
     offered = others(run)
     if not offered:
         return []
-    parent = run.plan.parent
-    usual = [parent.run] if parent and parent.run in offered else []
-    key = f"beside-{run.id}"
-    chosen = st.multiselect("runs beside it", list(offered), usual, format_func=lambda name: offered[name][1], key=key)
+    parent, key = run.plan.parent, f"beside-{run.id}"
+    said = [name for name in st.query_params.get("beside", "").split(",") if name in offered]
+    usual = said or ([parent.run] if parent and parent.run in offered else [])
+    titles = Counter(title for _, title in offered.values())
+    names = {name: title if titles[title] == 1 else f"{title} · {name}" for name, (_, title) in offered.items()}
+    chosen = st.multiselect("Compare with other runs", list(offered), usual, format_func=names.__getitem__, key=key)
+    if ",".join(chosen) != st.query_params.get("beside", ""):
+        if chosen:
+            st.query_params["beside"] = ",".join(chosen)
+        else:
+            st.query_params.pop("beside", None)
     return [offered[name][0] for name in chosen]
 
 
@@ -83,13 +80,6 @@ def _names(table: Table) -> list[str]:
 def _terms(names: Sequence[str]) -> list[str]:
     terms = dict.fromkeys(name.removeprefix(HELD_OUT) for name in names)
     return [term for term in terms if term not in BOOKS and not term.endswith(tuple(BESIDE))]
-
-
-def _unit(term: str) -> str:
-    """Names end in their unit."""
-    if term.endswith("_nats"):
-        return "nats"
-    return "bits/dim" if term.endswith("bpd") else ""
 
 
 @functools.lru_cache(maxsize=256)

@@ -280,6 +280,9 @@ LABELS: Mapping[str, str] = {
     "clip_norm": "Gradient clipping",
     "compile": "Compile first",
     "eta": "Randomness η",
+    "draw": "Sample pixels instead of showing their mean",
+    "guidance": "Guidance w",
+    "spacing": "Spacing of the steps",
 }
 """What a hyperparameter is called, where its name in the code is not what the field says."""
 

@@ -64,7 +64,7 @@ def card(run: Run) -> None:
     """One of them."""
     plan, path = run.plan, run.path / "measures.json"
     if picture := newest_of(run, drawn):
-        st.image(picture, width=150)
+        st.image(picture, width=150, alt=f"samples of {run.title}")
     measure = model_card.headline(read_json(path) if path.exists() else {})
     size = sum(p.stat().st_size for p in run.path.rglob("*") if p.is_file())
     page, title = MODEL_PAGES / f"{plan.model}.py", MODELS[plan.model].title if plan.model in MODELS else plan.model

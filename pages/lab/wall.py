@@ -12,7 +12,7 @@ EVERY = 2.0  # seconds between two looks
 
 
 def main() -> None:
-    """A door, or what hangs on the wall; ``?projector=1`` shows that alone, large."""
+    """A door, or what is on the wall; ``?projector=1`` shows that alone, large."""
     large = st.query_params.get("projector") == "1"
     if not large:
         st.title("Wall")
@@ -23,7 +23,7 @@ def main() -> None:
     else:
         if not large:
             controls(wall)
-        hanging(wall, large)
+        shown(wall, large)
 
 
 def door() -> None:
@@ -67,7 +67,7 @@ def controls(wall: Wall) -> None:
 
 
 @st.fragment(run_every=EVERY)
-def hanging(wall: Wall, large: bool) -> None:
+def shown(wall: Wall, large: bool) -> None:
     """What each run draws now, beside what it is to learn, and the curves of all."""
     try:
         hung = wall.entries()

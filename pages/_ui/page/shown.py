@@ -41,7 +41,8 @@ def current(model: str, opens: str = "") -> Run | None:
         if run.plan.model != model:
             raise BadInput(f"Run {name} is one of {run.plan.model}, not of {model}.")
     except BadInput as error:
-        st.warning(f"{error} {health.keeping()}")  # on a Space it may have been lost
+        said = str(error).replace("`python -m genmodels runs` lists them", "*Runs* lists those that there are")
+        st.warning(f"{said} {health.keeping()}")  # on a Space it may have been lost
         st.session_state.pop(f"run/{model}", None)
         return None
     show(model, run, name)

@@ -22,7 +22,7 @@ __all__ = ["film", "keep_up", "open_at_linked", "pick", "standing_at"]
 
 POINTS = 400  # of a plane's samples
 PATIENCE = 5.0  # seconds for which the panels show a snapshot before a newer one takes its place; on a busy host more
-SIDE, SECONDS = 520, 7.0  # of a film: CSS pixels where there is room, and how long it plays
+SIDE, SECONDS = 480, 7.0  # of a film: CSS pixels where there is room, and how long it plays
 ALT = "samples of the model, from the same noise throughout"
 MAP = "a map of the latent plane: what the decoder makes of each code"
 

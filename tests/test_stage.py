@@ -11,11 +11,12 @@ from streamlit.testing.v1 import AppTest
 
 from genmodels.jobs import queue
 from genmodels.runs import classroom, store
+from genmodels.runs.record import State, Status
 from pages._ui.classroom import membership
 from pages._ui.classroom import wall as mosaic
 from pages._ui.components import films
 from pages._ui.form import lesson
-from pages._ui.page import frames, instruments
+from pages._ui.page import frames, instruments, train_panel
 from pages._ui.page.instruments import Instrument, of_images, of_points, offered
 from pages._ui.server import preload
 from pages._ui.shared import run_cache
@@ -142,6 +143,22 @@ def test_a_click_on_a_film_is_a_frame_that_there_is(monkeypatch: pytest.MonkeyPa
     ):
         monkeypatch.setattr(films, "_mount", lambda told=told, **_: {"open": told})
         assert films.films([film], key="k") == found
+
+
+def test_the_time_left_is_that_of_the_pace_asked_for() -> None:
+    run = store.create("vae", "digits", settings={"steps": 840})
+    state = State(status=Status.RUNNING, step=0, total=840)
+    assert train_panel._left(run, state, 0.005) == pytest.approx(4.2)
+    queue.slow(run, 1.0)
+    assert train_panel._left(run, state, 0.005) == 840
+
+
+def test_the_epoch_is_that_of_the_step() -> None:
+    run = store.create("vae", "digits", settings={"steps": 3300})
+    (run.path / "metrics.jsonl").write_text(json.dumps({"step": 100, "epoch": 20.0, "loss": 1.0}) + "\n")
+    State(status=Status.PAUSED, step=153, total=3300, epoch=13.6).write(run.path)
+    bar = opened(run=run.id).get("progress")[0].proto
+    assert "step 153 of 3,300 · epoch 13.6" in bar.text
 
 
 # Comparing ------------------------------------------------------------------------------------------------------------

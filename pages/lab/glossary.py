@@ -10,9 +10,9 @@ st.caption("The words of the field as these pages use them, in the notation of t
 for term in GLOSSARY:
     name, meaning = st.columns([1, 3], gap="medium")
     name.markdown(f"**{term.name}**")
-    if term.notation:
-        name.latex(term.notation)
     meaning.write(term.meaning)
+    if term.notation:
+        meaning.latex(term.notation)
     if term.source:
         meaning.caption(term.source)
 st.subheader("What a curve says", anchor=False)

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from genmodels.models import MODELS
+from pages._ui.page.instruments import Instrument, of_images, of_points
 from pages._ui.page.page import page
 from pages._ui.views.gan import bigan, distance, game, modes, theory, turns
 
@@ -19,13 +20,21 @@ page(
     units={"reconstruction": "squared error"},
     panels=("reconstruction", "discriminator_loss", "generator_loss", "D(real)", "D(fake)"),
     explore={
-        "There and back": bigan.there_and_back,
-        "Draw a digit": bigan.drawn,
-        "On the plane": game.plane,
-        "Turn by turn": turns.game,
-        "Latent": game.latent,
-        "Mode collapse": modes.modes,
-        "Exact distance": distance.distances,
+        "There and back": Instrument(
+            bigan.there_and_back, "Play", "Do E and G undo each other, although no loss ever compared the two?"
+        ),
+        "Draw a digit": Instrument(bigan.drawn, "Play", "What does it make of your digit?", applies=of_images),
+        "Turn by turn": Instrument(turns.game, "Play", "What changes in one turn?", applies=of_points),
+        "Latent": Instrument(game.latent, "Play", "What lies between two samples?", applies=of_images),
+        "On the plane": Instrument(
+            game.plane,
+            question="What does the discriminator believe, and where does it push the samples?",
+            applies=of_points,
+        ),
+        "Exact distance": Instrument(
+            distance.distances, question="How far are the samples from the data, exactly?", applies=of_points
+        ),
+        "Mode collapse": Instrument(modes.modes, "When it fails", "Which modes are left out?"),
     },
     theory=theory.bigan,
     covered=("Latent map", "Path"),

@@ -75,7 +75,7 @@ def explore(known: Mapping[str, Instrument | View], moment: Moment) -> None:
     chosen = st.query_params.get("instrument", default)
     groups = {group: [name for name in names if views[name].group == group] for group in GROUPS}
     several = sum(map(bool, groups.values())) > 1
-    with st.container(gap="xsmall", key="instruments"):
+    with st.container(horizontal=True, gap="medium", key="instruments"):
         for group, members in groups.items():
             if members:
                 _row(group, members, chosen, default, several)

@@ -188,8 +188,7 @@ def _say(run: Run, state: State) -> None:
         seconds, examples = speed
         words.append(f"{examples:,.0f} examples/s")
         if state.status is Status.RUNNING and total:
-            wait = PACES.get(_pace_of(run), 0.0)
-            words.append(f"{timing.worded((total - step) * max(seconds, wait))} left")
+            words.append(f"{timing.worded(_left(run, state, seconds))} left")
     ahead = queue.place(run) if state.status is Status.QUEUED else None
     now = str(state.status)
     if ahead is not None:
@@ -197,6 +196,11 @@ def _say(run: Run, state: State) -> None:
     st.progress(state.progress, f"**{now}** · " + " · ".join(words))
     if message := state.message:
         {Status.FAILED: st.error, Status.INTERRUPTED: st.warning}.get(state.status, st.info)(message)
+
+
+def _left(run: Run, state: State, seconds: float) -> float:
+    """Seconds to the end, at the pace that it was asked to go where that is slower than ``seconds`` a step."""
+    return (state.total - state.step) * max(seconds, run.control().get("delay", 0.0))
 
 
 def _pace_of(run: Run) -> str:

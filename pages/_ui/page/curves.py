@@ -8,14 +8,15 @@ import numpy as np
 import streamlit as st
 
 from genmodels.figures import LATENT, POSTERIOR, RUNS
+from genmodels.quantities import quantity
 from genmodels.runs.classroom import differences
-from genmodels.runs.record import Status
 from genmodels.runs.store import Run
-from pages._ui.components.live_chart import Line, Panel, Series, live_chart
+from pages._ui.components.live_chart import Panel, Series, live_chart
 from pages._ui.shared.run_cache import Stamp, metrics, others, stamp
 
 __all__ = ["beside", "curves"]
 
+IN_SIGHT = 2  # panels, before the others are asked for
 BOOKS = ("step", "epoch", "seconds", "images")  # what a line of the metrics holds beside the terms
 HELD_OUT = "held-out "
 BESIDE_IT = "beside"  # in the URL: the ids of the runs that are drawn beside the page's
@@ -25,21 +26,13 @@ BESIDE = {" (exact)": "exact, of 400 points", " (flow)": "less 2λP", " (slope 1
 Table = list[dict[str, float]]
 
 
-def curves(
-    together: Sequence[Run],
-    *,
-    marker: float | None,
-    units: Mapping[str, str],
-    lines: Mapping[str, Sequence[Line]],
-    first: Sequence[str],
-) -> None:
-    """Draw the terms of a run, and of others beside it.
+def curves(together: Sequence[Run], *, marker: float | None, units: Mapping[str, str], first: Sequence[str]) -> None:
+    """Draw the terms of a run, and of others beside it: two in sight, the others a click away.
 
     Args:
         together: The run, and the others.
         marker: The step at which the time machine stands.
-        units: The unit of each term whose name does not say it.
-        lines: Exact values and floors across a term's panel.
+        units: The unit of each term that the model means otherwise than :mod:`genmodels.quantities` says.
         first: Terms whose panels come first.
     """
     names = ["train" if len(together) == 1 else f"{i}. {one.plan.title}" for i, one in enumerate(together, 1)]
@@ -50,19 +43,15 @@ def curves(
     terms = list(dict.fromkeys(term for series in drawn for term in series))
     terms.sort(key=lambda term: first.index(term) if term in first else len(first))
     if not terms:
-        ended = together[0].state().status is Status.FINISHED
-        st.caption("It came without curves." if ended else "The first point is on its way.")
+        status = together[0].state().status
+        st.caption("The first point is on its way." if status.is_going else "It has no curves.")
         return
+    known = {term: quantity(term, units.get(term, "")) for term in terms}
     panels = [
-        Panel(
-            term.replace("_", " "),
-            units.get(term, _unit(term)),
-            [one for series in drawn for one in series.get(term, ())],
-            lines.get(term, ()),
-        )
-        for term in terms
+        Panel(one.title, one.unit, [line for series in drawn for line in series.get(term, ())], about=one.explained)
+        for term, one in known.items()
     ]
-    live_chart(panels, key=f"curves-{together[0].id}", marker=marker, columns=2, height=170)
+    live_chart(panels, key=f"curves-{together[0].id}", marker=marker, columns=2, height=200, in_sight=IN_SIGHT)
 
 
 def beside(run: Run) -> list[Run]:
@@ -98,13 +87,6 @@ def _names(table: Table) -> list[str]:
 def _terms(names: Sequence[str]) -> list[str]:
     terms = dict.fromkeys(name.removeprefix(HELD_OUT) for name in names)
     return [term for term in terms if term not in BOOKS and not term.endswith(tuple(BESIDE))]
-
-
-def _unit(term: str) -> str:
-    """Names end in their unit."""
-    if term.endswith("_nats"):
-        return "nats"
-    return "bits/dim" if term.endswith("bpd") else ""
 
 
 @functools.lru_cache(maxsize=256)

@@ -39,6 +39,12 @@ MODELS: dict[str, Entry] = {
         "Compress each picture to a cloud of codes, and learn to draw from the codes.",
         "genmodels.models.vae:VAE",
     ),
+    "flow": Entry(
+        "Normalizing flow",
+        "Exact likelihood",
+        "Bend noise into data by steps that can be undone; then the density of every example is known.",
+        "genmodels.models.flow:Flow",
+    ),
     "ddpm": Entry(
         "Denoising diffusion",
         "Diffusion",

@@ -76,7 +76,9 @@ def likelihoods(
     found = {f"{name}_nats": value.mean().item(), f"{name}_nats_se": value.std().item() / math.sqrt(n)}
     if data.levels and model.inputs == "dequantize":
         found["bpd"] = data.bits_per_dim(-value.mean()).item()
-    elif "bins" in accepted and data.levels:  # already a bound on the probability of the discrete picture
+    elif data.levels and (
+        "bins" in accepted or name == "log_prob"
+    ):  # the probability of the discrete picture, or a bound
         found["bpd"] = -value.mean().item() / (math.prod(data.shape) * math.log(2))
     if data.log_prob is not None and name == "log_prob":
         found |= kl_from_truth(model, data, value, rng)

@@ -51,6 +51,12 @@ MODELS: dict[str, Entry] = {
         "Learn to take a little noise away; then start from nothing but noise and take it all away.",
         "genmodels.models.ddpm:DDPM",
     ),
+    "autoregressive": Entry(
+        "Autoregressive model",
+        "Exact likelihood",
+        "Draw one pixel after another, each by how probable it is after all those before it.",
+        "genmodels.models.autoregressive:Autoregressive",
+    ),
     "gan": Entry(
         "Generative adversarial network",
         "Adversarial",

@@ -135,6 +135,7 @@ def planned(
     config = {"model": model, "shape": list(shape), **(arguments or {})}
     check_size(config)
     built = build(config)
+    built.check_levels(datasets.DATASETS[data].levels)
     chosen = Settings.of({**built.defaults, **(settings or {})})
     if (classes := built.config.get("classes", 0)) not in (0, has := len(datasets.DATASETS[data].classes)):
         raise BadInput(f"classes = {classes} does not suit {data}, which has {has}: it is that many, or 0 for none.")

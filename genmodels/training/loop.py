@@ -74,6 +74,7 @@ class Training:
             raise BadInput(
                 f"The model is for data of shape {tuple(model.shape)}, but {data.name} has {tuple(data.shape)}."
             )
+        model.check_levels(data.levels)
         if settings.batch_size % world:
             raise BadInput(f"batch_size = {settings.batch_size} cannot be shared by {world} processes: use a multiple.")
         self.model, self.data, self.settings = model.to(device).train(), data.to(device), settings

@@ -16,7 +16,8 @@ from genmodels import images as pictures
 from genmodels.data.datasets import info
 from genmodels.errors import BadInput
 from genmodels.export import checkpoint, code, diffusers
-from genmodels.instruments.vae import latent_space as instruments
+from genmodels.instruments.codes import latent_map
+from genmodels.instruments.vae.geometry import only_two
 from genmodels.models.vae import VAE
 from genmodels.runs.store import Run
 
@@ -97,7 +98,8 @@ def manifold(run: Run, *, n: int = 12, fps: float = 4) -> bytes:
         model = run.model(step)
         if not isinstance(model, VAE) or not model.is_image:
             raise BadInput(f"Run {run.id} has no latent plane of pictures: that is for a VAE of images.")
-        images = instruments.manifold(model, n).images[::-1]  # z₂ rises upwards
+        only_two(model)
+        images = latent_map(model, n).x[::-1]  # z₂ rises upwards
         frames.append(pictures.tile(images.reshape(-1, *model.shape), n, gap=0)[..., :3])
     return _gif(frames, fps)
 

@@ -110,7 +110,7 @@ def drag(url: str, seated: threading.Event, go: threading.Event) -> list[float]:
         page: Any = browser.new_page()
         page.set_default_timeout(90_000)
         opened(page, f"{url}/vae?run=vae-digits-2d&instrument=Manifold")
-        pad = page.locator("[class*='st-key-manifold']").first
+        pad = page.locator("[class*='st-key-latent-map']").first
         pad.locator("canvas").nth(1).wait_for()
         seated.set()
         go.wait(120)

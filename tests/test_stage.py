@@ -202,7 +202,7 @@ def test_a_link_carries_the_words_that_it_is_given_and_nobodys_name() -> None:
 def test_who_comes_by_a_link_is_asked_for_a_name_once() -> None:
     wall = classroom.build()
     test = opened(room=wall.code)
-    test.text_input(key="who-asked").input("Ada").run()
+    test.text_input(key="who-asked").input("Ada")
     next(one for one in test.button if one.label == "This is me").click().run()
     assert not test.exception
     assert test.query_params["who"] == "Ada"

@@ -76,9 +76,7 @@ def likelihoods(
     found = {f"{name}_nats": value.mean().item(), f"{name}_nats_se": value.std().item() / math.sqrt(n)}
     if data.levels and model.inputs == "dequantize":
         found["bpd"] = data.bits_per_dim(-value.mean()).item()
-    elif data.levels and (
-        "bins" in accepted or name == "log_prob"
-    ):  # the probability of the discrete picture, or a bound
+    elif data.levels and ("bins" in accepted or name == "log_prob"):  # of the discrete picture itself
         found["bpd"] = -value.mean().item() / (math.prod(data.shape) * math.log(2))
     if data.log_prob is not None and name == "log_prob":
         found |= kl_from_truth(model, data, value, rng)
@@ -121,8 +119,8 @@ def samples_against(
     the modes covered where they are known; of pictures what a judge of them sees (:mod:`genmodels.metrics.judge`).
     """
     shown = lambda **how: compared(model, data, n=n, seed=seed, progress=progress, **how)  # noqa: E731
-    if "draw" not in inspect.signature(model.sample).parameters:
-        return shown()
+    if "draw" not in inspect.signature(model.sample).parameters:  # what was learned in black and white is drawn so
+        return shown(inputs="threshold" if model.is_image and model.inputs == "threshold" else "unit")
     if not model.is_image:
         return shown(draw=True)
     both = {"drawn": shown(draw=True, inputs=model.inputs), "mean": shown(draw=False)}

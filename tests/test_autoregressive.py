@@ -14,7 +14,7 @@ from genmodels.data import datasets
 from genmodels.errors import BadInput
 from genmodels.models.autoregressive import ORDERS, Autoregressive
 from genmodels.models.base import load
-from genmodels.nn.autoregressive import _Recursion
+from genmodels.nn.autoregressive import Recursion
 from genmodels.nn.pixelcnn import PixelCNN
 from genmodels.probability.conditionals import Bernoulli, Categorical, Gaussians, Logistics
 from genmodels.runs import store
@@ -108,7 +108,7 @@ def test_the_recursion_of_nade_is_differentiated_right() -> None:
     rng = random.generator(0)
     shapes = ((3, 5), (5, 4), (5, 4, 2), (3, 4))
     inputs = [torch.randn(s, dtype=torch.float64, generator=rng).requires_grad_() for s in shapes]
-    assert torch.autograd.gradcheck(_Recursion.apply, inputs)
+    assert torch.autograd.gradcheck(Recursion.apply, inputs)
 
 
 def test_nade_is_what_the_paper_says() -> None:

@@ -13,6 +13,8 @@ import pytest
 from genmodels.data.datasets import Data
 from genmodels.instruments import codes, examples, neighbours, samples
 from genmodels.instruments import plane as common
+from genmodels.instruments.autoregressive import bits, orders, receptive, slices
+from genmodels.instruments.autoregressive import drawing as pixels
 from genmodels.instruments.diffusion import bound, denoising, edits, score
 from genmodels.instruments.gan import bigan, critics, divergence, game, modes, turns
 from genmodels.instruments.vae import bound as vae_bound
@@ -34,6 +36,10 @@ RUNS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "gan-classes": ("gan", "digits", {"hidden": 8, "classes": 10}),
     "wgan": ("wgan", "eight-gaussians", {"hidden": 8}),
     "bigan": ("bigan", "digits", {"hidden": 8}),
+    "pixelcnn": ("autoregressive", "digits-dynamic", {"network": "pixelcnn", "channels": 4}),
+    "made": ("autoregressive", "digits", {"hidden": 16, "classes": 10, "pixels": "logistics", "levels": 17}),
+    "nade-points": ("autoregressive", "eight-gaussians", {"network": "nade", "hidden": 16}),
+    "made-points": ("autoregressive", "eight-gaussians", {"hidden": 16, "orders": 2, "order": "random"}),
 }
 PEN = np.pad(np.full((4, 4), 255.0), 2)
 
@@ -100,6 +106,18 @@ CALLS: list[tuple[str, Call]] = [
     ("ddpm-points", lambda run, m, d: common.density(m, d, side=4, n=9)),
     ("gan", lambda run, m, d: codes.latent_map(m, 3)),
     ("bigan", lambda run, m, d: codes.latent_map(m, 3)),
+    ("pixelcnn", lambda run, m, d: pixels.pixel_by_pixel(m, n=2)),
+    ("pixelcnn", lambda run, m, d: pixels.completed(m, d, n=2)),
+    ("made", lambda run, m, d: pixels.completed(m, d, n=2)),
+    ("pixelcnn", lambda run, m, d: bits.where(m, d)),
+    ("made", lambda run, m, d: bits.average(m, d, 5)),
+    ("made-points", lambda run, m, d: bits.numbers(m, d, 1, 1)),
+    ("pixelcnn", lambda run, m, d: receptive.field(m, d, 4, 4)),
+    ("pixelcnn", lambda run, m, d: receptive.blind_spot(2, 4, 4, 9)),
+    ("made", lambda run, m, d: orders.compared(m, d, 10)),
+    ("made", lambda run, m, d: orders.masks(m, d)),
+    ("made-points", lambda run, m, d: slices.slices(m, d)),
+    ("nade-points", lambda run, m, d: common.density(m, d, side=4, n=9)),
     ("bigan", lambda run, m, d: codes.encoded(m, d, 9)),
     ("bigan", lambda run, m, d: codes.path(m, d, 0, 1, frames=3)),
     ("bigan", lambda run, m, d: codes.geodesic(m, d, 0, 1, frames=3, iterations=2)),
@@ -178,12 +196,14 @@ NO_MODEL = {  # functions of numbers, of a plan or of the data alone, and parts 
     *(collapse.cures, geometry.ellipses, geometry.only_two, vae_bound.kl_by_dimension, true_posterior.negative_elbo),
     *(codes.linear, codes.spherical, common.cells, common.drawn, examples.example, examples.some),
     *(neighbours.nearest, neighbours.training_images, drawing.known),
+    *(pixels.example_of, pixels.images_only, bits.guesses),
 }
 
 
 def test_no_instrument_is_left_out() -> None:
     modules = [denoising, bound, edits, game, divergence, critics, bigan, modes, turns, vae_bound, prior]
     modules += [codes, examples, neighbours, common, samples, score, collapse, geometry, true_posterior, drawing]
+    modules += [pixels, bits, receptive, orders, slices]
     names = {(module.__name__, name) for module in modules for name in module.__all__}
     public = {(module, name) for module, name in names if inspect.isfunction(getattr(sys.modules[module], name))}
     called = {(one.__globals__[c[0]].__name__, c[:2][-1]) for _, one in CALLS for c in [one.__code__.co_names]}

@@ -121,8 +121,8 @@ def samples_against(
     the modes covered where they are known; of pictures what a judge of them sees (:mod:`genmodels.metrics.judge`).
     """
     shown = lambda **how: compared(model, data, n=n, seed=seed, progress=progress, **how)  # noqa: E731
-    if "draw" not in inspect.signature(model.sample).parameters:
-        return shown()
+    if "draw" not in inspect.signature(model.sample).parameters:  # what was learned in black and white is drawn so
+        return shown(inputs="threshold" if model.is_image and model.inputs == "threshold" else "unit")
     if not model.is_image:
         return shown(draw=True)
     both = {"drawn": shown(draw=True, inputs=model.inputs), "mean": shown(draw=False)}

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-__all__ = ["MADE", "NADE", "Walk", "label_of"]
+__all__ = ["MADE", "NADE", "Recursion", "Walk", "label_of"]
 
 Walk = Generator[tuple[int, Tensor], Tensor, None]
 """Yields (i, what is said of x_i, (B, K)); is sent x_i, (B,)."""
@@ -58,7 +58,7 @@ class NADE(nn.Module):
         """What is said of every dimension, (B, D, K), for ``x`` (B, D)."""
         with torch.autocast(x.device.type, enabled=False):  # a sum of 784 terms
             start = self.c.expand(len(x), -1) + label_of(self.to_c, y)
-            said = _Recursion.apply(x[:, self.order], self.W, self.V, start)[:, self.order.argsort()]
+            said = Recursion.apply(x[:, self.order], self.W, self.V, start)[:, self.order.argsort()]
             return said + self.b + self._of_label(y)
 
     def _of_label(self, y: Tensor | None) -> Tensor | float:
@@ -74,7 +74,7 @@ class NADE(nn.Module):
             a = torch.addr(a, x_i, self.W[t])
 
 
-class _Recursion(torch.autograd.Function):
+class Recursion(torch.autograd.Function):
     r"""a₁ = c, a_{i+1} = a_i + x_i W_i, said of x_i: V_i σ(a_i). O(DH) for an example (section 2.1, algorithm 1).
 
     On the way back a_i is a_{i+1} less what i added to it: so memory is O(BH), not O(BDH).
@@ -82,6 +82,7 @@ class _Recursion(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, W: Tensor, V: Tensor, start: Tensor) -> Tensor:
+        """V_i σ(a_i) of all i, (B, D, K), for x (B, D), W (D, H), V (D, H, K) and c (B, H)."""
         a, said = start.clone(), x.new_empty(x.shape[1], len(x), V.shape[2])
         for i in range(len(W)):
             torch.matmul(a.sigmoid(), V[i], out=said[i])
@@ -91,6 +92,7 @@ class _Recursion(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, ...]:
+        """Of x, W, V and c: the recursion from its end to its beginning."""
         x, W, V, a = ctx.saved_tensors
         g = gradients[0].transpose(0, 1).contiguous()  # (D, B, K)
         a, of_a = a.clone(), torch.zeros_like(a)
@@ -139,8 +141,10 @@ class MADE(nn.Module):
 
     def forward(self, x: Tensor, y: Tensor | None = None, k: Tensor | int = 0) -> Tensor:
         """What is said of every dimension under mask ``k``, (B, D, K), for ``x`` (B, D)."""
-        k = torch.as_tensor(k, device=x.device).view(1)  # an index that need not be known here
-        place, degrees = self.places.index_select(0, k)[0], self.degrees.index_select(0, k)[0]
+        if isinstance(k, int):
+            place, degrees = self.places[k], self.degrees[k]
+        else:  # on a GPU: nothing waits to know which
+            place, degrees = (table.index_select(0, k.view(1))[0] for table in (self.places, self.degrees))
         h, before, label = x, place, label_of(self.to_hidden, y)
         for layer, degree in zip(self.hidden, degrees, strict=True):
             h = torch.relu(F.linear(h, layer.weight * (degree[:, None] >= before), layer.bias) + label)

@@ -1,0 +1,99 @@
+"""What each pixel costs after those before it, and what is said of it: the log-likelihood as a map over an image."""
+
+from collections.abc import Generator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from genmodels.data.datasets import Data
+from genmodels.errors import BadInput
+from genmodels.instruments.autoregressive.drawing import example_of, images_only
+from genmodels.metrics.evaluate import labels
+from genmodels.models.autoregressive import Autoregressive
+
+__all__ = ["average", "guesses", "numbers", "where"]
+
+Array = npt.NDArray[Any]
+MOST, ROWS = 1000, 50
+
+
+@torch.no_grad()
+def where(model: Autoregressive, data: Data, example: int = 0) -> dict[str, Array]:
+    r"""A test image, "x", what each pixel of it costs, "bits" = −log₂ p(x_i | x_<i), and its expectation, "mean".
+
+    All (C, H, W), under the first mask; a conditional model is told the image's label. "total" is their sum.
+    """
+    images_only(model)
+    x = example_of(model, data, example)
+    y = labels(model, data.test.y[example : example + 1])
+    said = model.said(x, y)
+    bits = -model.law.log_prob(x.flatten(1), said).view(model.shape) / np.log(2)
+    maps = {"x": x[0], "bits": bits, "mean": guesses(model, said)[0].view(model.shape), "total": bits.sum()}
+    return {name: one.float().cpu().numpy() for name, one in maps.items()}
+
+
+@torch.no_grad()
+def guesses(model: Autoregressive, said: Tensor) -> Tensor:
+    """E[x_i | x_<i] of pixels, shape (B, D), from what is said of them, (B, D, K)."""
+    levels = 2 if model.inputs == "threshold" else model.config["levels"]
+    grey = torch.arange(levels, device=said.device).to(said) / (levels - 1)
+    p = [model.law.log_prob(one.expand(said.shape[:2]), said).exp() * one for one in grey]
+    return torch.stack(p).sum(0)
+
+
+def average(model: Autoregressive, data: Data, n: int = 200) -> Generator[float, None, dict[str, Array]]:
+    """The same over the first ``n`` test images. A task.
+
+    Returns:
+        "bits", the mean cost of each pixel, (C, H, W); "total", that of an image; "error", its standard error; and
+        "alone", the entropy of each pixel by itself: what it would cost if nothing were known of the others.
+
+    Raises:
+        BadInput: If ``n`` is beyond 1,000.
+    """
+    images_only(model)
+    if not 2 <= n <= MOST:
+        raise BadInput(f"n = {n} is not a number of test images from 2 to {MOST}.")
+    n, parts, seen = min(n, len(data.test)), list[Tensor](), list[Tensor]()
+    for first in range(0, n, ROWS):
+        rows = min(ROWS, n - first)
+        x = example_of(model, data, first, rows)
+        with torch.no_grad():
+            parts.append(-model.each(x, labels(model, data.test.y[first : first + rows])).double().cpu() / np.log(2))
+        seen.append(x.cpu())
+        yield (first + rows) / n
+    bits, total = torch.cat(parts), torch.cat(parts).flatten(1).sum(1)
+    grey = (torch.cat(seen) * ((2 if model.inputs == "threshold" else model.config["levels"]) - 1)).round().long()
+    shares = torch.stack([(grey == level).double().mean(0) for level in range(int(grey.max()) + 1)])
+    return {
+        "bits": bits.mean(0).numpy(),
+        "alone": -torch.xlogy(shares, shares).sum(0).numpy() / np.log(2),
+        "total": np.array(total.mean()),
+        "error": np.array(total.std() / np.sqrt(n)),
+    }
+
+
+@torch.no_grad()
+def numbers(model: Autoregressive, data: Data, example: int = 0, place: int = 0) -> dict[str, float]:
+    """What the theory says of one test example: of the whole, and of the dimension at ``place`` in the order.
+
+    Returns:
+        "log p", "log p of place", "x of place", "dimension" (which it is), "before" (how many come before it), and of
+        a model of several masks "log p of mask 0"; nats. Labels are told.
+    """
+    x, y = example_of(model, data, example), labels(model, data.test.y[example : example + 1])
+    if not 0 <= place < model.orders.shape[1]:
+        raise BadInput(f"place = {place} is not a place in the order: there are {model.orders.shape[1]}.")
+    i = int(model.orders[0, place])
+    each = model.each(x, y).flatten()
+    return {
+        "log p": float(model.log_prob(x, y=y)),
+        "log p of mask 0": float(each.sum()),
+        "log p of place": float(each[i]),
+        "x of place": float(x.flatten()[i]),
+        "dimension": i,
+        "before": place,
+    }

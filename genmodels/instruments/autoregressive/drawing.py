@@ -1,0 +1,123 @@
+"""Samples as they come into being, pixel by pixel, and images of which a part is given and the rest drawn."""
+
+from collections.abc import Generator, Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from genmodels import random
+from genmodels.data.datasets import Data
+from genmodels.errors import BadInput
+from genmodels.hyperparameters import check
+from genmodels.metrics.evaluate import labels
+from genmodels.models.autoregressive import Autoregressive, Drawn
+
+__all__ = ["completed", "example_of", "images_only", "pixel_by_pixel"]
+
+Array = npt.NDArray[Any]
+Task = Generator[float, None, dict[str, Array]]
+FRAMES, MOST = 57, 100  # of 28 rows: two frames a row
+
+
+def images_only(model: Autoregressive) -> None:
+    """Refuse a model of points."""
+    if not model.is_image:
+        raise BadInput("This is done with images, and this model makes points of the plane.")
+
+
+def example_of(model: Autoregressive, data: Data, example: int, n: int = 1) -> Tensor:
+    r"""``n`` test examples from number ``example`` on, as the model's loss expects them, (n, \*shape)."""
+    if not 0 <= example <= len(data.test) - n:
+        raise BadInput(f"Test examples {example} to {example + n - 1} are not all there: there are {len(data.test)}.")
+    x = data.test.x[example : example + n]
+    return data.prepare(x, model.inputs, random.generator(0, data.device)).to(model.device)
+
+
+def pixel_by_pixel(
+    model: Autoregressive, n: int = 16, seed: int = 0, label: int | None = None, how: dict[str, Any] | None = None
+) -> Task:
+    r"""The way from nothing to ``n`` samples. A task.
+
+    Args:
+        model: Of images.
+        n: 1 to 100.
+        seed: Same seed, same samples.
+        label: Of which class, where the model is conditional.
+        how: Options of :meth:`Autoregressive.trajectory`.
+
+    Returns:
+        "x", grey where nothing is drawn yet, uint8 (F, n, C, H, W); "t", how many pixels are there, (F,); "bits", what
+        those that were drawn cost on average, −log₂ p, (F,); "bits_each", all of each image, (n,).
+    """
+    images_only(model)
+    y = None if label is None else torch.full((_count(n),), label, device=model.device)
+    rng, how = random.generator(seed, model.device), check(Autoregressive.trajectory, how or {})
+    return (yield from _film(model, model.trajectory(_count(n), y=y, rng=rng, **how)))
+
+
+def completed(
+    model: Autoregressive, data: Data, example: int = 0, share: float = 0.5, n: int = 15, seed: int = 0
+) -> Task:
+    r"""A test image of which the first pixels in the model's order are given, and the others drawn ``n`` times. A task.
+
+    Nothing is approximated: each is a draw of p(rest | given).
+
+    Args:
+        model: Of images; of a conditional one the image's label is given too.
+        data: Whose test images.
+        example: Which.
+        share: Of the pixels that are given: more than none and less than all of them.
+        n: How many, 1 to 100.
+        seed: Of the noise.
+
+    Returns:
+        The film of :func:`pixel_by_pixel`, from the given part on; "real", the image, uint8 (C, H, W), and
+        "bits_of_real", what its own rest costs given the same.
+
+    Raises:
+        BadInput: If a mask gives nothing, or leaves nothing to draw.
+    """
+    images_only(model)
+    if not isinstance(share, int | float) or not 0 < share < 1:
+        raise BadInput(f"A mask that gives {share} of the pixels leaves nothing: give more than 0 and less than 1.")
+    real = example_of(model, data, example)
+    known, y = real.expand(_count(n), *model.shape), labels(model, data.test.y[example : example + 1].expand(n))
+    d = known[0].numel()
+    kept = min(max(1, round(share * d)), d - 1)
+    rng = random.generator(seed, model.device)
+    film = yield from _film(model, model.trajectory(n, y=y, rng=rng, known=known, kept=kept), kept)
+    with torch.no_grad():
+        cost = -model.each(real, None if y is None else y[:1]).flatten()[model.orders[0, kept:]].sum() / np.log(2)
+    return film | {"real": _bytes(real[0]), "bits_of_real": np.array(float(cost))}
+
+
+def _count(n: int) -> int:
+    if not 1 <= n <= MOST:
+        raise BadInput(f"n = {n} is not a number of images from 1 to {MOST}.")
+    return n
+
+
+def _film(model: Autoregressive, moments: Iterator[Drawn], kept: int = 0) -> Task:
+    """At most FRAMES moments from ``kept`` pixels to all of them, and what was drawn since costs."""
+    d = int(np.prod(model.shape))
+    shown = set(np.linspace(kept, d, min(d - kept + 1, FRAMES)).round().astype(int).tolist())
+    place = model.orders[0].argsort().view(model.shape)
+    frames, ts, bits, given = list[Array](), list[int](), list[float](), torch.zeros(())
+    for now in moments:
+        if now.t == kept:
+            given = now.log_prob.clone()
+        if now.t in shown:
+            grey = torch.where(place < now.t, now.x, 0.5) if model.masks == 1 else now.x
+            frames.append(_bytes(grey))
+            ts.append(now.t)
+            bits.append(float((given - now.log_prob).mean() / np.log(2)))
+        yield now.t / d
+    each = (given - now.log_prob).cpu().numpy() / np.log(2)
+    return {"x": np.stack(frames), "t": np.array(ts), "bits": np.array(bits), "bits_each": each}
+
+
+def _bytes(x: Tensor) -> Array:
+    return (x * 255).round().to(torch.uint8).cpu().numpy()

@@ -1,0 +1,93 @@
+"""Whether the order matters: any law can be written in any order, but not every network learns it as easily."""
+
+import math
+from collections.abc import Generator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from genmodels.data.datasets import Data
+from genmodels.errors import BadInput
+from genmodels.instruments.autoregressive.drawing import example_of, images_only
+from genmodels.metrics.evaluate import labels
+from genmodels.models.autoregressive import ORDERS, Autoregressive
+from genmodels.training.loop import Training
+from genmodels.training.settings import Settings
+
+__all__ = ["ROWS", "compared", "masks"]
+
+Array = npt.NDArray[Any]
+Task = Generator[float, None, dict[str, Array]]
+ROWS = 200
+MOST_STEPS, HIDDEN, CHANNELS = 2000, 256, 16
+
+
+def compared(model: Autoregressive, data: Data, steps: int = 300, seed: int = 0) -> Task:
+    """The same network, smaller, trained from the same seed in every order that it can have. A task.
+
+    Args:
+        model: Of images: whose network and law of a pixel.
+        data: What it learns.
+        steps: Of each training, 10 to 2,000.
+        seed: Of weights and batches.
+
+    Returns:
+        "names" (orders,); "step" (T,) and "nats", −log p of the held-out images as the training goes, (orders, T); and
+        "test", that of test images in the end, with its standard error, (orders, 2).
+
+    Raises:
+        BadInput: If ``steps`` is not allowed.
+    """
+    images_only(model)
+    if not 10 <= steps <= MOST_STEPS:
+        raise BadInput(f"steps = {steps} is not a number of steps from 10 to {MOST_STEPS}.")
+    names = [name for name in ORDERS if name != "random" or model.config["network"] != "pixelcnn"]
+    config = {name: value for name, value in model.config.items() if name != "shape"}
+    small = {"hidden": min(HIDDEN, config["hidden"]), "channels": min(CHANNELS, config["channels"]), "orders": 1}
+    depth = min(3, config["depth"])
+    curves, test = list[list[float]](), list[list[float]]()
+    for k, name in enumerate(names):
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            one = Autoregressive(model.shape, **config | small | {"order": name, "depth": depth})
+        settings = Settings(steps=steps, batch_size=64, lr=2e-3, decay="cosine", seed=seed, precision="float32")
+        training, at, curve = Training(one, data, settings, device=model.device), list[int](), list[float]()
+        for step in range(1, steps + 1):
+            terms = training.step().terms
+            if terms and "held-out loss" in terms:
+                at.append(step)
+                curve.append(terms["held-out loss"])
+            yield (k + step / steps) / len(names)
+        curves.append(curve)
+        test.append(_nats(one.eval(), data))
+    return {"names": np.array(names), "step": np.array(at), "nats": np.array(curves), "test": np.array(test)}
+
+
+def masks(model: Autoregressive, data: Data) -> Task:
+    """What test images cost under each mask of a model of several, and under the mean of them. A task.
+
+    Returns:
+        "each", (M, 2), and "together", (2,): −log p in nats, and its standard error.
+    """
+    images_only(model)
+    n = min(ROWS, len(data.test))
+    x, y = example_of(model, data, 0, n), labels(model, data.test.y[:n])
+    table = []
+    for k in range(model.masks):
+        with torch.no_grad():
+            table.append(-model.each(x, y, k).flatten(1).sum(1).double())
+        yield (k + 1) / model.masks
+    each = torch.stack(table)
+    together = math.log(model.masks) - (-each).logsumexp(0)
+    error = lambda nats: torch.stack([nats.mean(-1), nats.std(-1) / math.sqrt(n)], -1).cpu().numpy()  # noqa: E731
+    return {"each": error(each), "together": error(together)}
+
+
+@torch.no_grad()
+def _nats(model: Autoregressive, data: Data) -> list[float]:
+    n = min(ROWS, len(data.test))
+    y = labels(model, data.test.y[:n])
+    nats = -model.log_prob(example_of(model, data, 0, n), y=y).double()
+    return [nats.mean().item(), nats.std().item() / math.sqrt(n)]

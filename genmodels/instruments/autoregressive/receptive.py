@@ -1,0 +1,100 @@
+r"""What a network sees: the gradient of what it says of one pixel with respect to all others.
+
+The first PixelCNN masked its 3 × 3 kernels, as Van den Oord, Kalchbrenner & Kavukcuoglu (2016), Pixel recurrent neural
+networks, https://arxiv.org/abs/1601.06759, describe. What is above to the right then reaches a pixel only from within
+45°: stacked, they are blind to the rest (van den Oord et al. 2016, figure 1, https://arxiv.org/abs/1606.05328).
+"""
+
+from typing import Any
+
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from genmodels import random
+from genmodels.data.datasets import Data
+from genmodels.errors import BadInput
+from genmodels.instruments.autoregressive.drawing import example_of, images_only
+from genmodels.metrics.evaluate import labels
+from genmodels.models.autoregressive import Autoregressive
+from genmodels.nn.pixelcnn import PixelCNN
+
+__all__ = ["Masked", "blind_spot", "field"]
+
+Array = npt.NDArray[Any]
+EXAMPLES, CHANNELS = 32, 16
+
+
+class Masked(nn.Sequential):
+    """The masked convolutions of the first PixelCNN: kernels of 3 × 3 in which what comes after is 0."""
+
+    def __init__(self, depth: int) -> None:
+        super().__init__(*(nn.Conv2d(CHANNELS if i else 1, CHANNELS, 3, padding=1) for i in range(depth)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Features (B, C, H, W); the first layer does not see the pixel itself, the others see it."""
+        for i, layer in enumerate(self):
+            mask = torch.ones(3, 3).to(x)
+            mask[1, 1 + (i > 0) :] = 0
+            mask[2] = 0
+            assert isinstance(layer, nn.Conv2d)
+            x = F.conv2d(x, layer.weight * mask, layer.bias, padding=1).tanh()
+        return x
+
+
+def field(model: Autoregressive, data: Data, row: int, column: int) -> dict[str, Array]:
+    """How strongly what is said of one pixel hangs on each other.
+
+    Returns:
+        "slope", the mean over test images of |∂ said / ∂ x_j|, (H, W), the sum over what is said and over channels; and
+        "before", whether j comes before in the order, (H, W).
+
+    Raises:
+        BadInput: If there is no such pixel.
+    """
+    images_only(model)
+    _, height, width = model.shape
+    _inside(row, column, height, width)
+    n = min(EXAMPLES, len(data.test))
+    x = example_of(model, data, 0, n).requires_grad_()
+    i = row * width + column
+    with torch.enable_grad():
+        said = model.said(x, labels(model, data.test.y[:n]))[:, i]
+        (slope,) = torch.autograd.grad(said.sum(), x)
+    place = model.orders[0].argsort().view(model.shape)[0]
+    return {
+        "slope": slope.abs().mean(0).sum(0).cpu().numpy(),
+        "before": (place < place[row, column]).cpu().numpy(),
+    }
+
+
+def blind_spot(depth: int, row: int, column: int, side: int = 15) -> dict[str, Array]:
+    """What untrained networks of so many layers of 3 × 3 see of what is above and to the left of a pixel.
+
+    Returns:
+        "masked", of masked convolutions, "gated", of two stacks, and "before", all there is to see: (side, side), bool.
+
+    Raises:
+        BadInput: If there is no such pixel, or the depth is not from 1 to 16.
+    """
+    if not 1 <= depth <= 16 or not 3 <= side <= 64:
+        raise BadInput(f"depth = {depth} and side = {side} are not 1 to 16 layers and 3 to 64 pixels.")
+    _inside(row, column, side, side)
+    order = torch.arange(side * side)
+    with torch.random.fork_rng(devices=[]), torch.enable_grad():
+        torch.manual_seed(0)
+        masked = Masked(depth)
+        gated = PixelCNN(order[None], (side, side), 1, channels=CHANNELS, depth=depth, reach=1)
+        x = random.rand(8, 1, side, side, rng=random.generator(0)).requires_grad_()
+        i = row * side + column
+        seen = {}
+        for name, said in (("masked", masked(x).sum(1).flatten(1)), ("gated", gated(x.flatten(1))[..., 0])):
+            (slope,) = torch.autograd.grad(said[:, i].sum(), x)
+            seen[name] = (slope != 0).any(0)[0].numpy()
+    return seen | {"before": (order < i).view(side, side).numpy()}
+
+
+def _inside(row: int, column: int, height: int, width: int) -> None:
+    if not 0 <= row < height or not 0 <= column < width:
+        raise BadInput(f"There is no pixel in row {row}, column {column}: the image has {height} × {width}.")

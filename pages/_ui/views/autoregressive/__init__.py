@@ -1,0 +1,1 @@
+"""The drawings of an autoregressive model's instruments."""

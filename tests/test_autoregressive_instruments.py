@@ -1,0 +1,302 @@
+"""What the pages show of an autoregressive model: the numbers are those of the model, the pictures of what they say."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from genmodels import random
+from genmodels.data import datasets
+from genmodels.errors import BadInput
+from genmodels.instruments.autoregressive import bits, drawing, orders, receptive, slices
+from genmodels.jobs import queue
+from genmodels.metrics import evaluate
+from genmodels.models.autoregressive import Autoregressive
+from genmodels.runs import store
+from genmodels.runs.recorder import Recording
+from pages._ui.views.common import density, neighbours
+from tests import answers
+from tests.answers import finish
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+DIGITS = {"network": "pixelcnn", "channels": 6, "depth": 2}
+
+
+def make(shape: tuple[int, ...] = (1, 8, 8), **arguments: Any) -> Autoregressive:
+    torch.manual_seed(0)
+    model = Autoregressive(shape, **arguments).eval()
+    for parameter in model.parameters():
+        parameter.data += 0.2 * torch.randn_like(parameter)
+    return model
+
+
+@pytest.fixture(scope="module")
+def data() -> datasets.Data:
+    return datasets.load("digits-dynamic")
+
+
+# Drawing ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("arguments", [DIGITS, {"hidden": 64}, {"hidden": 64, "orders": 3}, {**DIGITS, "classes": 10}])
+def test_the_film_goes_from_nothing_to_the_samples(arguments: dict[str, Any]) -> None:
+    model = make(**arguments)
+    label = 3 if model.classes else None
+    film = finish(drawing.pixel_by_pixel(model, n=4, seed=7, label=label, how={"temperature": 0.8}))
+    y = torch.full((4,), 3) if model.classes else None
+    expected = model.sample(4, y=y, rng=random.generator(7), temperature=0.8)
+    np.testing.assert_array_equal(film["x"][-1], (255 * expected).numpy())
+    assert film["t"][0] == 0
+    assert film["t"][-1] == 64
+    assert len(film["x"]) == len(film["t"]) == len(film["bits"]) <= drawing.FRAMES
+    assert (np.diff(film["bits"]) >= -1e-4).all()  # each pixel costs something
+    if model.masks == 1:
+        cost = -model.log_prob(expected, y=y).detach().numpy() / np.log(2)
+        np.testing.assert_allclose(film["bits_each"], cost, rtol=1e-4)
+        assert film["bits"][-1] == pytest.approx(cost.mean(), rel=1e-4)
+        assert set(np.unique(film["x"][0])) == {128}
+
+
+@pytest.mark.parametrize("arguments", [DIGITS, {**DIGITS, "order": "columns"}, {"hidden": 64, "classes": 10}])
+def test_a_completion_keeps_what_is_given_and_says_what_the_real_rest_costs(
+    arguments: dict[str, Any], data: datasets.Data
+) -> None:
+    model = make(**arguments)
+    film = finish(drawing.completed(model, data, example=5, share=0.25, n=6))
+    real = drawing.example_of(model, data, 5)
+    y = data.test.y[5:6] if model.classes else None
+    given = model.orders[0, :16]
+    assert film["t"][0] == 16
+    np.testing.assert_array_equal(film["real"], (255 * real[0]).numpy())
+    last = film["x"][-1].reshape(6, -1)
+    np.testing.assert_array_equal(last[:, given], np.repeat(film["real"].reshape(1, -1)[:, given], 6, 0))
+    with torch.no_grad():
+        each = -model.each(real, y).flatten() / np.log(2)
+        assert film["bits_of_real"] == pytest.approx(each[model.orders[0, 16:]].sum().item(), rel=1e-5)
+    assert film["bits"][0] == 0
+
+
+def test_what_cannot_be_drawn_is_refused(data: datasets.Data) -> None:
+    model = make(**DIGITS)
+    for share in (0, 1, -1, float("nan"), 1.5):
+        with pytest.raises(BadInput, match=r"A mask that gives .* leaves nothing"):
+            finish(drawing.completed(model, data, share=share))
+    with pytest.raises(BadInput, match="n = 0 is not a number of images from 1 to 100"):
+        finish(drawing.pixel_by_pixel(model, n=0))
+    with pytest.raises(BadInput, match="temperature = 0"):
+        finish(drawing.pixel_by_pixel(model, how={"temperature": 0}))
+    with pytest.raises(BadInput, match="are not all there"):
+        finish(drawing.completed(model, data, example=len(data.test)))
+    for task in (drawing.pixel_by_pixel(make((2,), hidden=16)), orders.compared(make((2,), hidden=16), data)):
+        with pytest.raises(BadInput, match="this model makes points"):
+            finish(task)
+
+
+# Bits -------------------------------------------------------------------------------------------------------------
+
+
+def test_bits_add_up_to_the_likelihood_and_the_guess_is_the_expectation(data: datasets.Data) -> None:
+    model = make(**DIGITS)
+    found, x = bits.where(model, data, 3), drawing.example_of(model, data, 3)
+    with torch.no_grad():
+        assert found["total"] == pytest.approx(-model.log_prob(x).item() / np.log(2), rel=1e-5)
+        p = model.said(x)[..., 0].sigmoid().view(1, 8, 8)
+    assert found["bits"].sum() == pytest.approx(found["total"], rel=1e-5)
+    np.testing.assert_allclose(found["mean"], p, rtol=1e-5)
+    np.testing.assert_array_equal(found["x"], x[0])
+
+
+def test_the_expectation_of_grey_pixels_is_that_of_their_law() -> None:
+    model, grey = make(hidden=64, pixels="logistics", levels=17, components=3), datasets.load("digits")
+    found = bits.where(model, grey, 0)
+    x = drawing.example_of(model, grey, 0)
+    said = model.said(x)[:, 20].expand(4000, -1)
+    drawn = model.law.draw(said.detach(), random.generator(0))
+    assert abs(drawn.mean() - found["mean"].reshape(-1)[20]) < 6 * drawn.std() / 4000**0.5
+
+
+def test_the_average_is_that_of_the_test_set_and_never_dearer_alone_for_a_model_of_means(data: datasets.Data) -> None:
+    model = make(**DIGITS)
+    found = finish(bits.average(model, data, n=60))
+    x = drawing.example_of(model, data, 0, 60)
+    with torch.no_grad():
+        nats = -model.log_prob(x).double()
+    assert found["total"] * np.log(2) == pytest.approx(nats.mean().item(), rel=1e-5)
+    assert found["error"] * np.log(2) == pytest.approx(nats.std().item() / 60**0.5, rel=1e-5)
+    assert found["bits"].sum() == pytest.approx(found["total"], rel=1e-5)
+    p = x.double().mean(0).numpy()
+    entropy = -np.where(
+        (p > 0) & (p < 1), p * np.log2(np.clip(p, 1e-9, 1)) + (1 - p) * np.log2(np.clip(1 - p, 1e-9, 1)), 0
+    )
+    np.testing.assert_allclose(found["alone"], entropy, atol=1e-6)
+    with pytest.raises(BadInput, match="n = 1 is not a number"):
+        finish(bits.average(model, data, n=1))
+
+
+@pytest.mark.parametrize("shape", [(1, 8, 8), (2,)])
+def test_the_numbers_of_the_theory_are_the_models(shape: tuple[int, ...]) -> None:
+    model = make(shape, hidden=32, orders=2, order="random")
+    loaded = datasets.load("digits-dynamic" if len(shape) == 3 else "two-moons")
+    it, x = bits.numbers(model, loaded, 4, 1), drawing.example_of(model, loaded, 4)
+    i = int(model.orders[0, 1])
+    with torch.no_grad():
+        assert it["log p"] == pytest.approx(model.log_prob(x).item(), rel=1e-5)
+        assert it["log p of place"] == pytest.approx(model.each(x).flatten()[i].item(), rel=1e-5)
+    assert (it["dimension"], it["x of place"]) == (i, pytest.approx(x.flatten()[i].item()))
+
+
+def test_an_evaluation_says_bits_of_the_discrete_picture(data: datasets.Data) -> None:
+    found = evaluate.likelihoods(make(**DIGITS), data, n=20)
+    assert found["bpd"] == pytest.approx(-found["log_prob_nats"] / (64 * np.log(2)))
+    plane = evaluate.likelihoods(make((2,), hidden=16), datasets.load("two-moons"), n=50)
+    assert "bpd" not in plane
+    assert plane["kl_from_truth_nats"] > 0
+
+
+@pytest.mark.parametrize("name", ["digits", "digits-dynamic"])
+def test_samples_in_black_and_white_are_held_against_such_data(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, loaded = make(**DIGITS), datasets.load(name)
+    perfect = loaded.prepare(loaded.test.x[:40], "threshold")
+    monkeypatch.setattr(model, "sample", lambda n, **_: perfect[:n])
+    assert evaluate.samples_against(model, loaded, n=40)["sliced_w1"] == pytest.approx(0, abs=1e-6)
+
+
+# Sight ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("arguments", [DIGITS, {"hidden": 200, "order": "random"}, {"network": "nade", "hidden": 16}])
+def test_what_is_seen_came_before(arguments: dict[str, Any], data: datasets.Data) -> None:
+    found = receptive.field(make(**arguments), data, 4, 3)
+    assert found["slope"].shape == found["before"].shape == (8, 8)
+    assert found["slope"][found["before"]].max() > 0
+    assert not found["slope"][~found["before"]].any()
+
+
+def test_the_blind_spot_is_the_masked_networks_alone() -> None:
+    before = torch.get_rng_state()
+    found = receptive.blind_spot(6, 8, 5)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert not found["masked"][~found["before"]].any()
+    assert not found["gated"][~found["before"]].any()
+    assert (found["gated"] >= found["masked"]).all()
+    # up and to the right of 45° nothing reaches the pixel, however near; two stacks see it
+    for up, right in ((1, 2), (1, 3), (2, 3)):
+        assert not found["masked"][8 - up, 5 + right]
+        assert found["gated"][8 - up, 5 + right]
+    deeper = receptive.blind_spot(16, 8, 5)
+    assert not deeper["masked"][7, 7]
+    assert deeper["gated"][deeper["before"]].all()
+    for wrong in ((0, 8, 5), (17, 8, 5), (3, 15, 0), (3, 0, -1)):
+        with pytest.raises(BadInput):
+            receptive.blind_spot(*wrong)
+
+
+# Orders -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("network", ["pixelcnn", "made"])
+def test_orders_are_trained_alike_and_compared(network: str, data: datasets.Data) -> None:
+    found = finish(orders.compared(make(network=network, hidden=32, channels=6), data, steps=20))
+    assert found["names"].tolist() == ["raster", "reversed", "columns"] + ["random"] * (network == "made")
+    assert found["nats"].shape == (len(found["names"]), len(found["step"]))
+    assert (found["nats"][:, -1] < found["nats"][:, 0]).all()
+    assert found["test"].shape == (len(found["names"]), 2)
+    with pytest.raises(BadInput, match="steps = 5 is not a number of steps"):
+        finish(orders.compared(make(hidden=32), data, steps=5))
+
+
+def test_a_mean_of_masks_is_never_dearer_than_they_are_on_average(data: datasets.Data) -> None:
+    found = finish(orders.masks(make(hidden=64, orders=4, order="random"), data))
+    assert found["each"].shape == (4, 2)
+    assert found["together"][0] <= found["each"][:, 0].mean()
+
+
+@pytest.mark.parametrize("arguments", [{}, {"orders": 2, "order": "random"}])
+def test_slices_are_laws_and_make_the_density(arguments: dict[str, Any]) -> None:
+    model, plane = make((2,), hidden=16, components=3, **arguments), datasets.load("two-moons")
+    found = slices.slices(model, plane, 0.3)
+    width = found["axis"][1] - found["axis"][0]
+    assert found["true_first"].sum() * width == pytest.approx(1, abs=0.02)
+    assert found["true_second"].sum() * width == pytest.approx(1, abs=1e-4)
+    if not arguments:
+        k = int(np.abs(found["axis"] - 0.3).argmin())
+        near = slices.slices(model, plane, float(found["axis"][k]))
+        x = torch.tensor([[found["axis"][k], found["axis"][100]]], dtype=torch.float32)
+        with torch.no_grad():
+            assert near["first"][k] * near["second"][100] == pytest.approx(model.log_prob(x).exp().item(), rel=1e-4)
+    with pytest.raises(BadInput, match="without labels"):
+        slices.slices(make((2,), hidden=16, classes=2), plane)
+
+
+# Pages ------------------------------------------------------------------------------------------------------------
+
+RUNS: dict[str, tuple[str, dict[str, Any]]] = {
+    "drawn": ("digits-dynamic", DIGITS),
+    "labels": ("digits", {"network": "nade", "hidden": 16, "classes": 10}),
+    "grey": ("digits", {"hidden": 32, "pixels": "logistics", "levels": 17, "orders": 2}),
+    "points": ("two-moons", {"hidden": 16, "components": 3, "orders": 2, "order": "random"}),
+    "points-of-classes": ("eight-gaussians", {"hidden": 16, "components": 3, "classes": 8}),
+}
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of each of RUNS, two steps long."""
+    root = tmp_path_factory.mktemp("home")
+    for name, (data, arguments) in RUNS.items():
+        run = store.create("autoregressive", data, arguments=arguments, settings={"steps": 2}, folder=root / name)
+        recording = Recording(run)
+        list(recording.steps())
+        recording.close()
+    return root
+
+
+@pytest.fixture
+def _at_once(runs: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pages._ui.views.autoregressive import bits as of_bits
+    from pages._ui.views.autoregressive import drawing as of_drawing
+
+    monkeypatch.setenv("GENMODELS_RUNS", str(home))
+    for module in (of_bits, of_drawing, density, neighbours):
+        monkeypatch.setattr(module, "answer", answers.at_once)
+    monkeypatch.setattr(queue, "pool", lambda: None)
+
+
+VIEWS = ("drawing.pixel_by_pixel", "drawing.completions", "bits.where", "bits.sight", "bits.compared", "theory.theory")
+
+
+@pytest.mark.usefixtures("_at_once")
+@pytest.mark.parametrize("view", VIEWS)
+@pytest.mark.parametrize("run", RUNS)
+def test_every_view_draws_what_fits_the_run_or_says_what_does_not(run: str, view: str) -> None:
+    from streamlit.testing.v1 import AppTest
+
+    script = f"""
+from genmodels.runs import store
+from pages._ui.shared.moment import Moment
+from pages._ui.views.autoregressive import bits, drawing, theory
+try:
+    {view}(Moment.of(store.find({run!r})))
+except Exception as error:
+    from genmodels.errors import BadInput
+    import streamlit as st
+    if not isinstance(error, BadInput):
+        raise
+    st.info(str(error))
+"""
+    test = AppTest.from_string(script, default_timeout=120)
+    test.query_params["order_steps"] = "100"
+    test.run()
+    assert not test.exception
+    points = run.startswith("points")
+    if points and view not in ("drawing.pixel_by_pixel", "theory.theory"):
+        assert len(test.info) == 1
+    elif view == "theory.theory":
+        assert len(test.code) >= 5
+    elif run == "points-of-classes":
+        assert "without labels" in test.info[0].value
+    else:
+        assert not test.info
+        assert len(test.get("plotly_chart")) + len(test.get("bidi_component")) + len(test.get("download_button")) >= 2

@@ -22,6 +22,7 @@ from genmodels.figures import DATA, NEUTRAL, SAMPLES
 from genmodels.images import gif, png, tile
 from genmodels.instruments.vae import latent_space
 from genmodels.models.vae import VAE
+from genmodels.runs.record import CLOCK
 from genmodels.runs.run import Run
 
 __all__ = ["curves", "film", "manifold", "pictures_of", "pipeline", "zipped"]
@@ -29,7 +30,6 @@ __all__ = ["curves", "film", "manifold", "pictures_of", "pipeline", "zipped"]
 SIDE = 360  # pixels of a plane
 POINTS = 1000
 PANEL, MARGIN = (380, 240), (64, 14, 34, 40)  # width and height; left, right, top and bottom
-CLOCK = ("step", "epoch", "images", "seconds")
 
 Bytes = npt.NDArray[np.uint8]
 

@@ -15,6 +15,7 @@ from genmodels.figures import RUNS
 from genmodels.images import dots, png, tile
 from genmodels.runs import classroom
 from genmodels.runs.classroom import Entry
+from genmodels.runs.record import CLOCK
 from genmodels.runs.store import Run
 from pages._ui.components.live_chart import Panel, Series, live_chart
 from pages._ui.shared.run_cache import Stamp, metrics, newest_of, stamp
@@ -22,7 +23,6 @@ from pages._ui.shared.run_cache import Stamp, metrics, newest_of, stamp
 __all__ = ["curves", "mosaic"]
 
 MOST_TILES, MOST_CURVES = 36, 40
-BOOKS = ("step", "epoch", "seconds", "images")
 Hung = Sequence[tuple[Run, Entry]]
 
 
@@ -90,7 +90,7 @@ def _panels(stamps: tuple[Stamp, ...], what: tuple[str, ...]) -> list[Panel]:
     counts: dict[str, int] = {}
     for table in tables:
         for name in table[-1] if table else ():
-            if name not in BOOKS and not name.startswith("held-out "):
+            if name not in CLOCK and not name.startswith("held-out "):
                 counts[name] = counts.get(name, 0) + 1
     terms = sorted(counts, key=lambda name: -counts[name])[:4]
     groups = classroom.seeds([run.plan for run in runs])

@@ -8,14 +8,13 @@ import numpy as np
 import streamlit as st
 
 from genmodels.figures import LATENT, POSTERIOR, RUNS
-from genmodels.runs.record import Status
+from genmodels.runs.record import CLOCK, Status
 from genmodels.runs.store import Run
 from pages._ui.components.live_chart import Line, Panel, Series, live_chart
 from pages._ui.shared.run_cache import Stamp, metrics, others, stamp
 
 __all__ = ["beside", "curves"]
 
-BOOKS = ("step", "epoch", "seconds", "images")  # what a line of the metrics holds beside the terms
 HELD_OUT = "held-out "
 BESIDE = {" (exact)": "exact, of 400 points", " (flow)": "less 2λP", " (slope 1)": "at slope 1"}
 """A term whose name ends so is drawn beside what it is of; the last is of runs from before the one above it."""
@@ -82,7 +81,7 @@ def _names(table: Table) -> list[str]:
 
 def _terms(names: Sequence[str]) -> list[str]:
     terms = dict.fromkeys(name.removeprefix(HELD_OUT) for name in names)
-    return [term for term in terms if term not in BOOKS and not term.endswith(tuple(BESIDE))]
+    return [term for term in terms if term not in CLOCK and not term.endswith(tuple(BESIDE))]
 
 
 def _unit(term: str) -> str:

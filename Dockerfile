@@ -2,7 +2,9 @@
 #   docker build --build-arg TORCH_INDEX=<PyTorch's own index for CPUs> -t genmodels .     for CPUs
 #   docker build -t genmodels-gpu .                                                        with CUDA, 5 GB more
 #   docker run -p 8501:8501 -v runs:/home/user/runs genmodels
-FROM python:3.11-slim-bookworm
+# `make pin` names it by its digest of the day; --build-arg BASE=… builds on another.
+ARG BASE=python:3.11-slim-bookworm
+FROM $BASE
 
 # The index for CPUs that pytorch.org/get-started names; empty for GPU hardware. A Space's variable of this name sets it.
 ARG TORCH_INDEX=""
@@ -17,8 +19,8 @@ ENV APP=/app \
 RUN useradd --create-home --uid 1000 user && install --directory --owner=user "$HOME/runs"
 WORKDIR $APP
 
-COPY requirements.txt docker/install.sh $APP/docker/
-RUN python -m venv "$VENV" && sh "$APP/docker/install.sh" "$VENV/bin/python" "$APP/docker/requirements.txt"
+COPY requirements.lock requirements-torch.lock docker/install.sh $APP/docker/
+RUN python -m venv "$VENV" && sh "$APP/docker/install.sh" "$VENV/bin/python" "$APP/docker"
 
 COPY . $APP/
 RUN "$VENV/bin/python" -m compileall -q "$APP/app.py" "$APP/genmodels" "$APP/pages"

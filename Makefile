@@ -1,6 +1,8 @@
 # make app    opens the app; on a fresh machine it first makes .venv and installs what is needed
 # make test   runs every test         make test ARGS="-k vae tests/test_train.py"
 # make lint   formatting, lint, types
+# make lock   requirements.lock and requirements-torch.lock anew, after a change of requirements.txt or to renew what it requires
+# make audit  whether a locked package has a known vulnerability; make pin  the base image's digest of today (needs Docker)
 # make bench  the speed of each loop against its peers
 # make space  the folder to push to a Space of the Hugging Face Hub; make space-check does what its Dockerfile says
 #
@@ -17,7 +19,9 @@ VENV := .venv
 PY := $(VENV)/bin/python
 CHROMIUM := $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 
-.PHONY: app test lint format bench space space-check chromium clean
+LOCKS := requirements.lock requirements-torch.lock
+
+.PHONY: app test lint format lock audit pin bench space space-check chromium clean
 .DEFAULT_GOAL := app
 
 app: $(VENV)/app.stamp
@@ -35,6 +39,16 @@ format: $(VENV)/dev.stamp
 	$(PY) -m ruff check --fix .
 	$(PY) -m ruff format .
 
+lock: | $(PY)
+	$(PY) -m pip install --quiet --disable-pip-version-check "$$(grep -o '^uv==[^ ]*' requirements-dev.txt)"
+	$(PY) docker/lock.py
+
+audit: $(VENV)/dev.stamp
+	$(PY) -m pip_audit --strict --require-hashes --disable-pip --progress-spinner off $(LOCKS:%=-r %)
+
+pin:
+	sh docker/pin.sh Dockerfile
+
 bench: $(VENV)/bench.stamp
 	$(PY) -m benchmarks $(ARGS)
 
@@ -47,17 +61,17 @@ space-check: $(VENV)/dev.stamp space
 clean:
 	rm -rf dist $(VENV) .pytest_cache .mypy_cache .ruff_cache test-results
 
-# The stamps are newer than the requirements as long as nothing must be installed.
-$(VENV)/app.stamp: requirements.txt | $(PY)
-	sh docker/install.sh $(PY) requirements.txt
+# The stamps are newer than the locks as long as nothing must be installed.
+$(VENV)/app.stamp: $(LOCKS) | $(PY)
+	sh docker/install.sh $(PY) .
 	@touch $@
 
-$(VENV)/dev.stamp: requirements.txt requirements-dev.txt | $(PY)
-	sh docker/install.sh $(PY) requirements.txt
+$(VENV)/dev.stamp: $(LOCKS) requirements-dev.txt | $(PY)
+	sh docker/install.sh $(PY) .
 	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@ $(VENV)/app.stamp
 
-$(VENV)/bench.stamp: requirements.txt requirements-dev.txt requirements-bench.txt | $(PY)
+$(VENV)/bench.stamp: $(LOCKS) requirements-dev.txt requirements-bench.txt | $(PY)
 	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements-bench.txt
 	@touch $@ $(VENV)/dev.stamp $(VENV)/app.stamp
 

@@ -15,7 +15,7 @@ from genmodels.host import limits, ownership
 from genmodels.models import MODELS
 from pages._ui.components.figure_files import figure_files
 from pages._ui.form.lesson import is_shown
-from pages._ui.server import cookie, headers, health, preload
+from pages._ui.server import cookie, headers, health, preload, uploads
 
 PAGES = Path(__file__).resolve().parent / "pages"
 
@@ -48,7 +48,8 @@ else:
     # A folder named pages wakes Streamlit's own page discovery until st.navigation has run once: the first visitor
     # with a deep link would be told that there is no such page.
     PagesManager.uses_pages_directory = False
-    ownership.told_by(cookie.acting)
+    ownership.told_by(cookie.acting, cookie.coming_from)
     if limits.is_shared():  # an error's kind alone: no code, no path
         config.set_option("client.showErrorDetails", "type")
-    app = st.App(__file__, routes=[health.ROUTE], middleware=[Middleware(headers.Headers), Middleware(cookie.Cookie)])
+    middleware = [Middleware(one) for one in (headers.Headers, cookie.Cookie, uploads.Uploads)]
+    app = st.App(__file__, routes=[health.ROUTE], middleware=middleware)

@@ -20,16 +20,18 @@ QUIET = 0.9  # of a core that a process must get, or something else runs
 WAYS: dict[str, dict[str, str]] = {
     "one thread": {"OMP_NUM_THREADS": "1"},
     "as it runs here": ENVIRONMENT,
-    "sleeping after a moment": {"GOMP_SPINCOUNT": "300"},
-    "spinning": {},
+    "always two, sleeping": {"OMP_WAIT_POLICY": "PASSIVE", "ALWAYS": "1"},
+    "always two, spinning": {"ALWAYS": "1"},
 }
 """Ways to wait; the last is PyTorch's own, and is measured only on a quiet machine: beside another it takes minutes."""
 
 WORK = """
 import sys, time
 start = time.perf_counter()
+import os
 from genmodels.data import datasets as data
 from genmodels import random
+from genmodels.host.threads import looking_again, settle_threads
 from genmodels.models.ddpm import DDPM
 from genmodels.training.settings import Settings
 from genmodels.training.loop import Training
@@ -37,8 +39,10 @@ from genmodels.training.loop import Training
 preset = next(one for one in DDPM.presets if one.data == "mnist")
 training = Training(DDPM((1, 28, 28), **preset.model), data.load("mnist"), Settings.of(DDPM.defaults | preset.training))
 training.step()
+if "ALWAYS" not in os.environ:
+    settle_threads(many=True)
 start = time.perf_counter()
-for _ in range(int(sys.argv[1])):
+for _ in looking_again(range(int(sys.argv[1]))):
     training.step()
 spent = time.perf_counter() - start
 model = training.model.eval()
@@ -117,7 +121,7 @@ def main() -> int:
     quiet = compared(list(WAYS), options.steps, options.rounds)
     print(f"\nbeside one busy process, {time.perf_counter() - start:.0f} s later")
     with busy(1):
-        beside = compared([way for way in WAYS if way != "spinning"], options.steps, options.rounds)
+        beside = compared([way for way in WAYS if "spinning" not in way], options.steps, options.rounds)
     failed = []
     for i, what in enumerate(("training", "sampling")):
         if (gain := 1 / quiet["as it runs here"][i]) < GAIN:

@@ -15,6 +15,8 @@ PARTS = (
     "checkpoints",
     "docker/install.sh",
     "requirements.txt",
+    "requirements.lock",
+    "requirements-torch.lock",
     ".streamlit/config.toml",
     "Dockerfile",
     ".dockerignore",

@@ -1,13 +1,38 @@
-"""Text from outside, made fit to stand in a sentence or a heading: pages show both as Markdown."""
+"""What stands in a sentence or a heading: numbers as people read them, and text from outside, made fit for Markdown."""
 
+import math
 import re
 from typing import Any
 
-__all__ = ["quoted", "titled", "whole"]
+__all__ = ["number", "quoted", "titled", "whole"]
 
 MARKUP = "[]<>`$|\\*"
 MOST_QUOTED, MOST_TITLE, MOST_DIGITS = 60, 80, 18
 APART = (("](", "] ("), ("][", "] ["), ("]:", "] :"), ("://", ": //"), ("www.", "www ."), ("<", "‹"), ("`", "'"))
+
+
+RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def number(value: float, digits: int = 3) -> str:
+    """A number as people read it: three significant digits, a real minus sign, powers of ten; whole numbers in full.
+
+    >>> [number(x) for x in (-18.5995, 2.43e-9, 0.0003, 12345, 1843.7, 1e9)]
+    ['−18.6', '2.43×10⁻⁹', '0.0003', '12,345', '1,840', '10⁹']
+    """
+    size = abs(value)
+    if not math.isfinite(value):
+        return "–"
+    if size and (size >= 1e7 or size < 1e-4):
+        front, power = f"{value:.{digits - 1}e}".split("e")
+        front = front.rstrip("0").rstrip(".") if "." in front else front
+        times = {"1": "", "-1": "−"}.get(front, front.replace("-", "−") + "×")
+        return f"{times}10{str(int(power)).translate(RAISED)}"
+    if value == int(value):
+        return f"{int(value):,}".replace("-", "−")
+    rounded = float(f"{value:.{digits}g}")
+    text = f"{rounded:,.0f}" if abs(rounded) >= 10 ** (digits - 1) else f"{rounded:.{digits}g}"
+    return text.replace("-", "−")
 
 
 def titled(text: str) -> str:

@@ -11,18 +11,18 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from genmodels.hyperparameters import Between, Numbers, Only, Switch
+from genmodels.hyperparameters import Between, Numbers, Only, Switch, declared
 from genmodels.jobs import queue
 from genmodels.models import MODELS
 from genmodels.models.vae import VAE
 from genmodels.probability.distributions import kl_to_standard_normal
 from genmodels.runs import classroom, store
 from genmodels.runs.shipped import CHECKPOINTS, FIRST, pieces
+from genmodels.training.settings import Settings
 from pages._ui.classroom import wall as mosaic
 from pages._ui.form import lesson
 from pages._ui.form.form import hyperparameters
 from pages._ui.page import theory
-from pages._ui.page.train_panel import _opening
 from pages._ui.server import preload
 from pages._ui.shared import run_cache as shared_files
 
@@ -65,13 +65,84 @@ def test_home_shows_every_family_on_mnist_and_opens_just_what_it_shows() -> None
         assert opened(name, run=piece.name).query_params["run"] == piece.name
 
 
+def says(test: AppTest) -> str:
+    """All that the page says in words."""
+    return " ".join(one.value for one in (*test.markdown, *test.caption))
+
+
 @pytest.mark.parametrize("name", MODELS)
-def test_a_page_opens_on_a_checkpoint_of_the_data_that_its_form_names(name: str) -> None:
+def test_a_page_names_the_checkpoint_on_which_it_opens_and_its_form_says_how_it_was_made(name: str) -> None:
     test = opened(name)
-    run = _opening(name)
-    assert run is not None
-    assert run.plan.data == test.selectbox(key="data").value == MODELS[name].cls.presets[0].data
+    run = store.find(test.query_params["run"])
+    assert run.is_bundled
+    assert f"Checkpoint **{run.id}**, step {run.state().step:,}" in says(test)
+    assert "Settings changed" not in says(test)
+    assert test.selectbox(key="data").value == run.plan.data
+    test.button(key="train").click().run()
+    assert not test.exception
+    made = store.every()[0].plan
+    assert made.data == run.plan.data
+    assert made.settings == {**made.settings, **run.plan.settings}
+    known = {name: one.where for name, one in declared(MODELS[name].cls).items()}
+    assert {k: v for k, v in made.arguments.items() if known[k] is None} == {
+        k: type(made.arguments[k])(run.plan.arguments.get(k, made.arguments[k])) for k in known if known[k] is None
+    }
+
+
+@pytest.mark.parametrize("run", ["vae-mnist-20d", "vae-mnist-2d-vamp", "vae-digits-2d"])
+def test_the_form_beside_a_checkpoint_is_that_of_the_checkpoint(run: str) -> None:
+    plan, test = store.find(run).plan, opened("vae", run=run)
+    assert test.selectbox(key="data").value == plan.data
+    assert test.session_state["latent_dim"] == plan.arguments["latent_dim"]
+    assert test.session_state["prior"] == plan.arguments["prior"]
+    assert test.session_state["hidden"] == plan.arguments["hidden"]
+    assert "Settings changed" not in says(test)
+    test.slider(key="latent_dim").set_value(9).run()
+    assert "Settings changed: press Train" in says(test)
+    assert "Latent dimensions" in says(test)
+    test.slider(key="latent_dim").set_value(plan.arguments["latent_dim"]).run()
+    assert "Settings changed" not in says(test)
+
+
+def test_a_link_to_settings_alone_is_beside_a_checkpoint_that_it_does_not_describe() -> None:
+    test = opened("vae", latent_dim="7")
+    assert test.slider(key="latent_dim").value == 7
     assert "run" not in test.query_params
+    assert "Settings changed: press Train" in says(test)
+
+
+def test_after_train_and_fork_the_form_is_that_of_the_new_run() -> None:
+    test = opened("vae", run="vae-digits-2d")
+    test.slider(key="latent_dim").set_value(5).run()
+    test.button(key="train").click().run()
+    assert not test.exception
+    run = store.every()[0]
+    assert test.query_params["run"] == run.id
+    assert (run.plan.arguments["latent_dim"], test.slider(key="latent_dim").value) == (5, 5)
+    assert f"Run **{run.plan.title}**, step 0" in says(test)
+    assert "Settings changed" not in says(test)
+    parent = opened("vae", run="vae-digits-2d", beta="3")
+    parent.session_state["fork-menu-vae-digits-2d"] = True  # open
+    parent.run()
+    next(one for one in parent.button if one.label == "Fork and train").click().run()
+    assert not parent.exception
+    assert parent.session_state["beta"] == 1.0
+    assert "Settings changed" not in says(parent)
+
+
+def test_six_settings_are_in_sight_and_the_rest_a_click_away() -> None:
+    for name in MODELS:
+        test = opened(name)
+        kinds = (test.number_input, test.select_slider, test.slider, test.text_input, test.selectbox, test.toggle)
+        form = {box.key for kind in (*kinds, test.get("button_group")) for box in kind}
+        form &= {"preset", "data", *declared(MODELS[name].cls), *declared(Settings)}
+        folded = set()
+        for one in test.expander:
+            if one.label.startswith("More "):
+                inside = (one.number_input, one.select_slider, one.slider, one.text_input, one.selectbox, one.toggle)
+                folded |= {box.key for kind in (*inside, one.get("button_group")) for box in kind}
+        assert folded
+        assert 2 < len(form - folded) <= 6, form - folded
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -158,7 +229,7 @@ def test_a_training_is_as_long_as_its_form_says() -> None:
     def lengths() -> set[str]:
         return {box.key for box in (*test.number_input, *test.select_slider)} & {"epochs", "steps"}
 
-    test = opened("ddpm")  # whose first preset counts steps
+    test = opened("ddpm", run="ddpm-digits")  # which counted steps
     assert lengths() == {"steps"}
     test.number_input(key="steps").set_value(70).run()
     test.button(key="train").click().run()
@@ -221,7 +292,7 @@ def test_a_preset_sets_the_whole_form(preset: object) -> None:
     assert "seed" in preset.training or values["seed"] == 0
     assert test.selectbox(key="preset").value == preset.title
     test.number_input(key="seed").set_value(8).run()
-    assert test.selectbox(key="preset").value == "own settings"
+    assert test.selectbox(key="preset").value == "Custom"
 
 
 def declares(

@@ -19,6 +19,7 @@ FLOORS = (  # a folder of genmodels/ imports from itself and from those above it
     "",
     "host",
     "nn",
+    "flows",
     "probability",
     "models",
     "data",

@@ -14,7 +14,7 @@ from genmodels.data.datasets import Data
 from genmodels.instruments import codes, neighbours, samples
 from genmodels.instruments import plane as common
 from genmodels.instruments.diffusion import bound, denoising, edits, film, score
-from genmodels.instruments.gan import critics, divergence, game, modes, turns
+from genmodels.instruments.gan import bigan, critics, divergence, game, modes, turns
 from genmodels.instruments.vae import bound as vae_bound
 from genmodels.instruments.vae import collapse, drawing, geometry, latent_space, plane, prior
 from genmodels.metrics import evaluate
@@ -79,20 +79,20 @@ CALLS: list[tuple[str, Call]] = [
     ("gan-classes", lambda run, m, d: game.slopes(m, d, 9)),
     ("wgan", lambda run, m, d: game.coverage(m, d, 9)),
     ("wgan", lambda run, m, d: game.floor(d, 4)),
-    ("gan-classes", lambda run, m, d: game.sheet(m, 3, label=1)),
-    ("gan-classes", lambda run, m, d: game.path(m, 0, 1, frames=3, label=1)),
+    ("gan-classes", lambda run, m, d: codes.latent_map(m, d, 3, label=1)),
+    ("gan-classes", lambda run, m, d: codes.path(m, d, 0, 1, frames=3, label=1)),
     ("gan-classes", lambda run, m, d: game.numbers(m, d, 9)),
     ("bigan", lambda run, m, d: game.numbers(m, d, 9)),
     ("wgan", lambda run, m, d: critics.transport(m, d, 9)),
-    ("wgan", lambda run, m, d: critics.steepness(m, 2.0, side=4)),
+    ("wgan", lambda run, m, d: game.steepness(m, 2.0, side=4)),
     ("wgan", lambda run, m, d: critics.verdict(m, d, 9)),
     ("gan-classes", lambda run, m, d: critics.verdict(m, d, 9)),
-    ("bigan", lambda run, m, d: critics.back(m, d, 5)),
-    ("bigan", lambda run, m, d: critics.read(m, d, PEN)),
+    ("bigan", lambda run, m, d: bigan.back(m, d, 5)),
+    ("bigan", lambda run, m, d: bigan.read(m, d, PEN)),
     ("wgan", lambda run, m, d: modes.history(run, [0], 9)),
     ("gan-classes", lambda run, m, d: modes.history(run, [0], 9)),
-    ("gan-classes", lambda run, m, d: modes.count(store.find(run), 0, 9)),
-    ("wgan", lambda run, m, d: turns.play(run, 0, "d1g1")),
+    ("gan-classes", lambda run, m, d: modes.count(m, d, 9)),
+    ("wgan", lambda run, m, d: turns.play(m, d, "d1g1", store.find(run).plan.settings)),
     ("vae", lambda run, m, d: neighbours.neighbours(m, d, n=3, k=2)),
     ("ddpm-points", lambda run, m, d: neighbours.neighbours(m, d, n=3, k=2)),
     ("ddpm-points", lambda run, m, d: common.density(m, d, side=4, n=9)),
@@ -159,11 +159,11 @@ NO_MODEL = {  # functions of numbers, of a plan or of the data alone, and parts 
         edits.invert,
         score.shades,
         score.square,
+        samples.labels,
         samples.options,
     ),
     *(divergence.kde, divergence.jensen_shannon, divergence.neighbours, divergence.value),
-    *(game.some, game.pairs, game.grid_of, game.only_plane),
-    *(game.linear, game.spherical, critics.apart, critics.normal, critics.rivals, critics.saturation),
+    *(game.pairs, game.only_plane, bigan.normal, critics.apart, critics.rivals, critics.saturation),
     *(
         modes.cases,
         modes.reached,
@@ -181,7 +181,7 @@ NO_MODEL = {  # functions of numbers, of a plan or of the data alone, and parts 
 
 
 def test_no_instrument_is_left_out() -> None:
-    modules = [denoising, bound, edits, game, divergence, critics, modes, turns, vae_bound, prior]
+    modules = [denoising, bound, edits, game, divergence, critics, bigan, modes, turns, vae_bound, prior]
     modules += [codes, neighbours, common, samples, score, latent_space, collapse, geometry, plane, drawing]
     names = {(module.__name__, name) for module in modules for name in module.__all__}
     public = {(module, name) for module, name in names if inspect.isfunction(getattr(sys.modules[module], name))}

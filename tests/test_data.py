@@ -109,6 +109,69 @@ def test_the_splits_of_the_digits_never_change() -> None:
     assert hashlib.sha256(x).hexdigest()[:16] == "d0bf66e8d93a648d"
 
 
+@pytest.mark.parametrize("name", ["mnist-dynamic", "digits-dynamic"])
+def test_what_is_drawn_is_white_as_often_as_it_is_bright_and_new_every_time(name: str) -> None:
+    drawn, grey = load(name), load(DATASETS[name].grey)
+    assert drawn.train is grey.train
+    assert torch.equal(
+        grey.prepare(grey.train.x[:9], "unit"), grey.train.x[:9].float() / (grey.levels - 1)
+    )  # as it was
+    rng = random.generator(0)
+    x, n = grey.train.x[:20], 400
+    draws = torch.stack([drawn.prepare(x, "unit", rng) for _ in range(n)])
+    assert set(draws.unique().tolist()) == {0.0, 1.0}
+    p = x.float() / (grey.levels - 1)
+    # Hoeffding: no pixel of 20 pictures is further off than this but with probability 1e-6
+    most = math.sqrt(math.log(2 * x.numel() / 1e-6) / (2 * n))
+    assert (draws.mean(0) - p).abs().max() < most
+    assert torch.equal(draws[:, p == 0].unique(), torch.zeros(1))
+    assert torch.equal(draws[:, p == 1].unique(), torch.ones(1))
+    assert not torch.equal(draws[0], draws[1])
+
+
+@pytest.mark.parametrize("name", ["mnist-dynamic", "digits-dynamic"])
+@pytest.mark.parametrize("part", ["validation", "test"])
+def test_what_a_model_is_judged_on_is_drawn_once(name: str, part: str) -> None:
+    drawn, grey = load(name), load(DATASETS[name].grey)
+    x, y = getattr(drawn, part).x, getattr(drawn, part).y
+    assert set(x.unique().tolist()) == {0, drawn.levels - 1}
+    assert torch.equal(y, getattr(grey, part).y)
+    for inputs in ("unit", "threshold", "stochastic", "signed"):
+        first, second = (drawn.prepare(x[:50], inputs, random.generator(seed)) for seed in (0, 1))
+        assert torch.equal(first, second)
+    brightness = getattr(grey, part).x.double().mean() / (grey.levels - 1)
+    # the variance of a pixel is ¼ at most; six standard errors
+    assert abs(x.double().mean() / (drawn.levels - 1) - brightness) < 6 * 0.5 / math.sqrt(x.numel())
+    datasets._drawn_from.cache_clear()
+    assert torch.equal(getattr(load(name), part).x, x)
+
+
+@pytest.mark.parametrize("inputs", TRANSFORMS)
+def test_every_transform_of_what_is_drawn_is_of_black_and_white(inputs: str) -> None:
+    drawn, grey = load("mnist-dynamic"), load("mnist")
+    x = drawn.prepare(drawn.train.x[:64], inputs, random.generator(3))
+    bare = replace(grey, is_drawn=False)
+    known = [bare.prepare(torch.tensor([0, 255], dtype=torch.uint8), inputs, random.generator(0))]
+    gap = torch.stack([(x - value).abs() for value in known[0]]).min(0).values.max()
+    assert gap <= (1 / 256 if inputs == "dequantize" else 0)
+
+
+def test_a_training_on_what_is_drawn_that_was_paused_goes_on_as_if_it_never_was() -> None:
+    from genmodels.models.vae import VAE
+    from genmodels.training.loop import Training
+    from genmodels.training.settings import Settings
+
+    def training() -> Training:
+        torch.manual_seed(0)
+        return Training(VAE((1, 8, 8), hidden=16), load("digits-dynamic"), Settings(steps=6, batch_size=8))
+
+    whole, first, second = training(), training(), training()
+    expected = [whole.step().terms for _ in range(6)]
+    begun = [first.step().terms for _ in range(3)]
+    second.restore(*first.state())
+    assert begun + [second.step().terms for _ in range(3)] == expected
+
+
 def test_mnist_holds_out_a_fixed_thousand() -> None:
     mnist = load("mnist")
     assert [len(split) for split in (mnist.train, mnist.validation, mnist.test)] == [59_000, 1_000, 10_000]

@@ -10,8 +10,12 @@ import torch
 from genmodels import random
 from genmodels.data import datasets
 from genmodels.errors import BadInput
+from genmodels.instruments import codes
 from genmodels.instruments.gan import divergence
 from genmodels.instruments.gan import game as instruments
+from genmodels.instruments.plane import cells
+from genmodels.metrics.distances import wasserstein1
+from genmodels.metrics.floors import chosen
 from genmodels.models.bigan import BiGAN
 from genmodels.models.gan import GAN
 from genmodels.models.wgan import WGAN
@@ -45,7 +49,7 @@ def test_the_surface_is_the_belief_at_each_point(cls):
     found = instruments.surface(model, 2.0, side=5)
     assert found.values.shape == (5, 5)
     assert ((found.values > 0) & (found.values < 1)).all()
-    point = torch.tensor([[-2.0, 1.0]])  # the first column of the fourth row
+    point = torch.tensor([[-1.6, 0.8]])  # the middle of the first cell of the fourth row
     assert found.values[3, 0] == pytest.approx(model.belief(model.critic(point)).item(), rel=1e-5)
     assert (found.middle, found.name) == (0.5, "D(x)")
 
@@ -55,7 +59,7 @@ def test_the_critics_surface_is_its_score_up_to_a_constant():
     found = instruments.surface(model, 2.0, side=5, label=1)
     assert found.values.mean() == pytest.approx(0, abs=1e-6)
     y = torch.tensor([1, 1])
-    scores = model.critic(torch.tensor([[-2.0, -2.0], [2.0, 2.0]]), y)
+    scores = model.critic(torch.tensor([[-1.6, -1.6], [1.6, 1.6]]), y)
     assert found.values[4, 4] - found.values[0, 0] == pytest.approx((scores[1] - scores[0]).item(), abs=1e-5)
     with pytest.raises(BadInput, match="label = 3"):
         instruments.surface(model, 2.0, label=3)
@@ -101,7 +105,7 @@ def test_the_best_discriminator_is_right_for_a_known_generator_and_its_divergenc
     model = made(GAN)
     model.generator = Normal(mu, sigma)
     found = divergence.best_discriminator(model, data, 3.0, side=40)
-    grid = instruments.grid_of(3.0, 40, torch.device("cpu"))
+    grid = cells(3.0, 40)
     log_q = -(grid - torch.tensor(mu)).square().sum(1) / (2 * sigma**2) - math.log(2 * math.pi * sigma**2)
     exact = (data.log_prob(grid) - log_q).sigmoid().reshape(40, 40).numpy()
     shown = np.isfinite(found.best)
@@ -190,7 +194,7 @@ def test_coverage_of_the_data_by_itself_is_full_and_as_far_as_the_floor(data):
     assert collapsed.modes.covered == 1
     assert collapsed.w1 > 5 * found.w1
     assert instruments.coverage(model, datasets.load("two-moons")).modes is None
-    assert instruments.coverage(made(GAN), data).estimate is None
+    assert math.isnan(instruments.coverage(made(GAN), data).estimate)
 
 
 def test_the_estimate_and_the_exact_distance_are_of_the_same_points(data):
@@ -199,7 +203,7 @@ def test_the_estimate_and_the_exact_distance_are_of_the_same_points(data):
     v = torch.tensor([0.6, 0.8])
     model.critic = Critic(torch.nn.Identity(), 2)
     model.critic.score.weight.data = v[None]
-    real = data.test.x[instruments.some(data, 400)]
+    real = chosen(data.test, 400, 0).x
     model.sample = lambda n, y=None, rng=None: real - v
     found = instruments.coverage(model, data)
     assert found.estimate == pytest.approx(1, rel=1e-4)
@@ -210,7 +214,7 @@ def test_the_estimate_and_the_exact_distance_are_of_the_same_points(data):
     assert found.estimate == pytest.approx(2, rel=1e-4)
     assert found.flow == pytest.approx(2 - 2 * 10.0 * (2 - 1) ** 2, rel=1e-4)
     model.penalty = "clip"
-    assert instruments.coverage(model, data).flow is None
+    assert math.isnan(instruments.coverage(model, data).flow)
 
 
 def test_of_a_conditional_model_the_distance_and_the_floor_are_of_each_class():
@@ -224,9 +228,9 @@ def test_of_a_conditional_model_the_distance_and_the_floor_are_of_each_class():
     model.sample = swapped
     found = instruments.coverage(model, data)
     fake, real, y = instruments.pairs(model, data)
-    each = [(y == k).float().mean().item() * instruments.wasserstein1(fake[y == k], real[y == k]) for k in (0, 1)]
+    each = [(y == k).float().mean().item() * wasserstein1(fake[y == k], real[y == k]) for k in (0, 1)]
     assert found.w1 == pytest.approx(sum(each))
-    assert found.w1 > 5 * instruments.wasserstein1(fake, real)
+    assert found.w1 > 5 * wasserstein1(fake, real)
     model.sample = lambda n, y=None, rng=None: torch.stack([other[1 - int(k)][i] for i, k in enumerate(y)])
     mean, spread = instruments.floor(data, by_class=True)
     assert abs(instruments.coverage(model, data).w1 - mean) < 6 * spread
@@ -237,41 +241,54 @@ def test_what_is_measured_does_not_hang_on_the_order_of_the_test_set(data):
     order = data.test.x[:, 0].argsort()
     test = datasets.Split(data.test.x[order], data.test.y[order])
     ordered = dataclasses.replace(data, test=test)
-    x = test.x[instruments.some(ordered, 400)]
+    x = chosen(test, 400, 0).x
     se = test.x.std(0) / math.sqrt(400)
     assert ((x.mean(0) - test.x.mean(0)).abs() < 4 * se).all()
     (mean, spread), (usual, about) = instruments.floor(ordered), instruments.floor(data)
     assert abs(mean - usual) < 4 * math.hypot(spread, about)
 
 
-def test_a_sheet_is_the_generator_on_a_grid_of_noise():
+def test_a_map_is_the_generator_on_a_grid_of_noise(data):
+    digits = datasets.load("digits")
     model = made(GAN, (1, 8, 8), latent_dim=3, classes=4)
-    found = instruments.sheet(model, 5, reach=2.0, label=2)
-    assert found.shape == (5, 5, 1, 8, 8)
-    z = torch.tensor([[-1.0, 2.0, 0.0]])  # the second column of the last row
+    found = codes.latent_map(model, digits, 5, label=2)
+    assert found.x.shape == (5, 5, 1, 8, 8)
+    np.testing.assert_allclose(found.axes, np.tile(np.linspace(-2.5, 2.5, 5), (2, 1)))
+    z = torch.tensor([[-1.25, 2.5, 0.0]])  # the second column of the last row
     expected = model.decode(z, torch.tensor([2]))[0].detach().numpy()
-    np.testing.assert_allclose(found[4, 1], expected, atol=1e-6)
-    assert instruments.sheet(made(GAN, latent_dim=1), 3).shape == (3, 3, 2)
+    np.testing.assert_allclose(found.x[4, 1], expected, atol=1e-6)
+    assert codes.latent_map(made(GAN, latent_dim=1), data, 3).x.shape == (3, 3, 2)
+    with pytest.raises(BadInput, match="label = 4"):
+        codes.latent_map(model, digits, 5, label=4)
 
 
 def test_arcs_keep_their_length_and_lines_do_not():
     a, b, t = torch.tensor([2.0, 0.0, 0.0]), torch.tensor([0.0, 2.0, 0.0]), torch.linspace(0, 1, 5)
-    arc, line = instruments.spherical(a, b, t), instruments.linear(a, b, t)
+    arc, line = codes.spherical(a, b, t), codes.linear(a, b, t)
     torch.testing.assert_close(arc.norm(dim=1), torch.full((5,), 2.0))
     torch.testing.assert_close(line[2], torch.tensor([1.0, 1.0, 0.0]))
     for way in (arc, line):
         torch.testing.assert_close(way[0], a)
         torch.testing.assert_close(way[-1], b, atol=1e-6, rtol=0)
     torch.testing.assert_close(arc[1], torch.tensor([2 * math.cos(math.pi / 8), 2 * math.sin(math.pi / 8), 0.0]))
-    torch.testing.assert_close(instruments.spherical(a, 2 * a, t), instruments.linear(a, 2 * a, t))
+    torch.testing.assert_close(codes.spherical(a, 2 * a, t), codes.linear(a, 2 * a, t))
 
 
-def test_a_path_goes_from_one_seeds_sample_to_the_others():
-    model = made(BiGAN, (1, 8, 8), latent_dim=4)
-    film = instruments.path(model, 3, 7, frames=6)
+def test_a_path_goes_from_one_seeds_sample_to_the_others_within_a_class():
+    digits, model = datasets.load("digits"), made(GAN, (1, 8, 8), latent_dim=4, classes=10)
+    film = codes.path(model, digits, 3, 7, frames=6, label=5)
     assert film.shape == (6, 1, 8, 8)
     z = random.randn(4, rng=random.generator(7))
-    np.testing.assert_allclose(film[-1], model.decode(z[None])[0].detach().numpy(), atol=1e-5)
+    expected = model.decode(z[None], torch.tensor([5]))[0].detach().numpy()
+    np.testing.assert_allclose(film[-1], expected, atol=1e-5)
+
+
+def test_a_path_of_who_encodes_goes_from_one_example_to_another():
+    digits, model = datasets.load("digits"), made(BiGAN, (1, 8, 8), latent_dim=4)
+    film = codes.path(model, digits, 3, 7, frames=6, arc=True)
+    x = digits.prepare(digits.test.x[[3, 7]], model.inputs, random.generator(0))
+    ends = model.decode(model.encode(x)).detach().numpy()
+    np.testing.assert_allclose(film[[0, -1]], ends, atol=1e-5)
 
 
 def test_pictures_of_the_plane_refuse_images():

@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from genmodels.errors import BadInput
-from genmodels.instruments.gan import critics, game, modes
-from genmodels.metrics.distances import wasserstein1
+from genmodels.instruments.gan import bigan, critics, game, modes
+from genmodels.metrics.distances import modes_covered, wasserstein1
+from genmodels.metrics.floors import chosen
 from genmodels.models.bigan import BiGAN
 from genmodels.models.gan import GAN, generator_loss
 from genmodels.models.wgan import WGAN
@@ -56,14 +57,14 @@ def test_history_is_the_coverage_of_each_snapshot(plane):
     assert critics.transport(run.model(steps[-1]), plane, 100).w1 == pytest.approx(last.w1)
     assert found["counts"].shape == (len(steps), 8)
     assert (found["counts"].sum(1) == np.rint(100 * found["close"])).all()
-    own = game.modes_covered(plane.test.x, plane.plane.modes, plane.plane.sigma).close
+    own = modes_covered(plane.test.x, plane.plane.modes, plane.plane.sigma).close
     assert found["best"] == pytest.approx(own, abs=0.01)
 
 
 def test_the_best_plan_has_the_exact_distance_and_is_a_permutation(plane):
     model = made(WGAN)
     found = critics.transport(model, plane, 50)
-    real = plane.test.x[game.some(plane, 50)]
+    real = chosen(plane.test, 50, 0).x
     assert sorted(map(tuple, found.real.tolist())) == sorted(map(tuple, real.tolist()))
     assert found.w1 == pytest.approx(wasserstein1(torch.as_tensor(found.fake), real))
     assert found.w1 == pytest.approx(np.linalg.norm(found.real - found.fake, axis=1).mean(), rel=1e-5)
@@ -72,7 +73,7 @@ def test_the_best_plan_has_the_exact_distance_and_is_a_permutation(plane):
 def test_a_critic_that_is_optimal_for_a_shift_climbs_with_slope_one(plane):
     model = made(WGAN)
     model.critic = linear_critic(1.0, 0.0)
-    model.sample = lambda n, y=None, rng=None: plane.test.x[game.some(plane, n)] - torch.tensor([5.0, 0.0])
+    model.sample = lambda n, y=None, rng=None: chosen(plane.test, n, 0).x - torch.tensor([5.0, 0.0])
     found = critics.transport(model, plane, 60)
     assert found.w1 == pytest.approx(5.0, rel=1e-4)
     # an optimal plan of a shift may pass points on, but the cost and the mean rise are those of the shift
@@ -84,15 +85,15 @@ def test_a_critic_that_is_optimal_for_a_shift_climbs_with_slope_one(plane):
 def test_the_steepness_of_a_linear_critic_is_its_length_everywhere():
     model = made(GAN)
     model.discriminator = linear_critic(0.6, 0.8)
-    found = critics.steepness(model, 2.0, side=7)
+    found = game.steepness(model, 2.0, side=7)
     np.testing.assert_allclose(found.values, np.ones((7, 7)), rtol=1e-5)
     model.discriminator = Critic(torch.nn.Tanh(), 2)
     model.discriminator.score.weight.data = torch.tensor([[1.0, 0.0]])
-    found = critics.steepness(model, 1.0, side=3)
-    slope = 1 / math.cosh(1) ** 2
+    found = game.steepness(model, 1.0, side=3)
+    slope = 1 / math.cosh(2 / 3) ** 2  # in the middle of the outer cells
     np.testing.assert_allclose(found.values, [[slope, 1, slope]] * 3, rtol=1e-5)
     with pytest.raises(BadInput, match="plane"):
-        critics.steepness(made(GAN, (1, 8, 8)), 2.0)
+        game.steepness(made(GAN, (1, 8, 8)), 2.0)
 
 
 @pytest.mark.parametrize("model", ["gan", "wgan"])
@@ -121,7 +122,7 @@ def test_the_verdict_is_of_planes_and_of_images(plane, digits):
     assert found.w1 == pytest.approx(game.coverage(model, plane, 100).w1)
     assert found.covered.endswith(" of 8")
     model = made(GAN, (1, 8, 8))
-    own = digits.test.x[game.some(digits, 100)].float() / 16
+    own = chosen(digits.test, 100, 0).x.float() / 16
     model.sample = lambda n, y=None, rng=None: own[:n]
     found = critics.verdict(model, digits, 100)
     assert found.sliced == 0
@@ -133,7 +134,7 @@ def test_there_and_back_of_an_encoder_that_undoes_the_generator_is_no_way(plane)
     model.generator, model.encoder = torch.nn.Linear(2, 2), torch.nn.Linear(2, 2)
     inverse = torch.linalg.inv(model.generator.weight.data)
     model.encoder.weight.data, model.encoder.bias.data = inverse, -inverse @ model.generator.bias.data
-    found = critics.back(model, plane, 30)
+    found = bigan.back(model, plane, 30)
     np.testing.assert_allclose(found.mean, plane.test.x[:30].numpy(), atol=1e-4)
     assert found.error.max() < 1e-7
     np.testing.assert_allclose(found.z, (plane.test.x[:30] @ inverse.T + model.encoder.bias.data).numpy(), atol=1e-4)
@@ -142,16 +143,16 @@ def test_there_and_back_of_an_encoder_that_undoes_the_generator_is_no_way(plane)
 def test_a_drawn_digit_is_read_as_the_test_digit_it_is(digits):
     model = made(BiGAN, (1, 8, 8), latent_dim=4, classes=10)
     grey = digits.test.x[3, 0].float().numpy() / 16 * 255
-    found = critics.read(model, digits, grey, label=int(digits.test.y[3]))
-    known = critics.back(model, digits, 4)
+    found = bigan.read(model, digits, grey, label=int(digits.test.y[3]))
+    known = bigan.back(model, digits, 4)
     np.testing.assert_allclose(found.x[0], known.x[3])
     np.testing.assert_allclose(found.z[0], known.z[3], atol=1e-5)
     np.testing.assert_allclose(found.mean[0], known.mean[3], atol=1e-5)
     assert found.error[0] == pytest.approx(((2 * (known.mean[3] - known.x[3])) ** 2).mean(), rel=1e-4)
     with pytest.raises(BadInput, match="empty"):
-        critics.read(model, digits, np.zeros((8, 8)))
+        bigan.read(model, digits, np.zeros((8, 8)))
     with pytest.raises(BadInput, match="is wanted"):
-        critics.read(model, digits, np.zeros((28, 28)))
+        bigan.read(model, digits, np.zeros((28, 28)))
 
 
 def test_the_slopes_of_the_objectives_are_their_derivatives():
@@ -177,7 +178,7 @@ def test_far_apart_the_divergence_is_flat_and_near_it_is_the_integral():
 
 
 def test_the_normal_density_integrates_to_one():
-    z, density = critics.normal(8.0, 401)
+    z, density = bigan.normal(8.0, 401)
     assert density.sum() * (z[1] - z[0]) == pytest.approx(1)
 
 

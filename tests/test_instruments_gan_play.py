@@ -35,7 +35,7 @@ def answer_of(steps: Generator[float, None, Arrays]) -> Arrays:
 
 
 def played(run: Run, moves: str) -> Arrays:
-    return answer_of(turns.play(run.id, None, moves))
+    return answer_of(turns.play(run.model(), run.data(), moves, run.plan.settings))
 
 
 def test_moves_are_turns():
@@ -58,7 +58,7 @@ def test_only_the_mover_moves(model):
     moved = np.abs(np.diff(found["points"], axis=0)).max((1, 2)) > 0
     assert moved.tolist() == [False] * 3 + [True] * 2
     changed = np.abs(np.diff(found["maps"], axis=0)).max((1, 2)) > 0
-    # BiGAN's judge sees E(x) beside x, and the encoder moves with the generator
+    # BiGAN's discriminator sees E(x) beside x, and the encoder moves with the generator
     assert changed.tolist() == [True] * 3 + [model == "bigan"] * 2
     assert found["terms"].shape == (6, len(found["names"]))
     assert np.isfinite(found["terms"]).all()
@@ -119,7 +119,9 @@ def test_classes_are_counted_at_every_snapshot_of_pictures():
     assert table["counts"].shape == (len(run.snapshots()), 10)
     assert (table["counts"].sum(1) == 60).all()
     assert table["best"] > 0.9
-    assert modes.count(run, 2, 60) == modes.reached(run.data(), modes._drawn(run.model(2), run.data(), 60))
+    last = modes.count(run.model(2), run.data(), 60)
+    assert (table["covered"][-1], table["close"][-1]) == (last.covered, last.close)
+    assert table["counts"][-1].tolist() == list(last.counts)
 
 
 def test_what_collapses_and_what_mends_it_differ_in_the_players_alone():

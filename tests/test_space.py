@@ -393,9 +393,9 @@ def lint(text: str) -> set[str]:
     copies = [i for i, name in enumerate(names) if name == "COPY"]
     rules = {
         "known instructions": set(names) <= KNOWN,
-        "one pinned base": len(every["FROM"]) == 1
-        and names[0] == "FROM"
-        and bool(re.fullmatch(r"[\w/.-]+:(?!latest)[\w.-]+", every["FROM"][0])),
+        "one pinned base": every["FROM"] == ["$BASE"]
+        and names[:2] == ["ARG", "FROM"]
+        and bool(re.fullmatch(r"BASE=[\w/.-]+:(?!latest)[\w.-]+(@sha256:[0-9a-f]{64})?", steps[0][1])),
         "one command, in brackets": len(every["CMD"]) == 1 and every["CMD"][0].startswith("["),
         "an unprivileged user at the end": bool(every["USER"])
         and every["USER"][-1] not in ("root", "0")
@@ -403,7 +403,7 @@ def lint(text: str) -> set[str]:
         "user 1000": "--uid 1000" in runs_,
         "absolute places are variables": not NO_PLACE.search(runs_) and all("$" in w for w in every["WORKDIR"]),
         "requirements before the source": len(copies) == 2
-        and "requirements.txt" in steps[copies[0]][1]
+        and {"requirements.lock", "requirements-torch.lock"} <= set(steps[copies[0]][1].split())
         and steps[copies[1]][1].startswith(". ")
         and any("install.sh" in rest for _, rest in steps[copies[0] : copies[1]]),
         "no cache of pip": any("PIP_NO_CACHE_DIR=1" in rest for rest in every["ENV"]),
@@ -425,6 +425,7 @@ def test_the_dockerfile_is_clean() -> None:
     [
         ("python:3.11-slim-bookworm", "python:latest", "one pinned base"),
         ("python:3.11-slim-bookworm", "python", "one pinned base"),
+        ("FROM $BASE", "FROM python", "one pinned base"),
         ("USER user", "USER root", "an unprivileged user at the end"),
         ("--uid 1000", "--uid 1001", "user 1000"),
         ("COPY . $APP/", "ADD . $APP/", "known instructions"),
@@ -435,7 +436,11 @@ def test_the_dockerfile_is_clean() -> None:
         ("RUN useradd", "RUN cd / && useradd", "no cd"),
         ('"$HOME/runs"', '"/home/user/runs"', "absolute places are variables"),
         ("/healthz", "/", "health"),
-        ("COPY requirements.txt docker/install.sh", "COPY .", "requirements before the source"),
+        (
+            "COPY requirements.lock requirements-torch.lock docker/install.sh",
+            "COPY .",
+            "requirements before the source",
+        ),
     ],
 )
 def test_the_lint_finds(old: str, new: str, rule: str) -> None:
@@ -469,6 +474,8 @@ def test_exactly_what_the_app_needs_is_pushed(tmp_path: Path) -> None:
     assert {
         "app.py",
         "requirements.txt",
+        "requirements.lock",
+        "requirements-torch.lock",
         ".streamlit/config.toml",
         "Dockerfile",
         "LICENSE",
@@ -538,12 +545,13 @@ def test_torch_for_cpus_is_taken_where_its_index_answers(
     python.write_text(STUB)
     python.chmod(0o755)
     answers = {"INSTALLED": str(int(not installed)), "SILENT": str(int(silent)), "CALLS": str(calls)}
-    command = ["sh", "docker/install.sh", str(python), "requirements.txt"]
+    command = ["sh", "docker/install.sh", str(python), "."]
     environment = os.environ | answers | {"TORCH_INDEX": index}
     said = subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True, text=True).stderr
     made = calls.read_text().splitlines()
-    assert made[-1].endswith("-r requirements.txt")
-    assert ("--index-url INDEX torch==" in made[0]) == torch_from_index
+    asked = " -r ./requirements.lock" + " -r ./requirements-torch.lock" * (not installed and not torch_from_index)
+    assert made[-1].endswith(f"--require-hashes{asked}")
+    assert ("--no-deps --index-url INDEX torch==" in made[0]) == torch_from_index
     assert len(made) == 1 + torch_from_index
     assert bool(said) != installed
     assert ("does not answer" in said) == (silent and "driver of NVIDIA's is here:" not in said)

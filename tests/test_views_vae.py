@@ -117,10 +117,13 @@ def test_four_priors_are_those_that_ship_until_own_ones_are_trained() -> None:
     run = trained("digits")
     test = drawn(run, "Four priors")
     assert not test.exception
-    test.button(key="four").click().run()
+    test.button(key="priors-all").click().run()
     assert not test.exception
+    four = [store.find(name) for name in test.query_params["priors"].split(",")]
+    assert [one.plan.arguments["prior"] for one in four] == ["normal", "mixture", "vamp", "flow"]
+    assert four[0].id == run.id  # which is that very model
     made = [one for one in store.every() if one.id != run.id]
-    assert {one.plan.arguments["prior"] for one in made} == {"normal", "mixture", "vamp", "flow"}
+    assert {one.id for one in made} == {one.id for one in four[1:]}
     for one in made:
         assert one.plan.settings == run.plan.settings
         recording = Recording(one)
@@ -138,7 +141,7 @@ def test_four_priors_are_those_that_ship_until_own_ones_are_trained() -> None:
 def test_a_cure_is_a_click_away_and_its_run_is_in_the_link() -> None:
     run = trained("digits", latent_dim=4, beta=3.0)
     test = drawn(run, "Collapse")
-    test.button(key="cure-annealing").click().run()
+    test.button(key="cures-1").click().run()
     assert not test.exception
     (made,) = (one for one in store.every() if one.id != run.id)
     assert made.plan.arguments["anneal"] == collapse.CURES["annealing"][0]["anneal"]
@@ -151,7 +154,7 @@ def test_a_cure_is_a_click_away_and_its_run_is_in_the_link() -> None:
     test.run()
     assert not test.exception
     assert sum(metric.label == "active dimensions" for metric in test.metric) == 2
-    test.button(key="cure-all").click().run()
+    test.button(key="cures-all").click().run()
     assert len(store.every()) == 6
     assert all(test.query_params["cures"].split(","))
     assert not drawn(run, "Collapse", cures="no-such-run,,,").exception

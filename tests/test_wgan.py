@@ -207,6 +207,25 @@ def test_the_generator_learns_at_its_share_of_the_critics_rate(penalty):
     assert moved[0.25]["generator"] == pytest.approx(0.25 * moved[1.0]["generator"], rel=1e-3)
 
 
+@pytest.mark.parametrize("penalty", ["gp", "clip"])
+def test_the_critics_rate_decays_only_where_it_is_said_to(penalty):
+    rates: dict[bool, list[tuple[float, float]]] = {True: [], False: []}
+    for decays, seen in rates.items():
+        model = WGAN((2,), hidden=8, penalty=penalty, critic_decay=decays, n_critic=1, generator_lr=0.5)
+        training = Training(
+            model, data_of(torch.randn(64, 2), (2,)), Settings(steps=4, lr=1e-3, decay="cosine", warmup=2)
+        )
+        for _ in fit(training):
+            critic, generator = (training.optimizers[name].param_groups[0]["lr"] for name in ("critic", "generator"))
+            seen.append((critic, generator / 0.5))
+    decayed = [1e-3 * rise * 0.5 * (1 + math.cos(math.pi * k / 4)) for k, rise in enumerate((0.5, 1, 1, 1))]
+    warmed = [0.5e-3, 1e-3, 1e-3, 1e-3]
+    for decays, critics in ((True, decayed), (False, warmed)):
+        critic, generator = zip(*rates[decays], strict=True)
+        assert critic == pytest.approx(critics)
+        assert generator == pytest.approx(decayed)
+
+
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize(
     ("shape", "values"),

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from genmodels.cli.terminal import Progress
 from genmodels.errors import TrainingFailed
-from genmodels.host.threads import settle_threads
+from genmodels.host.threads import looking_again, settle_threads
 from genmodels.jobs.worker import Job
 from genmodels.runs.record import Status
 from genmodels.runs.recorder import Recording
@@ -55,7 +55,7 @@ def conduct(run: Run, processes: Processes, device: str) -> int:
 def alone(recording: Recording, asked: Asked) -> bool:
     """Train until the end, or as the pages say (pause, step, slow motion, stop): whether the end came."""
     job = Job(recording.run, recording)
-    job.steps = Progress().follow(job.steps)
+    job.steps = looking_again(Progress().follow(job.steps))
     while not asked() and job.over() is None:
         if not job.ready(time.monotonic()):
             time.sleep(0.02)

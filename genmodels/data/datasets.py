@@ -7,7 +7,6 @@ import functools
 import json
 import math
 import os
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,7 +18,8 @@ from torch import Tensor
 
 from genmodels import random
 from genmodels.data import digits, mnist, planes
-from genmodels.data.transforms import TRANSFORMS
+from genmodels.data.splits import LOCK, Later, Missing, Split
+from genmodels.data.transforms import TRANSFORMS, black_or_white
 from genmodels.errors import BadInput
 from genmodels.files import cache
 from genmodels.text import quoted
@@ -40,6 +40,7 @@ class Info:
         levels: Grey levels of a pixel; 0 on the plane.
         extent: A plane is shown whole on [-extent, extent]²; 0 for images.
         folder: Where its files are downloaded to, in torchvision's layout; "" where it needs no download.
+        grey: The data set of whose grey pictures these are drawn in black and white; "" where they are kept.
     """
 
     title: str
@@ -50,6 +51,7 @@ class Info:
     levels: int = 0
     extent: float = 0.0
     folder: str = ""
+    grey: str = ""
 
 
 def _of_plane(name: str, title: str, about: str) -> Info:
@@ -62,17 +64,28 @@ def _like_mnist(title: str, classes: Sequence[str], about: str, folder: str = ""
     return Info(title, "images", (1, 28, 28), tuple(classes), about, 256, folder=folder)
 
 
+def _drawn(name: str, of: Info) -> Info:
+    about = f"{of.title} in black and white: every epoch draws each pixel anew, white as probably as it is bright; "
+    about += "validation and test pictures are drawn once, from a fixed seed."
+    return replace(of, title=f"{of.title}, drawn anew", about=about, grey=name)
+
+
 _NUMERALS = tuple("0123456789")
 _GARMENTS = ("T-shirt", "trousers", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot")
 _KANA = ("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo")
 
+_MNIST = _like_mnist("MNIST", _NUMERALS, "70,000 handwritten digits")
+_SMALL = Info(
+    "Digits 8×8", "images", (1, 8, 8), _NUMERALS, "1,797 handwritten digits, 8×8 pixels: small and quick.", 17
+)
+
 DATASETS: dict[str, Info] = {
-    "mnist": _like_mnist("MNIST", _NUMERALS, "70,000 handwritten digits"),
-    "digits": Info(
-        "Digits 8×8", "images", (1, 8, 8), _NUMERALS, "1,797 handwritten digits, 8×8 pixels: small and quick.", 17
-    ),
+    "mnist": _MNIST,
+    "digits": _SMALL,
     "fashion-mnist": _like_mnist("Fashion-MNIST", _GARMENTS, "70,000 garments", "FashionMNIST"),
     "kmnist": _like_mnist("Kuzushiji-MNIST", _KANA, "70,000 characters of old Japanese", "KMNIST"),
+    "mnist-dynamic": _drawn("mnist", _MNIST),
+    "digits-dynamic": _drawn("digits", _SMALL),
     "eight-gaussians": _of_plane("eight-gaussians", "Eight Gaussians", "Eight narrow Gaussians on a circle."),
     "gaussian-grid": _of_plane("gaussian-grid", "25 Gaussians", "A 5×5 grid of narrow Gaussians, nothing between."),
     "ring": _of_plane("ring", "Ring", "A noisy circle: one connected mode with a hole."),
@@ -97,47 +110,6 @@ def info(name: str) -> Info:
 
 
 @dataclass(frozen=True, eq=False)
-class Split:
-    """Examples ``x``, uint8 (N, C, H, W) or float32 (N, 2), and their labels ``y``, int64 (N,)."""
-
-    x: Tensor
-    y: Tensor
-
-    def __len__(self) -> int:
-        return len(self.x)
-
-    def to(self, device: torch.device | str) -> "Split":
-        """The same examples on ``device``."""
-        return Split(self.x.to(device), self.y.to(device))
-
-
-class Later(Split):
-    """Examples that are read when the first is asked for: whoever wants the test set alone reads no other."""
-
-    def __init__(self, read: Callable[[], Split]) -> None:
-        vars(self)["_read"] = read
-
-    def __getattr__(self, name: str) -> Any:
-        if name not in ("x", "y"):
-            raise AttributeError(name)
-        with _lock:
-            vars(self).update(vars(self._read()))
-        return vars(self)[name]
-
-
-class Missing(Split):
-    """Examples that are not here: whoever asks for one is told so."""
-
-    def __init__(self) -> None: ...
-
-    def __getattr__(self, name: str) -> Any:
-        raise BadInput("This model came from elsewhere, without its data: it can be sampled, but nothing be compared.")
-
-    def __len__(self) -> int:
-        return len(self.x)
-
-
-@dataclass(frozen=True, eq=False)
 class Data:
     """A data set, resident on one device.
 
@@ -152,6 +124,8 @@ class Data:
         log_prob: Its true log-density, nats, from points (N, 2) to (N,), where that is known.
         plane: The distribution itself, where that is known: draw more of it, or ask for its modes.
         arguments: ``load(name, arguments)`` makes the same data again; JSON.
+        is_drawn: Whether a picture that is kept says how probable white is, pixel by pixel, and :meth:`prepare` draws
+            it in black and white. Of one that is black and white it draws the same (validation and test sets are).
     """
 
     name: str
@@ -164,6 +138,7 @@ class Data:
     log_prob: Callable[[Tensor], Tensor] | None = None
     plane: planes.Plane | None = None
     arguments: dict[str, Any] = field(default_factory=dict)
+    is_drawn: bool = False
     _elsewhere: dict[torch.device, "Data"] = field(init=False, repr=False, default_factory=dict)
 
     @property
@@ -176,7 +151,7 @@ class Data:
         device = torch.empty(0, device=device).device  # "cuda" is "cuda:0"
         if device == self.device:
             return self
-        with _lock:
+        with LOCK:
             if device not in self._elsewhere:
                 splits = {name: getattr(self, name).to(device) for name in ("train", "validation", "test")}
                 there = replace(self, **splits)
@@ -190,13 +165,15 @@ class Data:
         Args:
             x: Examples of this data set, as they are kept.
             inputs: A name of :data:`TRANSFORMS`.
-            rng: The source of its noise, where it has some.
+            rng: The source of its noise, where it has some. Pictures that are drawn are always the same without it.
 
         Raises:
             BadInput: If there is no such transform.
         """
         if inputs not in TRANSFORMS:
             raise BadInput(f"There is no transform {quoted(inputs)}: it may be {', '.join(TRANSFORMS)}.")
+        if self.is_drawn:
+            x = black_or_white(x, self.levels, rng or random.generator(0, x.device))
         return TRANSFORMS[inputs](x, self.levels, rng) if self.levels else x
 
     def bits_per_dim(self, nll_nats: Tensor) -> Tensor:
@@ -219,8 +196,6 @@ class Data:
 
 
 # Loading ----------------------------------------------------------------------------------------------------------
-
-_lock = threading.RLock()
 
 
 def load(
@@ -249,11 +224,11 @@ def load(
     info, raw = DATASETS[name], None
     if info.folder:
         raw = mnist.fetch(info.title, info.folder, Path(root or home()).expanduser().resolve(), progress)
-    with _lock:
+    with LOCK:
         if name in planes.PLANES:
             data = _points(name, json.dumps(arguments))
         else:
-            data = _digits() if name == "digits" else _images(name, raw)
+            data = _drawn_from(name) if info.grey else _digits() if name == "digits" else _images(name, raw)
     return data.to(device)
 
 
@@ -313,3 +288,19 @@ def _images(name: str, raw: Path | None) -> Data:
     train, validation = Later(lambda: learned()[0]), Later(lambda: learned()[1])
     info, test = DATASETS[name], Split(*mnist.pictures(raw, "t10k"))
     return Data(name, info.shape, info.levels, info.classes, train, validation, test)
+
+
+@functools.cache
+def _drawn_from(name: str) -> Data:
+    """The same pictures as its grey data set, to be drawn; those of validation and test are drawn here, for good.
+
+    Salakhutdinov & Murray (2008), On the quantitative analysis of deep belief networks, section 5.1, binarize MNIST so;
+    that each epoch draws anew is Burda et al. (2016), section 5. https://arxiv.org/abs/1509.00519
+    """
+    grey = load(DATASETS[name].grey)
+
+    def fixed(part: Split, seed: int) -> Split:
+        return Split(black_or_white(part.x, grey.levels, random.generator(seed)), part.y)
+
+    validation = Later(lambda: fixed(grey.validation, 1))
+    return replace(grey, name=name, validation=validation, test=fixed(grey.test, 2), is_drawn=True)

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from genmodels import random
 
-__all__ = ["TRANSFORMS", "dequantize", "signed", "stochastic", "threshold", "unit"]
+__all__ = ["TRANSFORMS", "black_or_white", "dequantize", "signed", "stochastic", "threshold", "unit"]
 
 
 def unit(x: Tensor, levels: int, rng: torch.Generator | None = None) -> Tensor:
@@ -23,6 +23,11 @@ def threshold(x: Tensor, levels: int, rng: torch.Generator | None = None) -> Ten
 def stochastic(x: Tensor, levels: int, rng: torch.Generator | None = None) -> Tensor:
     """Black or white, drawn anew at every call: 1 with the grey as its probability."""
     return (random.rand(*x.shape, rng=rng, device=x.device) < unit(x, levels)).float()
+
+
+def black_or_white(x: Tensor, levels: int, rng: torch.Generator | None = None) -> Tensor:
+    """The bytes of :func:`stochastic`: 0 or levels - 1. What is black or white already stays so."""
+    return (levels - 1) * stochastic(x, levels, rng).to(x.dtype)
 
 
 def dequantize(x: Tensor, levels: int, rng: torch.Generator | None = None) -> Tensor:

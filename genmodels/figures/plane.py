@@ -10,6 +10,8 @@ from genmodels.figures.style import DATA, LATENT, NEUTRAL, SAMPLES, Extent, Poin
 
 __all__ = ["arrows", "density", "mesh", "points", "signed"]
 
+MOST_SVG = 1000  # points that need no WebGL, of which a browser has about 16 canvases for the whole page
+
 
 def points(
     clouds: Sequence[Points], *, title: str = "", x_title: str = "x₁", y_title: str = "x₂", extent: Extent | None = None
@@ -127,10 +129,13 @@ def _square(drawn: go.Figure, extent: Extent | None) -> go.Figure:
     return named(drawn, sum(bool(t.name) for t in drawn.data) > 1)
 
 
-def _cloud(cloud: Points) -> go.Scattergl:
+def _cloud(cloud: Points) -> go.Scatter | go.Scattergl:
     xy = np.asarray(cloud.xy, np.float32).reshape(-1, 2)
     marker = {"color": cloud.color, "size": cloud.size, "opacity": cloud.opacity}
-    return go.Scattergl(x=xy[:, 0], y=xy[:, 1], mode="markers", name=cloud.name, marker=marker)
+    if cloud.outlined:
+        marker |= {"opacity": 1.0, "line": {"color": "white", "width": 0.8}}
+    kind = go.Scatter if len(xy) <= MOST_SVG else go.Scattergl
+    return kind(x=xy[:, 0], y=xy[:, 1], mode="markers", name=cloud.name, marker=marker)
 
 
 def _map(

@@ -63,13 +63,17 @@ TEMPLATE = _template()
 
 @dataclass(frozen=True)
 class Points:
-    """A cloud of points of the plane, (N, 2): its entry in the legend and its colour."""
+    """A cloud of points of the plane, (N, 2): its entry in the legend and its colour.
+
+    ``outlined``: each in a white line, so that it is seen on a map of its own colour.
+    """
 
     name: str
     xy: npt.ArrayLike
     color: str
     size: float = 4.0
     opacity: float = 0.55
+    outlined: bool = False
 
 
 @dataclass(frozen=True)

@@ -15,13 +15,14 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from genmodels.errors import BadInput
+from genmodels.host import ownership
+from genmodels.host.turns import Turns
 
 __all__ = ["DOES", "Bounds", "call"]
 
@@ -36,7 +37,7 @@ MOST_ANSWER = 4_000_000  # bytes
 LOOK = 0.05  # seconds between two looks at whether it has been answered, or nobody waits any more
 AT_ONCE = 2  # processes
 PATIENCE = 20.0  # seconds for which one more waits for its turn
-_turns = threading.BoundedSemaphore(AT_ONCE)
+_turns = Turns(lambda: AT_ONCE, "file that is being read")
 
 
 @dataclass(frozen=True)
@@ -68,11 +69,12 @@ def call(
         arguments: More, JSON.
 
     Raises:
-        BadInput: If the function refuses it, it takes more than ``bounds``, or too many others are asked.
+        BadInput: If the function refuses it, it takes more than ``bounds``, the visitor has another that is read, or
+            too many others are asked.
     """
     command = [sys.executable, "-m", "genmodels.host.apart", name, str(bounds.cpu), str(bounds.memory)]
     question = json.dumps(arguments).encode() + b"\n" + content
-    with _turn(stay), tempfile.TemporaryFile() as answer:
+    with _turns.taken(ownership.visitor(), PATIENCE, stay), tempfile.TemporaryFile() as answer:
         process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -94,21 +96,6 @@ def call(
     if "wrong" in told:
         raise BadInput(told["wrong"])
     return told, body
-
-
-@contextmanager
-def _turn(stay: Callable[[], object]) -> Iterator[None]:
-    """Be one of the few that are decoded at once."""
-    for _ in range(round(PATIENCE / LOOK)):
-        if _turns.acquire(timeout=LOOK):
-            break
-        stay()
-    else:
-        raise BadInput("Many others send files just now: send it again in a moment.")
-    try:
-        yield
-    finally:
-        _turns.release()
 
 
 def _wait(process: subprocess.Popen[bytes], question: bytes, seconds: float, stay: Callable[[], object]) -> None:

@@ -2,32 +2,97 @@
 
 Operations of a large network are shared by several threads, which wait for each other after each of them. By default
 they wait by asking again and again, for milliseconds. Where another process wants a core, the thread that is
-waited for lacks it, and a step takes ten times as long as on one thread. Threads that sleep while they wait do not.
+waited for lacks it, and a step takes five to twenty times as long as on one thread. So they ask for a fraction of a
+millisecond only and then sleep, and while others work on this machine there are no more threads than free cores.
 """
 
+import math
 import os
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TypeVar
 
-__all__ = ["ENVIRONMENT", "settle_threads", "sleep_while_waiting"]
+__all__ = ["ENVIRONMENT", "Share", "look_again", "looking_again", "settle_threads", "sleep_while_waiting"]
 
-ENVIRONMENT = {"OMP_WAIT_POLICY": "PASSIVE"}
+ENVIRONMENT = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "5000"}
 """What a process that computes is to have in its environment when it imports torch: OpenMP reads it there, once.
 
-OpenMP API 5.2, section 21.2.7. https://www.openmp.org/specifications/
+The first is said to any OpenMP (API 5.2, section 21.2.7), the second to GNU's, which PyTorch brings on Linux: 5000
+questions are 0.1 ms or so. https://gcc.gnu.org/onlinedocs/libgomp/GOMP_005fSPINCOUNT.html
 """
+SECONDS, FIRST = 1.0, 0.2  # between two looks at what others take; and before the first
+SETTLED = 0.25  # of a core: what others may take, all together, without costing a thread
+CORES = Path("/proc/stat")
+
+T = TypeVar("T")
 
 
 def sleep_while_waiting() -> None:
-    """Set ENVIRONMENT, where the user has not set it otherwise; before torch is imported."""
-    for name, value in ENVIRONMENT.items():
-        os.environ.setdefault(name, value)
+    """Set ENVIRONMENT, unless the user says how threads wait; before torch is imported."""
+    if not any(name in os.environ for name in ENVIRONMENT):
+        os.environ.update(ENVIRONMENT)
+
+
+class Share:
+    """The cores that others leave to this process, by the clocks of the cores and its own."""
+
+    def __init__(self) -> None:
+        self.cores = os.sched_getaffinity(0)
+        self.at, self.seen = self.clocks(), len(self.cores)
+
+    def clocks(self) -> tuple[float, float, float]:
+        """Seconds on the clock, seconds that the cores have worked, and those of them for this process."""
+        names = {f"cpu{core}" for core in self.cores}
+        rows = [line.split() for line in CORES.read_text().splitlines()]
+        ticks = sum(sum(map(int, (*row[1:4], *row[6:9]))) for row in rows if row and row[0] in names)
+        return time.perf_counter(), ticks / os.sysconf("SC_CLK_TCK"), time.process_time()
+
+    def free(self, *, after: float = SECONDS) -> int | None:
+        """How many cores others left free at this look and at the last, at least 1; None if that is a moment ago."""
+        now = self.clocks()
+        passed, worked, own = (a - b for a, b in zip(now, self.at, strict=True))
+        if passed < after:
+            return None
+        self.at = now
+        others = max(0.0, worked - own) / passed
+        before, self.seen = self.seen, max(1, min(len(self.cores), math.floor(len(self.cores) - others + SETTLED)))
+        return min(before, self.seen)
+
+
+_share: Share | None = None
 
 
 def settle_threads(*, many: bool) -> None:
-    """One thread a core for ``many`` large operations, and one for others; OMP_NUM_THREADS overrides both.
+    """One thread a free core for ``many`` large operations, and one for others; OMP_NUM_THREADS overrides both.
 
-    It does not hang on what else runs now: that changes, and a resumed training is to have as many as it had.
+    Others come and go, so :func:`look_again` counts again. Several threads add in another order than one: who wants a
+    training to be the same bit for bit sets OMP_NUM_THREADS=1.
     """
     import torch
 
-    if "OMP_NUM_THREADS" not in os.environ and not many:
+    global _share
+    _share = None
+    if "OMP_NUM_THREADS" in os.environ:
+        return
+    if not many:
         torch.set_num_threads(1)
+    elif CORES.exists():  # Linux; elsewhere PyTorch's own number stays
+        _share = Share()
+        time.sleep(FIRST)
+        look_again(after=FIRST)
+
+
+def look_again(*, after: float = SECONDS) -> None:
+    """Take as many threads as there are free cores, where ``after`` seconds have passed since the last look."""
+    if _share is not None and (free := _share.free(after=after)) is not None:
+        import torch
+
+        torch.set_num_threads(free)
+
+
+def looking_again(pieces: Iterable[T]) -> Iterator[T]:
+    """The same pieces of work, each begun with as many threads as there are free cores."""
+    for piece in pieces:
+        yield piece
+        look_again()

@@ -28,7 +28,7 @@ __all__ = ["IMAGE", "Job", "archive", "find", "flavors", "follow", "place_for", 
 
 IMAGE = "python:3.12"
 TOP = Path(__file__).resolve().parents[2]
-PAGES_ONLY = ("streamlit", "plotly")
+PAGES_ONLY = ("streamlit", "starlette", "plotly")
 ENDED = ("COMPLETED", "CANCELED", "ERROR", "DELETED")
 PROGRAM = """\
 import hashlib, os, subprocess, sys, tarfile

@@ -12,6 +12,7 @@ from torch import Tensor
 from genmodels import random
 from genmodels.data.datasets import Data
 from genmodels.errors import BadInput
+from genmodels.instruments.samples import labels
 from genmodels.models.capabilities import Encoder, has
 
 __all__ = ["Encoded", "Map", "encoded", "latent_map", "linear", "path", "spherical"]
@@ -51,25 +52,32 @@ def encoded(model: Any, data: Data, n: int = 2000) -> Encoded:
 
 
 @torch.no_grad()
-def latent_map(model: Any, data: Data, n: int = 20) -> Map:
+def latent_map(model: Any, data: Data, n: int = 20, *, label: int | None = None) -> Map:
     """What the decoder makes of an n × n grid of the first two codes, all others 0.
 
     The grid holds 98 % of the encoded test data in each direction, where there is an encoder; otherwise nearly all of
-    N(0, I).
+    N(0, I). A conditional model decodes all of it as the class ``label``. Of a single code the rows are alike.
 
     Raises:
-        BadInput: If there are fewer than two codes, or the grid is beyond memory.
+        BadInput: If the grid is beyond memory, or the model has no such class.
     """
-    if model.latent_dim < 2 or not 2 <= n <= 200:
-        raise BadInput(f"A map needs two latent dimensions or more, and 2 to 200 points a side; here n = {n}.")
+    if not 2 <= n <= 200:
+        raise BadInput(f"A map needs 2 to 200 points a side; here n = {n}.")
+    few = min(2, model.latent_dim)
     low, high = np.full(2, -REACH), np.full(2, REACH)
     if has(model, Encoder):
-        low, high = np.quantile(encoded(model, data).z[:, :2], [0.01, 0.99], axis=0)
+        low[:few], high[:few] = np.quantile(encoded(model, data).z[:, :few], [0.01, 0.99], axis=0)
     axes = np.linspace(low[0], high[0], n), np.linspace(low[1], high[1], n)
     grid = torch.as_tensor(np.stack(np.meshgrid(*axes), -1).reshape(-1, 2), dtype=torch.float32, device=model.device)
     z = torch.zeros(n * n, model.latent_dim, device=model.device)
-    z[:, :2] = grid
-    return Map(axes, model.decode(z).float().cpu().numpy().reshape(n, n, *model.shape))
+    z[:, :few] = grid[:, :few]
+    return Map(axes, decoded(model, z, label).reshape(n, n, *model.shape))
+
+
+def decoded(model: Any, z: Tensor, label: int | None) -> Array:
+    r"""What the codes (N, L) stand for, of the class ``label`` where the model is conditional, (N, \*shape)."""
+    y = labels(model, len(z), label)
+    return (model.decode(z) if y is None else model.decode(z, y)).float().cpu().numpy()
 
 
 def linear(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
@@ -91,7 +99,16 @@ def spherical(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def path(model: Any, data: Data, first: int, second: int, *, frames: int = 24, arc: bool = False) -> Array:
+def path(
+    model: Any,
+    data: Data,
+    first: int,
+    second: int,
+    *,
+    frames: int = 24,
+    arc: bool = False,
+    label: int | None = None,
+) -> Array:
     r"""A film through latent space, (frames, \*shape), straight or on the arc between two codes.
 
     Args:
@@ -101,10 +118,11 @@ def path(model: Any, data: Data, first: int, second: int, *, frames: int = 24, a
         second: Where it ends.
         frames: How many pictures.
         arc: On the arc, not straight.
+        label: The class of all, of a conditional model.
     """
     if has(model, Encoder):
         a, b = model.encode(prepared(model, data, torch.tensor([first, second])))
     else:
         a, b = (random.randn(model.latent_dim, rng=random.generator(seed, model.device)) for seed in (first, second))
     z = (spherical if arc else linear)(a, b, torch.linspace(0, 1, frames, device=model.device))
-    return model.decode(z).float().cpu().numpy()
+    return decoded(model, z, label)

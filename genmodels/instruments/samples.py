@@ -14,7 +14,7 @@ from genmodels.hyperparameters import check
 from genmodels.models.base import GenerativeModel
 from genmodels.runs import store
 
-__all__ = ["options", "samples"]
+__all__ = ["labels", "options", "samples"]
 
 AT_ONCE = 64
 MOST = 4096
@@ -25,6 +25,20 @@ def options(cls: type[GenerativeModel]) -> Callable[..., Any]:
     parameters = inspect.signature(cls.sample).parameters.values()
     open_ended = any(one.kind == inspect.Parameter.VAR_KEYWORD for one in parameters)
     return getattr(cls, "trajectory", cls.sample) if open_ended else cls.sample
+
+
+def labels(model: GenerativeModel, n: int, label: int | None) -> torch.Tensor | None:
+    """``n`` times the class ``label``, shape (n,), for a conditional model; None where no class is asked for.
+
+    Raises:
+        BadInput: If the model has no such class.
+    """
+    if label is None:
+        return None
+    classes = int(model.config.get("classes", 0))
+    if not 0 <= label < classes:
+        raise BadInput(f"label = {label} is not a class of this model, which has {classes}.")
+    return torch.full((n,), label, device=model.device)
 
 
 def samples(
@@ -52,14 +66,12 @@ def samples(
         raise BadInput(f"n = {n} is not a number of samples from 1 to {MOST}.")
     model = store.find(run).model(step)
     chosen = check(options(type(model)), how or {})
-    classes = int(model.config.get("classes", 0))
-    if label is not None and not 0 <= label < classes:
-        raise BadInput(f"label = {label} is not a class of this model, which has {classes}.")
+    y = labels(model, n, label)
     rng, parts = random.generator(seed, model.device), []
     for done in range(0, n, AT_ONCE):
         yield done / n
         count = min(AT_ONCE, n - done)
-        y = None if label is None else torch.full((count,), label, device=model.device)
         with torch.no_grad():
-            parts.append(model.sample(count, y=y, rng=rng, **chosen).float().cpu().numpy())
+            x = model.sample(count, y=None if y is None else y[:count], rng=rng, **chosen)
+        parts.append(x.float().cpu().numpy())
     return {"x": np.concatenate(parts)}

@@ -23,7 +23,7 @@ from genmodels.files import inside, remove, write, written
 from genmodels.host import allocator, limits, ownership, threads
 from genmodels.host.health import cores
 from genmodels.host.limits import limit
-from genmodels.jobs import pulse
+from genmodels.jobs import pulse, shares
 from genmodels.jobs.watchdog import EVERY, Watched
 from genmodels.runs import disk, store
 from genmodels.runs.record import Status
@@ -67,7 +67,7 @@ def submit(run: Run) -> None:
     ownership.check(run.path, "train")
     try:
         _check_budget(run)
-        _check_queue(run)
+        ways = shares.check([name for name in waiting() if name != run.id], 1)
         disk.make()
     except BadInput:
         if ownership.is_visiting() and not (run.path / "control.json").exists():  # made a moment ago, never begun
@@ -75,6 +75,8 @@ def submit(run: Run) -> None:
                 remove(run.path)
         raise
     with written(run.path):
+        for other in ways:
+            _take_out(other, "Others wait, fewer from where they are: its place went to them. Resume asks again.")
         run.want(want="run", until=None)
         pulse.forgive(run.id)
         if run.id not in waiting():
@@ -93,32 +95,13 @@ def _check_budget(run: Run) -> None:
         raise BadInput(f"batch_size = {batch} is more than the {limit('MAX_BATCH'):.0f} that this host allows.")
 
 
-def _check_queue(run: Run) -> None:
-    """How many wait or run already, of all and of this visitor."""
-    others = [name for name in waiting() if name != run.id]
-    if len(others) >= limit("MAX_WAITING"):
-        raise BadInput(f"{len(others)} runs wait or run already: wait until some have ended.")
-    _check_visitor(others, 1)
-
-
 def check_room(n: int) -> None:
     """Refuse ``n`` more runs where whoever acts now may not train so many at once; asked before they are made.
 
     Raises:
         BadInput: If there is no place for all of them.
     """
-    others = waiting()
-    if len(others) + n > limit("MAX_WAITING"):
-        raise BadInput(f"{len(others)} runs wait or run already: wait until some have ended.")
-    _check_visitor(others, n)
-
-
-def _check_visitor(others: list[str], n: int) -> None:
-    mine, most = sum(ownership.owns(inside(store.root(), name)) for name in others), limit("MAX_RUNS_A_VISITOR")
-    if mine and mine + n > most:
-        raise BadInput(f"You have {mine} runs that wait or run: stop one first, {most:.0f} are a visitor's.")
-    if n > most:
-        raise BadInput(f"These are {n} runs at once, and {most:.0f} are a visitor's: train fewer of them.")
+    shares.check(waiting(), n)
 
 
 def waiting(folder: Path | None = None) -> list[str]:
@@ -204,10 +187,14 @@ def set_lr(run: Run, lr: float) -> None:
 def stop(run: Run) -> None:
     """End a run here and keep it; it can be resumed."""
     ownership.check(run.path, "stop")
+    _take_out(run)
+
+
+def _take_out(run: Run, message: str = "") -> None:
     run.want(want="stop")
     if not run.is_held():
         inside(queue(), run.id).unlink(missing_ok=True)
-        run.say(status=Status.STOPPED, message="")
+        run.say(status=Status.STOPPED, message=message)
 
 
 # The pool -------------------------------------------------------------------------------------------------------------

@@ -142,12 +142,13 @@ def ask(function: Instrument, **arguments: Any) -> Task:
         arguments: JSON. Of one that takes a model of a run: ``run``, its id, ``step``, and what else it takes.
 
     Raises:
-        BadInput: If it cannot be written down.
+        BadInput: If it cannot be written down, or too many wait from where whoever acts now is.
     """
     task = look(function, **arguments)
     if task is None or task.state().status in (Status.FAILED, Status.CANCELLED):
         _forget_old()
         _let_go()
+        _check_place()
         task = Task(_path(function, arguments))
         with written(task.path):
             ownership.sign(task.path)
@@ -223,6 +224,14 @@ def _let_go() -> None:
     mine = sorted((one for one in waiting if ownership.owns(one.path)), key=lambda one: one.path.stat().st_mtime)
     while mine and len(mine) >= limit("MAX_TASKS_A_VISITOR"):
         mine.pop(0).cancel()
+
+
+def _check_place() -> None:
+    """However many visitors a browser that drops its cookie seems to be, they share an address."""
+    who, most = ownership.visitor(), limit("MAX_TASKS_AN_ADDRESS")
+    waiting = [folder() / marker.name for marker in queue().glob("[0-9a-f]*")] if who.place else []
+    if waiting and sum(ownership.place(one) == who.place for one in waiting) >= most:
+        raise BadInput(f"{most:.0f} computations {who.where} wait already: wait until one of them is done.")
 
 
 class TaskJob:

@@ -78,7 +78,7 @@ def likelihoods(
     table = {f"{name}_nats": value.mean().item(), f"{name}_nats_se": value.std().item() / math.sqrt(n)}
     if data.levels and model.inputs == "dequantize":
         table["bpd"] = data.bits_per_dim(-value.mean()).item()
-    elif "bins" in accepted and data.levels:  # already a bound on the probability of the discrete picture
+    elif data.levels and ("bins" in accepted or name == "log_prob"):  # of the discrete picture already, or a bound
         table["bpd"] = -value.mean().item() / (math.prod(data.shape) * math.log(2))
     if data.log_prob is not None and name == "log_prob":
         table |= kl_from_truth(model, data, value, rng)

@@ -39,11 +39,23 @@ MODELS: dict[str, Entry] = {
         "Compress each picture to a cloud of codes, and learn to draw from the codes.",
         "genmodels.models.vae:VAE",
     ),
+    "flow": Entry(
+        "Normalizing flow",
+        "Exact likelihood",
+        "Bend noise into data by steps that can be undone; then the density of every example is known.",
+        "genmodels.models.flow:Flow",
+    ),
     "ddpm": Entry(
         "Denoising diffusion",
         "Diffusion",
         "Learn to take a little noise away; then start from nothing but noise and take it all away.",
         "genmodels.models.ddpm:DDPM",
+    ),
+    "autoregressive": Entry(
+        "Autoregressive model",
+        "Exact likelihood",
+        "Draw one pixel after another, each by how probable it is after all those before it.",
+        "genmodels.models.autoregressive:Autoregressive",
     ),
     "gan": Entry(
         "Generative adversarial network",

@@ -128,6 +128,9 @@ class GenerativeModel(nn.Module):
     def after_turn(self, player: str) -> None:
         """What happens to the weights after ``player`` has moved: weight clipping, say."""
 
+    def check_levels(self, levels: int) -> None:
+        """Asked before it is to learn images of so many grey levels: raises :class:`BadInput` where it cannot."""
+
     def progress(self, fraction: float) -> None:
         """Note how much of the training has passed, 0 to 1, before every step: for annealing."""
 

@@ -90,7 +90,7 @@ class GAN(Adversarial):
             {"steps": 500, "batch_size": 128, "lr": 2e-3},
         ),
         Preset(
-            "Mode collapse, mended by 3 critic steps",
+            "Mode collapse, mended by 3 discriminator updates",
             "eight-gaussians",
             {"objective": "minimax", "latent_dim": 2, "hidden": 64, "beta1": 0.9, "d_steps": 3},
             {"steps": 500, "batch_size": 128, "lr": 2e-3},

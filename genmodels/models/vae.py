@@ -45,16 +45,14 @@ class VAE(GenerativeModel):
 
     presets: ClassVar[tuple[Preset, ...]] = (
         Preset(
-            "2-D VAE on MNIST",
+            "MNIST, 2 latent dimensions",
             "mnist",
             {"hidden": 256, "depth": 3},
             {"epochs": 8, "batch_size": 256, "lr": 3e-3, "decay": "cosine"},
         ),
         Preset("Small digits", "digits", {"hidden": 256}, {"epochs": 300}),
-        Preset("MNIST, 2-D, wider and longer", "mnist", {}, {"epochs": 20, "batch_size": 128, "lr": 1e-3}),
-        Preset(
-            "MNIST, 2-D, VampPrior, longest", "mnist", {"depth": 3, "prior": "vamp"}, {"epochs": 32, "decay": "cosine"}
-        ),
+        Preset("MNIST, 2 latent dimensions, wider", "mnist", {}, {"epochs": 20, "batch_size": 128, "lr": 1e-3}),
+        Preset("MNIST, VampPrior, longest", "mnist", {"depth": 3, "prior": "vamp"}, {"epochs": 32, "decay": "cosine"}),
         Preset(
             "Grey MNIST with a flow prior",
             "mnist",

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from genmodels import random
-from genmodels.hyperparameters import Between, Only, Where
+from genmodels.hyperparameters import Between, Only, Switch, Where
 from genmodels.models.adversarial import Adversarial, Classes, Hidden, LatentDim, Network
 from genmodels.models.base import Preset
 from genmodels.nn.adversarial import ACTIVATIONS, Critic, critic_features, generator
@@ -58,7 +58,14 @@ class WGAN(Adversarial):
         Preset(
             "Eight modes",
             "eight-gaussians",
-            {"latent_dim": 2, "hidden": 64, "n_critic": 2, "penalty_weight": 1.0},
+            {
+                "latent_dim": 2,
+                "hidden": 64,
+                "n_critic": 5,
+                "penalty_weight": 1.0,
+                "generator_lr": 0.3,
+                "critic_decay": False,
+            },
             {"steps": 1500, "batch_size": 128, "lr": 3e-3, "decay": "cosine", "ema": 0.99},
         ),
         Preset(
@@ -114,6 +121,9 @@ class WGAN(Adversarial):
             float,
             Between(0.01, 1, "the generator's learning rate, of the critic's: below 1 the critic keeps up", log=True),
         ] = 1.0,
+        critic_decay: Annotated[
+            bool, Switch("the critic's learning rate decays too; else it stays, and the critic ends near its best")
+        ] = True,
         latent_dim: LatentDim = 32,
         network: Network = "mlp",
         hidden: Hidden = 128,
@@ -125,7 +135,8 @@ class WGAN(Adversarial):
     ) -> None:
         super().__init__(shape)
         self.penalty, self.penalty_weight, self.clip, self.n_critic = penalty, penalty_weight, clip, n_critic
-        self.latent_dim, self.classes, self.generator_lr = latent_dim, classes, generator_lr
+        self.latent_dim, self.classes = latent_dim, classes
+        self.generator_lr, self.critic_decay = generator_lr, critic_decay
         self.generator = generator(network, latent_dim + classes, shape, hidden)
         features, width = critic_features(network, shape, hidden, dropout=0.0, activation=activation)
         self.critic = Critic(features, width, classes, spectral=penalty == "spectral", lipschitz=penalty == "spectral")
@@ -142,7 +153,8 @@ class WGAN(Adversarial):
         """RMSProp for clipped weights (Arjovsky et al., Algorithm 1), else Adam without momentum (Gulrajani et al.).
 
         The generator's learning rate is ``generator_lr`` times the critic's. Where the two are alike the critic lags:
-        the pull on a sample is as strong near the data as far from them, and the players circle about each other.
+        the pull on a sample is as strong near the data as far from them, and the players circle about each other. So
+        it does where both decay: the duality needs the supremum, and the critic is never given the time to reach it.
         Heusel et al. (2017), GANs trained by a two time-scale update rule. https://arxiv.org/abs/1706.08500
         """
         if self.penalty == "clip":
@@ -151,6 +163,7 @@ class WGAN(Adversarial):
             optimizer = super().optimizer(player, lr)
         for group in optimizer.param_groups:
             group["scale"] = self.generator_lr if player == "generator" else 1.0
+            group["steady"] = player == "critic" and not self.critic_decay
         return optimizer
 
     def loss(

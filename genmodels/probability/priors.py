@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from genmodels import random
+from genmodels.flows.couplings import Affine, Couplings
 from genmodels.nn.layers import MLP
 from genmodels.probability.distributions import normal_log_prob, standard_normal_log_prob
 
@@ -110,7 +111,7 @@ class VampPrior(_Mixture):
         return self.encode(self.pseudo_inputs)
 
 
-class FlowPrior(nn.Module):
+class FlowPrior(Couplings):
     r"""A RealNVP: z is standard normal noise u moved by affine couplings, so that its density is exact.
 
     .. math:: \log p(z) = \log N(u; 0, I) + \sum_i s_i, \qquad u_a \leftarrow u_a e^{s(u_b)} + t(u_b)
@@ -123,13 +124,14 @@ class FlowPrior(nn.Module):
     """
 
     def __init__(self, latent_dim: int, couplings: int = 10, hidden: int = 8) -> None:
-        super().__init__()
-        self.sizes = ((latent_dim + 1) // 2, latent_dim // 2)
-        self.moved = [i % 2 if latent_dim > 1 else 0 for i in range(couplings)]
-        self.networks = nn.ModuleList(MLP(self.sizes[1 - j] or 1, hidden, 2 * self.sizes[j]) for j in self.moved)
-        for network in self.networks:
-            nn.init.zeros_(network[-1].weight)  # type: ignore[index]
-            nn.init.zeros_(network[-1].bias)  # type: ignore[index]
+        sizes = ((latent_dim + 1) // 2, latent_dim // 2)
+        moved = [i % 2 if latent_dim > 1 else 0 for i in range(couplings)]
+        networks = [MLP(sizes[1 - j] or 1, hidden, 2 * sizes[j]) for j in moved]
+        for network in networks:
+            nn.init.zeros_(network[-1].weight)  # type: ignore[arg-type]
+            nn.init.zeros_(network[-1].bias)  # type: ignore[arg-type]
+        super().__init__(networks, moved, Affine())
+        self.sizes = sizes
 
     def log_prob(self, z: Tensor) -> Tensor:
         """log p(z), shape (...)."""
@@ -138,28 +140,18 @@ class FlowPrior(nn.Module):
 
     def normalize(self, z: Tensor) -> tuple[Tensor, Tensor]:
         """z → (u, log |det ∂u/∂z|), shapes (..., L) and (...): the noise behind z, its even dimensions first."""
-        halves, scales = [z[..., 0::2], z[..., 1::2]], []
         with torch.autocast(z.device.type, enabled=False):  # a density is in full precision
-            for j, network in zip(self.moved, self.networks, strict=True):
-                s, t = self._scale_shift(network, halves, j)
-                halves[j] = halves[j] * s.exp() + t
-                scales.append(s)
-        return torch.cat(halves, -1), torch.cat(scales, -1).sum(-1)
+            halves, slopes = self.there([z[..., 0::2], z[..., 1::2]])
+        return torch.cat(halves, -1), torch.cat(slopes, -1).sum(-1)
 
     def sample(self, n: int, rng: torch.Generator | None = None) -> Tensor:
         """Samples, shape (n, L): the same couplings, undone in the opposite order."""
         weight = next(self.parameters())
         u = random.randn(n, sum(self.sizes), rng=rng, device=weight.device).to(weight.dtype)
-        halves = list(u.split(self.sizes, -1))
-        for j, network in reversed(list(zip(self.moved, self.networks, strict=True))):
-            s, t = self._scale_shift(network, halves, j)
-            halves[j] = (halves[j] - t) * torch.exp(-s)
         z = torch.empty_like(u)
-        z[:, 0::2], z[:, 1::2] = halves
+        z[:, 0::2], z[:, 1::2] = self.back(list(u.split(self.sizes, -1)))
         return z
 
-    def _scale_shift(self, network: nn.Module, halves: list[Tensor], j: int) -> tuple[Tensor, Tensor]:
-        """s and t of half ``j`` given the other; |s| < 1, so that no coupling can blow up."""
-        given = halves[1 - j] if self.sizes[1] else torch.ones_like(halves[0])
-        s, t = network(given).chunk(2, -1)
-        return s.tanh(), t
+    def read(self, network: nn.Module, halves: list[Tensor], j: int, y: Tensor | None = None) -> Tensor:
+        """s and t of half ``j`` given the other, or of the only one given nothing."""
+        return super().read(network, halves if self.sizes[1] else [halves[0], torch.ones_like(halves[0])], j)

@@ -32,6 +32,7 @@ import torch
 from torch import Tensor
 
 from genmodels import random
+from genmodels.host.threads import look_again
 from genmodels.probability.schedules import Schedule
 
 __all__ = [
@@ -130,6 +131,7 @@ def walk(move: Move, eps: Denoiser, schedule: Schedule, x: Tensor, times: Sequen
         times: Falling to 0; a sampler that solves an equation also takes rising ones, which must not start at 0.
     """
     for t, s in pairwise(times):
+        look_again()
         now = denoised(eps, schedule, x, t)
         yield now
         x = move(now, s)

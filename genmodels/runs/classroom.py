@@ -7,11 +7,10 @@ nickname, and nothing else is kept about people. A wall comes down after ``GENMO
 import json
 import math
 import secrets
-import shutil
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -20,9 +19,10 @@ import numpy as np
 import numpy.typing as npt
 
 from genmodels.errors import BadInput
-from genmodels.files import held, inside, read_json, write_json
+from genmodels.files import held, inside, read_json, remove, write_json
 from genmodels.host import ownership
 from genmodels.host.limits import limit
+from genmodels.host.ownership import Visitor
 from genmodels.runs import store
 from genmodels.runs.record import Plan
 from genmodels.runs.run import Run
@@ -35,8 +35,9 @@ LENGTH, MOST_NAME = 5, 24
 MOST_WALLS, MOST_ENTRIES = 200, 300
 EMPTY_SECONDS = 600.0  # for which a wall may stand empty where there are too many
 MOST_GUESSES = 10  # wrong codes of one visitor in a minute
+MOST_GUESSES_AN_ADDRESS = 60  # a class that mistypes is at one
 MOST_WRONG = 200  # of all together
-_wrong: deque[tuple[float, str]] = deque(maxlen=MOST_WRONG)  # and of all: the last ones, when and whose
+_wrong: deque[tuple[float, Visitor]] = deque(maxlen=MOST_WRONG)  # the last ones, when and whose
 
 Table = Sequence[dict[str, float]]
 Floats = npt.NDArray[np.float64]
@@ -118,6 +119,12 @@ def build() -> Wall:
             f"You have built {len(mine)} walls, and {most:.0f} are a visitor's: join {mine[0].code}, or wait "
             f"{math.ceil(hours)} hours until one has come down."
         )
+    here, most = ownership.visitor().address, limit("MAX_WALLS_AN_ADDRESS")
+    if here and sum(ownership.place(wall.path) == here for wall in standing) >= most:
+        raise BadInput(
+            f"{most:.0f} walls were built from your network address, which a school's computers share, and no more may "
+            "stand: join one of them, or wait until one has come down."
+        )
     if len(standing) >= MOST_WALLS:
         _take_down_an_empty_one(standing)
     while True:
@@ -126,7 +133,7 @@ def build() -> Wall:
             wall.path.mkdir(parents=True)
         except FileExistsError:
             continue
-        ownership.sign(wall.path)
+        ownership.sign(wall.path, by_address=True)
         write_json(wall.path / "wall.json", {"created": time.time(), "entries": []}, durable=False)
         return wall
 
@@ -140,7 +147,7 @@ def _take_down_an_empty_one(standing: Sequence[Wall]) -> None:
     empty = [wall for wall in standing if wall.age() > EMPTY_SECONDS and not wall.entries()]
     if not empty:
         raise BadInput(f"{MOST_WALLS} walls stand already: wait until one has come down.")
-    shutil.rmtree(max(empty, key=Wall.age).path, ignore_errors=True)
+    _take_down(max(empty, key=Wall.age))
 
 
 def find(code: str) -> Wall:
@@ -155,16 +162,18 @@ def find(code: str) -> Wall:
     wall = Wall(inside(folder(), name))
     _check_guesses()
     if not (wall.path / "wall.json").exists() or _fell(wall):
-        _wrong.append((time.monotonic(), ownership.token()))
+        _wrong.append((time.monotonic(), ownership.visitor()))
         raise BadInput(f"There is no wall {name}: it was never built, or has come down.")
     return wall
 
 
 def _check_guesses() -> None:
-    """So many wrong codes a minute, of one visitor and of all together."""
-    recent = [one for one in list(_wrong) if time.monotonic() - one[0] < 60]
-    mine = sum(who == ownership.token() for _, who in recent)
-    if ownership.is_visiting() and (mine >= MOST_GUESSES or len(recent) >= MOST_WRONG):
+    """So many wrong codes a minute, of one visitor, of one address and of all together."""
+    recent = [who for at, who in list(_wrong) if time.monotonic() - at < 60]
+    me = ownership.visitor()
+    mine, here = sum(who.token == me.token for who in recent), sum(who.address == me.address for who in recent)
+    many = mine >= MOST_GUESSES or len(recent) >= MOST_WRONG or (me.address and here >= MOST_GUESSES_AN_ADDRESS)
+    if ownership.is_visiting() and many:
         raise BadInput("Too many codes that lead to no wall were tried: wait a minute, then write yours with care.")
 
 
@@ -185,8 +194,14 @@ def _fell(wall: Wall) -> bool:
             return False
     except BadInput:
         return True
-    shutil.rmtree(wall.path, ignore_errors=True)
+    _take_down(wall)
     return True
+
+
+def _take_down(wall: Wall) -> None:
+    """Its name is gone at once; somebody who writes on it now finishes that, and it goes the next time."""
+    with suppress(OSError):
+        remove(wall.path)
 
 
 @contextmanager

@@ -51,25 +51,35 @@ def _give_up(run: Run) -> bool:
 
 
 def _check_share() -> None:
-    """How much of the disk is this visitor's."""
+    """How much of the disk is this visitor's, and is had from where the visitor is."""
     if not ownership.is_visiting():
         return
-    mine = [run for run in store.every() if ownership.owns(run.path)]
+    runs, who = store.every(), ownership.visitor()
+    mine = [run for run in runs if ownership.owns(run.path)]
     if len(mine) > (most := limit("MAX_KEPT_A_VISITOR")):  # the new one is among them
         raise BadInput(f"You keep {len(mine) - 1} runs, and {most:.0f} are a visitor's: delete one of yours first.")
     size, most = sum(taken(run.path) for run in mine) / 1e6, limit("MAX_DISK_MB_A_VISITOR")
     if size > most:
         raise BadInput(f"Your runs take {size:,.0f} MB, and {most:,.0f} are a visitor's: delete one of yours first.")
+    here = [run for run in runs if ownership.place(run.path) == who.place] if who.place else []
+    if len(here) > (most := limit("MAX_KEPT_AN_ADDRESS")):
+        raise BadInput(f"{len(here) - 1} runs are kept {who.where}, and {most:,.0f} may be: delete one of them first.")
+    size, most = sum(taken(run.path) for run in here) / 1e6, limit("MAX_DISK_MB_AN_ADDRESS")
+    if size > most:
+        raise BadInput(f"The runs {who.where} take {size:,.0f} MB, and may {most:,.0f}: delete one of them first.")
 
 
 def _of_the_greatest_keeper() -> Run | None:
-    """The oldest ended run, that nobody looks at, of the visitor who keeps the most; None if nobody keeps two."""
+    """The oldest ended run, that nobody looks at, of the visitor who keeps the most; None if nobody keeps two.
+
+    All at one address, or on one wall, count as one: a visitor who drops his cookie keeps what he kept.
+    """
     if not is_shared():
         return None
     kept: dict[str, list[Run]] = {}
     for run in store.every():
         if owner := ownership.owner(run.path):
-            kept.setdefault(owner, []).append(run)
+            kept.setdefault(ownership.place(run.path) or owner, []).append(run)
     for own in sorted(kept.values(), key=len, reverse=True):
         free = [run for run in own if not run.state().status.is_going and not 0 < run.unseen() < LOOKED_AT]
         if len(own) > 1 and free:

@@ -15,6 +15,7 @@ Whoever writes holds the lock on ``.lock``; the system releases it when that pro
 that says "running" while nobody holds its lock was interrupted, and anybody may take it up again.
 """
 
+import json
 import math
 import platform
 import secrets
@@ -41,7 +42,20 @@ from genmodels.text import quoted, titled
 from genmodels.training.loop import Training
 from genmodels.training.settings import Settings
 
-__all__ = ["CHECKPOINTS", "Run", "bundled", "check_size", "create", "damaged", "every", "find", "fork", "root"]
+__all__ = [
+    "CHECKPOINTS",
+    "Run",
+    "alike",
+    "bundled",
+    "check_size",
+    "create",
+    "damaged",
+    "every",
+    "find",
+    "fork",
+    "planned",
+    "root",
+]
 
 
 def create(
@@ -74,19 +88,58 @@ def create(
     Raises:
         BadInput: If anything is wrong.
     """
+    plan = planned(
+        model,
+        data,
+        arguments=arguments,
+        settings=settings,
+        data_arguments=data_arguments,
+        title=title,
+        device=device,
+        parent=parent,
+    )
+    name = f"{model}-{data}-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
+    run = Run(folder or inside(root(), name))
+    if run.path.exists() and any(run.path.iterdir()):
+        raise BadInput(f"{run.path} is not empty: choose a new folder for a new run.")
+    with written(run.path):
+        make(run.path)
+        ownership.sign(run.path)
+        run.say(status=Status.STOPPED, step=parent.step if parent else 0, message="Not started yet.")
+        if parent and start is not None:
+            built = build({"model": model, "shape": list(start.shape), **plan.arguments})
+            built.label_shares = start.label_shares
+            built.save(run.path / "snapshots" / str(parent.step), weights=half(start.state_dict()))
+        plan.write(run.path)  # last: from now on it is a run
+    return run
+
+
+def planned(
+    model: str,
+    data: str,
+    *,
+    arguments: dict[str, Any] | None = None,
+    settings: dict[str, Any] | None = None,
+    data_arguments: dict[str, Any] | None = None,
+    title: str = "",
+    device: str = "auto",
+    parent: Parent | None = None,
+) -> Plan:
+    """The plan of the run that :func:`create` would make of this: checked, and every default filled in.
+
+    Raises:
+        BadInput: If anything is wrong.
+    """
     data_arguments = datasets.checked(data, data_arguments)
     shape = datasets.DATASETS[data].shape
     config = {"model": model, "shape": list(shape), **(arguments or {})}
     check_size(config)
     built = build(config)
+    built.check_levels(datasets.DATASETS[data].levels)
     chosen = Settings.of({**built.defaults, **(settings or {})})
     if (classes := built.config.get("classes", 0)) not in (0, has := len(datasets.DATASETS[data].classes)):
         raise BadInput(f"classes = {classes} does not suit {data}, which has {has}: it is that many, or 0 for none.")
-    name = f"{model}-{data}-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
-    run = Run(folder or inside(root(), name))
-    if run.path.exists() and any(run.path.iterdir()):
-        raise BadInput(f"{run.path} is not empty: choose a new folder for a new run.")
-    plan = Plan(
+    return Plan(
         title=titled(title or f"{model} on {data}"),
         model=model,
         arguments={name: value for name, value in built.config.items() if name != "shape"},
@@ -99,15 +152,16 @@ def create(
         created=time.time(),
         versions={"genmodels": __version__, "torch": str(torch.__version__), "python": platform.python_version()},
     )
-    with written(run.path):
-        make(run.path)
-        ownership.sign(run.path)
-        run.say(status=Status.STOPPED, step=parent.step if parent else 0, message="Not started yet.")
-        if parent and start is not None:
-            built.label_shares = start.label_shares
-            built.save(run.path / "snapshots" / str(parent.step), weights=half(start.state_dict()))
-        plan.write(run.path)  # last: from now on it is a run
-    return run
+
+
+def alike(plan: Plan) -> list[Run]:
+    """The runs that were asked for as ``plan`` asks, seed and all, whatever their titles; the newest first."""
+
+    def what(one: Plan) -> str:
+        asked = (one.model, one.arguments, one.data, one.data_arguments, one.settings, one.device)
+        return json.dumps([*asked, one.parent and asdict(one.parent)], sort_keys=True)
+
+    return [run for run in every() if what(run.plan) == what(plan)]
 
 
 def check_size(config: Mapping[str, Any]) -> None:

@@ -74,6 +74,7 @@ class Training:
             raise BadInput(
                 f"The model is for data of shape {tuple(model.shape)}, but {data.name} has {tuple(data.shape)}."
             )
+        model.check_levels(data.levels)
         if settings.batch_size % world:
             raise BadInput(f"batch_size = {settings.batch_size} cannot be shared by {world} processes: use a multiple.")
         self.model, self.data, self.settings = model.to(device).train(), data.to(device), settings
@@ -110,11 +111,10 @@ class Training:
         torch.set_flush_denormal(True)
         start = time.perf_counter()
         self.model.progress(self.step_ / self.total)
-        lr = self.lr * schedule(self.settings, self.step_, self.total)
         terms: log.Terms = {}
         with self._dropout.in_use() if self._drops else nullcontext():
             for i, player in enumerate(self.turns):
-                terms |= self._turn(player, self.step_ * len(self.turns) + i, lr)
+                terms |= self._turn(player, self.step_ * len(self.turns) + i)
         self.step_ += 1
         if self.ema is not None:
             average_(self.ema, self.model, self.settings.ema, self.step_)
@@ -123,11 +123,12 @@ class Training:
         self.seconds += time.perf_counter() - start
         return self.report(logged)
 
-    def _turn(self, player: str, k: int, lr: float) -> log.Terms:
+    def _turn(self, player: str, k: int) -> log.Terms:
         """``player`` learns from batch ``k``: loss, backward, clip, step."""
         optimizer, several = self.optimizers[player], len(self.optimizers) > 1
         for group in optimizer.param_groups:
-            group["lr"] = lr * group.get("scale", 1.0)
+            factor = schedule(self.settings, self.step_, self.total, steady=group.get("steady", False))
+            group["lr"] = self.lr * factor * group.get("scale", 1.0)
         weights = [p for group in optimizer.param_groups for p in group["params"]]
         x, y = self._batch(k)
         with only(self.model, player) if several else nullcontext():

@@ -37,9 +37,9 @@ class Settings:
         return cls(**check(cls, values))
 
 
-def schedule(settings: Settings, step: int, total: int) -> float:
-    """The factor on the learning rate: linear warm-up, then constant or a half cosine to zero."""
+def schedule(settings: Settings, step: int, total: int, *, steady: bool = False) -> float:
+    """The factor on the learning rate: linear warm-up, then constant (``steady``: always) or a half cosine to zero."""
     rise = min(1.0, (step + 1) / settings.warmup) if settings.warmup else 1.0
-    if settings.decay == "constant":
+    if steady or settings.decay == "constant":
         return rise
     return rise * 0.5 * (1 + math.cos(math.pi * min(1.0, step / total)))

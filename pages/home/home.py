@@ -1,20 +1,40 @@
-"""Home: every model's idea, and what it drew while it learned."""
+"""Home: what every family drew while it learned, and where to begin."""
 
 import ast
 import functools
-from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import numpy as np
 import streamlit as st
 
+from genmodels.files import CHECKPOINTS
+from genmodels.images import Sprite, sprite, tile
 from genmodels.models import MODELS
 from genmodels.runs.shipped import Piece, pieces
 from genmodels.text import quoted
-from pages._ui.components.scrubber import point_film, scrubber
+from pages._ui.components.films import Film, films
 
 PAGES = Path(__file__).resolve().parents[1]
 COLUMNS = 3
-WIDTH = 460  # of a film, CSS pixels, where there is room
+DIGITS, MOST = 16, 36  # of a frame, and frames of a film
+DOORS = {
+    "Show me": (
+        "models/ddpm.py",
+        {"run": "ddpm-mnist", "instrument": "Denoise"},
+        "Watch noise become digits step by step, then go back to any moment of the training. There is nothing to set.",
+    ),
+    "Let me play": (
+        "models/vae.py",
+        {},
+        "Press Train: a model learns before your eyes. Walk through what it knows, change one thing, train again.",
+    ),
+    "I teach": (
+        "lab/wall.py",
+        {},
+        "A wall on which a class sees its trainings live, for the projector too, and links to the view you prepared.",
+    ),
+}
+"""The ways in: the page, what it opens on, and what is to be found there."""
 
 
 def lead_on() -> None:
@@ -30,60 +50,84 @@ def lead_on() -> None:
 
 
 def main() -> None:
-    """A sentence, the models, the lab."""
+    """A sentence, the films, three doors; then every model and the lab."""
     lead_on()
     st.title("A laboratory of deep generative models")
     st.write(
-        "Choose a model and press Train: it learns before your eyes, on real digits or on a density whose truth is "
-        "known. Go back to any moment of the training, ask the model anything there, change one thing and go on. "
-        "Beside every equation stands the code that computes it."
+        "Every picture here was drawn by a model from the same noise throughout, while it learned. Click one to open "
+        "the model at that moment."
     )
     shown = {piece.model: piece for piece in reversed(pieces())}
     models = [name for name in MODELS if (PAGES / "models" / f"{name}.py").exists()]
-    cards({name: functools.partial(model, name, shown.get(name)) for name in models})
-    st.subheader("Lab")
-    cards({path.stem: functools.partial(bench, path) for path in sorted((PAGES / "lab").glob("[a-z]*.py"))})
+    learning({name: shown[name] for name in models if name in shown and shown[name].is_image})
+    for column, (name, (path, state, about)) in zip(st.columns(len(DOORS)), DOORS.items(), strict=True):
+        with column, st.container(border=True, gap="xsmall", height="stretch", key=f"card-{name.replace(' ', '-')}"):
+            st.page_link(PAGES / path, label=f"**{name}**", query_params=state)
+            st.write(about)
+    st.subheader("Models", anchor=False)
+    grid([(path_of(name), MODELS[name].title, MODELS[name].idea, state_of(shown.get(name))) for name in models])
+    st.subheader("Lab", anchor=False)
+    lab = sorted((PAGES / "lab").glob("[a-z]*.py"))
+    grid([(path, path.stem.replace("_", " ").capitalize(), first_line(path), {}) for path in lab])
 
 
-def cards(draw: Mapping[str, Callable[[], None]]) -> None:
+def learning(shown: dict[str, Piece]) -> None:
+    """What each drew at its snapshots; a click opens it there."""
+    if shown and (clicked := films([film(name, piece) for name, piece in shown.items()], key="films")):
+        name, frame = clicked
+        st.switch_page(path_of(name), query_params=state_of(shown[name], frame))
+
+
+def grid(cards: list[tuple[Path, str, str, dict[str, str]]]) -> None:
     """Cards in rows, one below the other where the screen is narrow; a click anywhere on one follows its link."""
-    for start in range(0, len(draw), COLUMNS):
-        for column, (name, one) in zip(st.columns(COLUMNS), [*draw.items()][start : start + COLUMNS], strict=False):
-            with column, st.container(border=True, gap="xsmall", height="stretch", key=f"card-{name}"):
-                one()
+    for start in range(0, len(cards), COLUMNS):
+        for column, (path, title, about, state) in zip(st.columns(COLUMNS), cards[start:], strict=False):
+            with column, st.container(border=True, gap="xsmall", height="stretch", key=f"card-{path.stem}"):
+                st.page_link(path, label=f"**{title}**", query_params=state)
+                st.write(about)
 
 
-def model(name: str, piece: Piece | None) -> None:
-    """What it drew at each snapshot from the same noise, its idea, and the way to its page, which shows just that."""
-    entry, shown = MODELS[name], {"run": piece.name} if piece else {}
-    if piece is not None:
-        captions = [f"{piece.data}, step {step:,} of {piece.steps[-1]:,}" for step in piece.steps]
-        alt = f"samples of a {entry.title.lower()} as it learns, from the same noise throughout"
-        if piece.is_image:
-            film = piece.film()
-            scrubber(
-                film,
-                key=f"film-{name}",
-                alt=alt,
-                captions=captions,
-                scale=WIDTH / film.size[0],
-                fps=3,
-                autoplay=True,
-                controls=False,
-            )
-        else:
-            extent = float(abs(piece.samples[-1]).max())
-            points, last = piece.samples[:, :300], len(piece.samples) - 1
-            point_film(points, key=f"film-{name}", alt=alt, captions=captions, extent=extent, side=200, start=last)
-    st.page_link(PAGES / "models" / f"{name}.py", label=f"**{entry.title}**", query_params=shown)
-    st.write(entry.idea)
+def path_of(name: str) -> Path:
+    """The page of a model."""
+    return PAGES / "models" / f"{name}.py"
 
 
-def bench(path: Path) -> None:
-    """A page about all models: its name, and the first line of what it says of itself."""
+def first_line(path: Path) -> str:
+    """What a page says of itself."""
     about = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
-    st.page_link(path, label=f"**{path.stem.replace('_', ' ').capitalize()}**")
-    st.write(about.partition("\n")[0])
+    return about.partition("\n")[0]
+
+
+# A film ---------------------------------------------------------------------------------------------------------------
+
+
+def frames_of(piece: Piece) -> list[int]:
+    """The indices of the snapshots that are shown: few enough to be sent at once."""
+    n = len(piece.steps)
+    return sorted({round(i) for i in np.linspace(0, n - 1, min(n, MOST)).tolist()})
+
+
+@functools.cache
+def sheet(name: str) -> Sprite:
+    """The film of a checkpoint, drawn once for all visitors."""
+    piece = next(one for one in pieces() if one.name == name)
+    pages = [tile(piece.samples[i][:DIGITS])[..., :3].transpose(2, 0, 1) for i in frames_of(piece)]
+    return sprite(np.stack(pages), quality=80)
+
+
+def film(name: str, piece: Piece) -> Film:
+    """It with its words."""
+    captions = [f"step {piece.steps[i]:,} of {piece.steps[-1]:,}" for i in frames_of(piece)]
+    return Film(name, MODELS[name].title, f"samples of {piece.data} as it learns", sheet(piece.name), captions)
+
+
+def state_of(piece: Piece | None, frame: int = -1) -> dict[str, str]:
+    """What a link says, so that the page opens on this checkpoint at this frame."""
+    if piece is None:
+        return {}
+    step = piece.steps[frames_of(piece)[frame]]
+    is_there = (CHECKPOINTS / piece.name / "snapshots" / str(step) / "model.safetensors").exists()
+    return {"run": piece.name} | ({"step": str(step)} if is_there and step != piece.steps[-1] else {})
 
 
 main()

@@ -6,31 +6,35 @@ from typing import Any
 
 import streamlit as st
 
+from genmodels.data import datasets
 from genmodels.errors import BadInput
 from genmodels.export import model_card
 from genmodels.files import read_json
 from genmodels.hub import client, import_diffusers
 from genmodels.hub.checkpoints import Card, available, pulled
 from genmodels.hub.client import Listing, Place
+from genmodels.images import dots, png, tile
 from genmodels.jobs import background
 from genmodels.jobs.background import Errand
+from genmodels.models import MODELS
 from genmodels.runs import store
-from pages._ui.shared.hub_buttons import act_button, may_be_anywhere, open_button, pull_button, wait
+from genmodels.runs.store import Run
+from pages._ui.shared.hub_buttons import MODEL_PAGES, act_button, may_be_anywhere, open_button, pull_button, wait
+from pages._ui.shared.run_cache import newest_of
 
 FRESH = 300.0  # seconds that a list stays good
+COLUMNS = 4
 
 
 def main() -> None:
-    """Both side by side, then any other by its name."""
+    """What ships with the app, what the Hub holds, then any other by its name."""
     st.title("Checkpoints")
     st.caption("Trained models. Open one: sample it, explore it, go back in its training, fork it.")
-    left, right = st.columns(2, gap="large")
-    with left:
-        st.subheader("With the app")
-        st.caption("These need no network.")
-        bundled()
-    with right:
-        st.subheader("On the Hub")
+    st.subheader("With the app", anchor=False)
+    st.caption("These need no network.")
+    bundled()
+    with st.container():
+        st.subheader("On the Hub", anchor=False)
         try:
             place = client.repository()
         except BadInput as error:
@@ -48,16 +52,35 @@ def main() -> None:
 
 
 def bundled() -> None:
-    """What ships with the app."""
+    """What ships with the app: what each drew last, what it is, what was measured of it; a click anywhere opens it."""
     every = store.bundled()
-    rows = []
-    for run in every:
-        path, size = run.path / "measures.json", sum(p.stat().st_size for p in run.path.rglob("*") if p.is_file())
-        measure = model_card.headline(read_json(path) if path.exists() else {})
-        rows.append(row(run.title, run.plan.model, run.plan.data, measure, size, run.plan.created))
-    chosen = table(rows, "bundled")
-    if chosen is not None:
-        open_button(every[chosen], "open-bundled")
+    for start in range(0, len(every), COLUMNS):
+        for column, run in zip(st.columns(COLUMNS), every[start:], strict=False):
+            with column, st.container(border=True, gap="xsmall", height="stretch", key=f"card-{run.id}"):
+                card(run)
+
+
+def card(run: Run) -> None:
+    """One of them."""
+    plan, path = run.plan, run.path / "measures.json"
+    if picture := newest_of(run, drawn):
+        st.image(picture, width=150, alt=f"samples of {run.title}")
+    measure = model_card.headline(read_json(path) if path.exists() else {})
+    size = sum(p.stat().st_size for p in run.path.rglob("*") if p.is_file())
+    page, title = MODEL_PAGES / f"{plan.model}.py", MODELS[plan.model].title if plan.model in MODELS else plan.model
+    if page.exists():
+        st.page_link(page, label=f"**{run.title}**", query_params={"run": run.id})
+    else:
+        st.markdown(f"**{run.title}**")
+    st.write(f"{title} on {datasets.info(plan.data).title}." + (f" {measure}" if measure else ""))
+    st.caption(f"{size / 1e6:.1f} MB · {len(run.snapshots())} moments of its training")
+
+
+def drawn(samples: Any) -> bytes:
+    """The first samples, as a picture."""
+    if samples.ndim == 4:
+        return png(tile(samples[:16])[..., :3])
+    return png(dots(samples, 1.05 * float(abs(samples).max()) + 1e-6, 230))
 
 
 def on_the_hub(place: Place) -> None:
@@ -152,7 +175,8 @@ def table(rows: list[dict[str, Any]], key: str) -> int | None:
         st.caption("There are none.")
         return None
     how: dict[str, Any] = {"on_select": "rerun", "selection_mode": "single-row", "hide_index": True}
-    picked = st.dataframe(rows, key=key, width="stretch", **how)["selection"]["rows"]
+    columns = {"MB": st.column_config.NumberColumn(format="%.1f", width="small")}
+    picked = st.dataframe(rows, key=key, width="stretch", column_config=columns, **how)["selection"]["rows"]
     return picked[0] if picked and picked[0] < len(rows) else 0
 
 

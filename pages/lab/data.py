@@ -9,7 +9,8 @@ from genmodels.errors import BadInput
 from genmodels.hyperparameters import Hyperparameter, Only
 from genmodels.instruments import data as instruments
 from pages._ui.components.image_grid import image_grid
-from pages._ui.form.form import fields_of, strokes
+from pages._ui.form.choose import strokes
+from pages._ui.form.form import fields_of
 from pages._ui.shared.plot import plot
 
 st.title("Data")

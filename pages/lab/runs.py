@@ -12,6 +12,7 @@ from genmodels.figures import RUNS
 from genmodels.host import health, ownership
 from genmodels.jobs import queue
 from genmodels.models import MODELS
+from genmodels.quantities import quantity
 from genmodels.runs import store
 from genmodels.runs.record import CLOCK, Status
 from genmodels.runs.store import Run
@@ -34,7 +35,7 @@ def main() -> None:
     broken = dict(store.damaged())
     found += [(run, {"name": run.id, "state": "damaged", "message": why}) for run, why in broken.items()]
     if not found:
-        st.info("There are no runs yet. Choose a model on the left and press Train.")
+        st.info("There are no runs yet. Choose a model and press Train.")
         return
     every, rows = [run for run, _ in found], [line for _, line in found]
     picked = st.dataframe(
@@ -101,9 +102,10 @@ def curves(names: list[str]) -> None:
                 if kept:
                     xs, ys = [line["step"] for line in kept], [line[key] for line in kept]
                     series.append(Series(found[name].plan.title, xs, ys, color, held_out))
-        panels.append(Panel(term, "", series))
+        one = quantity(term)
+        panels.append(Panel(one.title, one.unit, series, about=one.explained))
     if panels:
-        live_chart(panels, key="curves", log_x=False)
+        live_chart(panels, key="curves", columns=2, in_sight=4)
 
 
 def actions(run: Run) -> None:

@@ -11,17 +11,18 @@ st.write(
     "Noise is added to an example x₀ little by little until nothing else is left. "
     "A network is shown every stage xₜ of it and says which noise ε is there; to sample is to take away what it says."
 )
-st.latex(
-    r"\begin{gathered} x_t = \sqrt{\bar\alpha_t}\, x_0 + \sqrt{1 - \bar\alpha_t}\, \epsilon \\"
-    r" L_{\text{simple}} = E_{t, x_0, \epsilon}\, \| \epsilon - \epsilon_\theta(x_t, t) \|^2 \end{gathered}"
-)
-st.caption(
-    "This is the loss of a network that says ε. The presets let it say v = √ᾱ ε − √(1 − ᾱ) x₀ and take the squared "
-    "error of that, which weighs an error of ε by 1/ᾱ; *Explore → Bound* draws the weights of the run at hand."
-)
 page(
     "ddpm",
-    first=("T", "schedule", "predict", "classes"),
+    objective=(
+        r"\begin{gathered} x_t = \sqrt{\bar\alpha_t}\, x_0 + \sqrt{1 - \bar\alpha_t}\, \epsilon \\"
+        r" L_{\text{simple}} = E_{t, x_0, \epsilon}\, \| \epsilon - \epsilon_\theta(x_t, t) \|^2 \end{gathered}"
+    ),
+    about=(
+        "This is the loss of a network that says ε. The presets let it say v = √ᾱ ε − √(1 − ᾱ) x₀ and take the squared "
+        "error of that, which weighs an error of ε by 1/ᾱ; *Explore → Bound* draws the weights of the run at hand."
+    ),
+    opens="ddpm-mnist",
+    first=("T", "schedule", "classes"),
     units=dict.fromkeys(("loss", "mse_t1", "mse_t2", "mse_t3", "mse_t4"), "per dimension"),
     panels=("loss", "mse_t1", "mse_t2", "mse_t3", "mse_t4"),
     explore=denoising.VIEWS,

@@ -11,14 +11,14 @@ st.write(
     "An encoder turns each example into a small cloud of codes z, a decoder turns codes back into examples; "
     "both learn by raising one bound on the likelihood of the data."
 )
-st.latex(
-    r"\log p(x) \;\ge\; \underbrace{E_{q(z \mid x)}[\log p(x \mid z)]}_{\text{reconstruction}}"
-    r" - \underbrace{KL(q(z \mid x) \,\|\, p(z))}_{\text{KL}} \;=\; \text{ELBO}"
-)
 page(
     "vae",
-    first=("latent_dim", "hidden", "prior", "beta"),
-    units={"elbo": "nats", "reconstruction": "nats", "kl": "nats", "loss": "nats", "iwae": "nats"},
+    objective=(
+        r"\log p(x) \;\ge\; \underbrace{E_{q(z \mid x)}[\log p(x \mid z)]}_{\text{reconstruction}}"
+        r" - \underbrace{KL(q(z \mid x) \,\|\, p(z))}_{\text{KL}} \;=\; \text{ELBO}"
+    ),
+    first=("latent_dim", "prior", "beta"),
+    units={"loss": "nats"},
     panels=("elbo", "reconstruction", "kl"),
     explore=latent_space.VIEWS,
     theory=theory.theory,

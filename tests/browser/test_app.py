@@ -37,8 +37,8 @@ def test_home_comes_at_once_and_leads_to_the_models(page: Page, serve: Callable[
     seconds = time.monotonic() - start
     print(f"\nhome after {seconds:.2f} s")
     assert seconds < 10
-    film = page.locator(".st-key-film-vae canvas")
-    expect(film).to_have_attribute("aria-label", re.compile("samples of a variational autoencoder"))
+    film = page.locator(".st-key-films button.film").first
+    expect(film).to_have_attribute("aria-label", re.compile("Variational autoencoder: samples of mnist as it learns"))
     page.get_by_test_id("stMain").get_by_role("link", name="Variational autoencoder").click()
     page.get_by_role("heading", name="Variational autoencoder").wait_for(timeout=FIRST)
     expect(page).to_have_url(re.compile("/vae"))
@@ -46,10 +46,48 @@ def test_home_comes_at_once_and_leads_to_the_models(page: Page, serve: Callable[
     page.get_by_role("heading", name="A laboratory of deep generative models").wait_for()
 
 
-def test_the_film_on_home_plays_to_the_last_step(page: Page, serve: Callable[[str], str]) -> None:
+def test_the_films_on_home_move_within_three_seconds(page: Page, serve: Callable[[str], str]) -> None:
     page.goto(serve(APP))
-    caption = page.locator(".st-key-film-vae .caption")
-    expect(caption).to_have_text(re.compile(r"step ([\d,]+) of \1$"), timeout=20_000)
+    page.locator(".st-key-films canvas").first.wait_for()
+    page.goto("about:blank")  # the server has drawn the films now, as for every visitor but the first
+    start = time.monotonic()
+    page.goto(serve(APP))
+    caption = page.locator(".st-key-films button.film .faint").first
+    expect(caption).to_have_text(re.compile(r"^step"))
+    before = caption.inner_text()
+    expect(caption).not_to_have_text(before)
+    seconds = time.monotonic() - start
+    print(f"\nits films move after {seconds:.2f} s")
+    assert seconds < 10  # 3 s on a machine that does nothing else
+    expect(caption).to_have_text(re.compile(r"step ([\d,]+) of \1$"), timeout=30_000)
+    page.get_by_role("button", name="Pause").click()
+    held = caption.inner_text()
+    page.wait_for_timeout(1500)
+    expect(caption).to_have_text(held)
+
+
+def test_the_films_on_home_stand_still_for_who_asks_for_it(chromium: Browser, serve: Callable[[str], str]) -> None:
+    context = chromium.new_context(reduced_motion="reduce")
+    page = context.new_page()
+    page.goto(serve(APP))
+    caption = page.locator(".st-key-films button.film .faint").first
+    expect(caption).to_have_text(re.compile(r"step ([\d,]+) of \1$"), timeout=30_000)
+    page.wait_for_timeout(1500)
+    expect(caption).to_have_text(re.compile(r"step ([\d,]+) of \1$"))
+    expect(page.get_by_role("button", name="Play")).to_be_visible()
+    context.close()
+
+
+def test_a_click_on_a_film_opens_the_model_at_that_moment(page: Page, serve: Callable[[str], str]) -> None:
+    page.goto(serve(APP))
+    film = page.locator(".st-key-films button.film").first
+    expect(film.locator(".faint")).to_have_text(re.compile("^step"))
+    page.get_by_role("button", name="Pause").click()
+    step = (film.locator(".faint").inner_text()).split()[1].replace(",", "")
+    film.click()
+    page.get_by_role("heading", name="Variational autoencoder").wait_for(timeout=FIRST)
+    expect(page.get_by_text(f"Checkpoint vae-mnist-2d, step {int(step):,}")).to_be_visible(timeout=FIRST)
+    expect(page).to_have_url(re.compile("run=vae-mnist-2d"))
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -63,7 +101,7 @@ def test_home_fits_every_screen(chromium: Browser, serve: Callable[[str], str], 
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     background = page.get_by_test_id("stApp").evaluate("e => getComputedStyle(e).backgroundColor")
     assert background == {"light": "rgb(255, 255, 255)", "dark": "rgb(20, 23, 26)"}[scheme]
-    film = page.locator(".st-key-film-vae canvas")
+    film = page.locator(".st-key-films canvas").first
     expect(film).to_be_visible()
     box = film.bounding_box()
     assert box is not None

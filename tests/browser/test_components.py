@@ -88,11 +88,11 @@ def test_live_chart_updates_sixty_times_without_a_blank_frame_and_keeps_the_zoom
     page.mouse.down()
     page.mouse.move(box["x"] + 250, box["y"] + 64, steps=4)
     page.mouse.up()
-    expect(chart.get_by_role("button", name="reset zoom")).to_be_visible()
+    expect(chart.get_by_role("button", name="Reset zoom")).to_be_visible()
     page.mouse.move(box["x"] + 200, box["y"] + 60)
     expect(chart.locator(".at")).to_contain_text("step")
     under_cursor = chart.locator(".at").inner_text(), readout(chart)[0]
-    button = chart.get_by_role("button", name="log x").element_handle()
+    button = chart.get_by_role("button", name="Logarithmic step axis").element_handle()
     page.get_by_text("updates 60").wait_for(timeout=60_000)
     assert button.evaluate("button => button.isConnected"), "a button that is being pressed was replaced by new data"
     frames = page.evaluate("window.frames_")
@@ -102,7 +102,7 @@ def test_live_chart_updates_sixty_times_without_a_blank_frame_and_keeps_the_zoom
     page.mouse.move(box["x"] + 200, box["y"] + 60)
     assert (chart.locator(".at").inner_text(), readout(chart)[0]) == under_cursor
     page.mouse.dblclick(box["x"] + 200, box["y"] + 60)
-    expect(chart.get_by_role("button", name="reset zoom")).to_have_count(0)
+    expect(chart.get_by_role("button", name="Reset zoom")).to_have_count(0)
 
 
 def test_live_chart_shows_exact_values_under_the_cursor_and_by_keyboard(
@@ -111,7 +111,10 @@ def test_live_chart_shows_exact_values_under_the_cursor_and_by_keyboard(
     chart = show("chart")
     step, loss = curve(1)
     canvas = chart.locator("canvas").first
-    assert float(readout(chart)[0]) == pytest.approx(loss[-1], rel=1e-5)
+    assert readout(chart)[0] == f"{loss[-1]:.3g}"  # at rest as a reader wants it, told exactly
+    told = re.search(r"train ([\d.]+) at", canvas.get_attribute("aria-label") or "")
+    assert told
+    assert float(told[1]) == pytest.approx(loss[-1], rel=1e-5)
     canvas.focus()
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowLeft")
@@ -138,7 +141,7 @@ def test_live_chart_has_a_logarithmic_axis(show: Callable[..., Locator], page: P
     middle = box["x"] + (52 + box["width"] - 12) / 2
     page.mouse.move(middle, box["y"] + 50)
     expect(chart.locator(".at")).to_have_text(re.compile("step 2[78]00"))
-    chart.get_by_role("button", name="log x").click()
+    chart.get_by_role("button", name="Logarithmic step axis").click()
     page.mouse.move(middle, box["y"] + 50)
     expect(chart.locator(".at")).to_have_text("step 700")  # √(100 · 5400) = 735
 

@@ -1,4 +1,4 @@
-"""The critic's laboratory: estimate against exact distance, slopes, five critics side by side, and the way back."""
+"""A critic against what it should be: the exact distance, slope 1 along the best plan, and four other critics."""
 
 import math
 from dataclasses import dataclass
@@ -10,36 +10,17 @@ import torch
 
 from genmodels import random
 from genmodels.data.datasets import Data
-from genmodels.errors import BadInput
-from genmodels.instruments.gan.game import Surface, coverage, floor, grid_of, only_plane, pairs, slopes, some
+from genmodels.instruments.gan.game import coverage, floor, pairs, slopes
 from genmodels.metrics.distances import sliced_wasserstein1
+from genmodels.metrics.floors import chosen
 from genmodels.models.adversarial import Adversarial
-from genmodels.models.bigan import BiGAN
 from genmodels.models.gan import generator_slope
-from genmodels.models.wgan import gradient_norm
 from genmodels.probability.distributions import assignment
 from genmodels.runs.record import Plan
 
-__all__ = [
-    "RIVALS",
-    "Back",
-    "Transport",
-    "Verdict",
-    "apart",
-    "back",
-    "normal",
-    "read",
-    "rivals",
-    "saturation",
-    "steepness",
-    "transport",
-    "verdict",
-]
+__all__ = ["RIVALS", "Transport", "Verdict", "apart", "rivals", "saturation", "transport", "verdict"]
 
 Array = npt.NDArray[Any]
-
-
-# Estimate and exact ---------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -49,7 +30,7 @@ class Transport:
     Attributes:
         fake: Samples, (N, 2).
         real: Where each is carried, (N, 2).
-        w1: The mean length of the ways: the exact distance of the two sets, that of :func:`coverage`.
+        w1: The mean length of the ways: the exact distance of the two sets, that of :func:`.game.coverage`.
         climb: How much the critic rises along each way, by its length, (N,); 1 for the best 1-Lipschitz critic.
     """
 
@@ -72,27 +53,10 @@ def transport(model: Adversarial, data: Data, n: int = 400, *, seed: int = 0) ->
     """
     fake, real, y = pairs(model, data, n, seed=seed)
     length, order = assignment(fake, real, y)
-    matched = real[order]
-    rise = model.critic(matched, y) - model.critic(fake, y)
+    rise = model.critic(real[order], y) - model.critic(fake, y)
     climb = rise.double() / length.clamp_min(1e-9)
-    a, b, c = (t.cpu().numpy() for t in (fake, matched, climb))
+    a, b, c = (t.cpu().numpy() for t in (fake, real[order], climb))
     return Transport(a, b, float(length.mean()), c)
-
-
-# Slopes ---------------------------------------------------------------------------------------------------------------
-
-
-def steepness(model: Adversarial, half: float, *, side: int = 60, label: int = 0) -> Surface:
-    """‖∇f‖ of the critic's score at each point of [−half, half]²: where it is above 1, the critic is not 1-Lipschitz.
-
-    Raises:
-        BadInput: If the model makes images.
-    """
-    only_plane(model)
-    y = torch.full((side * side,), label, device=model.device) if model.classes else None
-    with torch.no_grad():
-        norm = gradient_norm(lambda x: model.critic(x, y), grid_of(half, side, model.device))
-    return Surface(half, norm.cpu().numpy().reshape(side, side), 1.0, "‖∇f‖")
 
 
 # Five critics ---------------------------------------------------------------------------------------------------------
@@ -115,21 +79,22 @@ def rivals(plan: Plan, steps: int) -> dict[str, dict[str, Any]]:
     The data, the seed, the batches, the learning rate, the networks and the critic's turns are those of the plan.
     """
     own = plan.arguments
-    shared = {name: own[name] for name in SHARED}
     turns = own.get("n_critic", own.get("d_steps", 1))
-    found = {}
-    for name, (model, arguments) in RIVALS.items():
-        players = {"n_critic": turns} if model == "wgan" else {"d_steps": turns}
-        kept = {key: own[key] for key in ("penalty_weight", "clip") if model == "wgan" and key in own}
-        found[name] = {
+    kept = {
+        "gan": {"d_steps": turns},
+        "wgan": {"n_critic": turns} | {key: own[key] for key in ("penalty_weight", "clip") if key in own},
+    }
+    return {
+        name: {
             "model": model,
             "data": plan.data,
             "data_arguments": plan.data_arguments,
-            "arguments": shared | players | kept | arguments,
+            "arguments": {key: own[key] for key in SHARED} | kept[model] | arguments,
             "settings": plan.settings | {"steps": steps},
             "title": f"{name} on {plan.data}",
         }
-    return found
+        for name, (model, arguments) in RIVALS.items()
+    }
 
 
 @dataclass(frozen=True)
@@ -138,23 +103,23 @@ class Verdict:
 
     Attributes:
         sliced: Sliced 1-Wasserstein distance of samples to test data, pixels in [0, 1].
+        slope: Mean ‖∇f‖ between data and samples.
+        violations: The share of points where it is above 1.
+        log10_slopes: log₁₀ ‖∇f‖ at data, samples and between, (3N,).
         w1: The exact distance.
         w1_floor: The same of data to data, on average.
         covered: "7 of 8" modes, where the data have some.
         close: The share of the samples within 3σ of a mode.
-        slope: Mean ‖∇f‖ between data and samples.
-        violations: The share of points where it is above 1.
-        log10_slopes: log₁₀ ‖∇f‖ at data, samples and between, (3N,).
     """
 
     sliced: float
-    w1: float | None
-    w1_floor: float | None
-    covered: str | None
-    close: float | None
     slope: float
     violations: float
     log10_slopes: Array
+    w1: float | None = None
+    w1_floor: float | None = None
+    covered: str | None = None
+    close: float | None = None
 
 
 @torch.no_grad()
@@ -162,72 +127,17 @@ def verdict(model: Adversarial, data: Data, n: int = 400) -> Verdict:
     """How far the samples are from the data, and how steep the critic is."""
     steep = slopes(model, data, n)
     every = np.log10(np.concatenate([steep.real, steep.fake, steep.between]).clip(1e-12))
-    slope, violations = float(steep.between.mean()), steep.violations
-    if not model.is_image:
-        c = coverage(model, data, n)
-        covered = f"{c.modes.covered} of {c.modes.of}" if c.modes else None
-        close = c.modes.close if c.modes else None
-        least = floor(data, n, by_class=bool(model.classes))[0]
-        return Verdict(c.sliced, c.w1, least, covered, close, slope, violations, every)
-    chosen = some(data, n)
-    y = data.test.y[chosen].to(model.device) if model.classes else None
-    real = data.test.x[chosen].to(model.device).flatten(1) / (data.levels - 1)
-    fake = model.sample(len(chosen), y=y, rng=random.generator(0, model.device)).flatten(1)
-    distance = sliced_wasserstein1(fake, real, rng=random.generator(0))
-    return Verdict(distance, None, None, None, None, slope, violations, every)
-
-
-# BiGAN: there and back ------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Back:
-    r"""Examples there and back.
-
-    Attributes:
-        x: Data, (N, \*shape); images in [0, 1].
-        mean: G(E(x)).
-        z: The codes E(x), (N, L).
-        labels: (N,).
-        error: Mean squared error of each as the networks see it, (N,); never part of a loss.
-    """
-
-    x: Array
-    mean: Array
-    z: Array
-    labels: Array
-    error: Array
-
-
-@torch.no_grad()
-def back(model: BiGAN, data: Data, n: int = 500) -> Back:
-    """The first ``n`` test examples, encoded and generated again."""
-    return _back(model, data, data.test.x[:n], data.test.y[:n])
-
-
-@torch.no_grad()
-def read(model: BiGAN, data: Data, pixels: npt.ArrayLike, *, label: int = 0) -> Back:
-    """Somebody's own picture, in grey of 0 to 255, shape (H, W), there and back.
-
-    Raises:
-        BadInput: If it is no picture of the model's size, or empty.
-    """
-    grey = np.asarray(pixels)
-    if not model.is_image or grey.shape != model.shape[1:]:
-        raise BadInput(f"A picture of {model.shape} is wanted, not one of {grey.shape}.")
-    if grey.max(initial=0) < 32:
-        raise BadInput("The picture is empty: draw something first.")
-    levels = torch.as_tensor(np.rint(grey / 255 * (data.levels - 1)).astype(np.uint8))[None, None]
-    return _back(model, data, levels.expand(1, *model.shape), torch.tensor([label]))
-
-
-def _back(model: BiGAN, data: Data, examples: torch.Tensor, labels: torch.Tensor) -> Back:
-    x = data.prepare(examples, model.inputs, random.generator(0, examples.device)).to(model.device)
-    y = labels.to(model.device) if model.classes else None
-    z = model.encode(x)
-    error = (model.generate(z, y) - x).square().flatten(1).mean(1)
-    shown = (x + 1) / 2 if model.is_image else x
-    return Back(*(t.cpu().numpy() for t in (shown, model.decode(z, y), z, labels, error)))
+    critic = float(steep.between.mean()), steep.violations, every
+    if model.is_image:
+        part = chosen(data.test, n, 0)
+        real = part.x.to(model.device).flatten(1) / (data.levels - 1)
+        y = part.y.to(model.device) if model.classes else None
+        fake = model.sample(len(real), y=y, rng=random.generator(0, model.device)).flatten(1)
+        return Verdict(sliced_wasserstein1(fake, real, rng=random.generator(0)), *critic)
+    c = coverage(model, data, n)
+    least, _ = floor(data, n, by_class=bool(model.classes))
+    covered, close = (f"{c.modes.covered} of {c.modes.of}", c.modes.close) if c.modes else (None, None)
+    return Verdict(c.sliced, *critic, c.w1, least, covered, close)
 
 
 # Theory ---------------------------------------------------------------------------------------------------------------
@@ -238,12 +148,6 @@ def saturation(reach: float = 8.0, n: int = 161) -> dict[str, Array]:
     s = torch.linspace(-reach, reach, n)
     objectives = ("minimax", "non-saturating", "least-squares")
     return {"s": s.numpy()} | {name: generator_slope(name, s).numpy() for name in objectives}
-
-
-def normal(reach: float = 4.0, n: int = 161) -> tuple[Array, Array]:
-    """z from −reach to reach and its density under N(0, 1), (n,) each: what codes are to be distributed as."""
-    z = np.linspace(-reach, reach, n)
-    return z, np.exp(-(z**2) / 2) / math.sqrt(2 * math.pi)
 
 
 def apart(sigma: float = 0.1, reach: float = 2.0, n: int = 101) -> dict[str, Array]:

@@ -1,4 +1,4 @@
-"""The best discriminator that there could be, and how far apart it finds data and samples: Jensen and Shannon's."""
+"""The best discriminator that there could be, and the Jensen-Shannon divergence of data and samples that it tells."""
 
 import math
 from collections.abc import Callable
@@ -12,7 +12,8 @@ from torch import Tensor
 from genmodels import random
 from genmodels.data.datasets import Data
 from genmodels.errors import BadInput
-from genmodels.instruments.gan.game import grid_of, only_plane
+from genmodels.instruments.gan.game import only_plane
+from genmodels.instruments.plane import cells
 from genmodels.models.gan import GAN
 
 __all__ = ["WIDTHS", "Best", "Bound", "best_discriminator", "jensen_shannon", "kde", "neighbours", "value"]
@@ -72,7 +73,7 @@ def best_discriminator(
     only_plane(model)
     if data.log_prob is None or data.plane is None or model.classes:
         raise BadInput("The best discriminator can be had where the data's density is known and there are no labels.")
-    grid = grid_of(half, side, model.device)
+    grid = cells(half, side).to(model.device)
     log_p = data.log_prob(grid).double()
     fake = model.sample(n, rng=random.generator(0, model.device))
     log_q = kde(fake, grid, width)
@@ -96,7 +97,7 @@ def jensen_shannon(real: Tensor, fake: Tensor, learned: Callable[[Tensor], Tenso
     For every D, V(D, G) ≤ 2 JS(p, q) − log 4, and V is a mean: on fresh examples it is unbiased and has a standard
     error. The discriminators are the learned one, one that knows nothing (D = ½, whose V is −log 4), and those that
     count neighbours within each of WIDTHS (:func:`neighbours`). Half of the examples are the neighbours, an eighth
-    chooses the best of the discriminators, the rest judge it. Data and samples are treated alike: of a perfect
+    chooses the best of the discriminators, the rest measure it. Data and samples are treated alike: of a perfect
     generator no discriminator is better than D = ½, and what is found is 0 within its error.
 
     Goodfellow et al. (2014), theorem 1; as a bound by any D: Nowozin et al. (2016), f-GAN, eq. 4.
@@ -113,8 +114,8 @@ def jensen_shannon(real: Tensor, fake: Tensor, learned: Callable[[Tensor], Tenso
     guesses += neighbours(real[:half], fake[:half], points).unbind()
     every = [guess.clamp(1e-7, 1 - 1e-7).view(2, -1) for guess in guesses]  # at the data, at the samples
     best = max(every, key=lambda d: value(*d[:, :few])[0])
-    found, error = value(*best[:, few:])
-    return Bound(max(0.0, (found + math.log(4)) / 2), error / 2, *value(*every[0][:, few:]))
+    v, error = value(*best[:, few:])
+    return Bound(max(0.0, (v + math.log(4)) / 2), error / 2, *value(*every[0][:, few:]))
 
 
 def value(real: Tensor, fake: Tensor) -> tuple[float, float]:

@@ -11,17 +11,17 @@ import torch
 from genmodels import random
 from genmodels.data.datasets import DATASETS, Data
 from genmodels.errors import BadInput
-from genmodels.instruments.gan.game import coverage, floor, some
+from genmodels.instruments.gan.game import coverage, floor
 from genmodels.metrics import judge
 from genmodels.metrics.distances import Modes, modes_covered
+from genmodels.metrics.floors import chosen
 from genmodels.models.adversarial import Adversarial
 from genmodels.runs import store
-from genmodels.runs.store import Run
 
 __all__ = ["REMEDIES", "cases", "count", "history", "reached"]
 
 FEWEST = 0.2  # of an even share: a mode, or a class, with fewer of the samples than that is not covered
-SURE = 0.95  # probability at which the judge knows a digit
+SURE = 0.95  # probability at which the judge, a classifier, knows a digit
 
 Table = dict[str, npt.NDArray[Any]]
 
@@ -72,11 +72,10 @@ def history(run: str, steps: list[int], n: int = 400) -> Generator[float, None, 
             raise BadInput(f"Run {run} is not one of two players.")
         if not model.is_image:
             distances.append(coverage(model, data, n))
-        modes.append(reached(data, _drawn(model, data, n)))
+        modes.append(count(model, data, n))
     if distances:
         table |= {"w1": np.array([c.w1 for c in distances]), "sliced": np.array([c.sliced for c in distances])}
-        table["estimate"] = np.array([math.nan if c.estimate is None else c.estimate for c in distances])
-        table["flow"] = np.array([math.nan if c.flow is None else c.flow for c in distances])
+        table |= {"estimate": np.array([c.estimate for c in distances]), "flow": np.array([c.flow for c in distances])}
         table["floor"] = np.array(floor(data, n, by_class=bool(model.classes)))
     counted = [m for m in modes if m is not None]
     if counted:
@@ -85,29 +84,19 @@ def history(run: str, steps: list[int], n: int = 400) -> Generator[float, None, 
     return table
 
 
-def _drawn(model: Adversarial, data: Data, n: int) -> torch.Tensor:
-    y = data.test.y[some(data, n)] if model.classes else None
-    return model.sample(n if y is None else len(y), y=y, rng=random.generator(0, model.device)).cpu()
+def count(model: Adversarial, data: Data, n: int = 200) -> Modes | None:
+    """Which modes or classes ``n`` samples of always the same noise reach: :func:`reached`."""
+    y = chosen(data.test, n, 0).y if model.classes else None
+    return reached(data, model.sample(n if y is None else len(y), y=y, rng=random.generator(0, model.device)).cpu())
 
 
 def _best(data: Data) -> float:
     """The share of the data themselves that is close to a mode."""
     if data.plane is not None:
         return 1 - math.exp(-(3.0**2) / 2)
-    found = reached(data, data.prepare(data.test.x[some(data, 1000)], "unit").cpu())
-    assert found is not None
-    return found.close
-
-
-def count(run: Run, step: int, n: int = 200) -> Modes | None:
-    """:func:`reached` at a snapshot of ``run``, quickly: by the points that it kept, or by ``n`` new pictures."""
-    data, x = run.data(), run.samples(step)
-    if data.plane is None:
-        model = run.model(step)
-        if not isinstance(model, Adversarial):
-            raise BadInput(f"Run {run.id} is not one of two players.")
-        return reached(data, _drawn(model, data, n))
-    return None if x is None else reached(data, torch.from_numpy(x).float())
+    modes = reached(data, data.prepare(chosen(data.test, 1000, 0).x, "unit").cpu())
+    assert modes is not None
+    return modes.close
 
 
 # To make it happen, and to mend it ------------------------------------------------------------------------------------

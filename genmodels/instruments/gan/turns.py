@@ -14,7 +14,6 @@ from genmodels.data.datasets import DATASETS, Data
 from genmodels.errors import BadInput
 from genmodels.instruments.gan.game import arrows, numbers, surface
 from genmodels.models.adversarial import Adversarial
-from genmodels.runs import store
 from genmodels.text import quoted
 from genmodels.training.loop import Training
 from genmodels.training.settings import Settings
@@ -30,46 +29,47 @@ Arrays = dict[str, npt.NDArray[Any]]
 
 
 def turns_of(moves: str) -> str:
-    """Who moves, a letter a turn, of moves like "d5g1b2": d is the judge, g the generator, b both, one after the other.
+    """Who moves, a letter a turn, of moves like "d5g1b2": d is the critic, g the generator, b one after the other.
 
     Raises:
         BadInput: If it says something else, or more than MOST turns.
     """
     if not re.fullmatch(r"([dgb]\d{1,3})*", moves):
         raise BadInput(f"moves = {quoted(moves)} is no list of moves: it is like d5g1b2, with d, g or b and how often.")
-    found = "".join({"b": "dg"}.get(who, who) * int(times) for who, times in re.findall(r"([dgb])(\d+)", moves))
-    if len(found) > MOST:
-        raise BadInput(f"These are {len(found)} turns, and a game has at most {MOST}: start over.")
-    return found
+    turns = "".join({"b": "dg"}.get(who, who) * int(times) for who, times in re.findall(r"([dgb])(\d+)", moves))
+    if len(turns) > MOST:
+        raise BadInput(f"These are {len(turns)} turns, and a game has at most {MOST}: start over.")
+    return turns
 
 
-def play(run: str, step: int | None, moves: str) -> Generator[float, None, Arrays]:
-    """The game from a moment of ``run`` on, by ``moves`` (:func:`turns_of`). A task.
+def play(model: Adversarial, data: Data, moves: str, settings: dict[str, Any]) -> Generator[float, None, Arrays]:
+    """The game from this moment of a training on, by ``moves`` (:func:`turns_of`). A task.
 
-    Batches, losses and learning rate are those of the run; its optimizers begin anew, for a moment holds weights alone.
+    Losses are the model's, batches and learning rate those of ``settings``, which are a run's; the optimizers begin
+    anew, for a moment holds weights alone.
 
     Returns:
-        For each of T frames, the first before any turn: "turn", how many were taken, (T,); "mover", 0 the judge, 1 the
-        generator, −1 nobody, (T,); "points", the samples of fixed noise, (T, N, 2); "maps", what the judge believes,
+        For each of T frames, the first before any turn: "turn", how many were taken, (T,); "mover", 0 the critic, 1 the
+        generator, −1 nobody, (T,); "points", the samples of fixed noise, (T, N, 2); "maps", what the critic believes,
         less "middle", (T, side, side), x₂ by rows, rising; "terms", every term of "names" on fixed examples, (T, K).
         Of the last frame: "x" and "push", samples and −∂L/∂x at each, (M, 2); "half", the square that is shown.
 
     Raises:
         BadInput: If the run's model makes images, or the moves are none.
     """
-    turns, source = turns_of(moves), store.find(run)
-    model, data = copy.deepcopy(source.model(step)), source.data()
+    turns = turns_of(moves)
     if not isinstance(model, Adversarial) or model.is_image:
         raise BadInput("The game is shown on the plane, between two players: this run is not of that kind.")
+    model = copy.deepcopy(model)
     half = DATASETS[data.name].extent
     frames, kept, names = [_frame(model, data, half)], [(0, -1)], np.array(list(numbers(model, data)))
     every = max(1, -(-len(turns) // FRAMES))
-    for i, who in enumerate(_taken(model, data, source.plan.settings, turns), 1):
+    for i, who in enumerate(_taken(model, data, settings, turns), 1):
         if i % every == 0 or i == len(turns):
             frames.append(_frame(model, data, half))
             kept.append((i, int(who == "g")))
         yield i / len(turns)
-    last = arrows(model.eval(), 100)
+    last = arrows(model.eval(), 100, label=0 if model.classes else None)
     table: Arrays = {key: np.stack([frame[key] for frame in frames]) for key in frames[0]}
     table |= {"turn": np.array([i for i, _ in kept]), "mover": np.array([who for _, who in kept])}
     return table | {"names": names, "x": last.x, "push": last.push, "half": np.array(half)}
@@ -79,9 +79,9 @@ def _taken(model: Adversarial, data: Data, settings: dict[str, Any], turns: str)
     """Take the turns, one after the other, with the loop that every training uses."""
     plain = {"steps": LONG, "decay": "constant", "warmup": 0, "ema": 0.0, "compile": False, "precision": "float32"}
     training = Training(model, data, Settings.of(settings | plain), device=model.device)
-    judge, generator = model.players()
+    critic, generator = model.players()
     for who in turns:
-        training.turns = (generator if who == "g" else judge,)
+        training.turns = (generator if who == "g" else critic,)
         training.step()
         training.check()  # terms of one player are not averaged with those of the other
         model.eval()
@@ -95,9 +95,9 @@ def _frame(model: Adversarial, data: Data, half: float) -> Arrays:
     y = data.test.y[:POINTS].to(model.device) if model.classes else None
     with torch.no_grad():
         points = model.decode(z, y).cpu().numpy()
-    found = surface(model, half, side=SIDE)
+    belief = surface(model, half, side=SIDE, label=0 if model.classes else None)
     terms = np.array(list(numbers(model, data).values()))
-    return {"points": points, "maps": (found.values - found.middle).astype(np.float32), "terms": terms}
+    return {"points": points, "maps": (belief.values - belief.middle).astype(np.float32), "terms": terms}
 
 
 def shades(maps: npt.NDArray[Any], above: str, below: str, paper: str) -> npt.NDArray[np.uint8]:

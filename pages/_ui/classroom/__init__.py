@@ -1,1 +1,1 @@
-"""The wall of a class: who is on it, and what hangs there."""
+"""The wall of a class: who is on it, and what appears there."""

@@ -9,10 +9,11 @@ from genmodels.runs import classroom
 from genmodels.runs.classroom import Wall
 from genmodels.runs.store import Run
 from genmodels.text import titled
+from pages._ui.form.lesson import link
 
 PAGE = Path(__file__).resolve().parents[2] / "lab" / "wall.py"
 
-__all__ = ["enter", "join", "leave", "say", "wall"]
+__all__ = ["address", "enter", "join", "leave", "nickname", "say", "wall"]
 
 
 def wall() -> Wall | None:
@@ -26,32 +27,53 @@ def wall() -> Wall | None:
         st.warning(str(error))
         leave()
         return None
-    join(found, st.session_state.get("nickname", ""))
+    join(found, nickname())
     return found
+
+
+def nickname() -> str:
+    """As this visitor has given it, here or, before a refresh, to the URL; "" where they have not been asked yet."""
+    return st.session_state.get("nickname") or st.query_params.get("who", "")[: classroom.MOST_NAME]
 
 
 def join(wall: Wall, who: str) -> None:
     """From now on, what this visitor trains goes on ``wall`` under this nickname."""
     st.session_state["room"], st.session_state["nickname"] = wall.code, who
-    if st.query_params.get("room") != wall.code:
-        st.query_params["room"] = wall.code
+    wanted = {"room": wall.code} | ({"who": who} if who else {})
+    if any(st.query_params.get(name) != value for name, value in wanted.items()):
+        st.query_params.update(wanted)
 
 
 def leave() -> None:
     """No longer."""
     st.session_state.pop("room", None)
-    st.query_params.pop("room", None)
+    for name in ("room", "who"):
+        st.query_params.pop(name, None)
 
 
 def enter(run: Run) -> None:
     """A run has begun: onto the wall with it, if there is one."""
     if found := wall():
-        found.enter(run, st.session_state.get("nickname", ""))
+        found.enter(run, nickname())
+
+
+def address(wall: Wall) -> str:
+    """The URL under which others join it."""
+    return link("wall", {"room": wall.code})
 
 
 def say() -> None:
-    """On a model's page: where its runs go."""
-    if found := wall():
-        who = titled(classroom.nickname(st.session_state.get("nickname", "")))
-        label = f"What you train hangs on the wall {found.code}, under the name {who}."
-        st.page_link(PAGE, label=label, query_params={"room": found.code}, icon=":material/dashboard:")
+    """On a model's page: where its runs go; who came by a link is asked for a name first, once."""
+    found = wall()
+    if found is None:
+        return
+    if not nickname():
+        with st.form("who", border=False), st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
+            who = st.text_input("Your name on the wall", max_chars=classroom.MOST_NAME, key="who-asked", width=220)
+            if st.form_submit_button("This is me") and who.strip():
+                join(found, who.strip())
+                st.rerun()
+        return
+    who = titled(classroom.nickname(nickname()))
+    label = f"What you train appears on the wall {found.code}, under the name {who}."
+    st.page_link(PAGE, label=label, query_params={"room": found.code}, icon=":material/dashboard:")

@@ -1,18 +1,22 @@
-"""What hangs on a wall: every run's newest samples with its name, and the curves of all over each other."""
+"""What is on a wall: every run's newest samples beside the data, and the curves of all over each other."""
 
 import base64
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import segno
 import streamlit as st
 
+from genmodels.data import datasets
 from genmodels.data.datasets import info
-from genmodels.figures import RUNS
+from genmodels.errors import BadInput
+from genmodels.figures import DATA, RUNS
 from genmodels.images import dots, png, tile
+from genmodels.quantities import quantity
 from genmodels.runs import classroom
 from genmodels.runs.classroom import Entry
 from genmodels.runs.record import CLOCK
@@ -20,31 +24,58 @@ from genmodels.runs.store import Run
 from pages._ui.components.live_chart import Panel, Series, live_chart
 from pages._ui.shared.run_cache import Stamp, metrics, newest_of, stamp
 
-__all__ = ["curves", "mosaic"]
+__all__ = ["banner", "curves", "mosaic"]
 
 MOST_TILES, MOST_CURVES = 36, 40
 Hung = Sequence[tuple[Run, Entry]]
 
 
+def banner(code: str, address: str, runs: int) -> str:
+    """For the back of the room: the code, the address, and a square that a phone reads."""
+    square = segno.make(address, error="m").svg_data_uri(scale=4, border=2, light="white")
+    shown = escape(address.removeprefix("https://").removeprefix("http://"))
+    return (
+        f'<div class="banner"><img alt="a QR code that leads to {escape(address)}" src="{escape(square)}">'
+        f"<div><b>{escape(code)}</b><span>{shown}</span><span>{runs} runs</span></div></div>"
+    )
+
+
 def mosaic(hung: Hung, what: Sequence[str], *, large: bool) -> None:
-    """A tile a run: what it draws now, whose it is, how far it has come.
+    """First what is to be learned; then a tile a run: what it draws now, whose it is, how far it has come.
 
     Args:
         hung: The runs and their entries.
         what: What tells each from the others, a line each.
         large: To be read from the back of the room.
     """
-    tiles = [_tile(run, entry, line) for (run, entry), line in zip(hung[:MOST_TILES], what, strict=False)]
+    tiles = [_goal(data) for data in dict.fromkeys(run.plan.data for run, _ in hung[:MOST_TILES])]
+    tiles += [_tile(run, entry, line) for (run, entry), line in zip(hung[:MOST_TILES], what, strict=False)]
     st.html(f'<div class="mosaic{" large" if large else ""}">{"".join(tiles)}</div>')
     if len(hung) > MOST_TILES:
         st.caption(f"The newest {MOST_TILES} of {len(hung)} runs are shown.")
 
 
+@functools.lru_cache(maxsize=8)
+def _goal(data: str) -> str:
+    """The data themselves, as a tile; "" where they are not here, or everybody has drawn their own."""
+    if data == "drawing":
+        return ""
+    try:
+        x = datasets.load(data).test.x[:1000].numpy()
+    except BadInput:
+        return ""
+    extent = info(data).extent
+    picture = _url(png(tile(x[:64])[..., :3])) if x.ndim == 4 else _url(png(_blue(dots(x, extent))))
+    title = escape(info(data).title)
+    caption = f"<figcaption><b>The data</b><span>{title}</span></figcaption>"
+    return f'<figure><img alt="{title}: the data" src="{picture}">{caption}</figure>'
+
+
 def _tile(run: Run, entry: Entry, what: str) -> str:
     state, who = run.state(), escape(entry.who)
     total = state.total
-    kind = info(run.plan.data).kind
-    picture = newest_of(run, _tiled if kind == "images" else _dotted)
+    of = info(run.plan.data)
+    picture = newest_of(run, _tiled if of.kind == "images" else _dotted(of.extent))
     where = f"step {state.step:,}" + (f" of {total:,}" if total else "")
     alt = f"samples of the run of {who}, {where}"
     drawn = f'<img alt="{alt}" src="{picture}">' if picture else '<div class="nothing">no samples yet</div>'
@@ -60,8 +91,17 @@ def _tiled(samples: Any) -> str:
     return _url(png(tile(samples)[..., :3]))
 
 
-def _dotted(samples: Any) -> str:
-    return _url(png(dots(samples, 1.1 * float(np.quantile(np.abs(samples), 0.99)) + 1e-6)))
+@functools.cache
+def _dotted(extent: float) -> Callable[[Any], str]:
+    """What draws points of the square [-extent, extent]²; one function for each extent, as a cache wants it."""
+    return lambda samples: _url(png(dots(samples, extent)))
+
+
+def _blue(picture: Any) -> Any:
+    """Dots in the colour of the data."""
+    found = picture.copy()
+    found[..., :3] = [int(DATA[i : i + 2], 16) for i in (1, 3, 5)]
+    return found
 
 
 def _url(picture: bytes) -> str:
@@ -87,14 +127,21 @@ def _panels(stamps: tuple[Stamp, ...], what: tuple[str, ...]) -> list[Panel]:
     """The panels, made once for all who look."""
     runs = [Run(Path(path).parent) for path, _, _ in stamps]
     tables = [metrics(run) for run in runs]
-    counts: dict[str, int] = {}
-    for table in tables:
+    models = [run.plan.model for run in runs]
+    counts: dict[tuple[str, str], int] = {}  # what two models log under one name is not one quantity
+    for model, table in zip(models, tables, strict=True):
         for name in table[-1] if table else ():
             if name not in CLOCK and not name.startswith("held-out "):
-                counts[name] = counts.get(name, 0) + 1
-    terms = sorted(counts, key=lambda name: -counts[name])[:4]
+                counts[model, name] = counts.get((model, name), 0) + 1
+    terms = sorted(counts, key=lambda one: -counts[one])[:4]
     groups = classroom.seeds([run.plan for run in runs])
-    return [Panel(term.replace("_", " "), "", _series(term, groups, tables, what)) for term in terms]
+    several = len(set(models)) > 1
+    panels = []
+    for model, term in terms:
+        one, own = quantity(term), [group for group in groups if models[group[0]] == model]
+        title = f"{one.title}, {model.upper()}" if several else one.title
+        panels.append(Panel(title, one.unit, _series(term, own, tables, what), about=one.explained))
+    return panels
 
 
 def _series(

@@ -9,6 +9,7 @@ export default function (component) {
     views.set(root, view);
   }
   view.report = component.setStateValue;
+  view.trigger = component.setTriggerValue; // once, for the next rerun alone
   view.update(component.data ?? {});
   return () => view.destroy?.();
 }
@@ -62,15 +63,17 @@ function floats(text, Kind) {
 
 const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
 
-// A number as a reader wants it: six significant digits, thin groups, a real minus.
-function shown(value, digits = 6) {
+// A number as a reader wants it: three significant digits (whole numbers in full), thin groups, a real minus, powers of ten.
+function shown(value, digits = 3) {
   if (value == null || Number.isNaN(value)) return "–";
   const size = Math.abs(value);
-  const text =
-    size !== 0 && (size >= 1e7 || size < 1e-4)
-      ? value.toExponential(Math.min(digits, 4) - 1).replace("e+", "e")
-      : Number(value.toPrecision(digits)).toLocaleString("en", { maximumFractionDigits: 8, useGrouping: size >= 1e4 });
-  return text.replace("-", "−");
+  if (size !== 0 && (size >= 1e7 || size < 1e-4)) {
+    const [front, power] = value.toExponential(digits - 1).split("e");
+    const raised = [...String(Number(power))].map((c) => "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"["-0123456789".indexOf(c)]).join("");
+    return `${Number(front)}×10${raised}`.replace("-", "−").replace(/^(−?)1×/, "$1");
+  }
+  const rounded = Number.isInteger(value) ? value : Number(value.toPrecision(digits));
+  return rounded.toLocaleString("en", { maximumFractionDigits: 8, useGrouping: size >= 1e4 }).replace("-", "−");
 }
 
 function download(name, url) {

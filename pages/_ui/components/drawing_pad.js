@@ -57,6 +57,7 @@ class View {
 
   drawAxes(c, side, colors) {
     c.strokeStyle = colors.grid;
+    c.lineWidth = 1; // not that of the brush
     c.strokeRect(0.5, 0.5, side - 1, side - 1);
     for (const at of [0.25, 0.5, 0.75]) {
       c.beginPath();

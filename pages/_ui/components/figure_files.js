@@ -1,21 +1,29 @@
+// A formula that is wider than its column scrolls: the keyboard must reach it.
 // Plotly's mode bar offers one format; beside its camera (a PNG at three times the size) this puts a second button: SVG.
 class View {
   constructor() {
-    this.observer = new MutationObserver(() => (this.due ??= requestAnimationFrame(() => this.look())));
+    this.later = () => (this.due ??= requestAnimationFrame(() => this.look()));
+    this.observer = new MutationObserver(this.later);
   }
 
   update() {
     this.observer.observe(document.body, { childList: true, subtree: true });
+    addEventListener("resize", this.later);
     this.look();
   }
 
   destroy() {
     this.observer.disconnect();
+    removeEventListener("resize", this.later);
     cancelAnimationFrame(this.due);
   }
 
   look() {
     this.due = null;
+    for (const formula of document.querySelectorAll(".stMain .katex-display")) {
+      if (formula.scrollWidth > formula.clientWidth) formula.tabIndex = 0;
+      else formula.removeAttribute("tabindex");
+    }
     for (const camera of document.querySelectorAll(".js-plotly-plot .modebar-btn[data-title^='Download plot']")) {
       if (camera.nextElementSibling?.classList.contains("as-svg") || !camera.querySelector("path")) continue;
       camera.addEventListener("click", () => this.choose(camera, this.asked ?? "png"), { capture: true });

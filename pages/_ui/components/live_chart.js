@@ -1,5 +1,6 @@
 const MARGIN = { left: 52, right: 12, top: 8, bottom: 24 }; // for letters 12 pixels high
 const DASH = [5, 3];
+const EXACT = 6; // significant digits under the cursor, and for those who hear the chart
 
 class View {
   constructor(root) {
@@ -9,6 +10,7 @@ class View {
     this.zoomY = new Map(); // panel title → [low, high]
     this.cursor = null; // x under the pointer, shared by all panels
     this.full = false; // whether the vertical axes show outliers too
+    this.unfolded = false; // whether all panels are shown
     this.panels = new Map();
     this.legend = element("div", { class: "row legend" });
     this.at = element("span", { class: "at faint" }); // where the cursor is
@@ -42,8 +44,11 @@ class View {
     if (this.panels.has(spec.title)) return this.panels.get(spec.title);
     const canvas = element("canvas", { tabindex: "0", role: "img" });
     const readout = element("span", { class: "readout" });
-    const head = [element("span", { class: "title" }, spec.title), element("span", { class: "faint" }, spec.unit), readout];
-    const figure = element("figure", {}, element("figcaption", {}, ...head), canvas);
+    const about = element("p", { class: "about faint", hidden: true }, spec.about ?? "");
+    const ask = element("button", { class: "ask", title: spec.about, "aria-label": `What is ${spec.title}?`, "aria-expanded": "false" }, "?");
+    ask.addEventListener("click", () => ask.setAttribute("aria-expanded", String(!(about.hidden = !about.hidden))));
+    const head = [element("span", { class: "title" }, spec.title), element("span", { class: "faint" }, spec.unit), ...(spec.about ? [ask] : []), readout];
+    const figure = element("figure", {}, element("figcaption", {}, ...head), about, canvas);
     const panel = { canvas, readout, figure, spec, touches: new Map() };
     this.panels.set(spec.title, panel);
     this.grid.append(figure);
@@ -55,7 +60,8 @@ class View {
     const seen = new Map();
     for (const { series } of this.data.panels) for (const one of series) seen.set(one.name, one);
     const curves = [...seen.values()].map((one) => [one.name, one.color, one.dashed, this.hidden.has(one.name)]);
-    const state = JSON.stringify([curves, this.logX, this.full, this.zoomX !== null, this.zoomY.size]);
+    const folded = this.data.in_sight && this.data.panels.length > this.data.in_sight;
+    const state = JSON.stringify([curves, this.logX, this.full, this.zoomX !== null, this.zoomY.size, folded && this.data.panels.length, this.unfolded]);
     if (state === this.drawnLegend) return; // a button that is being pressed must not be replaced by new data
     this.drawnLegend = state;
     const entries = [...seen.values()].map((one) => {
@@ -66,10 +72,11 @@ class View {
     const option = (name, on, flip, hint) =>
       element("button", { class: "option", title: hint, "aria-pressed": String(on), onclick: () => (flip(), this.drawLegend(), this.redraw()) }, name);
     const options = [
-      option("log x", this.logX, () => ((this.logX = !this.logX), (this.zoomX = null)), "Horizontal axis on a logarithmic scale"),
-      option("all values", this.full, () => (this.full = !this.full), "Let the vertical axes span outliers too"),
+      option(`Logarithmic ${this.data.x_title} axis`, this.logX, () => ((this.logX = !this.logX), (this.zoomX = null)), "Horizontal axis on a logarithmic scale"),
+      option("Include outliers", this.full, () => (this.full = !this.full), "Let the vertical axes span outliers too"),
     ];
-    if (this.zoomX || this.zoomY.size) options.push(option("reset zoom", false, () => this.reset(), "Show everything again (double-click)"));
+    if (folded) options.unshift(option(`All ${this.data.panels.length} curves`, this.unfolded, () => (this.unfolded = !this.unfolded), "Show the other curves too"));
+    if (this.zoomX || this.zoomY.size) options.push(option("Reset zoom", false, () => this.reset(), "Show everything again (double-click)"));
     const focused = this.root.activeElement?.textContent;
     this.legend.replaceChildren(...(entries.length > 1 ? entries : []), this.at, ...options);
     [...this.legend.children].find((one) => focused && one.textContent === focused)?.focus();
@@ -82,6 +89,9 @@ class View {
 
   redraw() {
     if (!this.data) return;
+    const most = this.unfolded || !this.data.in_sight ? Infinity : this.data.in_sight;
+    const order = this.data.panels.map((panel) => panel.title);
+    for (const [title, panel] of this.panels) panel.figure.hidden = order.indexOf(title) >= most;
     for (const panel of this.panels.values()) panel.at = this.frame(panel); // at once: the cursor may move before the next frame
     if (this.scheduled) return;
     this.scheduled = true;
@@ -182,7 +192,7 @@ class View {
     for (const v of ticks(at.y0, at.y1, at.height / (2.8 * this.data.text))) {
       const y = Math.round(at.y(v)) + 0.5;
       stroke(c, [[at.inner.left, y], [at.inner.right, y]]);
-      c.fillText(shown(v, 4), at.inner.left - 6, y);
+      c.fillText(shown(v, 8), at.inner.left - 6, y);
     }
     c.textAlign = "center";
     c.textBaseline = "alphabetic";
@@ -191,7 +201,7 @@ class View {
     for (const v of this.logX ? logTicks(at.x0, at.x1, wanted) : ticks(at.x0, at.x1, wanted)) {
       const x = at.x(v);
       stroke(c, [[Math.round(x) + 0.5, at.inner.bottom], [Math.round(x) + 0.5, at.inner.bottom + 4]]);
-      const label = shown(v, 4);
+      const label = shown(v, 8);
       if (x + c.measureText(label).width / 2 < at.inner.right - title) c.fillText(label, x, at.height - 0.58 * this.data.text);
     }
     c.textAlign = "right";
@@ -265,11 +275,12 @@ class View {
       return { series, x: series.xs[i], y: series.ys[i] };
     });
     const items = values.map(({ series, y }) =>
-      element("span", { style: `color: color-mix(in srgb, ${series.color} 80%, var(--st-text-color))`, title: series.name }, shown(y)));
+      element("span", { style: `color: color-mix(in srgb, ${series.color} 80%, var(--st-text-color))`, title: series.name }, shown(y, this.cursor == null ? 3 : EXACT)));
     panel.readout.replaceChildren(...items);
     if (values.length) this.at.textContent = this.cursor == null ? "" : `${this.data.x_title} ${shown(values[0].x)}`;
-    const said = values.map(({ series, x, y }) => `${series.name} ${shown(y)} at ${this.data.x_title} ${shown(x)}`).join(", ");
-    panel.canvas.setAttribute("aria-label", `${panel.spec.title} (${panel.spec.unit}): ${said || "no values yet"}`);
+    const said = values.map(({ series, x, y }) => `${series.name} ${shown(y, EXACT)} at ${this.data.x_title} ${shown(x)}`).join(", ");
+    const unit = panel.spec.unit && ` (${panel.spec.unit})`;
+    panel.canvas.setAttribute("aria-label", `${panel.spec.title}${unit}: ${said || "no values yet"}`);
   }
 
   // The reader's hand ------------------------------------------------------------------------------------------------
@@ -384,10 +395,14 @@ function ticks(low, high, wanted) {
 function logTicks(low, high, wanted) {
   const decades = Math.log10(high / low);
   if (decades < 1) return ticks(low, high, wanted);
-  const found = [];
-  for (let e = Math.floor(Math.log10(low)); 10 ** e <= high; e++)
-    for (const m of decades * 3 <= wanted ? [1, 2, 5] : [1]) if (m * 10 ** e >= low && m * 10 ** e <= high) found.push(m * 10 ** e);
-  return found;
+  const all = (multiples) => {
+    const found = [];
+    for (let e = Math.floor(Math.log10(low)); 10 ** e <= high; e++)
+      for (const m of multiples) if (m * 10 ** e >= low && m * 10 ** e <= high) found.push(m * 10 ** e);
+    return found;
+  };
+  const powers = all([1]);
+  return decades * 3 <= wanted || powers.length < 3 ? all([1, 2, 5]) : powers;
 }
 
 // The index in a sorted array nearest to x.

@@ -66,12 +66,13 @@ class Line:
 
 @dataclass(frozen=True)
 class Panel:
-    """One pair of axes: what is drawn, in which unit."""
+    """One pair of axes: what is drawn, in which unit, and how it is read, a line or two."""
 
     title: str
     unit: str
     series: Sequence[Series]
     lines: Sequence[Line] = field(default_factory=tuple)
+    about: str = ""
 
 
 def live_chart(
@@ -84,6 +85,7 @@ def live_chart(
     height: int = 180,
     columns: int = 3,
     text: int = 12,
+    in_sight: int = 0,
 ) -> None:
     """Draw curves over a shared horizontal axis, one panel a quantity.
 
@@ -99,6 +101,7 @@ def live_chart(
         height: Of one panel, CSS pixels.
         columns: Panels beside each other, at most; fewer where the screen is narrow.
         text: Height of the letters on the axes, CSS pixels; the others keep their proportion to it.
+        in_sight: So many panels are shown until the reader asks for the others; 0: all.
     """
     data = {
         "panels": [_panel(panel) for panel in panels],
@@ -108,13 +111,20 @@ def live_chart(
         "height": height,
         "columns": columns,
         "text": text,
+        "in_sight": in_sight,
     }
     _mount(key=key, data=data)
 
 
 def _panel(panel: Panel) -> dict[str, Any]:
     lines = [{"value": line.value, "label": line.label, "color": line.color} for line in panel.lines]
-    return {"title": panel.title, "unit": panel.unit, "series": [one.encoded for one in panel.series], "lines": lines}
+    return {
+        "title": panel.title,
+        "unit": panel.unit,
+        "about": panel.about,
+        "series": [one.encoded for one in panel.series],
+        "lines": lines,
+    }
 
 
 def _floats(values: npt.ArrayLike) -> str:

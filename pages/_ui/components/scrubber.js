@@ -142,13 +142,15 @@ class View {
     c.globalAlpha = 0.45;
     for (let k = 0; k < cloud.length; k += 2) c.fillRect(place(cloud[k], 1) - 1, place(cloud[k + 1], -1) - 1, 2, 2);
     c.fillStyle = lifted(this.points.color, colors);
-    c.globalAlpha = 0.85;
+    c.strokeStyle = colors.background; // an outline: seen on a map of its own colour too
+    c.globalAlpha = 0.9;
     const each = frames.length / this.frames;
     const [i, u] = [Math.floor(at), at % 1];
     const value = (k) => (u ? (1 - u) * frames[i * each + k] + u * frames[(i + 1) * each + k] : frames[i * each + k]);
     for (let k = 0; k < each; k += 2) {
       c.beginPath();
-      c.arc(place(value(k), 1), place(value(k + 1), -1), 1.7, 0, 7);
+      c.arc(place(value(k), 1), place(value(k + 1), -1), 2, 0, 7);
+      if (this.film.sprite) c.stroke();
       c.fill();
     }
     c.globalAlpha = 1;

@@ -75,6 +75,7 @@ def point_film(
     fps: float = 6.0,
     start: int | None = None,
     follow: bool = False,
+    autoplay: bool = False,
     report: bool = False,
 ) -> int:
     """Show points of the plane that glide from one frame to the next, over the data and over a map.
@@ -93,6 +94,7 @@ def point_film(
         fps: Frames a second at single speed.
         start: The frame first shown; the last where ``follow``, otherwise the first.
         follow: Stay at the newest frame as frames are added, until the reader goes back.
+        autoplay: Play at once.
         report: Rerun the script (or fragment) with the frame at which the reader stopped.
 
     Returns:
@@ -110,7 +112,8 @@ def point_film(
     film = {"points": drawn, "frames": len(frames), "captions": None if captions is None else list(captions)}
     film = ({} if under is None else _sprite(under, captions)) | film
     newest = None if now is None else {"points": _int16(now[0], extent), "caption": now[1]}
-    return _show(key, film, newest, alt, start, follow, report, {"fps": fps, "controls": True})
+    options = {"fps": fps, "autoplay": autoplay, "controls": True}
+    return _show(key, film, newest, alt, start, follow, report, options)
 
 
 def _show(

@@ -21,21 +21,31 @@ def labels(cls: type[GenerativeModel]) -> Callable[[str], str]:
     """What the menu shows for a preset's title: with its time, where that has been measured."""
     model = _name(cls)
     known = {preset.title: _seconds(model, preset) for preset in cls.presets}
-    said = {title: f"{title} · {worded(seconds)}" for title, seconds in known.items() if seconds is not None}
-    return lambda title: said.get(title, title)
+    here = {preset.title: timing.is_here(preset.data) for preset in cls.presets}
+
+    def said(title: str) -> str:
+        seconds = known.get(title)
+        if seconds is not None:
+            return f"{title} (about {worded(seconds)} here)"
+        return title if here.get(title, True) else f"{title} (needs a download)"
+
+    return said
 
 
 def note(cls: type[GenerativeModel], title: str) -> None:
     """Under the menu: how long the chosen preset takes here, timed at once where nobody has; and a button for all."""
     model = _name(cls)
-    chosen = [preset for preset in cls.presets if preset.title == title]
-    missing = [preset for preset in cls.presets if timing.is_here(preset.data) and _timing(model, preset) is None]
-    with st.container(horizontal=True, gap="xsmall", vertical_alignment="center", key="preset-time"):
-        if chosen:
-            going = _is_going(model, chosen[0])
-            st.fragment(_say, run_every=1.0 if going else None)(model, chosen[0], going)
+    chosen = next((preset for preset in cls.presets if preset.title == title), None)
+    here = [preset for preset in cls.presets if timing.is_here(preset.data)]
+    missing = [preset for preset in here if _timing(model, preset) is None and preset is not chosen]
+    going = sum(_is_going(model, preset) for preset in here)
+    with st.container(gap=None, key="preset-time"):
+        st.fragment(_say, run_every=1.0 if going else None)(model, chosen, here, going)
         if missing and st.button(
-            "Time all", key="time-presets", type="tertiary", help="A few steps of each preset, timed on this device."
+            "Estimate how long each preset takes",
+            key="time-presets",
+            type="tertiary",
+            help="A few steps of each preset, timed on this device.",
         ):
             _ask(model, missing)
             st.rerun()
@@ -50,18 +60,21 @@ def _timing(model: str, preset: Preset) -> Task | None:
     return tasks.look(timing.timed, **timing.question(model, preset))
 
 
-def _say(model: str, preset: Preset, going: bool) -> None:
-    if not timing.is_here(preset.data):
-        st.caption(f"{preset.data} is downloaded first.")
-        return
-    if _timing(model, preset) is None:
-        _ask(model, [preset])
-    if _is_going(model, preset) != going:
+def _say(model: str, chosen: Preset | None, here: list[Preset], going: int) -> None:
+    """The time of the chosen preset, and how many of all are still to be timed."""
+    if chosen in here and _timing(model, chosen) is None:
+        _ask(model, [chosen])
+    left = sum(_is_going(model, preset) for preset in here)
+    if left != going:
         st.rerun(scope="app")  # the menu says it too
-    seconds = _seconds(model, preset)
-    if seconds is not None:
+    seconds = None if chosen is None else _seconds(model, chosen)
+    if left > 1:
+        st.progress(1 - left / len(here), f"Timing a few steps of {left} presets")
+    elif chosen is not None and chosen not in here:
+        st.caption(f"{chosen.data} is downloaded first.")
+    elif seconds is not None:
         st.caption(f"about {worded(seconds)} on this device, by steps timed here")
-    elif going:
+    elif left:
         st.caption("timing a few steps …")
 
 

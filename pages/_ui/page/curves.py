@@ -8,35 +8,31 @@ import numpy as np
 import streamlit as st
 
 from genmodels.figures import LATENT, POSTERIOR, RUNS
-from genmodels.runs.record import CLOCK, Status
+from genmodels.quantities import quantity
+from genmodels.runs.classroom import differences
+from genmodels.runs.record import CLOCK
 from genmodels.runs.store import Run
-from pages._ui.components.live_chart import Line, Panel, Series, live_chart
+from pages._ui.components.live_chart import Panel, Series, live_chart
 from pages._ui.shared.run_cache import Stamp, metrics, others, stamp
 
 __all__ = ["beside", "curves"]
 
+IN_SIGHT = 2  # panels, before the others are asked for
 HELD_OUT = "held-out "
+BESIDE_IT = "beside"  # in the URL: the ids of the runs that are drawn beside the page's
 BESIDE = {" (exact)": "exact, of 400 points", " (flow)": "less 2λP", " (slope 1)": "at slope 1"}
 """A term whose name ends so is drawn beside what it is of; the last is of runs from before the one above it."""
 
 Table = list[dict[str, float]]
 
 
-def curves(
-    together: Sequence[Run],
-    *,
-    marker: float | None,
-    units: Mapping[str, str],
-    lines: Mapping[str, Sequence[Line]],
-    first: Sequence[str],
-) -> None:
-    """Draw the terms of a run, and of others beside it.
+def curves(together: Sequence[Run], *, marker: float | None, units: Mapping[str, str], first: Sequence[str]) -> None:
+    """Draw the terms of a run, and of others beside it: two in sight, the others a click away.
 
     Args:
         together: The run, and the others.
         marker: The step at which the time machine stands.
-        units: The unit of each term whose name does not say it.
-        lines: Exact values and floors across a term's panel.
+        units: The unit of each term that the model means otherwise than :mod:`genmodels.quantities` says.
         first: Terms whose panels come first.
     """
     names = ["train" if len(together) == 1 else f"{i}. {one.plan.title}" for i, one in enumerate(together, 1)]
@@ -47,31 +43,40 @@ def curves(
     terms = list(dict.fromkeys(term for series in drawn for term in series))
     terms.sort(key=lambda term: first.index(term) if term in first else len(first))
     if not terms:
-        ended = together[0].state().status is Status.FINISHED
-        st.caption("It came without curves." if ended else "The first point is on its way.")
+        status = together[0].state().status
+        st.caption("The first point is on its way." if status.is_going else "It has no curves.")
         return
+    known = {term: quantity(term, units.get(term, "")) for term in terms}
     panels = [
-        Panel(
-            term.replace("_", " "),
-            units.get(term, _unit(term)),
-            [one for series in drawn for one in series.get(term, ())],
-            lines.get(term, ()),
-        )
-        for term in terms
+        Panel(one.title, one.unit, [line for series in drawn for line in series.get(term, ())], about=one.explained)
+        for term, one in known.items()
     ]
-    live_chart(panels, key=f"curves-{together[0].id}", marker=marker, columns=2, height=170)
+    live_chart(panels, key=f"curves-{together[0].id}", marker=marker, columns=2, height=200, in_sight=IN_SIGHT)
 
 
 def beside(run: Run) -> list[Run]:
-    """Other runs of the same model, as the reader chooses; at first the run that this one was forked from."""
+    """Other runs of the same model, as the reader chooses and the URL keeps; at first what this one was forked from."""
     offered = others(run)
     if not offered:
         return []
-    parent = run.plan.parent
-    usual = [parent.run] if parent and parent.run in offered else []
-    key = f"beside-{run.id}"
-    chosen = st.multiselect("runs beside it", list(offered), usual, format_func=lambda name: offered[name][1], key=key)
+    parent, key = run.plan.parent, f"beside-{run.id}"
+    linked = st.query_params.get(BESIDE_IT)
+    named = linked.split(",") if linked is not None else [parent.run] if parent else []
+    usual = [name for name in named if name in offered]
+    label = lambda name: _told(run, *offered[name])  # noqa: E731
+    chosen = st.multiselect("Compare with other runs", list(offered), usual, format_func=label, key=key)
+    if chosen != usual:
+        st.query_params[BESIDE_IT] = ",".join(chosen)
     return [offered[name][0] for name in chosen]
+
+
+def _told(run: Run, other: Run, title: str) -> str:
+    """The other's title, in what it differs from ``run``, and the end of its id, which no other has."""
+    own, plan = run.plan, other.plan
+    varied = differences([own, plan])[1].removeprefix(f"{plan.model} on {plan.data}").removeprefix(", ")
+    seed = f"seed {plan.settings.get('seed')}" if plan.settings.get("seed") != own.settings.get("seed") else ""
+    data = f"on {plan.data}" if plan.data != own.data and plan.data not in title else ""
+    return " · ".join(part for part in (title, data, varied, seed, other.id[-6:]) if part)
 
 
 def _names(table: Table) -> list[str]:
@@ -82,13 +87,6 @@ def _names(table: Table) -> list[str]:
 def _terms(names: Sequence[str]) -> list[str]:
     terms = dict.fromkeys(name.removeprefix(HELD_OUT) for name in names)
     return [term for term in terms if term not in CLOCK and not term.endswith(tuple(BESIDE))]
-
-
-def _unit(term: str) -> str:
-    """Names end in their unit."""
-    if term.endswith("_nats"):
-        return "nats"
-    return "bits/dim" if term.endswith("bpd") else ""
 
 
 @functools.lru_cache(maxsize=256)

@@ -6,9 +6,16 @@ import streamlit as st
 
 from genmodels.data.datasets import info
 from genmodels.export import code, media
+from genmodels.host import ownership
+from genmodels.host.limits import is_shared, limit
+from genmodels.host.turns import Turns
 from genmodels.runs.store import Run
 
 __all__ = ["taking"]
+
+
+PATIENCE = 20.0  # seconds
+_turns = Turns(lambda: limit("MAX_FILES"), "file to take home that is being made")
 
 
 @st.dialog("Take home")
@@ -36,5 +43,13 @@ def _is_of_images(run: Run) -> bool:
 
 
 def _button(label: str, run: Run, kind: str, make: Callable[[], bytes | str]) -> None:
-    name = f"{run.id}.{kind}"
-    st.download_button(label, make, name, key=f"take-{kind}-{run.id}", on_click="ignore", width="stretch")
+    """Made when it is clicked, in its turn: a zip is as large in the server's memory as the run is on the disk."""
+    name, who = f"{run.id}.{kind}", ownership.visitor()
+
+    def made() -> bytes | str:
+        with _turns.taken(who, PATIENCE):
+            return make()
+
+    most = f"This host makes {limit('MAX_FILES'):.0f} files at once, and one of each visitor: else try again soon."
+    help_ = most if is_shared() else None
+    st.download_button(label, made, name, key=f"take-{kind}-{run.id}", on_click="ignore", width="stretch", help=help_)

@@ -1,7 +1,8 @@
-"""The page of a model, the same for all families: settings, train, explore, sample, theory."""
+"""The page of a model, the same for all families: picture, Train and settings; curves; explore, sample, theory."""
 
 import time
 from collections.abc import Mapping, Sequence
+from html import escape
 from types import MappingProxyType
 from typing import Any
 
@@ -12,26 +13,38 @@ from genmodels.hyperparameters import declared
 from genmodels.models import model_class
 from genmodels.training.settings import Settings
 from pages._ui.form import url_widgets
-from pages._ui.form.form import choose
-from pages._ui.form.lesson import is_shown, link_menu, say_what_is_unknown
+from pages._ui.form.choose import choose
+from pages._ui.form.lesson import is_presenting, is_shown, link_menu, say_what_is_unknown, words
+from pages._ui.page import instruments
+from pages._ui.page.instruments import Instrument, View
 from pages._ui.page.sampling import sampling
-from pages._ui.page.train_panel import live
+from pages._ui.page.shown import current, refill, start_of
+from pages._ui.page.train_panel import learning_curves, stage
 from pages._ui.shared.moment import Moment
-from pages._ui.views.common.everybody import View, for_everybody
+from pages._ui.views.common.everybody import for_everybody
 
 __all__ = ["page"]
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 TABS = ("Explore", "Sample", "Theory")
+LARGE = """<style>
+html { font-size: 23px; }
+.st-key-views, .st-key-instruments, .stMainBlockContainer h1,
+.stMainBlockContainer > .stVerticalBlock > .stElementContainer:has(> .stMarkdown) { display: none; }
+</style>"""
+"""For a projector: letters that are read from the back of the room, and one view without the names of the others."""
 
 
 def page(
     model: str,
     *,
+    objective: str = "",
+    about: str = "",
+    opens: str = "",
     first: Sequence[str] | None = None,
     units: Mapping[str, str] = NOTHING,
     panels: Sequence[str] = (),
-    explore: Mapping[str, View] = NOTHING,
+    explore: Mapping[str, Instrument | View] = NOTHING,
     theory: View | None = None,
     covered: Sequence[str] = (),
 ) -> None:
@@ -39,36 +52,55 @@ def page(
 
     Args:
         model: A name of MODELS.
-        first: Hyperparameters that are always in sight; the first four otherwise.
-        units: The unit of each term whose name does not end in it.
-        panels: Terms whose curves come first.
+        objective: What the training makes large or small, LaTeX; it stands over the curves.
+        about: What else is to be known of it, a sentence or two.
+        opens: The checkpoint on which the page opens; the one most like the first preset otherwise.
+        first: Three hyperparameters that are always in sight; the first three otherwise.
+        units: The unit of each term that the model means otherwise than :mod:`genmodels.quantities` says.
+        panels: Terms whose curves come first; two are in sight.
         explore: The family's instruments by name. What a model can do for nothing comes after them.
         theory: The theory panel, where there is one.
         covered: What a model can do for nothing, and the family shows better.
     """
-    start, cls = time.monotonic(), model_class(model)
+    begun, cls = time.monotonic(), model_class(model)
     settings = ["preset", "data", *declared(cls), *declared(Settings)]
     say_what_is_unknown(settings)
-    form, work = st.columns([1, 3], gap="large") if is_shown("form") else (st.container(), st.container())
+    run = current(model, opens)
+    start = start_of(model, run)
+    refill(model, start)
+    # The picture and Train come first, so also on a phone, where columns follow each other.
+    place = st.container(key="stage")
+    work, form = place.columns([5, 3], gap="large") if is_shown("form") else (place.container(), place.container())
     with form:
-        chosen = choose(cls, first=first, drawn=is_shown("form"))
+        chosen = choose(cls, first=first, start=start, drawn=is_shown("form"))
     with work:
-        moment = live(model, chosen, units=units, first=panels)
+        moment = stage(model, chosen, run)
+    if objective and not is_presenting():
+        st.latex(objective)
+    if about and not is_presenting():
+        st.caption(about)
+    if run is not None and is_shown("curves"):
+        learning_curves(run, units=units, first=panels)
     if moment is not None:
-        st.fragment(_panels)(model, settings, moment, explore, theory, covered)
-    st.session_state["page seconds"] = time.monotonic() - start
+        with st.container(key="panels"):
+            st.fragment(_panels)(model, settings, moment, explore, theory, covered)
+    st.session_state["page seconds"] = time.monotonic() - begun
 
 
 def _panels(
     model: str,
     settings: Sequence[str],
     moment: Moment,
-    explore: Mapping[str, View],
+    explore: Mapping[str, Instrument | View],
     theory: View | None,
     covered: Sequence[str],
 ) -> None:
     """What is a function of the moment; a choice in it draws it alone again."""
-    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+    if said := words():
+        st.html(f'<p class="words">{escape(said)}</p>')
+    if is_presenting():
+        st.html(LARGE)
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", key="views"):
         tabs = [tab for tab in TABS if is_shown(tab.lower()) and (theory or tab != "Theory")]
         tab = url_widgets.choice("view", tabs, tabs[0], key="view", bare=True) if tabs else None
         place = st.container(width="content")
@@ -80,9 +112,7 @@ def _panels(
                 theory(moment)
             case "Explore":
                 others = {name: view for name, view in for_everybody(moment).items() if name not in covered}
-                views = {**explore, **others}
-                names = list(views)
-                views[url_widgets.choice("instrument", names, names[0], key="instrument", bare=True)](moment)
+                instruments.explore({**explore, **others}, moment)
     except BadInput as error:  # of a model without its data, say
         st.info(str(error))
     with place:  # last, for it tells what the rest has chosen

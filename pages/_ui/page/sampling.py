@@ -29,9 +29,9 @@ def sampling(moment: Moment) -> None:
     names = ["any", *moment.data.classes][: classes + 1]
     with st.container(horizontal=True, gap="small"):
         read_url({"n": Hyperparameter("n", str, "64", Only(tuple(map(str, COUNTS)), "how many"))})
-        n = st.select_slider("samples", COUNTS, 64, key="n", bind="query-params", width=220)
-        seed = url_widgets.number("seed", 0, url_widgets.SEEDS, 0, key="sample_seed")
-        label = url_widgets.choice_of_many("class", names, key="label") if classes else "any"
+        n = st.select_slider("Samples", COUNTS, 64, key="n", bind="query-params", width=220)
+        seed = url_widgets.number("Seed", 0, url_widgets.SEEDS, 0, key="sample_seed")
+        label = url_widgets.choice_of_many("Class", names, key="label") if classes else "any"
     how = hyperparameters(options(type(moment.model)), prefix="how_")
     wanted: dict[str, Any] = {"n": int(n), "seed": int(seed), "how": how}
     if label != "any":

@@ -1,27 +1,30 @@
-"""Samples from the same noise at every snapshot: the time machine that all panels follow."""
+"""The film of a training, a frame a snapshot: the time machine that all panels follow."""
 
-import functools
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import streamlit as st
 
 from genmodels.data.datasets import info
-from genmodels.images import Sprite, png, sprite, tile
+from genmodels.images import png, tile
 from genmodels.runs.record import State
 from genmodels.runs.store import Run
 from genmodels.text import quoted, whole
+from pages._ui.components.image_grid import image_grid
 from pages._ui.components.scrubber import point_film, scrubber
+from pages._ui.page import frames
+from pages._ui.shared.moment import Moment
 from pages._ui.shared.run_cache import newest_of, snapshots
 
 __all__ = ["film", "keep_up", "open_at_linked", "pick", "standing_at"]
 
 POINTS = 400  # of a plane's samples
 PATIENCE = 5.0  # seconds for which the panels show a snapshot before a newer one takes its place; on a busy host more
+SIDE, SECONDS = 480, 7.0  # of a film: CSS pixels where there is room, and how long it plays
 ALT = "samples of the model, from the same noise throughout"
+MAP = "a map of the latent plane: what the decoder makes of each code"
 
 
 def standing_at(run: Run) -> int | None:
@@ -50,61 +53,86 @@ def open_at_linked(run: Run) -> None:
 
 
 def film(run: Run, state: State) -> int | None:
-    """Show what the model drew at each snapshot and draws now.
+    """Show the training so far, a frame a snapshot, and the model as it is now; one that has ended plays by itself.
 
     Returns:
         The step that is shown, or None while there is nothing to see.
     """
-    steps = [step for step in snapshots(run) if _samples(str(run.path), step) is not None]
-    if not steps:
-        going = state.status.is_going
-        st.caption("Samples come with the first snapshot." if going else "It came without snapshots: sample it below.")
+    path, going = str(run.path), state.status.is_going
+    steps = [step for step in snapshots(run) if frames.samples(path, step) is not None]
+    if not steps and going:
+        st.caption("The first picture comes with the first snapshot.")
         return None
-    newest = state.status.is_going and state.step not in steps
+    if not steps:
+        _still(run)
+        return None
+    newest = going and state.step not in steps
     show = _pictures if info(run.plan.data).kind == "images" else _points
     opened = st.session_state.get(f"opened/{run.id}")
     start = steps.index(opened) if opened in steps else None
-    at = show(run, steps, newest, f"step {state.step:,}, now", start)
+    at = show(run, steps, newest, f"step {state.step:,}, now", start, not going)
     _go_to(run, steps, at)
     return state.step if standing_at(run) is None else standing_at(run)
 
 
-def _pictures(run: Run, steps: Sequence[int], newest: bool, now: str, start: int | None) -> int:
-    last = (picture, now) if newest and (picture := newest_of(run, _tiled)) else None
-    sheet = _sprite(str(run.path), tuple(steps))
-    captions = [f"step {step:,}" for step in steps]
-    scale = 380 / sheet.size[0]
+def _still(run: Run) -> None:
+    """Of a run without snapshots: what it drew at its end."""
+    if info(run.plan.data).kind == "images" and (picture := newest_of(run, _tiled)):
+        image_grid(picture, key=f"still-{run.id}", alt=ALT, scale=2.0, download="")
+    elif (cloud := newest_of(run, np.asarray)) is not None:
+        point_film(cloud[None, :POINTS], key=f"still-{run.id}", alt=ALT, extent=info(run.plan.data).extent, side=SIDE)
+    else:
+        st.caption("It came without pictures: sample it below.")
+
+
+def _pictures(run: Run, steps: Sequence[int], newest: bool, now: str, start: int | None, ended: bool) -> int:
+    path = str(run.path)
+    if ended and len(steps) <= frames.MOST and frames.has_map(Moment.of(run, steps[-1]).model):
+        sheet, last, alt = frames.maps(path, tuple(steps)), None, MAP
+    else:
+        last = (picture, now) if newest and (picture := newest_of(run, _tiled)) else None
+        sheet, alt = frames.samples_film(path, tuple(steps)), ALT
     return scrubber(
         sheet,
         key=_key(run),
-        alt=ALT,
-        captions=captions,
+        alt=alt,
+        captions=[f"step {step:,}" for step in steps],
         now=last,
-        scale=scale,
-        fps=4,
+        scale=SIDE / sheet.size[0],
+        fps=_pace(steps),
         start=start,
         follow=True,
+        autoplay=ended and start is None,
         report=True,
     )
 
 
-def _points(run: Run, steps: Sequence[int], newest: bool, now: str, start: int | None) -> int:
+def _points(run: Run, steps: Sequence[int], newest: bool, now: str, start: int | None, ended: bool) -> int:
+    path = str(run.path)
     last = (cloud[:POINTS], now) if newest and (cloud := newest_of(run, np.asarray)) is not None else None
-    points = np.stack([_samples(str(run.path), step)[:POINTS] for step in steps])
-    truth, extent = _truth(str(run.path))
-    captions = [f"step {step:,}" for step in steps]
+    points = np.stack([frames.samples(path, step)[:POINTS] for step in steps])
+    truth, extent = frames.truth(path)
     return point_film(
         points,
         key=_key(run),
         alt=ALT,
         extent=extent,
         data=truth,
-        captions=captions,
+        under=frames.beliefs(path, tuple(steps)) if ended and len(steps) <= frames.MOST else None,
+        captions=[f"step {step:,}" for step in steps],
         now=last,
+        side=SIDE,
+        fps=_pace(steps),
         start=start,
         follow=True,
+        autoplay=ended and start is None,
         report=True,
     )
+
+
+def _pace(steps: Sequence[int]) -> float:
+    """Frames a second with which a whole training takes some seconds."""
+    return float(min(max(len(steps) / SECONDS, 2.0), 12.0))
 
 
 def pick(run: Run, steps: Sequence[int]) -> int:
@@ -140,34 +168,5 @@ def _key(run: Run) -> str:
     return f"film-{run.id}"
 
 
-@functools.lru_cache(maxsize=2048)
-def _kept(path: str, step: int) -> Any:
-    samples = Run(Path(path)).samples(step)
-    if samples is None:
-        raise FileNotFoundError(path)  # not kept: it may come yet
-    return samples
-
-
-def _samples(path: str, step: int) -> Any:
-    """What the model drew at a snapshot, shape (N, ...), read once for all who look; None where it drew nothing."""
-    try:
-        return _kept(path, step)
-    except FileNotFoundError:
-        return None
-
-
 def _tiled(samples: Any) -> bytes:
     return png(tile(samples)[..., :3])
-
-
-@functools.lru_cache(maxsize=64)
-def _sprite(path: str, steps: tuple[int, ...]) -> Sprite:
-    """The film so far, drawn once for all who look."""
-    return sprite(np.stack([tile(_samples(path, step))[..., :3].transpose(2, 0, 1) for step in steps]))
-
-
-@functools.lru_cache(maxsize=64)
-def _truth(path: str) -> tuple[Any, float]:
-    """Points of the data itself, and how far the plane is shown."""
-    run = Run(Path(path))
-    return run.data().test.x[:1000].numpy(), info(run.plan.data).extent

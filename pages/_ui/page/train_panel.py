@@ -8,27 +8,27 @@ import streamlit as st
 
 from genmodels.durations import worded
 from genmodels.errors import BadInput
-from genmodels.host import health, ownership
+from genmodels.glossary import label
+from genmodels.host import ownership
 from genmodels.hyperparameters import declared
 from genmodels.jobs import queue
 from genmodels.models import model_class
-from genmodels.models.base import Preset
 from genmodels.runs import store, timing
 from genmodels.runs.record import State, Status
 from genmodels.runs.store import Run
 from genmodels.training.settings import Settings
 from pages._ui.classroom import membership
-from pages._ui.components.live_chart import Line
-from pages._ui.form.form import Chosen, hyperparameters
+from pages._ui.form.choose import Chosen
+from pages._ui.form.form import hyperparameters
 from pages._ui.form.lesson import is_shown
 from pages._ui.page.curves import beside, curves
 from pages._ui.page.download import taking
+from pages._ui.page.shown import changed, named, show
 from pages._ui.page.time_machine import film, keep_up, open_at_linked, pick, standing_at
-from pages._ui.shared.hub_buttons import on_the_hub
 from pages._ui.shared.moment import Moment
 from pages._ui.shared.run_cache import is_begun, metrics
 
-__all__ = ["live"]
+__all__ = ["learning_curves", "stage"]
 
 EVERY = 1.0  # seconds between two looks at a run
 PATIENCE = 0.4  # seconds that Train waits for the first point before it answers without
@@ -36,27 +36,23 @@ SOON = 0.5  # the same, while its first point has not come
 PACES = {"full speed": 0.0, "10 steps a second": 0.1, "3 steps a second": 0.33, "1 step a second": 1.0}
 
 
-def live(
-    model: str,
-    chosen: Chosen,
-    *,
-    units: Mapping[str, str] | None = None,
-    lines: Mapping[str, Sequence[Line]] | None = None,
-    first: Sequence[str] = (),
-) -> Moment | None:
-    """The whole panel.
+def stage(model: str, chosen: Chosen, run: Run | None) -> Moment | None:
+    """The upper part: what is shown, Train, and the film of the training.
 
     Args:
         model: A name of MODELS.
         chosen: What Train trains.
-        units: The unit of each term whose name does not end in it: {"kl": "nats"}.
-        lines: Exact values and floors to draw across a term's panel.
-        first: Terms whose panels come first.
+        run: The run that is shown.
 
     Returns:
         Where the time machine stands, or None while there is nothing to look at.
     """
-    run = _current(model)
+    if run is not None:
+        open_at_linked(run)
+    steps = run.snapshots() if run is not None else []
+    shown = pick(run, steps) if run is not None and steps else None
+    if run is not None:
+        st.markdown(named(run, run.state().step if shown is None else shown))
     if is_shown("train"):
         _start(model, chosen, run)
         membership.say()
@@ -64,66 +60,27 @@ def live(
         if not st.query_params.get("run", "").startswith("hf://"):
             st.caption("Nothing is trained yet. Press Train: the curves, the samples and the time machine come here.")
         return None
-    open_at_linked(run)
-    steps = run.snapshots()
-    shown = pick(run, steps) if steps else None
     every = _pace(run, run.state().status)
-    panel = st.container()
-    together = [run, *beside(run)] if is_shown("curves") else [run]
-    with panel:
-        st.fragment(_panel, run_every=every)(together, every, units or {}, lines or {}, first)
+    st.fragment(_stage, run_every=every)(run, every)
     has_weights = shown is not None or (run.path / "model.safetensors").exists()
     return Moment.of(run, shown) if has_weights else None
 
 
-# Which run ------------------------------------------------------------------------------------------------------------
+def learning_curves(run: Run, *, units: Mapping[str, str] | None = None, first: Sequence[str] = ()) -> None:
+    """The lower part: what the run has logged, and other runs beside it.
 
-
-def _current(model: str) -> Run | None:
-    """The run in the URL, or the one last seen on this page, or one that ships with the app; the URL then says it."""
-    name = st.query_params.get("run", st.session_state.get(f"run/{model}"))
-    if name is None:
-        return _opening(model)
-    try:
-        run = on_the_hub(name) if name.startswith("hf://") else store.find(name)
-        if run is None:
-            return None
-        if why := run.damage():
-            raise BadInput(why)
-        if run.plan.model != model:
-            raise BadInput(f"Run {name} is one of {run.plan.model}, not of {model}.")
-    except BadInput as error:
-        st.warning(f"{error} {health.keeping()}")  # on a Space it may have been lost
-        st.session_state.pop(f"run/{model}", None)
-        return None
-    _show(model, run, name)
-    return run
-
-
-def _opening(model: str) -> Run | None:
-    """Of those that ship with the app the one most like the preset on which the form opens: its data, its arguments."""
-    cls = model_class(model)
-    first = cls.presets[0] if cls.presets else Preset("", "")
-    wanted = {name: one.default for name, one in declared(cls).items()} | first.model
-
-    def unlike(run: Run) -> tuple[bool, int]:
-        others = sum(value != wanted.get(name) for name, value in run.plan.arguments.items())
-        return run.plan.data != first.data, others
-
-    return min((run for run in store.bundled() if run.plan.model == model), key=unlike, default=None)
-
-
-def _show(model: str, run: Run, name: str = "") -> None:
-    """Say in the URL which run is shown; by ``name`` where that is one that others know it by (hf://…)."""
-    said = name if name.startswith("hf://") else run.id
-    st.session_state[f"run/{model}"] = said
-    if st.query_params.get("run") != said:
-        st.query_params["run"] = said
+    Args:
+        run: The run that is shown.
+        units: The unit of each term that the model means otherwise than :mod:`genmodels.quantities` says.
+        first: Terms whose panels come first.
+    """
+    together = [run, *beside(run)]
+    st.fragment(_curves, run_every=_pace(run, run.state().status))(together, units or {}, first)
 
 
 def _start(model: str, chosen: Chosen, run: Run | None) -> None:
     """Train and Fork, which make another run, and this run as files."""
-    with st.container(horizontal=True, gap="xsmall", key="start"):
+    with st.container(horizontal=True, gap="xsmall", vertical_alignment="center", key="start"):
         pressed = st.button("Train", type="primary", key="train", help="A new run with the settings of the form.")
         if run is not None and run.snapshots():
             about = "Go on from where the time machine stands, changed."
@@ -135,6 +92,10 @@ def _start(model: str, chosen: Chosen, run: Run | None) -> None:
             about = "This run as files: a zip, a script that trains it again, films of its training."
             if st.button("Take home", key=f"home-{run.id}", help=about):
                 taking(run)
+        if run is not None and (names := changed(chosen, run)):
+            more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+            said = ", ".join(label(name) for name in names[:3])
+            st.markdown(f"**Settings changed: press Train** :small[({said}{more})]")
     if pressed:
         _attempt(model, lambda: _new(model, chosen))
 
@@ -154,7 +115,7 @@ def _fork(model: str, run: Run) -> None:
     plan, steps = run.plan, run.snapshots()
     wanted = standing_at(run)
     step = wanted if wanted in steps else steps[-1]
-    st.caption(f"A new run from step {step:,} of this one. Change what leaves the networks as they are.")
+    st.caption(f"A new run from step {step:,} of this one. You can change anything except the network's architecture.")
     with st.form("fork", border=False):
         prefix = f"fork-{run.id}-"
         arguments = hyperparameters(model_class(model), defaults=plan.arguments, prefix=prefix, in_url=False)
@@ -177,7 +138,8 @@ def _attempt(model: str, make: Callable[[], Run]) -> None:
     except BadInput as error:
         st.error(str(error))
         return
-    _show(model, run)
+    show(model, run)
+    st.session_state["fill"] = True  # the form says what the new run is made of
     end = time.monotonic() + (PATIENCE if len(queue.waiting()) <= (queue.alive() or 0) else 0.0)
     while not is_begun(run) and time.monotonic() < end:
         time.sleep(0.02)
@@ -194,15 +156,8 @@ def _pace(run: Run, status: Status) -> float | None:
     return EVERY if is_begun(run) else SOON
 
 
-def _panel(
-    together: Sequence[Run],
-    every: float | None,
-    units: Mapping[str, str],
-    lines: Mapping[str, Sequence[Line]],
-    first: Sequence[str],
-) -> None:
-    """All that changes while the run, the first of ``together``, goes on; it reruns by itself."""
-    run = together[0]
+def _stage(run: Run, every: float | None) -> None:
+    """All that changes above the curves while the run goes on; it reruns by itself."""
     state = run.state()
     if _pace(run, state.status) != every:
         st.rerun(scope="app")  # only the page can say how often it is looked at
@@ -213,33 +168,46 @@ def _panel(
             st.error(refused)
         if is_shown("train"):
             _buttons(run, state.status)
-    both = is_shown("film") and is_shown("curves")
-    left, right = st.columns([3, 5]) if both else (st.container(), st.container())
-    step = state.step if standing_at(run) is None else standing_at(run)
     if is_shown("film"):
-        with left:
-            step = film(run, state)
-    if is_shown("curves"):
-        with right:
-            curves(together, marker=step, units=units, lines=lines, first=first)
+        film(run, state)
     keep_up(run)
+
+
+def _curves(together: Sequence[Run], units: Mapping[str, str], first: Sequence[str]) -> None:
+    """The curves, as far as they have come."""
+    run = together[0]
+    step = run.state().step if standing_at(run) is None else standing_at(run)
+    curves(together, marker=step, units=units, first=first)
 
 
 def _say(run: Run, state: State) -> None:
     """Where it is, in words."""
     step, total, rows = state.step, state.total, metrics(run)
     words = [f"step {step:,}" + (f" of {total:,}" if total else "")]
-    words += [f"epoch {row['epoch']:.3g}" for row in rows[-1:]]
+    words += [f"epoch {state.epoch:.3g}"] if state.epoch else []
     if speed := timing.of(rows):
         seconds, examples = speed
         words.append(f"{examples:,.0f} examples/s")
         if state.status is Status.RUNNING and total:
-            words.append(f"{worded((total - step) * seconds)} left")
+            words.append(f"{worded(_left(run, state, seconds))} left")
     ahead = queue.place(run) if state.status is Status.QUEUED else None
-    waits = "" if ahead is None else f", {ahead} before it"
-    st.progress(state.progress, f"**{state.status}{waits}** · " + " · ".join(words))
+    now = str(state.status)
+    if ahead is not None:
+        now = f"queued, {ahead} before it" if ahead else "Starting; you are next"
+    st.progress(state.progress, f"**{now}** · " + " · ".join(words))
     if message := state.message:
         {Status.FAILED: st.error, Status.INTERRUPTED: st.warning}.get(state.status, st.info)(message)
+
+
+def _left(run: Run, state: State, seconds: float) -> float:
+    """Seconds to the end, at the pace that it was asked to go where that is slower than ``seconds`` a step."""
+    return (state.total - state.step) * max(seconds, run.control().get("delay", 0.0))
+
+
+def _pace_of(run: Run) -> str:
+    """At which of the paces it was asked to go."""
+    delay = run.control().get("delay", 0.0)
+    return next((name for name, seconds in PACES.items() if seconds == delay), next(iter(PACES)))
 
 
 def _buttons(run: Run, status: Status) -> None:
@@ -286,9 +254,7 @@ def _adjust(run: Run) -> None:
     lr = hyperparameters(Settings, defaults=now, names=["lr"], prefix=prefix, in_url=False)["lr"]
     if _has_changed(f"{prefix}lr-before", lr):
         queue.set_lr(run, lr)
-    delay = wishes.get("delay", 0.0)
-    usual = next((name for name, seconds in PACES.items() if seconds == delay), next(iter(PACES)))
-    pace = st.select_slider("pace", list(PACES), usual, key=f"{prefix}pace", width=220)
+    pace = st.select_slider("Pace", list(PACES), _pace_of(run), key=f"{prefix}pace", width=220)
     if _has_changed(f"{prefix}pace-before", pace):
         queue.slow(run, PACES[pace])
 

@@ -1,7 +1,9 @@
 """Whose browser this is, on a host that many share: a random token in a cookie, which no script of a page can read."""
 
+import os
 import re
 import secrets
+from collections.abc import Mapping
 
 import streamlit as st
 from starlette.datastructures import MutableHeaders
@@ -10,8 +12,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from genmodels.host.limits import is_shared, is_space
+from genmodels.host.ownership import Visitor, known
 
-__all__ = ["COOKIE", "Cookie", "acting"]
+__all__ = ["COOKIE", "PROXIES", "Cookie", "acting", "address", "asking", "coming_from"]
 
 COOKIE = "genmodels_visitor"
 YEAR = 365 * 24 * 3600
@@ -25,8 +28,36 @@ def acting() -> str | None:
     """
     if get_script_run_ctx(suppress_warning=True) is None:
         return None
-    token = st.context.cookies.get(COOKIE, "")
-    return token if TOKEN.fullmatch(token) else st.session_state.setdefault("visitor", secrets.token_urlsafe(32))
+    return _token(st.context.cookies) or st.session_state.setdefault("visitor", secrets.token_urlsafe(32))
+
+
+def _token(cookies: Mapping[str, str]) -> str:
+    token = cookies.get(COOKIE, "")
+    return token if TOKEN.fullmatch(token) else ""
+
+
+def asking(request: HTTPConnection, otherwise: str) -> Visitor:
+    """Who asks for something outside of a page: by the cookie, or ``otherwise`` by the number of a session, say."""
+    return known(_token(request.cookies) or otherwise, address(request.client.host if request.client else None))
+
+
+PROXIES = "FORWARDED_ALLOW_IPS"
+"""The variable that names the proxies, by address or network, whose X-Forwarded-For the server (uvicorn) believes."""
+
+
+def coming_from() -> tuple[str, str]:
+    """The network address of the browser for which a page runs here, and the code of the wall that it has joined."""
+    if get_script_run_ctx(suppress_warning=True) is None:
+        return "", ""
+    return address(st.context.ip_address), st.session_state.get("room", "")
+
+
+def address(said: str | None) -> str:
+    """The browser's address as the server has it; "" where it is that of a proxy.
+
+    The proxies of a Space are not known, unless somebody names them: all visitors would seem to be at one address.
+    """
+    return "" if is_space() and not os.environ.get(PROXIES) else said or ""
 
 
 class Cookie:
@@ -57,7 +88,7 @@ class Cookie:
         if scope["type"] != "http" or scope["method"] != "GET" or not is_shared():
             return False
         request = HTTPConnection(scope)
-        return "text/html" in request.headers.get("accept", "") and not TOKEN.fullmatch(request.cookies.get(COOKIE, ""))
+        return "text/html" in request.headers.get("accept", "") and not _token(request.cookies)
 
 
 def _is_encrypted(request: HTTPConnection) -> bool:

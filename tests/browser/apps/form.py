@@ -5,7 +5,7 @@ import dataclasses
 import streamlit as st
 
 from genmodels.models import model_class
-from pages._ui.form.form import choose
+from pages._ui.form.choose import choose
 
 st.title("Form")
 left, right = st.columns([1, 2])

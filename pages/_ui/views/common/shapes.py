@@ -1,10 +1,13 @@
-"""How large things are drawn: pictures in crisp pixels, and the square of the plane."""
+"""What many views share: how large pictures are, the square of the plane, the class that is looked at, numbers."""
+
+import streamlit as st
 
 from genmodels import figures
 from genmodels.data.datasets import DATASETS
+from pages._ui.form import url_widgets
 from pages._ui.shared.moment import Moment
 
-__all__ = ["half_of", "real_points", "square", "zoom"]
+__all__ = ["half_of", "label_of", "only_planes", "real_points", "said", "square", "zoom"]
 
 
 def zoom(shape: tuple[int, ...], pixels: int = 72) -> float:
@@ -25,3 +28,22 @@ def square(half: float) -> figures.Extent:
 def real_points(moment: Moment, n: int = 300) -> figures.Points:
     """Test points, in the data's colour."""
     return figures.Points("data", moment.data.test.x[:n].numpy(), figures.DATA, size=3)
+
+
+def only_planes(moment: Moment) -> bool:
+    """Whether the moment's data are points of the plane; says so where they are not."""
+    if moment.model.is_image:
+        st.info("This instrument draws the plane, and this run makes images. Train one on *eight-gaussians* to see it.")
+    return not moment.model.is_image
+
+
+def label_of(moment: Moment, key: str = "of_class") -> int | None:
+    """The class to look at, where the model is conditional: the visitor's choice, in the URL as ``key``."""
+    classes = int(moment.model.config.get("classes", 0))
+    names = list(moment.data.classes[:classes])
+    return names.index(url_widgets.choice_of_many("class", names, key=key)) if names else None
+
+
+def said(value: float) -> str:
+    """A number in a sentence."""
+    return f"{value:.3f}".replace("-", "−")

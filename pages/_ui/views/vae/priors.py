@@ -1,27 +1,27 @@
 """The four priors beside each other, each over what was encoded under it: as shipped, or trained here, through time."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import streamlit as st
 
 from genmodels import figures
-from genmodels.errors import BadInput
 from genmodels.files import read_json
 from genmodels.instruments.vae.prior import aggregate
-from genmodels.jobs import queue
 from genmodels.runs import store
+from genmodels.runs.record import Plan
 from genmodels.runs.store import Run
 from pages._ui.shared.answer import answer
 from pages._ui.shared.moment import Moment
 from pages._ui.shared.plot import plot
+from pages._ui.views.common.side_by_side import Plans, side_by_side
 from pages._ui.views.vae.geometry import density_of_z
 
 __all__ = ["apart", "four_priors", "map_of_z"]
 
 PRIORS = ("normal", "mixture", "vamp", "flow")
 SHIPPED = "vae-mnist-2d-"  # and the prior: the report's four, trained once
-EVERY = 3.0  # seconds between two looks at four that are going
 SIDE = 80  # cells of a map
 
 
@@ -43,16 +43,15 @@ def four_priors(moment: Moment) -> None:
         "of its density. Dots: where the encoder puts test examples, in the colours of their labels. A prior that fits "
         "covers the dots and nothing else."
     )
-    if st.button("Train the four priors with this run's settings", key="four", type="primary"):
-        try:
-            _train(moment.run)
-        except BadInput as error:
-            st.error(str(error))
-    own = _siblings(moment.run)
-    if own:
-        going = any(run.state().status.is_going for run in own.values())
-        st.fragment(_through_time, run_every=EVERY if going else None)(moment.run, going)
-    else:
+    shown = side_by_side(
+        _plans(moment.run.plan),
+        lambda prior, run: _one(run, prior, st.session_state.get(f"four-at-{moment.id}")),
+        key="priors",
+        all_of_them="Train the four priors with this run's settings",
+        below=lambda runs: _through_time(moment, runs),
+        width=470,
+    )
+    if not shown:
         _shipped()
 
 
@@ -78,63 +77,37 @@ def _shipped() -> None:
 # Trained here ---
 
 
-def _title(run: Run, prior: str) -> str:
-    return f"{run.id[-6:]} prior {prior}"
+def _plans(plan: Plan) -> Plans:
+    """The run under each prior, with two latent dimensions."""
+    return {
+        prior: {
+            "model": plan.model,
+            "data": plan.data,
+            "data_arguments": plan.data_arguments,
+            "arguments": plan.arguments | {"prior": prior, "latent_dim": 2},
+            "settings": plan.settings,
+            "title": f"prior {prior}, {plan.data}",
+        }
+        for prior in PRIORS
+    }
 
 
-def _siblings(run: Run) -> dict[str, Run]:
-    """The newest run of each prior that was made from this one."""
-    known = {one.title: one for one in reversed(store.every())}
-    return {prior: known[_title(run, prior)] for prior in PRIORS if _title(run, prior) in known}
+def _through_time(moment: Moment, runs: Mapping[str, Run]) -> None:
+    """At which of the snapshots the four are drawn, once they stand still; at first the newest."""
+    steps = sorted({step for run in runs.values() for step in run.snapshots()})
+    if len(steps) > 1 and not any(run.state().status.is_going for run in runs.values()):
+        st.select_slider("step", steps, steps[-1], key=f"four-at-{moment.id}", format_func="{:,}".format)
 
 
-def _train(run: Run) -> None:
-    plan = run.plan
-    queue.pool()
-    queue.check_room(len(PRIORS))
-    for prior in PRIORS:
-        made = store.create(
-            plan.model,
-            plan.data,
-            arguments=plan.arguments | {"prior": prior, "latent_dim": 2},
-            settings=plan.settings,
-            data_arguments=plan.data_arguments,
-            title=_title(run, prior),
-        )
-        queue.submit(made)
-
-
-def _through_time(run: Run, going: bool) -> None:
-    """The 2 × 2 figure at any snapshot; without a choice, at the newest of each."""
-    found = _siblings(run)
-    if any(one.state().status.is_going for one in found.values()) != going:
-        st.rerun(scope="app")
-    steps = sorted({step for one in found.values() for step in one.snapshots()})
+def _one(run: Run, prior: str, at: int | None) -> None:
+    steps = [step for step in run.snapshots() if at is None or step <= at]
     if not steps:
-        st.caption("The maps come with the first snapshot.")
-        return
-    at = steps[-1]
-    if len(steps) > 1 and not going:
-        at = st.select_slider("step", steps, steps[-1], key=f"four-at-{run.id}", format_func="{:,}".format)
-    for row in (PRIORS[:2], PRIORS[2:]):
-        for prior, place in zip(row, st.columns(2), strict=True):
-            if prior in found:
-                with place:
-                    _one(found[prior], prior, at)
-
-
-def _one(run: Run, prior: str, at: int) -> None:
-    state, steps = run.state(), [step for step in run.snapshots() if step <= at]
-    if state.status.is_going:
-        run.seen()
-    if not steps:
-        st.caption(f"{prior}: {state.status}, no snapshot yet.")
+        st.caption("No snapshot yet at this step.")
         return
     before = [row["elbo"] for row in run.metrics() if row["step"] <= steps[-1]]
     elbo = f", ELBO {before[-1]:.2f} nats" if before else ""
-    title = f"{prior}: {state.status}, step {steps[-1]:,}{elbo}"
     if seen := map_of_z(run.id, steps[-1], f"four-{prior}"):
-        _map(seen, title, f"four-{prior}")
+        _map(seen, f"{prior}: step {steps[-1]:,}{elbo}", f"four-{prior}")
 
 
 def _map(found: dict[str, Any], title: str, key: str) -> None:

@@ -1,0 +1,73 @@
+"""The way back of a BiGAN: examples encoded, and generated again from their codes."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from genmodels import random
+from genmodels.data.datasets import Data
+from genmodels.errors import BadInput
+from genmodels.models.bigan import BiGAN
+
+__all__ = ["Back", "back", "normal", "read"]
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Back:
+    r"""Examples there and back.
+
+    Attributes:
+        x: Data, (N, \*shape); images in [0, 1].
+        mean: G(E(x)).
+        z: The codes E(x), (N, L).
+        labels: (N,).
+        error: Mean squared error of each as the networks see it, (N,); never part of a loss.
+    """
+
+    x: Array
+    mean: Array
+    z: Array
+    labels: Array
+    error: Array
+
+
+def back(model: BiGAN, data: Data, n: int = 500) -> Back:
+    """The first ``n`` test examples, encoded and generated again."""
+    return _back(model, data, data.test.x[:n], data.test.y[:n])
+
+
+def read(model: BiGAN, data: Data, pixels: npt.ArrayLike, *, label: int | None = None) -> Back:
+    """Somebody's own picture, in grey of 0 to 255, shape (H, W), there and back.
+
+    Raises:
+        BadInput: If it is no picture of the model's size, or empty.
+    """
+    grey = np.asarray(pixels)
+    if not model.is_image or grey.shape != model.shape[1:]:
+        raise BadInput(f"A picture of {model.shape} is wanted, not one of {grey.shape}.")
+    if grey.max(initial=0) < 32:
+        raise BadInput("The picture is empty: draw something first.")
+    levels = torch.as_tensor(np.rint(grey / 255 * (data.levels - 1)).astype(np.uint8))[None, None]
+    return _back(model, data, levels.expand(1, *model.shape), torch.tensor([label or 0]))
+
+
+@torch.no_grad()
+def _back(model: BiGAN, data: Data, examples: torch.Tensor, labels: torch.Tensor) -> Back:
+    x = data.prepare(examples, model.inputs, random.generator(0, examples.device)).to(model.device)
+    y = labels.to(model.device) if model.classes else None
+    z = model.encode(x)
+    error = (model.generate(z, y) - x).square().flatten(1).mean(1)
+    shown = (x + 1) / 2 if model.is_image else x
+    return Back(*(t.cpu().numpy() for t in (shown, model.decode(z, y), z, labels, error)))
+
+
+def normal(reach: float = 4.0, n: int = 161) -> tuple[Array, Array]:
+    """z from −reach to reach and its density under N(0, 1), (n,) each: what codes are to be distributed as."""
+    z = np.linspace(-reach, reach, n)
+    return z, np.exp(-(z**2) / 2) / math.sqrt(2 * math.pi)

@@ -1,0 +1,176 @@
+"""What a training logs: each quantity declared once, with its name for people, its unit and how its curve is read.
+
+A model logs whatever terms it likes; those that are not declared here are shown under their own names.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+__all__ = ["QUANTITIES", "Quantity", "quantity"]
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A logged quantity.
+
+    Attributes:
+        title: Its name for people.
+        unit: Of its axis; "" for a pure number.
+        about: What it is, one sentence.
+        better: "higher" or "lower"; "" where neither is.
+        healthy: What a healthy curve does, one sentence.
+    """
+
+    title: str
+    unit: str = ""
+    about: str = ""
+    better: str = ""
+    healthy: str = ""
+
+    @property
+    def explained(self) -> str:
+        """All of it in a line or two; "" where nothing is declared."""
+        better = {"higher": "Higher is better.", "lower": "Lower is better."}.get(self.better, "")
+        return " ".join(part for part in (self.about, better, self.healthy) if part)
+
+
+def _error(quarter: str) -> Quantity:
+    return Quantity(
+        f"Error at {quarter} noise",
+        "per dimension",
+        f"Mean squared error of the predicted noise, over the quarter of the steps t with {quarter} noise.",
+        "lower",
+        "It falls and levels off; the quarters lie in the order of their noise, for much noise is easy to recognise.",
+    )
+
+
+def _gradient(player: str) -> Quantity:
+    whose = f" of the {player}" if player else ""
+    about = f"The length of the gradient of the loss{whose}."
+    return Quantity(f"Gradient norm{whose}", "", about, "", "No spikes, and no drift towards 0.")
+
+
+QUANTITIES: Mapping[str, Quantity] = {
+    "loss": Quantity("Loss", "", "What the training makes small.", "lower", "It falls fast, then ever more slowly."),
+    "elbo": Quantity(
+        "ELBO",
+        "nats",
+        "Evidence lower bound: on average at most log p(x).",
+        "higher",
+        "It climbs fast, then slowly; a held-out curve that turns down is overfitting.",
+    ),
+    "reconstruction": Quantity(
+        "Reconstruction",
+        "nats",
+        "How likely the decoder finds an example given its own code, E[log p(x | z)].",
+        "higher",
+        "It climbs through the whole training.",
+    ),
+    "reconstruction error": Quantity(
+        "Reconstruction error",
+        "squared error",
+        "How far an example is from G(E(x)); no loss ever compares the two.",
+        "lower",
+        "It falls although nothing asks for it, and stays above 0.",
+    ),
+    "kl": Quantity(
+        "KL(q(z | x) ‖ p(z))",
+        "nats",
+        "What the code of an example tells beyond the prior.",
+        "",
+        "It rises from 0 and levels off; a curve that stays at 0 is posterior collapse.",
+    ),
+    "beta": Quantity("KL weight β", "", "The weight of the KL in the loss, while it is annealed."),
+    "iwae": Quantity("IWAE", "nats", "A tighter bound on log p(x), of several samples.", "higher", "Above the ELBO."),
+    "discriminator_loss": Quantity(
+        "Discriminator loss",
+        "",
+        "How badly the discriminator tells data from samples; where it is logarithmic, guessing costs log 4 = 1.39.",
+        "",
+        "It settles a little below that. At 0 the discriminator has won, and the generator learns nothing.",
+    ),
+    "generator_loss": Quantity(
+        "Generator loss",
+        "",
+        "What the generator makes small: how badly it fools its opponent, who changes all the time.",
+        "",
+        "It wanders without a trend: it is no measure of quality.",
+    ),
+    "critic_loss": Quantity(
+        "Critic loss",
+        "units of x",
+        "Minus the critic's estimate of the distance, plus the penalty.",
+        "",
+        "It drops first, then rises towards 0 as samples come closer.",
+    ),
+    "D(real)": Quantity(
+        "D(real)",
+        "probability",
+        "The chance of being data that the discriminator gives to data.",
+        "",
+        "It comes down to about ½ from above.",
+    ),
+    "D(fake)": Quantity(
+        "D(fake)",
+        "probability",
+        "The chance of being data that the discriminator gives to samples.",
+        "",
+        "It comes up to about ½ from below; near 0 the discriminator has won.",
+    ),
+    "value": Quantity(
+        "Game value V(D, G)",
+        "nats",
+        "What the discriminator makes large and the generator small.",
+        "",
+        "It comes to −log 4 = −1.39 where samples cannot be told from data.",
+    ),
+    "push": Quantity(
+        "Strength of the generator's gradient",
+        "per unit of score",
+        "How strongly the generator's loss answers a change of a sample's score.",
+        "",
+        "It stays away from 0: at 0 the generator learns nothing.",
+    ),
+    "wasserstein": Quantity(
+        "Wasserstein estimate",
+        "units of x",
+        "How far, on average, samples must be carried to become data, as the critic has it.",
+        "lower",
+        "It jumps up while the critic learns, then falls towards 0; dashed: the exact distance.",
+    ),
+    "penalty": Quantity(
+        "Gradient penalty",
+        "",
+        "How far the critic's slope is from 1, squared and weighted.",
+        "lower",
+        "Small beside the estimate.",
+    ),
+    "gradient norm": Quantity(
+        "Slope of the critic",
+        "score per unit of x",
+        "The length of the critic's gradient between data and samples.",
+        "",
+        "Near 1: then the critic measures a distance.",
+    ),
+    "mse_t1": _error("low"),
+    "mse_t2": _error("medium-low"),
+    "mse_t3": _error("medium-high"),
+    "mse_t4": _error("high"),
+    "gradient": _gradient(""),
+    "discriminator_gradient": _gradient("discriminator"),
+    "generator_gradient": _gradient("generator"),
+    "critic_gradient": _gradient("critic"),
+}
+
+
+def quantity(name: str, unit: str = "") -> Quantity:
+    """What is known of the term ``name``; ``unit`` where a model says it of its own term.
+
+    >>> quantity("mse_t1").title, quantity("nll_nats").unit, quantity("my_term").title
+    ('Error at low noise', 'nats', 'My term')
+    """
+    known = QUANTITIES.get("reconstruction error" if (name, unit) == ("reconstruction", "squared error") else name)
+    if known is not None:
+        return Quantity(known.title, unit or known.unit, known.about, known.better, known.healthy)
+    ending = "nats" if name.endswith("_nats") else "bits/dim" if name.endswith("bpd") else ""
+    return Quantity(name[:1].upper() + name[1:].replace("_", " "), unit or ending)

@@ -1,0 +1,75 @@
+"""Every page, in both themes, as axe-core sees it: WCAG 2.1 A and AA, nothing serious that is ours."""
+
+from collections.abc import Callable
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page
+
+APP = "app.py"
+FIRST = 90_000  # the first model's page waits for torch
+PAGES = ("", "vae", "ddpm", "gan?run=gan-mnist", "wgan", "bigan", "checkpoints", "data", "glossary", "runs", "wall")
+STREAMLIT = {"list", "listitem"}  # its sidebar is a list whose items are no list items
+RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"], "resultTypes": ["violations"]}
+
+
+def settle(page: Page) -> None:
+    page.get_by_role("heading", level=1).wait_for(timeout=FIRST)
+    page.locator("[data-testid='stApp'][data-test-script-state='notRunning']").wait_for(timeout=FIRST)
+    page.wait_for_timeout(700)
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("where", PAGES)
+def test_nothing_serious_that_is_ours(chromium: Browser, serve: Callable[[str], str], where: str, scheme: str) -> None:
+    context = chromium.new_context(viewport={"width": 1400, "height": 900}, color_scheme=scheme)  # type: ignore[arg-type]
+    page = context.new_page()
+    page.goto(f"{serve(APP)}/{where}")
+    settle(page)
+    found = Axe().run(page, options=RULES).response["violations"]
+    context.close()
+    serious = {
+        one["id"]: [(node["target"], node["failureSummary"].splitlines()[-1].strip()) for node in one["nodes"][:4]]
+        for one in found
+        if one["impact"] in ("serious", "critical") and one["id"] not in STREAMLIT
+    }
+    assert not serious
+
+
+BETWEEN = """
+() => {
+  const stops = [];
+  const visit = (node) => {
+    for (const child of (node.shadowRoot ?? node).children) {
+      const style = getComputedStyle(child);
+      if (style.display === "none" || style.visibility === "hidden") continue;
+      if (child.tabIndex >= 0 && !child.disabled) stops.push(child);
+      visit(child);
+    }
+  };
+  visit(document.querySelector("[data-testid=stMainBlockContainer]"));
+  const train = document.querySelector(".st-key-train button");
+  return stops.indexOf(train) + 1;
+}
+"""
+
+
+def test_train_is_within_ten_presses_of_tab(page: Page, serve: Callable[[str], str]) -> None:
+    page.goto(serve(APP))
+    page.get_by_test_id("stSidebarNav").get_by_text("Variational autoencoder").click()
+    page.get_by_role("heading", name="Variational autoencoder").wait_for(timeout=FIRST)
+    settle(page)
+    assert 1 <= page.evaluate(BETWEEN) <= 10
+
+
+def test_a_formula_that_scrolls_is_reached_by_keyboard(page: Page, serve: Callable[[str], str]) -> None:
+    page.set_viewport_size({"width": 320, "height": 900})
+    page.goto(serve(APP))
+    page.goto(f"{serve(APP)}/?page=bigan")
+    settle(page)
+    formula = page.locator(".stMain .katex-display").first
+    assert formula.evaluate("e => e.scrollWidth > e.clientWidth")
+    assert formula.evaluate("e => e.tabIndex") == 0
+    page.set_viewport_size({"width": 1400, "height": 900})
+    page.wait_for_function("document.querySelector('.stMain .katex-display').getAttribute('tabindex') === null")

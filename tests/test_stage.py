@@ -1,0 +1,240 @@
+"""A page of a model: the picture first, curves that a link compares, instruments that apply, a view for projectors."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from genmodels.jobs import queue
+from genmodels.runs import classroom, store
+from genmodels.runs.record import State, Status
+from pages._ui.classroom import membership
+from pages._ui.classroom import wall as mosaic
+from pages._ui.components import films
+from pages._ui.form import lesson
+from pages._ui.page import frames, instruments, train_panel
+from pages._ui.page.instruments import Instrument, of_images, of_points, offered
+from pages._ui.server import preload
+from pages._ui.shared import run_cache
+from pages._ui.shared.moment import Moment
+
+APP = str(Path(__file__).resolve().parents[1] / "app.py")
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+
+
+@pytest.fixture(autouse=True)
+def no_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(preload, "start", lambda: None)
+    monkeypatch.setattr(queue, "pool", lambda: None)
+
+
+def opened(page: str = "vae", **link: str) -> AppTest:
+    test = AppTest.from_file(APP, default_timeout=60)
+    for name, value in ({"page": page} | link).items():
+        test.query_params[name] = value
+    test.run()
+    assert not test.exception
+    return test
+
+
+def html(test: AppTest) -> str:
+    return " ".join(block.proto.body for block in test.get("html"))
+
+
+# Instruments ----------------------------------------------------------------------------------------------------------
+
+
+def draws(name: str) -> Callable[[Moment], None]:
+    return lambda moment: None
+
+
+KNOWN = {
+    "Plane": Instrument(draws("Plane"), applies=of_points),
+    "Map": Instrument(draws("Map"), "Play", "Where do the sevens live?", "Drag the point.", of_images),
+    "Bound": draws("Bound"),
+    "Collapse": Instrument(draws("Collapse"), "When it fails"),
+    "Path": Instrument(draws("Path"), "Play"),
+}
+
+
+def moment_of(run: str) -> Moment:
+    return Moment.of(store.find(run))
+
+
+def test_only_instruments_that_apply_are_offered_group_by_group() -> None:
+    assert list(offered(KNOWN, moment_of("vae-digits-2d"))) == ["Map", "Path", "Bound", "Collapse"]
+    assert list(offered(KNOWN, moment_of("gan-eight-gaussians"))) == ["Path", "Plane", "Bound", "Collapse"]
+    with pytest.raises(ValueError, match="one of Play, Understand, When it fails, not Fun"):
+        Instrument(draws("x"), "Fun")
+
+
+def explores() -> None:
+    from genmodels.runs import store
+    from pages._ui.page import instruments
+    from pages._ui.shared.moment import Moment
+    from tests.test_stage import KNOWN
+
+    instruments.explore(KNOWN, Moment.of(store.find("vae-digits-2d")))
+
+
+def test_an_instrument_asks_its_question_and_the_link_says_which_it_is() -> None:
+    test = AppTest.from_function(explores, default_timeout=60).run()
+    assert not test.exception
+    assert [one.value for one in test.subheader] == ["Where do the sevens live?"]
+    assert "Drag the point." in [one.value for one in test.markdown]
+    rows = {row.key: row for row in test.segmented_control}
+    assert {key: row.options for key, row in rows.items()} == {
+        "instrument-Play": ["Map", "Path"],
+        "instrument-Understand": ["Bound"],
+        "instrument-When it fails": ["Collapse"],
+    }
+    rows["instrument-When it fails"].set_value("Collapse").run()
+    assert test.query_params["instrument"] == "Collapse"
+    assert not test.subheader
+    assert {row.key: row.value for row in test.segmented_control}["instrument-Play"] is None
+    again = AppTest.from_function(explores, default_timeout=60)
+    again.query_params["instrument"] = "Path"
+    again.run()
+    assert {row.key: row.value for row in again.segmented_control}["instrument-Play"] == "Path"
+
+
+def test_a_link_to_what_does_not_apply_says_so() -> None:
+    test = AppTest.from_function(explores, default_timeout=60)
+    test.query_params["instrument"] = "Plane"
+    test.run()
+    assert not test.exception
+    assert "*Plane* cannot be used on this model; shown is *Map*." in [one.value for one in test.caption]
+    assert "instrument" not in test.query_params
+
+
+# The film -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_plane_of_codes_is_shown_as_a_map_and_a_critic_under_its_samples() -> None:
+    run = store.find("vae-digits-2d")
+    assert frames.has_map(run.model())
+    sheet = frames.maps(str(run.path), tuple(run.snapshots()))
+    assert (sheet.frames, sheet.size) == (len(run.snapshots()), (8 * frames.SIDE, 8 * frames.SIDE))
+    assert not frames.has_map(store.find("vae-mnist-20d").model())
+    assert not frames.has_map(store.find("gan-digits").model())
+    wgan = store.find("wgan-eight-gaussians")
+    under = frames.beliefs(str(wgan.path), tuple(wgan.snapshots()))
+    assert under is not None
+    assert under.frames == len(wgan.snapshots())
+    vae = store.find("vae-digits-2d")
+    assert frames.beliefs(str(vae.path), tuple(vae.snapshots())) is None
+
+
+def test_a_click_on_a_film_is_a_frame_that_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    sheet = type("Sprite", (), {"image": b"\x89PNG", "size": (1, 1), "frames": 5, "columns": 5})()
+    film = films.Film("vae", "VAE", "digits", sheet, ["a"] * 5)
+    for told, found in (
+        (None, None),
+        ({"name": "gan", "frame": 1}, None),
+        ({"name": "vae", "frame": "1"}, None),
+        ({"name": ["vae"], "frame": 1}, None),
+        ({"name": "vae", "frame": 3}, ("vae", 3)),
+        ({"name": "vae", "frame": 10**9}, ("vae", 4)),
+        ({"name": "vae", "frame": -7}, ("vae", 0)),
+    ):
+        monkeypatch.setattr(films, "_mount", lambda told=told, **_: {"open": told})
+        assert films.films([film], key="k") == found
+
+
+def test_the_time_left_is_that_of_the_pace_asked_for() -> None:
+    run = store.create("vae", "digits", settings={"steps": 840})
+    state = State(status=Status.RUNNING, step=0, total=840)
+    assert train_panel._left(run, state, 0.005) == pytest.approx(4.2)
+    queue.slow(run, 1.0)
+    assert train_panel._left(run, state, 0.005) == 840
+
+
+def test_the_epoch_is_that_of_the_step() -> None:
+    run = store.create("vae", "digits", settings={"steps": 3300})
+    (run.path / "metrics.jsonl").write_text(json.dumps({"step": 100, "epoch": 20.0, "loss": 1.0}) + "\n")
+    State(status=Status.PAUSED, step=153, total=3300, epoch=13.6).write(run.path)
+    bar = opened(run=run.id).get("progress")[0].proto
+    assert "step 153 of 3,300 · epoch 13.6" in bar.text
+
+
+# Comparing ------------------------------------------------------------------------------------------------------------
+
+
+def test_the_runs_compared_are_in_the_link_and_can_be_told_apart() -> None:
+    made = [store.create("vae", "digits", settings={"steps": 9, "seed": seed}) for seed in range(3)]
+    for run in made:
+        (run.path / "metrics.jsonl").write_text(json.dumps({"step": 1, "epoch": 0.1, "loss": 1.0}) + "\n")
+    first, second, third = made
+    test = opened(run=first.id, beside=f"{second.id},nobody")
+    menu = next(box for box in test.multiselect if box.key == f"beside-{first.id}")
+    assert menu.value == [second.id]
+    assert test.query_params["beside"] == second.id
+    assert len(set(menu.options)) == len(menu.options)
+    menu.set_value([second.id, third.id]).run()
+    assert test.query_params["beside"] == f"{second.id},{third.id}"
+    menu = next(box for box in test.multiselect if box.key == f"beside-{first.id}")
+    menu.set_value([]).run()
+    assert "beside" not in test.query_params
+
+
+# A projector, and a class ---------------------------------------------------------------------------------------------
+
+
+def test_a_projector_shows_one_view_alone_and_the_teachers_words_as_text() -> None:
+    test = opened(run="vae-digits-2d", present="1", instrument="Reconstructions", say="<b>Look</b>  here\n now")
+    assert '<p class="words">&lt;b&gt;Look&lt;/b&gt; here now</p>' in html(test)
+    keys = {button.key for button in test.button}
+    assert "train" not in keys
+    assert not [box for box in test.selectbox if box.key in ("preset", "data")]
+    assert "font-size: 23px" in html(test)
+    assert "font-size: 23px" not in html(opened(run="vae-digits-2d"))
+
+
+def test_a_link_carries_the_words_that_it_is_given_and_nobodys_name() -> None:
+    made = lesson.link("vae", {"who": "Ada", "say": "old", "beta": "2"}, present="1", say="Why?")
+    assert made.endswith("/vae?beta=2&present=1&say=Why%3F")
+
+
+def test_who_comes_by_a_link_is_asked_for_a_name_once() -> None:
+    wall = classroom.build()
+    test = opened(room=wall.code)
+    test.text_input(key="who-asked").input("Ada").run()
+    next(one for one in test.button if one.label == "This is me").click().run()
+    assert not test.exception
+    assert test.query_params["who"] == "Ada"
+    assert "who-asked" not in {box.key for box in test.text_input}
+    refreshed = opened(room=wall.code, who="Ada")
+    assert "who-asked" not in {box.key for box in refreshed.text_input}
+    refreshed.button(key="train").click().run()
+    [(_, entry)] = wall.entries()
+    assert entry.who == "Ada"
+
+
+def test_the_projector_of_a_wall_leads_there() -> None:
+    wall = classroom.build()
+    shown = html(opened("wall", room=wall.code, projector="1", hide="menu"))
+    address = membership.address(wall)
+    assert address.endswith(f"/wall?room={wall.code}")
+    assert "data:image/svg+xml" in shown
+    assert f"a QR code that leads to {address}" in shown
+
+
+def test_what_two_models_log_under_one_name_is_not_one_chart() -> None:
+    made = [store.create(model, "eight-gaussians", settings={"steps": 9}) for model in ("gan", "wgan", "gan")]
+    for run in made:
+        (run.path / "metrics.jsonl").write_text(json.dumps({"step": 1, "epoch": 0.1, "generator_loss": 1.0}) + "\n")
+    stamps = tuple(run_cache.stamp(run.path / "metrics.jsonl") for run in made)
+    panels = mosaic._panels(stamps, ("a", "b", "c"))
+    assert [(one.title, len(one.series)) for one in panels] == [("Generator loss, GAN", 3), ("Generator loss, WGAN", 1)]
+
+
+def test_a_wall_shows_what_is_to_be_learned() -> None:
+    assert "Eight Gaussians" in mosaic._goal("eight-gaussians")
+    assert mosaic._goal("drawing") == ""
+    blue: Any = mosaic._blue(np.full((1, 1, 4), 255, np.uint8))
+    assert blue[0, 0].tolist() == [0x00, 0x72, 0xB2, 255]
+    assert instruments.GROUPS[0] == "Play"

@@ -148,7 +148,7 @@ def measure(browser: Any, folder: Path) -> dict[str, tuple[float, float, str]]:
         page.locator(".st-key-train button").first.click()
         page.get_by_text(re.compile(r"epoch \d")).first.wait_for(timeout=60_000)
         found["Train to the first point"] = time.perf_counter() - start, 1.5, "s"
-        pad = page.locator("[class*='st-key-manifold']").first
+        pad = page.locator("[class*='st-key-latent-map']").first
         pad.locator("canvas").nth(1).wait_for(timeout=60_000)
         time.sleep(2)
         drags = sorted(pad.evaluate(DRAG))

@@ -25,6 +25,7 @@ from pages._ui.form.form import hyperparameters
 from pages._ui.page import theory
 from pages._ui.server import preload
 from pages._ui.shared import run_cache as shared_files
+from tests.answers import at_once
 
 ROOT = Path(__file__).resolve().parents[1]
 APP, FORM = str(ROOT / "app.py"), str(ROOT / "tests/browser/apps/form.py")
@@ -565,6 +566,7 @@ def test_a_folder_without_checkpoints_is_an_empty_gallery(tmp_path: Path) -> Non
     assert pieces(tmp_path) == ()
 
 
-def test_a_figure_is_told_to_those_who_do_not_see_it() -> None:
+def test_a_figure_is_told_to_those_who_do_not_see_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pages._ui.shared.answer.answer", at_once)
     (counts,) = AppTest.from_file("../pages/lab/data.py", default_timeout=60).run().get("plotly_chart")
     assert counts.proto.alt.startswith("Training examples of each class. examples. 0 142, 1 146,")

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 from genmodels.data.datasets import Data
-from genmodels.instruments import codes, neighbours, samples
+from genmodels.instruments import codes, examples, neighbours, samples
 from genmodels.instruments import plane as common
 from genmodels.instruments.diffusion import bound, denoising, edits, film, score
 from genmodels.instruments.gan import bigan, critics, divergence, game, modes, turns
 from genmodels.instruments.vae import bound as vae_bound
-from genmodels.instruments.vae import collapse, drawing, geometry, latent_space, plane, prior
+from genmodels.instruments.vae import collapse, drawing, geometry, prior, true_posterior
 from genmodels.metrics import evaluate
 from genmodels.runs import store, timing
 from genmodels.runs.recorder import Recording
@@ -39,23 +39,25 @@ PEN = np.pad(np.full((4, 4), 255.0), 2)
 
 Call = Callable[[str, Any, Data], Any]
 CALLS: list[tuple[str, Call]] = [
-    ("vae", lambda run, m, d: latent_space.manifold(m, 3)),
-    ("vae-grey", lambda run, m, d: latent_space.manifold(m, 3)),
-    ("vae", lambda run, m, d: prior.densities(m, d, side=8)),
-    ("vae", lambda run, m, d: prior.aggregate(run, side=8)),
-    ("vae", lambda run, m, d: latent_space.path(m, d, 0, 1, frames=3, spherical=True)),
-    ("vae", lambda run, m, d: latent_space.sweep(m, d, 1, steps=3)),
-    ("vae", lambda run, m, d: latent_space.reconstructions(m, d, 3, among=9)),
+    ("vae", lambda run, m, d: codes.latent_map(m, 3)),
+    ("vae-grey", lambda run, m, d: codes.latent_map(m, 3)),
+    ("vae", lambda run, m, d: codes.encoded(m, d, 9)),
+    ("vae", lambda run, m, d: codes.path(m, d, 0, 1, frames=3, arc=True)),
+    ("vae", lambda run, m, d: codes.geodesic(m, d, 0, 1, frames=4, iterations=2)),
+    ("vae", lambda run, m, d: codes.sweep(m, d, 1, steps=3)),
+    ("vae", lambda run, m, d: prior.aggregate(m, d, side=8)),
+    ("vae-grey", lambda run, m, d: prior.aggregate(m, d, side=8)),
+    ("vae", lambda run, m, d: vae_bound.reconstructions(m, d, 3, among=9)),
     ("vae-grey", lambda run, m, d: vae_bound.numbers(m, d, 1)),
-    ("vae", lambda run, m, d: vae_bound.ladder(run, n=3)),
+    ("vae", lambda run, m, d: vae_bound.ladder(m, d, n=3)),
     ("vae", lambda run, m, d: vae_bound.loosest(m, d, among=5, k=3)),
     ("vae-grey", lambda run, m, d: collapse.usage(m, d, 9)),
     ("vae", lambda run, m, d: geometry.stretch(m, side=4)),
-    ("vae", lambda run, m, d: geometry.geodesic(run, 0, 1, frames=4, iterations=2)),
-    ("vae-grey", lambda run, m, d: geometry.gap(run, 0, steps=2)),
-    ("vae-points", lambda run, m, d: plane.density(run, side=4, n=9)),
-    ("vae-points", lambda run, m, d: plane.posterior(run, 0, side=27)),
-    ("vae", lambda run, m, d: drawing.Reader(m, d).read(PEN)),
+    ("vae", lambda run, m, d: geometry.posteriors(m, d, 9)),
+    ("vae-grey", lambda run, m, d: geometry.gap(m, d, 0, steps=2)),
+    ("vae-points", lambda run, m, d: common.density(m, d, side=4, n=9)),
+    ("vae-points", lambda run, m, d: true_posterior.true_posterior(m, d, 0, side=27)),
+    ("vae", lambda run, m, d: drawing.read(m, d, PEN, drawing.known(m, d))),
     ("ddpm", lambda run, m, d: denoising.noising(m, d, frames=4)),
     ("ddpm", lambda run, m, d: denoising.tables(m)),
     ("ddpm", lambda run, m, d: denoising.denoised(m, n=2, how={"steps": 3})),
@@ -69,8 +71,8 @@ CALLS: list[tuple[str, Call]] = [
     ("ddpm", lambda run, m, d: edits.interpolated(m, d, n=3, steps=2)),
     ("ddpm-points", lambda run, m, d: score.field(m, d, n=5, frames=3, side=3)),
     ("ddpm-points", lambda run, m, d: common.density(m, d, side=4, n=9)),
-    ("ddpm", lambda run, m, d: samples.samples(run, 3, how={"steps": 2})),
-    ("gan-classes", lambda run, m, d: samples.samples(run, 3, label=2)),
+    ("ddpm", lambda run, m, d: samples.samples(m, 3, how={"steps": 2})),
+    ("gan-classes", lambda run, m, d: samples.samples(m, 3, label=2)),
     ("gan", lambda run, m, d: game.surface(m, 2.0, side=4)),
     ("wgan", lambda run, m, d: game.surface(m, 2.0, side=4)),
     ("gan", lambda run, m, d: game.arrows(m, 5)),
@@ -79,7 +81,7 @@ CALLS: list[tuple[str, Call]] = [
     ("gan-classes", lambda run, m, d: game.slopes(m, d, 9)),
     ("wgan", lambda run, m, d: game.coverage(m, d, 9)),
     ("wgan", lambda run, m, d: game.floor(d, 4)),
-    ("gan-classes", lambda run, m, d: codes.latent_map(m, d, 3, label=1)),
+    ("gan-classes", lambda run, m, d: codes.latent_map(m, 3, label=1)),
     ("gan-classes", lambda run, m, d: codes.path(m, d, 0, 1, frames=3, label=1)),
     ("gan-classes", lambda run, m, d: game.numbers(m, d, 9)),
     ("bigan", lambda run, m, d: game.numbers(m, d, 9)),
@@ -96,10 +98,12 @@ CALLS: list[tuple[str, Call]] = [
     ("vae", lambda run, m, d: neighbours.neighbours(m, d, n=3, k=2)),
     ("ddpm-points", lambda run, m, d: neighbours.neighbours(m, d, n=3, k=2)),
     ("ddpm-points", lambda run, m, d: common.density(m, d, side=4, n=9)),
-    ("gan", lambda run, m, d: codes.latent_map(m, d, 3)),
-    ("bigan", lambda run, m, d: codes.latent_map(m, d, 3)),
+    ("gan", lambda run, m, d: codes.latent_map(m, 3)),
+    ("bigan", lambda run, m, d: codes.latent_map(m, 3)),
     ("bigan", lambda run, m, d: codes.encoded(m, d, 9)),
     ("bigan", lambda run, m, d: codes.path(m, d, 0, 1, frames=3)),
+    ("bigan", lambda run, m, d: codes.geodesic(m, d, 0, 1, frames=3, iterations=2)),
+    ("bigan", lambda run, m, d: codes.sweep(m, d, 0, steps=3)),
     ("gan", lambda run, m, d: codes.path(m, d, 0, 1, frames=3, arc=True)),
 ]
 
@@ -169,20 +173,16 @@ NO_MODEL = {  # functions of numbers, of a plan or of the data alone, and parts 
         modes.reached,
         turns.shades,
         turns.turns_of,
-        latent_space.encoded,
-        latent_space.example,
-        latent_space.some,
-        latent_space.plane,
-        latent_space.sided,
     ),
-    *(collapse.cures, geometry.ellipses, plane.gap, drawing.frame),
-    *(codes.linear, codes.spherical, common.cells),
+    *(collapse.cures, geometry.ellipses, geometry.only_two, vae_bound.kl_by_dimension, true_posterior.negative_elbo),
+    *(codes.linear, codes.spherical, common.cells, common.drawn, examples.example, examples.some),
+    *(neighbours.nearest, neighbours.training_images, drawing.known),
 }
 
 
 def test_no_instrument_is_left_out() -> None:
     modules = [denoising, bound, edits, game, divergence, critics, bigan, modes, turns, vae_bound, prior]
-    modules += [codes, neighbours, common, samples, score, latent_space, collapse, geometry, plane, drawing]
+    modules += [codes, examples, neighbours, common, samples, score, collapse, geometry, true_posterior, drawing]
     names = {(module.__name__, name) for module in modules for name in module.__all__}
     public = {(module, name) for module, name in names if inspect.isfunction(getattr(sys.modules[module], name))}
     called = {(one.__globals__[c[0]].__name__, c[:2][-1]) for _, one in CALLS for c in [one.__code__.co_names]}

@@ -151,3 +151,4 @@ def test_a_divergence_without_a_common_support_is_finite_where_it_is() -> None:
     far = torch.full((5,), 1e4)
     assert kl_from_draws(-0 * far, -far)[0] == pytest.approx(1.0)
     assert kl_from_draws(far, -far)[0] == pytest.approx(1e4)
+    assert kl_from_draws(0 * far, torch.full((5,), -math.inf))[0] == pytest.approx(1.0)

@@ -8,8 +8,8 @@ import torch
 from torch.distributions import Bernoulli, ContinuousBernoulli, Independent, MixtureSameFamily, Normal
 
 from genmodels.data.datasets import Data
+from genmodels.instruments.examples import example
 from genmodels.instruments.vae import bound as instruments
-from genmodels.instruments.vae.latent_space import example
 from genmodels.metrics import likelihood
 from genmodels.models.vae import VAE
 from genmodels.runs import store
@@ -81,7 +81,7 @@ def test_the_ladder_rises_to_the_exact_likelihood() -> None:
     for _ in recording.steps():
         pass
     recording.close()
-    steps = instruments.ladder(run.id, None, 40)
+    steps = instruments.ladder(run.model(), run.data(), 40)
     progress = []
     while True:
         try:

@@ -7,9 +7,11 @@ import pytest
 import torch
 
 from genmodels.data.datasets import Data
+from genmodels.data.uploads import Frame
 from genmodels.errors import BadInput
-from genmodels.instruments.vae.drawing import NEAR, Reader, frame
+from genmodels.instruments.vae.drawing import NEAR, Reading, known, read
 from genmodels.metrics import likelihood
+from genmodels.metrics.floors import chosen
 from genmodels.models.vae import VAE
 
 
@@ -18,10 +20,14 @@ def model(**arguments: object) -> VAE:
     return VAE((1, 8, 8), **{"hidden": 16, "depth": 1} | arguments).eval()
 
 
+def reading(vae: VAE, data: Data, pixels: np.ndarray) -> Reading:
+    return read(vae, data, pixels, known(vae, data))
+
+
 @pytest.mark.parametrize("decoder", ["bernoulli", "gaussian"])
 def test_a_test_digit_is_read_as_the_model_sees_it(decoder: str, digits: Data) -> None:
     vae = model(decoder=decoder, **({"sigma": 0.5} if decoder == "gaussian" else {}))
-    found = Reader(vae, digits).read(digits.test.x[3, 0].numpy() * (255 / 16))
+    found = reading(vae, digits, digits.test.x[3, 0].numpy() * (255 / 16))
     x = digits.prepare(digits.test.x[3:4], vae.inputs)
     np.testing.assert_allclose(found.x, x[0])
     mu, logvar = (t.detach()[0] for t in vae.posterior(x))
@@ -36,7 +42,7 @@ def test_a_test_digit_is_read_as_the_model_sees_it(decoder: str, digits: Data) -
 
 def test_neighbours_are_the_nearest_in_both_spaces(digits: Data) -> None:
     vae = model(latent_dim=3)
-    found = Reader(vae, digits).read(digits.train.x[7, 0].numpy() * (255 / 16))
+    found = reading(vae, digits, digits.train.x[7, 0].numpy() * (255 / 16))
     assert found.log_prob_nats is None  # three dimensions
     train = digits.train.x.float() / 16
     np.testing.assert_allclose(found.near_x[0], train[7])
@@ -50,13 +56,13 @@ def test_neighbours_are_the_nearest_in_both_spaces(digits: Data) -> None:
 
 
 def test_what_is_no_picture_of_the_models_size_is_said(digits: Data) -> None:
-    reader = Reader(model(), digits)
     with pytest.raises(BadInput, match="is empty"):
-        reader.read(np.zeros((8, 8)))
+        reading(model(), digits, np.zeros((8, 8)))
     with pytest.raises(BadInput, match="is wanted"):
-        reader.read(np.zeros((28, 28)))
+        reading(model(), digits, np.zeros((28, 28)))
 
 
-def test_the_frame_is_measured_once(digits: Data) -> None:
-    assert frame(digits)[0] == 8
-    assert frame(digits) is frame(digits)
+def test_the_frame_is_that_of_the_training_pictures(digits: Data) -> None:
+    frame = known(model(), digits).frame
+    assert frame[0] == 8
+    assert frame == Frame.of(chosen(digits.train, 1000, 0).x[:, 0])

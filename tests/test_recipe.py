@@ -127,7 +127,9 @@ def test_what_it_cannot_do_is_not_offered(tmp_path: Path, capsys: pytest.Capture
     assert main(["train", "affine", "--data", "digits", "--steps", "5"]) == 0
     run = store.find(json.loads(capsys.readouterr().out.splitlines()[-1])["run"])
     control = next(one for one in page(run).get("button_group") if one.label == "instrument")
-    assert control.options == ["Latent map", "Path", "Nearest neighbours"]
+    assert control.options == ["Latent map", "Path", "Dimensions", "Nearest neighbours"]
+    for instrument in control.options[:3]:
+        assert not page(run, instrument=instrument).warning
     with pytest.raises(BadInput, match="points of the plane"):
         next(plane.density(run.model(), run.data()))
 

@@ -150,6 +150,12 @@ def test_health_counts_what_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
     assert asked()[1]["workers"] == 2
 
 
+def test_health_answers_while_the_queue_is_being_imported(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "genmodels.jobs.queue", ModuleType("genmodels.jobs.queue"))
+    assert asked()[0] == 200
+    assert asked()[1]["workers"] == 0
+
+
 def test_health_says_what_is_wrong(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(queue, "alive", lambda: 0)
     assert asked()[0] == 503
@@ -206,7 +212,7 @@ def test_what_is_no_limit_is_said(monkeypatch: pytest.MonkeyPatch, text: str) ->
 
 
 def test_every_limit_is_used_and_documented() -> None:
-    source = "".join(path.read_text() for path in (ROOT / "genmodels").rglob("*.py"))
+    source = "".join(path.read_text() for part in ("genmodels", "pages") for path in (ROOT / part).rglob("*.py"))
     assert set(re.findall(r"\blimit\(\s*[\"'](\w+)[\"']\)", source)) == set(LIMITS)
     assert limits.table() in (ROOT / "docs/deploy.md").read_text(), "write limits.table() into docs/deploy.md"
     assert not re.findall(

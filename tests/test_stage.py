@@ -9,8 +9,11 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from genmodels.errors import BadInput
+from genmodels.hyperparameters import Only, Switch
 from genmodels.jobs import queue
 from genmodels.runs import classroom, store
+from genmodels.runs.forks import changeable
 from genmodels.runs.record import State, Status
 from pages._ui.classroom import membership
 from pages._ui.classroom import wall as mosaic
@@ -161,6 +164,24 @@ def test_the_epoch_is_that_of_the_step() -> None:
     assert "step 153 of 3,300 · epoch 13.6" in bar.text
 
 
+@pytest.mark.parametrize("name", ["vae-digits-2d", "gan-eight-gaussians", "wgan-eight-gaussians", "ddpm-digits"])
+def test_a_fork_is_offered_what_it_may_change(name: str) -> None:
+    run = store.find(name)
+    step, known = run.snapshots()[0], changeable(run)
+    assert known
+    assert not {"hidden", "latent_dim", "depth", "network"} & set(known)
+    for key, one in known.items():
+        now = run.plan.arguments.get(key, one.default)
+        others = one.rule.options if isinstance(one.rule, Only) else [not now] if isinstance(one.rule, Switch) else []
+        for value in others:
+            said = ""
+            try:
+                store.fork(run, step, arguments={key: value}).delete()
+            except BadInput as error:
+                said = str(error)
+            assert "keeps its parent's weights" not in said, (key, value)
+
+
 # Comparing ------------------------------------------------------------------------------------------------------------
 
 
@@ -202,7 +223,7 @@ def test_a_link_carries_the_words_that_it_is_given_and_nobodys_name() -> None:
 def test_who_comes_by_a_link_is_asked_for_a_name_once() -> None:
     wall = classroom.build()
     test = opened(room=wall.code)
-    test.text_input(key="who-asked").input("Ada").run()
+    test.text_input(key="who-asked").input("Ada")
     next(one for one in test.button if one.label == "This is me").click().run()
     assert not test.exception
     assert test.query_params["who"] == "Ada"

@@ -102,17 +102,18 @@ def test_no_question_names_another_function(name: str):
 
 
 def test_every_instrument_that_takes_a_while_can_be_asked_for():
+    from genmodels.instruments import codes, neighbours, plane
     from genmodels.instruments.diffusion import bound, denoising, edits, score
     from genmodels.instruments.gan import modes, turns
     from genmodels.instruments.samples import samples
     from genmodels.instruments.vae import bound as vae_bound
-    from genmodels.instruments.vae import geometry, plane, prior
+    from genmodels.instruments.vae import geometry, prior, true_posterior
     from genmodels.runs import timing
 
     everything = (
-        *(samples, timing.timed, prior.aggregate, vae_bound.ladder, plane.density, plane.posterior),
-        *(geometry.gap, geometry.geodesic, modes.history, turns.play, denoising.denoised, denoising.compared),
-        *(denoising.judged, bound.every_term, score.field),
+        *(samples, timing.timed, prior.aggregate, vae_bound.ladder, plane.density, neighbours.neighbours),
+        *(codes.geodesic, geometry.gap, true_posterior.true_posterior, modes.history, turns.play),
+        *(denoising.denoised, denoising.compared, denoising.judged, bound.every_term, score.field),
         *(edits.redrawn, edits.filled, edits.interpolated),
     )
     for function in everything:

@@ -13,13 +13,14 @@ from genmodels.runs import store
 from genmodels.runs.recorder import Recording
 from genmodels.runs.store import Run
 from pages._ui.components.drawing_pad import Drawing
-from pages._ui.views.vae import drawing, geometry, latent_space, plane, priors
+from pages._ui.views.common import codes, density
+from pages._ui.views.vae import bound, drawing, latent_space, priors, true_posterior
 from tests import answers
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
-TWO = {"Manifold", "Prior and posterior", "Shapes"}  # need two latents
-PICTURES = {"Draw a digit", "Path", "Dimensions"}  # need pictures
+TWO = {"Prior and posterior", "Shapes"}  # need two latents
+PICTURES = {"Draw a digit", "Dimensions"}  # need pictures
 
 
 def trained(data: str, **arguments: object) -> Run:
@@ -33,14 +34,18 @@ def trained(data: str, **arguments: object) -> Run:
 
 
 def drawn(run: Run, view: str, **link: str) -> AppTest:
-    """The view, drawn as a page would."""
-    call = f"vae.VIEWS[{view!r}]" if view in latent_space.VIEWS else "vae_theory.theory"
+    """The view, drawn as a page would: what it refuses is said."""
+    call = f"latent_space.VIEWS[{view!r}]" if view in latent_space.VIEWS else "theory.theory"
     script = f"""
-from genmodels.runs import store as runs
+import streamlit as st
+from genmodels.errors import BadInput
+from genmodels.runs import store
 from pages._ui.shared.moment import Moment
-from pages._ui.views.vae import latent_space as vae
-from pages._ui.views.vae import theory as vae_theory
-{call}(Moment.of(runs.find({run.id!r})))
+from pages._ui.views.vae import latent_space, theory
+try:
+    {call}(Moment.of(store.find({run.id!r})))
+except BadInput as error:
+    st.info(str(error))
 """
     test = AppTest.from_string(script, default_timeout=60)
     test.query_params.update(link)
@@ -50,7 +55,7 @@ from pages._ui.views.vae import theory as vae_theory
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tasks are done here and now, and no worker is started."""
-    for module in (latent_space, geometry, plane, priors):
+    for module in (codes, density, bound, priors, true_posterior):
         monkeypatch.setattr(module, "answer", answers.at_once)
     monkeypatch.setattr(queue, "pool", lambda: None)
     monkeypatch.setattr(st, "page_link", lambda *_, **__: None)  # there are no pages here
@@ -73,6 +78,7 @@ def test_every_view_draws_or_says_why_not(view: str, data: str, arguments: dict[
     latent_dim = arguments.get("latent_dim", 2)
     impossible = (
         (view in TWO and latent_dim != 2)
+        or (view == "Manifold" and latent_dim < 2)
         or (view in PICTURES and data != "digits")
         or (view == "p(x)" and data == "digits")
         or (view == "True posterior" and latent_dim > 2)

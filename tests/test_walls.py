@@ -1,6 +1,7 @@
 """Walls: codes, nicknames, two processes that write at once, the end of a wall, and the spread over seeds."""
 
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -93,6 +94,18 @@ def test_a_wall_comes_down_after_its_hours_and_its_runs_stay(monkeypatch):
         wall.enter(run, "Ada")
     with pytest.raises(BadInput, match="has come down"):
         wall.entries()
+
+
+def test_a_wall_that_comes_down_is_gone_at_once_whatever_becomes_of_its_files(monkeypatch):
+    wall = classroom.build()
+    with monkeypatch.context() as killed:
+        killed.setattr(shutil, "rmtree", lambda *_, **__: None)  # a process that is killed just then
+        killed.setenv("GENMODELS_WALL_HOURS", "0")
+        with pytest.raises(BadInput, match="has come down"):
+            classroom.find(wall.code)
+    assert not wall.path.exists()
+    classroom.build()
+    assert len(classroom._all()) == 1  # what is left of it is no wall
 
 
 def test_there_are_not_more_walls_than_a_host_can_bear_and_old_ones_make_room(monkeypatch):

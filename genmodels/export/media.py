@@ -20,7 +20,8 @@ from genmodels.errors import BadInput
 from genmodels.export import checkpoint, code, diffusers
 from genmodels.figures import DATA, NEUTRAL, SAMPLES
 from genmodels.images import gif, png, tile
-from genmodels.instruments.vae import latent_space
+from genmodels.instruments.codes import latent_map
+from genmodels.instruments.vae.geometry import only_two
 from genmodels.models.vae import VAE
 from genmodels.runs.record import CLOCK
 from genmodels.runs.run import Run
@@ -100,7 +101,8 @@ def manifold(run: Run, *, n: int = 12, fps: float = 4) -> bytes:
         model = run.model(step)
         if not isinstance(model, VAE) or not model.is_image:
             raise BadInput(f"Run {run.id} has no latent plane of pictures: that is for a VAE of images.")
-        images = latent_space.manifold(model, n).images[::-1]  # z₂ rises upwards
+        only_two(model)
+        images = latent_map(model, n).x[::-1]  # z₂ rises upwards
         frames.append(tile(images.reshape(-1, *model.shape), n, gap=0)[..., :3])
     return _gif(frames, fps)
 

@@ -1,6 +1,7 @@
 """Latent space, of whoever decodes: a map of what codes stand for, where data are encoded, and paths between codes."""
 
 import math
+from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,13 +13,15 @@ from torch import Tensor
 from genmodels import random
 from genmodels.data.datasets import Data
 from genmodels.errors import BadInput
+from genmodels.instruments.examples import example, some
 from genmodels.instruments.samples import labels
 from genmodels.models.capabilities import Encoder, has
+from genmodels.probability.priors import StandardNormal
 
-__all__ = ["Encoded", "Map", "encoded", "latent_map", "linear", "path", "spherical"]
+__all__ = ["Encoded", "Map", "encoded", "geodesic", "latent_map", "linear", "path", "spherical", "sweep"]
 
 Array = npt.NDArray[Any]
-REACH = 2.5  # of the square of codes that is drawn where nothing is encoded: nearly all of N(0, I)
+TAIL = 0.02  # of the prior's mass in each direction, that a map leaves out at each end
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,17 @@ class Encoded:
     labels: Array
 
 
+@torch.no_grad()
+def encoded(model: Any, data: Data, n: int = 2000) -> Encoded:
+    """Where the encoder puts ``n`` random test examples."""
+    x, labels = some(model, data, n)
+    z = torch.cat([model.encode(part) for part in x.split(500)])
+    return Encoded(z.float().cpu().numpy(), labels.cpu().numpy())
+
+
+# The map --------------------------------------------------------------------------------------------------------------
+
+
 @dataclass(frozen=True)
 class Map:
     r"""What a grid of codes stands for: its axes, (n,) each and rising, and x, (n, n, \*shape), z₂ by rows, rising."""
@@ -37,47 +51,50 @@ class Map:
     x: Array
 
 
-def prepared(model: Any, data: Data, index: Tensor) -> Tensor:
-    """Test examples as the model's loss expects them."""
-    x = data.test.x[index.to(data.device)]
-    return data.prepare(x, model.inputs, random.generator(0, data.device)).to(model.device)
-
-
 @torch.no_grad()
-def encoded(model: Any, data: Data, n: int = 2000) -> Encoded:
-    """Where the encoder puts ``n`` test examples, drawn without order."""
-    index = torch.randperm(len(data.test), generator=random.generator(0))[:n]
-    z = torch.cat([model.encode(part) for part in prepared(model, data, index).split(500)])
-    return Encoded(z.float().cpu().numpy(), data.test.y[index.to(data.device)].cpu().numpy())
+def latent_map(model: Any, n: int = 20, *, label: int | None = None) -> Map:
+    """What the decoder makes of an n × n grid of the first two codes that holds nearly all of the prior; others are 0.
 
+    Codes from N(0, I) are evenly spaced in probability (Kingma & Welling 2014, appendix A); those of another ``prior``,
+    which has no such quantiles, evenly in z over the box of its samples.
 
-@torch.no_grad()
-def latent_map(model: Any, data: Data, n: int = 20, *, label: int | None = None) -> Map:
-    """What the decoder makes of an n × n grid of the first two codes, all others 0.
-
-    The grid holds 98 % of the encoded test data in each direction, where there is an encoder; otherwise nearly all of
-    N(0, I). A conditional model decodes all of it as the class ``label``. Of a single code the rows are alike.
+    A conditional model decodes all of it as the class ``label``. Of a single code the rows are alike.
 
     Raises:
         BadInput: If the grid is beyond memory, or the model has no such class.
     """
     if not 2 <= n <= 200:
-        raise BadInput(f"A map needs 2 to 200 points a side; here n = {n}.")
-    few = min(2, model.latent_dim)
-    low, high = np.full(2, -REACH), np.full(2, REACH)
-    if has(model, Encoder):
-        low[:few], high[:few] = np.quantile(encoded(model, data).z[:, :few], [0.01, 0.99], axis=0)
-    axes = np.linspace(low[0], high[0], n), np.linspace(low[1], high[1], n)
+        raise BadInput(f"A grid of {n:,} points a side is not possible: from 2 to 200 are.")
+    few, prior = min(2, model.latent_dim), getattr(model, "prior", None)
+    if prior is None or isinstance(prior, StandardNormal):
+        axis = torch.special.ndtri(torch.linspace(TAIL, 1 - TAIL, n, dtype=torch.float64)).numpy()
+        axes = axis, axis
+    else:
+        z = prior.sample(4000, random.generator(0, model.device))[:, [0, few - 1]].cpu().numpy()
+        low, high = np.quantile(z, [TAIL / 4, 1 - TAIL / 4], axis=0)
+        axes = np.linspace(low[0], high[0], n), np.linspace(low[1], high[1], n)
     grid = torch.as_tensor(np.stack(np.meshgrid(*axes), -1).reshape(-1, 2), dtype=torch.float32, device=model.device)
     z = torch.zeros(n * n, model.latent_dim, device=model.device)
     z[:, :few] = grid[:, :few]
-    return Map(axes, decoded(model, z, label).reshape(n, n, *model.shape))
+    return Map(axes, decoded(model, z, label).cpu().numpy().reshape(n, n, *model.shape))
 
 
-def decoded(model: Any, z: Tensor, label: int | None) -> Array:
+def decoded(model: Any, z: Tensor, label: int | None) -> Tensor:
     r"""What the codes (N, L) stand for, of the class ``label`` where the model is conditional, (N, \*shape)."""
     y = labels(model, len(z), label)
-    return (model.decode(z) if y is None else model.decode(z, y)).float().cpu().numpy()
+    return (model.decode(z) if y is None else model.decode(z, y)).float()
+
+
+@torch.no_grad()
+def sweep(model: Any, data: Data, index: int, *, steps: int = 11, reach: float = 2.5) -> Array:
+    r"""One code at a time from −reach to reach, the others as a test example is encoded: (L, steps, \*shape)."""
+    (code,) = model.encode(example(model, data, index))
+    z = code.repeat(len(code), steps, 1)
+    z.diagonal(dim1=0, dim2=2).copy_(torch.linspace(-reach, reach, steps, device=z.device)[:, None])
+    return model.decode(z.flatten(0, 1)).float().cpu().numpy().reshape(len(code), steps, *model.shape)
+
+
+# Paths ----------------------------------------------------------------------------------------------------------------
 
 
 def linear(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
@@ -120,9 +137,55 @@ def path(
         arc: On the arc, not straight.
         label: The class of all, of a conditional model.
     """
+    ends = _code(model, data, first), _code(model, data, second)
+    z = (spherical if arc else linear)(*ends, torch.linspace(0, 1, frames, device=model.device))
+    return decoded(model, z, label).cpu().numpy()
+
+
+def geodesic(
+    model: Any,
+    data: Data,
+    first: int,
+    second: int,
+    frames: int = 24,
+    iterations: int = 300,
+    label: int | None = None,
+) -> Generator[float, None, dict[str, Array]]:
+    r"""The path, as :func:`path`, along which the picture changes least: minimal \sum_i \|x_{i+1} - x_i\|^2.
+
+    A discrete geodesic of the decoder's surface (Shao et al. 2018, The Riemannian Geometry of Deep Generative Models,
+    algorithm 1, https://arxiv.org/abs/1711.08014), by gradient descent from the straight line. A task.
+
+    Returns:
+        "x" (frames, \*shape), "z" (frames, L), the "energy" at each iteration, and "straight", (frames, L).
+    """
+    a, b = _code(model, data, first), _code(model, data, second)
+    straight = linear(a, b, torch.linspace(0, 1, frames, device=model.device))
+    inner = straight[1:-1].clone().requires_grad_()
+    optimizer = torch.optim.Adam([inner], lr=0.02)
+    energies = []
+    for i in range(iterations):
+        z = torch.cat([a[None], inner, b[None]])
+        energy = decoded(model, z, label).flatten(1).diff(dim=0).square().sum() * (frames - 1)
+        optimizer.zero_grad()
+        energy.backward(inputs=[inner])
+        optimizer.step()
+        energies.append(energy.item())
+        yield i / iterations
+    with torch.no_grad():
+        z = torch.cat([a[None], inner, b[None]])
+        x = decoded(model, z, label)
+    return {
+        "x": x.cpu().numpy(),
+        "z": z.cpu().numpy(),
+        "straight": straight.cpu().numpy(),
+        "energy": np.array(energies),
+    }
+
+
+@torch.no_grad()
+def _code(model: Any, data: Data, which: int) -> Tensor:
+    """The code (L,) of a test example; without an encoder, noise from that seed."""
     if has(model, Encoder):
-        a, b = model.encode(prepared(model, data, torch.tensor([first, second])))
-    else:
-        a, b = (random.randn(model.latent_dim, rng=random.generator(seed, model.device)) for seed in (first, second))
-    z = (spherical if arc else linear)(a, b, torch.linspace(0, 1, frames, device=model.device))
-    return decoded(model, z, label)
+        return model.encode(example(model, data, which))[0]
+    return random.randn(model.latent_dim, rng=random.generator(which, model.device))

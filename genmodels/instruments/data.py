@@ -1,5 +1,6 @@
 """What a data set looks like before anything is learned: examples, classes, means; densities of the planes."""
 
+from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,38 +8,52 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from genmodels.data.datasets import DATASETS, Data
+from genmodels.data.datasets import DATASETS, Data, load
 
-__all__ = ["Density", "Pictures", "density", "pictures"]
+__all__ = ["Density", "density", "look"]
 
 Array = npt.NDArray[Any]
 
+EXAMPLES = 10  # of each class
 
-@dataclass(frozen=True)
-class Pictures:
-    """Images of a data set, in [0, 1].
 
-    Attributes:
-        examples: The first training images of each class, (classes, each, C, H, W).
-        mean: The mean training image of each class, (classes, C, H, W).
-        counts: Images by split and class, (3, classes).
+def look(name: str, arguments: dict[str, Any] | None = None) -> Generator[float, None, dict[str, Array]]:
+    """What there is to see of the data set ``name``. A task: a worker has the data in memory, the server need not.
+
+    Args:
+        name: A key of :data:`~genmodels.data.datasets.DATASETS`.
+        arguments: What makes it, see :func:`~genmodels.data.datasets.load`.
+
+    Returns:
+        "sizes" of the three splits, (3,). Of images, in [0, 1], also "examples", the first training images of each
+        class, (classes, 10, C, H, W); "mean", the mean training image of each class, (classes, C, H, W); and "counts",
+        images by split and class, (3, classes). Of a plane what :class:`Density` says; "density" is empty where it is
+        not known.
+
+    Raises:
+        BadInput: If there is no such data set, or it cannot be had.
     """
+    yield 0.0
+    data = load(name, arguments)
+    sizes = np.array([len(split) for split in (data.train, data.validation, data.test)])
+    if not data.levels:
+        plane = density(data)
+        known = np.empty((0, 0)) if plane.density is None else plane.density
+        return {"sizes": sizes, "points": plane.points, "density": known, "extent": np.array(plane.extent)}
+    yield 0.5
+    return {"sizes": sizes, **_pictures(data)}
 
-    examples: Array
-    mean: Array
-    counts: Array
 
-
-def pictures(data: Data, each: int = 10) -> Pictures:
+def _pictures(data: Data) -> dict[str, Array]:
     """Examples, means and counts by class."""
     x, y = data.train.x, data.train.y
     classes = range(len(data.classes))
     grey = lambda t: t.float().cpu().numpy() / (data.levels - 1)  # noqa: E731
-    examples = np.stack([grey(x[y == c][:each]) for c in classes])
+    examples = np.stack([grey(x[y == c][:EXAMPLES]) for c in classes])
     mean = np.stack([grey(x[y == c].float().mean(0)) for c in classes])
     splits = (data.train, data.validation, data.test)
     counts = np.stack([np.bincount(split.y.cpu().numpy(), minlength=len(data.classes)) for split in splits])
-    return Pictures(examples, mean, counts)
+    return {"examples": examples, "mean": mean, "counts": counts}
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Has it learned by heart? The training examples nearest to each sample, and how near real examples are to them."""
 
-from collections.abc import Generator
+import functools
+from collections.abc import Generator, Iterator
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from genmodels.data.datasets import Data
 from genmodels.errors import BadInput
 from genmodels.models.base import GenerativeModel
 
-__all__ = ["neighbours"]
+__all__ = ["nearest", "neighbours", "training_images"]
 
 MOST = 256
 ROWS = 8192  # training examples that are compared at once
@@ -42,26 +43,45 @@ def neighbours(
     yield 0.2
     some = torch.randperm(len(data.test), generator=random.generator(seed))[:n]
     real = data.prepare(data.test.x[some.to(data.device)], "unit").to(x)
-    asked = torch.cat([x, real]).flatten(1)
-    best = torch.full((len(asked), k), torch.inf, device=x.device)
-    where = torch.zeros(len(asked), k, dtype=torch.long, device=x.device)
-    parts = data.train.x.split(ROWS)
-    for i, part in enumerate(parts):
-        there = data.prepare(part, "unit").to(x).flatten(1)
-        distance = torch.cdist(asked, there) / there.shape[1] ** 0.5
-        both = torch.cat([best, distance], 1)
-        index = torch.cat([where, torch.arange(len(there), device=x.device).expand(len(asked), -1) + i * ROWS], 1)
-        best, order = both.topk(k, largest=False)
-        where = index.gather(1, order)
-        yield 0.2 + 0.8 * (i + 1) / len(parts)
-    near = data.prepare(data.train.x[where[: len(x)].flatten().to(data.device)], "unit")
+    for best in nearest(torch.cat([x, real]), data, k):
+        yield 0.2 + 0.8 * best[0]
+    _, distance, index = best
     return {
-        "x": _array(x),
-        "near": _array(near).reshape(len(x), k, *model.shape),
-        "distance": _array(best[: len(x)]),
-        "test_distance": _array(best[len(x) :, 0]),
+        "x": x.cpu().numpy(),
+        "near": training_images(data, index[: len(x)]),
+        "distance": distance[: len(x)].cpu().numpy(),
+        "test_distance": distance[len(x) :, 0].cpu().numpy(),
     }
 
 
-def _array(x: Tensor) -> npt.NDArray[np.float32]:
-    return x.float().cpu().numpy()
+def nearest(x: Tensor, data: Data, k: int) -> Iterator[tuple[float, Tensor, Tensor]]:
+    """The ``k`` training examples nearest to each of ``x``, among more and more of them, at last among all.
+
+    Yields:
+        How many of them have been compared, 0 to 1; the root mean square distances, (N, k), the nearest first; and
+        which examples they are, (N, k).
+    """
+    scale, asked = max(1, data.levels - 1), x.flatten(1)  # examples are kept in grey levels
+    best = torch.full((len(x), k), torch.inf, device=x.device)
+    where = torch.zeros(len(x), k, dtype=torch.long, device=x.device)
+    parts, squares = data.train.x.flatten(1).split(ROWS), _squares(data).split(ROWS)
+    for i, (part, square) in enumerate(zip(parts, squares, strict=True)):
+        products = asked @ part.to(asked).T / scale
+        squared = asked.square().sum(1, keepdim=True) - 2 * products + square.to(asked) / scale**2
+        distance = torch.cat([best, (squared.clamp_min(0) / asked.shape[1]).sqrt()], 1)
+        index = torch.cat([where, torch.arange(len(part), device=x.device).expand(len(x), -1) + i * ROWS], 1)
+        best, order = distance.topk(k, largest=False)
+        where = index.gather(1, order)
+        yield (i + 1) / len(parts), best, where
+
+
+@functools.lru_cache(maxsize=8)
+def _squares(data: Data) -> Tensor:
+    """‖x‖² of each training example as it is kept, shape (N,)."""
+    return torch.cat([part.float().square().sum(1) for part in data.train.x.flatten(1).split(ROWS)])
+
+
+def training_images(data: Data, index: Tensor) -> npt.NDArray[np.float32]:
+    r"""Training examples as they are shown, images in [0, 1], shape (\*index, \*shape)."""
+    x = data.prepare(data.train.x[index.flatten().to(data.device)], "unit")
+    return x.unflatten(0, index.shape).float().cpu().numpy()

@@ -1,5 +1,6 @@
 """The density that a model of the plane has learned, of whoever has one, beside the true density."""
 
+import inspect
 import math
 from collections.abc import Generator
 from typing import Any
@@ -15,8 +16,9 @@ from genmodels.data.noised import law_under
 from genmodels.errors import BadInput
 from genmodels.metrics import floors
 from genmodels.models.capabilities import Density, has
+from genmodels.probability.distributions import kl_from_draws
 
-__all__ = ["cells", "density"]
+__all__ = ["cells", "density", "drawn"]
 
 ROWS = 500  # points whose density is computed at once
 
@@ -35,9 +37,9 @@ def density(
 
     Returns:
         "learned" and, where it is known, "true": (side, side), x₂ by rows, rising; "extent", left to top; "mass", the
-        sum of what was learned over that square; and "kl": KL(true ‖ learned) = E log p(x) − log q(x), in nats, over
-        ``n`` random test points, with its standard error. "noise" is the standard deviation of what ``log_prob``
-        leaves of noise in the samples (a diffusion: 0 of others), and "alike" whether the true one has it too.
+        sum of what was learned over that square; and "kl": KL(true ‖ learned) in nats and its standard error, from
+        ``n`` random test points and as many samples. "noise" is the standard deviation of what ``log_prob`` leaves of
+        noise in the samples (a diffusion: 0 of others), and "alike" whether the true one has it too.
 
     Raises:
         BadInput: If the model has no density of points, or ``side`` is beyond 400.
@@ -47,12 +49,14 @@ def density(
     if not 2 <= side <= 400:
         raise BadInput(f"side = {side} is not a whole number from 2 to 400: the map has side × side cells.")
     half = DATASETS[data.name].extent
-    grid = cells(half, side)
-    noise, test = model.noise_left, floors.chosen(data.test, n, 0).x.cpu()
+    grid, test, ours = cells(half, side), floors.chosen(data.test, n, 0).x.cpu(), torch.empty(0, 2)
+    noise = model.noise_left
     truth, alike = law_under(data, noise)
     if alike:
         test = test + noise * random.randn(*test.shape, rng=random.generator(0))
-    x, parts = torch.cat([grid, test]), list[Tensor]()
+    if truth is not None and not noise:  # with it, samples are not of this density
+        ours = drawn(model, n).cpu()
+    x, parts = torch.cat([grid, test, ours]), list[Tensor]()
     for part in x.split(ROWS):
         yield len(parts) * ROWS / len(x)
         parts.append(model.log_prob(part.to(model.device)).detach().cpu().double())
@@ -65,7 +69,15 @@ def density(
         "noise": np.array(noise),
     }
     if truth is not None:
-        gap = truth(test).double() - log_q[len(grid) :]
+        ratios = truth(x[len(grid) :]).double() - log_q[len(grid) :]
+        of_true, of_learned = ratios[: len(test)], ratios[len(test) :]
+        kl = of_true.mean().item(), of_true.std().item() / math.sqrt(len(of_true))
         maps |= {"true": truth(grid).exp().view(side, side).numpy(), "alike": np.array(alike)}
-        maps["kl"] = np.array([gap.mean().item(), gap.std().item() / math.sqrt(len(gap))])
+        maps["kl"] = np.array(kl_from_draws(of_true, of_learned) if len(of_learned) else kl)
     return maps
+
+
+def drawn(model: Any, n: int) -> Tensor:
+    """``n`` samples x ~ p(x), shape (n, 2): drawn, of a model that otherwise shows their means."""
+    options = {"draw": True} if "draw" in inspect.signature(model.sample).parameters else {}
+    return model.sample(n, rng=random.generator(0, model.device), **options)

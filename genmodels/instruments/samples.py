@@ -12,7 +12,6 @@ from genmodels import random
 from genmodels.errors import BadInput
 from genmodels.hyperparameters import check
 from genmodels.models.base import GenerativeModel
-from genmodels.runs import store
 
 __all__ = ["labels", "options", "samples"]
 
@@ -42,20 +41,14 @@ def labels(model: GenerativeModel, n: int, label: int | None) -> torch.Tensor | 
 
 
 def samples(
-    run: str,
-    n: int,
-    seed: int = 0,
-    step: int | None = None,
-    label: int | None = None,
-    how: dict[str, Any] | None = None,
+    model: GenerativeModel, n: int, seed: int = 0, label: int | None = None, how: dict[str, Any] | None = None
 ) -> Generator[float, None, dict[str, npt.NDArray[Any]]]:
-    r"""``n`` samples of a run's model in data space, "x" of shape (n, \*shape), float32. A task.
+    r"""``n`` samples in data space, "x" of shape (n, \*shape), float32. A task.
 
     Args:
-        run: Whose.
+        model: Whose.
         n: How many, 1 to 4096.
         seed: Same seed, same samples.
-        step: Of which snapshot; the newest weights otherwise.
         label: Of which class, where the model is conditional.
         how: The model's own options, see :func:`options`.
 
@@ -64,7 +57,6 @@ def samples(
     """
     if not 1 <= n <= MOST:
         raise BadInput(f"n = {n} is not a number of samples from 1 to {MOST}.")
-    model = store.find(run).model(step)
     chosen = check(options(type(model)), how or {})
     y = labels(model, n, label)
     rng, parts = random.generator(seed, model.device), []

@@ -28,8 +28,8 @@ from genmodels.metrics.vae_latent import (
     posterior,
     refine,
 )
-from genmodels.metrics.vae_quadrature import Quadrature, log_likelihood_table, quadrature
 from genmodels.models.vae import VAE
+from genmodels.probability.vae_quadrature import Quadrature, log_likelihood_table, quadrature
 
 __all__ = [
     "Bound",

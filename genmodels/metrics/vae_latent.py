@@ -4,7 +4,6 @@
 """
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -15,6 +14,7 @@ from genmodels.errors import BadInput
 from genmodels.models.vae import VAE
 from genmodels.probability.distributions import kl_from_draws, kl_to_standard_normal, normal_entropy, normal_log_prob
 from genmodels.probability.priors import FlowPrior, StandardNormal
+from genmodels.probability.vae_quadrature import Progress
 
 __all__ = [
     "Progress",
@@ -27,9 +27,6 @@ __all__ = [
     "posterior",
     "refine",
 ]
-
-Progress = Callable[[float, str], None]
-"""Told the fraction done and a line of text; what it raises ends the work."""
 
 ROWS = 1024  # rows that a network sees at once: enough to be fast, and its layers stay in the cache
 

@@ -3,7 +3,7 @@
 ===============  ==================================================  =========================================
  method           what it is                                          who has it
 ===============  ==================================================  =========================================
- ``log_prob``     exact log-density, nats, (B,)                        flows, autoregressive models
+ ``log_prob``     exact log-density, nats, (B,)                        flows, autoregressive models, a small VAE
  ``elbo``         evidence lower bound, nats, (B,)                     VAE, DDPM
  ``iwae``         importance-weighted bound, nats, (B,)                VAE
  ``encode``       x → q(z | x) or z                                    VAE, BiGAN, flows

@@ -8,11 +8,11 @@ Kingma & Welling (2014), Auto-Encoding Variational Bayes. https://arxiv.org/abs/
 β weighs the KL (Higgins et al. 2017, https://openreview.net/forum?id=Sy2fzU9gl), annealing lets it rise from 0 (Bowman
 et al. 2016, https://arxiv.org/abs/1511.06349), free bits stop paying for it below a floor (Kingma et al. 2016,
 https://arxiv.org/abs/1606.04934), and k importance samples tighten the bound (Burda et al. 2016,
-https://arxiv.org/abs/1509.00519). With β < 1 what is maximized is no bound on log p(x): it may lie above it. The curve
-"elbo" always has β = 1 and no free bits.
+https://arxiv.org/abs/1509.00519).
 """
 
 import math
+from collections.abc import Callable
 from typing import Annotated, ClassVar
 
 import torch
@@ -33,6 +33,7 @@ from genmodels.probability.distributions import (
     normal_log_prob,
 )
 from genmodels.probability.priors import FlowPrior, MixtureOfGaussians, StandardNormal, VampPrior
+from genmodels.probability.vae_quadrature import quadrature
 
 __all__ = ["VAE"]
 
@@ -183,20 +184,15 @@ class VAE(GenerativeModel):
     def logvar_x(self) -> Tensor:
         """log σ² of a Gaussian decoder, one for all dimensions (Rybkin et al. 2021, https://arxiv.org/abs/2006.13202)."""
         if self.sigma:
-            weight = next(self.parameters())
-            return weight.new_full((), 2 * math.log(self.sigma))
+            return next(self.parameters()).new_full((), 2 * math.log(self.sigma))
         return 2 * self.log_sigma
 
     def decode(self, z: Tensor) -> Tensor:
         r"""E[x | z] in data space, shape (..., \*shape), for z (..., L)."""
         h = self.x_params(z)
-        match self.likelihood:
-            case "bernoulli":
-                return h.sigmoid()
-            case "continuous-bernoulli":
-                return continuous_bernoulli_mean(h)
-            case _:
-                return h
+        if self.likelihood == "bernoulli":
+            return h.sigmoid()
+        return continuous_bernoulli_mean(h) if self.likelihood == "continuous-bernoulli" else h
 
     def log_likelihood(self, x: Tensor, z: Tensor) -> Tensor:
         r"""log p(x | z) in nats, shape (B, ...), for x (B, \*shape) and z (B, ..., L)."""
@@ -214,6 +210,13 @@ class VAE(GenerativeModel):
     def log_joint(self, x: Tensor, z: Tensor) -> Tensor:
         """log p(x, z) = log p(x | z) + log p(z) in nats, shape (B, ...), for z (B, ..., L)."""
         return self.log_likelihood(x, z) + self.prior.log_prob(z)
+
+    @property
+    def log_prob(self) -> Callable[[Tensor], Tensor]:
+        """log p(x) in nats, (B,), integrated over one or two latents, to 0.02: see :mod:`.vae_quadrature`."""
+        if self.latent_dim > 2:
+            raise AttributeError(f"log p(x) is integrated over one or two latents, not {self.latent_dim}")
+        return lambda x: quadrature(self, x, tolerance=0.02).log_prob.to(x.dtype)
 
     @torch.no_grad()
     def sample(
@@ -290,7 +293,7 @@ class VAE(GenerativeModel):
     ) -> dict[str, Tensor]:
         """The negative bound in nats, its KL weighed by beta and free below the free bits.
 
-        With beta < 1 it is no bound, nor is iwae's with beta ≠ 1. "elbo" always has beta = 1: so curves compare.
+        With beta < 1 it may lie above log p(x), as may iwae's with beta ≠ 1. "elbo" is always plain: so curves compare.
         """
         beta = self.beta * (min(1.0, self.passed / self.anneal) if self.anneal else 1.0)
         mu, logvar = self.posterior(x)

@@ -1,1 +1,1 @@
-"""The mathematics: densities and divergences, priors, noise schedules, samplers, the bound of a diffusion model."""
+"""The mathematics: densities and divergences, priors, noise schedules, samplers, bounds and likelihoods."""

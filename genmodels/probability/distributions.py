@@ -75,7 +75,8 @@ def kl_from_draws(of_p: Tensor, of_q: Tensor) -> tuple[float, float]:
         of_p: log p(x) − log q(x) at independent draws x of p, shape (N,).
         of_q: The same at draws of q, shape (M,).
     """
-    terms = [2 * (d * d.sigmoid() - torch.tanh(d / 2)) for d in (of_p.double(), of_q.double())]
+    ratios = [d.double().clamp_min(-1000) for d in (of_p, of_q)]  # where p = 0 too, which counts 2
+    terms = [2 * (d * d.sigmoid() - torch.tanh(d / 2)) for d in ratios]
     variance = sum(float(term.var()) / len(term) for term in terms)
     return float(sum(term.mean() for term in terms)) / 2, math.sqrt(variance) / 2
 

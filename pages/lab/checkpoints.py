@@ -72,7 +72,7 @@ def card(run: Run) -> None:
         st.page_link(page, label=f"**{run.title}**", query_params={"run": run.id})
     else:
         st.markdown(f"**{run.title}**")
-    st.write(f"{title} on {datasets.info(plan.data).title}." + (f" {measure}" if measure else ""))
+    st.write(f"{title} on {datasets.info(plan.data).title}." + (f" {measure}".replace("= -", "= −") if measure else ""))
     st.caption(f"{size / 1e6:.1f} MB · {len(run.snapshots())} moments of its training")
 
 

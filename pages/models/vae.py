@@ -22,5 +22,5 @@ page(
     panels=("elbo", "reconstruction", "kl"),
     explore=latent_space.VIEWS,
     theory=theory.theory,
-    covered=("Latent map", "Path"),
+    covered=latent_space.COVERED,
 )

@@ -16,6 +16,7 @@ RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"], "resultTypes":
 def settle(page: Page) -> None:
     page.get_by_role("heading", level=1).wait_for(timeout=FIRST)
     page.locator("[data-testid='stApp'][data-test-script-state='notRunning']").wait_for(timeout=FIRST)
+    page.wait_for_function("getComputedStyle(document.querySelector('.stApp')).fontVariantNumeric === 'tabular-nums'")
     page.wait_for_timeout(700)
 
 

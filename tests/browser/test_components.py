@@ -285,7 +285,7 @@ def test_latent_pad_obeys_the_keyboard(show: Callable[..., Locator], page: Page)
 
 def test_latent_pad_hides_the_test_set(show: Callable[..., Locator]) -> None:
     pad = show("pad")
-    switch = pad.get_by_role("button", name="test set")
+    switch = pad.get_by_role("button", name="Show encoded test digits")
     expect(switch).to_have_attribute("aria-pressed", "true")
     switch.click()
     expect(switch).to_have_attribute("aria-pressed", "false")

@@ -77,6 +77,7 @@ BOXES = """
 
 def settle(page: Page) -> None:
     page.locator("[data-testid='stApp'][data-test-script-state='notRunning']").wait_for(timeout=FIRST)
+    page.wait_for_function("getComputedStyle(document.querySelector('.stApp')).fontVariantNumeric === 'tabular-nums'")
     page.wait_for_timeout(700)
 
 

@@ -1,23 +1,24 @@
-"""The bound of a VAE taken apart: one example's terms, the ladder up to log p(x), and an example far below its top."""
+"""The bound of a VAE taken apart: one example's terms, the ladder up to log p(x), and how it differs among examples."""
 
 import math
 from collections.abc import Generator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from genmodels import random
 from genmodels.data.datasets import Data
-from genmodels.errors import BadInput
-from genmodels.instruments.vae.latent_space import example, some
+from genmodels.instruments.examples import example, some
 from genmodels.metrics import likelihood
+from genmodels.models.capabilities import Density, has
 from genmodels.models.vae import VAE
 from genmodels.probability.priors import FlowPrior, StandardNormal
-from genmodels.runs import store
 
-__all__ = ["LADDER", "ladder", "loosest", "numbers"]
+__all__ = ["LADDER", "Reconstructions", "kl_by_dimension", "ladder", "loosest", "numbers", "reconstructions"]
 
 Array = npt.NDArray[Any]
 DRAWS = 1000  # of z, for what one draw would leave to chance
@@ -58,26 +59,21 @@ def numbers(model: VAE, data: Data, index: int = 0) -> dict[str, float]:
     }
 
 
-def ladder(run: str, step: int | None = None, n: int = 200) -> Generator[float, None, dict[str, Array]]:
+def ladder(model: VAE, data: Data, n: int = 200) -> Generator[float, None, dict[str, Array]]:
     """The ladder of bounds on ``n`` random test examples: ELBO ≤ IWAE_k ≤ log p(x), exact for up to 2 latents.
 
-    A task. Returns "k", "iwae" (means over the examples, nats), "iwae_se", "elbo", "kl" per dimension (of a flow prior
-    the total), "active" (the variance of the posterior means), and "exact" with the grid's "points" where it can be
-    had.
+    A task. Returns "k", "iwae" (means over the examples, nats), "iwae_se", "elbo", "kl" (:func:`kl_by_dimension`),
+    "active" (the variance of the posterior means), and "exact" with the grid's "points" where it can be had.
     """
-    source = store.find(run)
-    model, data = source.model(step), source.data()
-    if not isinstance(model, VAE):
-        raise BadInput(f"Run {run} is no VAE.")
     x, _ = some(model, data, n)
     rng = random.generator(0, model.device)
     bound = likelihood.elbo(model, x, rng=rng)
-    found: dict[str, Array] = {"k": np.array(LADDER), "elbo": bound.elbo.cpu().numpy()}
-    if isinstance(model.prior, FlowPrior) and model.latent_dim > 1:
-        found["kl"] = bound.kl.mean().reshape(1).cpu().numpy()  # its dimensions cannot be told apart
-    else:
-        found["kl"] = likelihood.kl_per_dimension(model, x, rng=rng).cpu().numpy()
-    found["active"] = likelihood.activity(model, x).cpu().numpy()
+    told: dict[str, Array] = {
+        "k": np.array(LADDER),
+        "elbo": bound.elbo.cpu().numpy(),
+        "kl": kl_by_dimension(model, x, bound, rng).cpu().numpy(),
+        "active": likelihood.activity(model, x).cpu().numpy(),
+    }
     yield 0.05
     bounds = []
     for i, k in enumerate(LADDER):
@@ -86,12 +82,19 @@ def ladder(run: str, step: int | None = None, n: int = 200) -> Generator[float, 
             parts.append(likelihood.iwae(model, part, k, rng=rng))
             yield 0.05 + 0.75 * (i == 3) * min(1.0, (j + 1) * 25 / len(x))
         bounds.append(torch.cat(parts))
-    found["iwae"] = np.array([float(b.mean()) for b in bounds])
-    found["iwae_se"] = np.array([float(b.std()) / math.sqrt(len(b)) for b in bounds])
-    if model.latent_dim <= 2:
+    told["iwae"] = np.array([float(b.mean()) for b in bounds])
+    told["iwae_se"] = np.array([float(b.std()) / math.sqrt(len(b)) for b in bounds])
+    if has(model, Density):
         exact = likelihood.quadrature(model, x)
-        found |= {"exact": exact.log_prob.cpu().numpy(), "points": np.array(exact.points)}
-    return found
+        told |= {"exact": exact.log_prob.cpu().numpy(), "points": np.array(exact.points)}
+    return told
+
+
+def kl_by_dimension(model: VAE, x: Tensor, bound: likelihood.Bound, rng: torch.Generator) -> Tensor:
+    """The KL of each latent dimension, mean over ``x``, nats, (L,); of a flow prior in several dimensions all, (1,)."""
+    if isinstance(model.prior, FlowPrior) and model.latent_dim > 1:
+        return bound.kl.mean().reshape(1)  # its dimensions cannot be told apart
+    return likelihood.kl_per_dimension(model, x, rng=rng)
 
 
 def loosest(model: VAE, data: Data, *, among: int = 100, k: int = 64) -> int:
@@ -101,3 +104,24 @@ def loosest(model: VAE, data: Data, *, among: int = 100, k: int = 64) -> int:
     rng = random.generator(0, model.device)
     bound = likelihood.elbo(model, x, samples=k, rng=rng).elbo
     return int((likelihood.iwae(model, x, k, rng=rng) - bound).argmax())
+
+
+@dataclass(frozen=True)
+class Reconstructions:
+    """Test examples from the worst to the best by their ELBO: data and means of p(x | z), (N, *shape), and the ELBO."""
+
+    x: Array
+    mean: Array
+    elbo_nats: Array
+
+
+@torch.no_grad()
+def reconstructions(model: VAE, data: Data, n: int = 9, *, among: int = 500) -> Reconstructions:
+    """The worst third, the middle and the best of ``among`` random test examples by ELBO, ``n`` in all, rising."""
+    x, _ = some(model, data, among)
+    bound = likelihood.elbo(model, x, samples=8, rng=random.generator(0, model.device)).elbo
+    order, third = bound.argsort(), max(1, n // 3)
+    middle = len(order) // 2 - third // 2
+    rows = torch.cat([order[:third], order[middle : middle + third], order[-third:]])
+    means = model.decode(model.encode(x[rows]))
+    return Reconstructions(*(t.cpu().numpy() for t in (x[rows], means, bound[rows])))

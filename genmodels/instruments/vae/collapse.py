@@ -9,10 +9,10 @@ import torch
 
 from genmodels import random
 from genmodels.data.datasets import Data
-from genmodels.instruments.vae.latent_space import some
+from genmodels.instruments.examples import some
+from genmodels.instruments.vae.bound import kl_by_dimension
 from genmodels.metrics import likelihood
 from genmodels.models.vae import VAE
-from genmodels.probability.priors import FlowPrior
 from genmodels.runs.record import Plan
 
 __all__ = ["CURES", "Usage", "cures", "usage"]
@@ -79,12 +79,9 @@ def usage(model: VAE, data: Data, n: int = 1000) -> Usage:
     x, _ = some(model, data, n)
     rng = random.generator(0, model.device)
     bound = likelihood.elbo(model, x, rng=rng)
-    if isinstance(model.prior, FlowPrior) and model.latent_dim > 1:
-        kl = bound.kl.mean().reshape(1)
-    else:
-        kl = likelihood.kl_per_dimension(model, x, rng=rng).sort(descending=True).values
+    kl = kl_by_dimension(model, x, bound, rng).double().sort(descending=True).values
     return Usage(
-        kl=kl.double().cpu().numpy(),
+        kl=kl.cpu().numpy(),
         active=likelihood.active_units(model, x, threshold=ACTIVE),
         latent_dim=model.latent_dim,
         elbo_nats=bound.elbo.mean().item(),

@@ -1,7 +1,6 @@
 """The prior of a VAE beside its aggregate posterior: what the decoder is asked for, and what it has learned from."""
 
 from collections.abc import Generator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,58 +11,56 @@ from torch import Tensor
 from genmodels import random
 from genmodels.data.datasets import Data
 from genmodels.errors import BadInput
-from genmodels.instruments.vae.latent_space import encoded, plane, sided, some
+from genmodels.instruments.codes import encoded
+from genmodels.instruments.examples import some
+from genmodels.instruments.vae.geometry import only_two
 from genmodels.metrics import likelihood
 from genmodels.models.vae import VAE
 from genmodels.probability.priors import FlowPrior, StandardNormal
-from genmodels.runs import store
 
-__all__ = ["Densities", "aggregate", "densities"]
+__all__ = ["aggregate"]
 
 Array = npt.NDArray[Any]
 FINER = 8  # points a side of a cell, over which a flow's density is averaged
 DOTS = 2000  # encoded examples that are shown
 
 
-@dataclass(frozen=True)
-class Densities:
-    """The prior and the aggregate posterior on one grid, and how far apart they are.
-
-    Attributes:
-        extent: Left, right, bottom and top edge.
-        prior: Its mean density in each cell, (side, side), z₂ by rows, rising.
-        posterior: The same of q(z).
-        kl_nats: KL(q(z) ‖ p(z)), over all of z.
-        kl_nats_se: Its standard error.
-    """
-
-    extent: tuple[float, float, float, float]
-    prior: Array
-    posterior: Array
-    kl_nats: float
-    kl_nats_se: float
-
-
 @torch.no_grad()
-def densities(model: VAE, data: Data, *, side: int = 80) -> Densities:
-    r"""p(z) and q(z) = (1/N) Σ q(z | x_n) of all test examples.
+def aggregate(model: VAE, data: Data, side: int = 80) -> Generator[float, None, dict[str, Array]]:
+    r"""p(z) and q(z) = (1/N) Σ q(z | x_n) of all test examples, on one grid of two latent dimensions. A task.
 
     A cell shows its mass over its area: what is narrower than a cell is neither missed nor met by chance.
+
+    Returns:
+        "prior" and "posterior", mean densities in each cell, (side, side), z₂ by rows, rising; "extent", left to top;
+        "kl", KL(q(z) ‖ p(z)) over all of z in nats, and its standard error, (2,); and of 2,000 test examples at most
+        "mu", where they are encoded, (·, 2), and "labels", (·,).
 
     Raises:
         BadInput: If latent space is not a plane, or the grid is beyond memory.
     """
-    plane(model)
-    sided(side, 1000)
+    only_two(model)
+    if not 2 <= side <= 1000:
+        raise BadInput(f"A grid of {side:,} points a side is not possible: from 2 to 1,000 are.")
     x, _ = some(model, data, None)
     mu, logvar = likelihood.posterior(model, x)
     both = model.prior.sample(4000, random.generator(0, model.device)), mu
     half = 1.1 * max(float(np.quantile(z.abs().cpu().numpy(), 0.999)) for z in both)
     edges = torch.linspace(-half, half, side + 1, device=model.device, dtype=torch.float64)
     cell = (2 * half / side) ** 2
-    p, q = _prior(model, edges) / cell, _mass(mu, logvar, torch.full_like(mu[:, 0], 1 / len(mu)), edges) / cell
+    prior, posterior = _prior(model, edges), _mass(mu, logvar, torch.full_like(mu[:, 0], 1 / len(mu)), edges)
+    yield 0.3
     kl = likelihood.marginal_kl(model, x, rng=random.generator(0, model.device))
-    return Densities((-half, half, -half, half), p.cpu().numpy(), q.cpu().numpy(), *kl)
+    yield 0.9
+    points = encoded(model, data, DOTS)
+    return {
+        "prior": (prior / cell).cpu().numpy(),
+        "posterior": (posterior / cell).cpu().numpy(),
+        "extent": np.array([-half, half] * 2),
+        "kl": np.array(kl),
+        "mu": points.z,
+        "labels": points.labels,
+    }
 
 
 def _mass(mu: Tensor, logvar: Tensor, weights: Tensor, edges: Tensor) -> Tensor:
@@ -88,29 +85,3 @@ def _prior(model: VAE, edges: Tensor) -> Tensor:
         for z2 in axis.split(FINER)
     ]
     return torch.stack([row.view(FINER, side, FINER).sum((0, 2)) for row in rows])
-
-
-def aggregate(run: str, step: int | None = None, side: int = 80) -> Generator[float, None, dict[str, Array]]:
-    """Prior and aggregate posterior of a run with two latent dimensions, and where test examples are encoded. A task.
-
-    Returns:
-        "prior" and "posterior", (side, side); "extent"; "kl", KL(q(z) ‖ p(z)) of all test examples in nats, and its
-        standard error, (2,); and of 2,000 of them at most "mu", (·, 2), and "labels", (·,).
-    """
-    yield 0.0
-    source = store.find(run)
-    model, data = source.model(step), source.data()
-    if not isinstance(model, VAE):
-        raise BadInput(f"Run {run} is no VAE.")
-    yield 0.3
-    maps = densities(model, data, side=side)
-    yield 0.9
-    points = encoded(model, data, DOTS)
-    return {
-        "prior": maps.prior,
-        "posterior": maps.posterior,
-        "extent": np.array(maps.extent),
-        "kl": np.array([maps.kl_nats, maps.kl_nats_se]),
-        "mu": points.mu,
-        "labels": points.labels,
-    }

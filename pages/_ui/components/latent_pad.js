@@ -3,10 +3,10 @@ class View {
     this.root = root;
     this.spot = null; // the point, in cells of the atlas from its top left: fractional column and row
     this.dots = true;
-    this.pad = element("canvas", { class: "pad", tabindex: "0", role: "slider", "aria-label": "latent point: arrow keys move it" });
-    this.picture = element("canvas", { class: "picture", role: "img" });
+    this.pad = element("canvas", { class: "pad", tabindex: "0", role: "slider", "aria-label": "latent point: arrow keys move it", "aria-valuenow": 0 });
+    this.picture = element("canvas", { class: "picture", role: "img", "aria-label": "what is decoded" });
     this.readout = element("div", { class: "readout" });
-    this.dotsButton = element("button", { onclick: () => ((this.dots = !this.dots), this.redraw()) }, "test set");
+    this.dotsButton = element("button", { onclick: () => ((this.dots = !this.dots), this.redraw()) }, "Show encoded test digits");
     this.legend = element("span", { class: "row labels" });
     const below = element("div", { class: "row" }, this.dotsButton, this.legend);
     const right = element("div", { class: "right" }, this.picture, this.readout);
@@ -118,6 +118,7 @@ class View {
     }
     const z = this.toZ(this.spot).map((value) => value.toFixed(3).replace(/^-0\.000$/, "0.000").replace("-", "−"));
     this.readout.textContent = `z = (${z.join(", ")})`;
+    this.pad.setAttribute("aria-valuenow", this.toZ(this.spot)[0].toFixed(3)); // along z₁; the text says both
     this.pad.setAttribute("aria-valuetext", this.readout.textContent);
     this.picture.setAttribute("aria-label", `${this.data.alt}, decoded at ${this.readout.textContent}`);
   }

@@ -64,8 +64,7 @@ def maps(path: str, steps: tuple[int, ...]) -> Sprite:
 
 @functools.lru_cache(maxsize=MOST)
 def _map(path: str, step: int) -> Any:
-    run = Run(Path(path))
-    cells = codes.latent_map(run.model(step), run.data(), SIDE).x[::-1]
+    cells = codes.latent_map(Run(Path(path)).model(step), SIDE).x[::-1]
     pixels = tile(cells.reshape(SIDE * SIDE, *cells.shape[2:]), SIDE, 0)
     return pixels[..., :1].transpose(2, 0, 1)
 

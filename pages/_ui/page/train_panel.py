@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import streamlit as st
@@ -12,14 +13,15 @@ from genmodels.glossary import label
 from genmodels.host import ownership
 from genmodels.hyperparameters import declared
 from genmodels.jobs import queue
-from genmodels.models import model_class
 from genmodels.runs import store, timing
+from genmodels.runs.forks import changeable
 from genmodels.runs.record import State, Status
 from genmodels.runs.store import Run
+from genmodels.text import number
 from genmodels.training.settings import Settings
 from pages._ui.classroom import membership
 from pages._ui.form.choose import Chosen
-from pages._ui.form.form import hyperparameters
+from pages._ui.form.form import fields_of, hyperparameters
 from pages._ui.form.lesson import is_shown
 from pages._ui.page.curves import beside, curves
 from pages._ui.page.download import taking
@@ -118,7 +120,12 @@ def _fork(model: str, run: Run) -> None:
     st.caption(f"A new run from step {step:,} of this one. You can change anything except the network's architecture.")
     with st.form("fork", border=False):
         prefix = f"fork-{run.id}-"
-        arguments = hyperparameters(model_class(model), defaults=plan.arguments, prefix=prefix, in_url=False)
+        known = changeable(run)
+        fields = {
+            prefix + name: replace(one, default=plan.arguments.get(name, one.default)) for name, one in known.items()
+        }
+        values = fields_of(fields, in_url=False)
+        arguments = {name: values[prefix + name] for name in known}
         names = [name for name in declared(Settings) if name not in ("epochs", "compile")]
         total = run.state().total or Settings.of(plan.settings).steps  # a fork in the queue does not know it yet
         usual = plan.settings | {"steps": total if step < total else step + total}
@@ -184,7 +191,7 @@ def _say(run: Run, state: State) -> None:
     """Where it is, in words."""
     step, total, rows = state.step, state.total, metrics(run)
     words = [f"step {step:,}" + (f" of {total:,}" if total else "")]
-    words += [f"epoch {state.epoch:.3g}"] if state.epoch else []
+    words += [f"epoch {number(state.epoch)}"] if state.epoch else []
     if speed := timing.of(rows):
         seconds, examples = speed
         words.append(f"{examples:,.0f} examples/s")

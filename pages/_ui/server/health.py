@@ -14,7 +14,8 @@ __all__ = ["ROUTE"]
 def answer(_: Request) -> JSONResponse:
     """What :func:`genmodels.host.health.health` says."""
     jobs = sys.modules.get("genmodels.jobs.queue")  # importing it for this would load torch before anybody opens a page
-    well, says = health.health(jobs.alive(), jobs.troubles()) if jobs else health.health(None)
+    is_there = hasattr(jobs, "alive") and hasattr(jobs, "troubles")  # it may be half imported just now
+    well, says = health.health(jobs.alive(), jobs.troubles()) if jobs and is_there else health.health(None)
     return JSONResponse(says, status_code=200 if well else 503, headers={"Cache-Control": "no-store"})
 
 

@@ -6,10 +6,15 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from genmodels import figures
+from pages._ui.form.lesson import is_presenting
 
 __all__ = ["plot"]
+
+LETTERS, HEIGHT = 20, 640  # for a projector, CSS pixels
 
 
 def plot(figure: go.Figure, *, key: str, place: Any = st, **options: Any) -> None:
     """Show ``figure`` in ``place`` (a column, a container); ``options`` are Plotly's own."""
+    if is_presenting():
+        figure.update_layout(font={"size": LETTERS}, height=max(figure.layout.height or 0, HEIGHT))
     place.plotly_chart(figure, width="stretch", key=key, alt=figures.described(figure), config=options or None)

@@ -1,4 +1,6 @@
-"""Latent space of whoever decodes: the map under a draggable point, and paths between codes."""
+"""Latent space of whoever decodes: the map under a draggable point, paths between codes, one code at a time."""
+
+from typing import Any
 
 import numpy as np
 import streamlit as st
@@ -6,41 +8,55 @@ import streamlit as st
 from genmodels import figures, images
 from genmodels.instruments import codes
 from genmodels.models.capabilities import Encoder, has
-from pages._ui.components.image_grid import image_grid
 from pages._ui.components.latent_pad import Encoded, latent_pad
 from pages._ui.components.scrubber import scrubber
 from pages._ui.form import url_widgets
-from pages._ui.shared.answer import seen
+from pages._ui.shared.answer import answer, seen
 from pages._ui.shared.moment import Moment
 from pages._ui.shared.plot import plot
-from pages._ui.views.common.shapes import label_of, zoom
+from pages._ui.views.common.shapes import example_of, label_of, pictures, real_points, zoom
 
-__all__ = ["latent_map", "path"]
+__all__ = ["dimensions", "latent_map", "path"]
 
-WAYS = ("straight", "spherical")
+WAYS = ("straight", "spherical", "geodesic")
+EVEN = "Where codes are drawn from a normal distribution, the map is even in probability: all cells are equally likely."
 
 
 def latent_map(moment: Moment) -> None:
     """What the codes stand for, and where test examples are encoded."""
-    model, label = moment.model, label_of(moment)
-    found = seen(codes.latent_map, moment, n=21 if model.is_image else 30, label=label)
-    points = seen(codes.encoded, moment) if has(model, Encoder) else None
+    model, names, label = moment.model, moment.data.classes, label_of(moment)
+    others = ", all other codes 0" if model.latent_dim > 2 else ""
     if not model.is_image:
-        cloud = figures.Points("test points", moment.data.test.x[:1000].numpy(), figures.DATA, size=3, opacity=0.35)
-        plot(figures.mesh(found.x, title="A square of codes, decoded", over=(cloud,)), key="latent-map")
+        grid = seen(codes.latent_map, moment, n=30, label=label).x
+        real = real_points(moment, 1000, opacity=0.35)
+        plot(figures.mesh(grid, title="A grid of codes z, decoded", over=(real,)), key="latent-map")
+        st.caption(
+            "Latent space, bent over the data: each line is a row or a column of a grid of 30 × 30 codes z₁ and z₂"
+            f"{others}. {EVEN} Where a decoder adds noise, samples lie around it."
+        )
         return
-    n, _, *shape = found.x.shape
-    atlas = images.sprite(found.x[::-1].reshape(n * n, *shape), columns=n, quality=90)
-    st.caption("Drag the point: the picture beside the map is what the code under it stands for.")
-    dots = Encoded(points.z[:, :2], points.labels, moment.data.classes) if points is not None else None
-    axes = (found.axes[0].tolist(), found.axes[1].tolist())
+    atlas, axes = seen(_atlas, moment, label=label)
+    st.caption(
+        f"Drag the point: the picture beside the map is what the code under it stands for{others}. {EVEN}"
+        + " Each dot is where the encoder puts a test example, in the colour of its label." * has(model, Encoder)
+    )
+    dots = None
+    if has(model, Encoder) and names:
+        encoded = seen(codes.encoded, moment)
+        dots = Encoded(encoded.z[:, :2], encoded.labels, names)
     latent_pad(atlas, axes, key=f"latent-map-{moment.id}-{label}", alt="what a code stands for", points=dots)
-    if model.latent_dim > 2:
-        st.caption("The first two dimensions of the code; all others are 0.")
+
+
+def _atlas(model: Any, label: int | None) -> tuple[images.Sprite, tuple[list[float], list[float]]]:
+    """The map of pictures in one file, its rows from the top, and its axes."""
+    decoded = codes.latent_map(model, label=label)
+    n, _, *shape = decoded.x.shape
+    atlas = images.sprite(decoded.x[::-1].reshape(n * n, *shape), columns=n, quality=90)
+    return atlas, (decoded.axes[0].tolist(), decoded.axes[1].tolist())
 
 
 def path(moment: Moment) -> None:
-    """From one code to another."""
+    """From one code to another: straight, on an arc, or as the decoder's surface is bent."""
     encodes = has(moment.model, Encoder)
     most = len(moment.data.test) - 1 if encodes else 9999
     label = label_of(moment, "path_class")
@@ -48,20 +64,33 @@ def path(moment: Moment) -> None:
         st.query_params["path_way"] = "straight"
     with st.container(horizontal=True, gap="small"):
         first = url_widgets.number("from test example" if encodes else "from seed", 0, most, 0, key="path_from")
-        second = url_widgets.number("to", 0, most, 1, key="path_to")
+        second = url_widgets.number("to", 0, most, min(1, most), key="path_to")
         way = url_widgets.choice("way", WAYS, WAYS[0 if encodes else 1], key="path_way")
-    frames = seen(codes.path, moment, first=first, second=second, arc=way == "spherical", label=label)
+    if way == "geodesic":
+        st.caption("The way along which x changes least: the straight line, pulled tight on the decoder's surface.")
+        film = answer(codes.geodesic, moment=moment, key="geodesic", first=first, second=second, label=label)
+        if film is None:
+            return
+        x = film["x"]
+    else:
+        x = seen(codes.path, moment, first=first, second=second, arc=way == "spherical", label=label)
     if not moment.model.is_image:
-        cloud = figures.Points("test points", moment.data.test.x[:1000].numpy(), figures.DATA, size=3, opacity=0.35)
-        steps = figures.Points("decoded path", np.asarray(frames), figures.SAMPLES, size=7)
-        plot(figures.points((cloud, steps), title="A path between two codes"), key="path")
+        real = real_points(moment, 1000, opacity=0.35)
+        steps = figures.Points("decoded path", np.asarray(x), figures.SAMPLES, size=7)
+        plot(figures.points((real, steps), title="A path between two codes"), key="path")
         return
-    scrubber(images.sprite(frames), key="path", alt="from one to the other", scale=zoom(moment.data.shape, 200))
-    image_grid(
-        images.png(images.tile(frames[::2], columns=12)),
-        key="strip",
-        alt="The path as a strip.",
-        caption="Noise of high dimension lies near a sphere: an arc stays on it, a straight line cuts through.",
-        scale=zoom(moment.data.shape, 50),
-        download="path.png",
-    )
+    scrubber(images.sprite(x), key="path", alt="from one to the other", scale=zoom(moment.data.shape, 180))
+    pictures(x[::2], 12, key="strip", alt="The path as a strip.", pixels=50, download="path.png")
+    if way != "geodesic":
+        st.caption("Noise of high dimension lies near a sphere: an arc stays on it, a straight line cuts through.")
+
+
+def dimensions(moment: Moment) -> None:
+    """One code at a time."""
+    if not moment.model.is_image:
+        st.info("Dimensions are shown as pictures; this model makes points.")
+        return
+    example = example_of(moment, key="example")
+    x = seen(codes.sweep, moment, index=example)
+    st.caption("A row a latent dimension, from −2.5 to 2.5; the others stay where the encoder put this example.")
+    pictures(x, x.shape[1], key="sweep", alt="Each latent dimension moved alone.", pixels=56, download="dimensions.png")

@@ -21,28 +21,25 @@ def density(moment: Moment, *, about: str = "", at_once: bool = True) -> None:
     """
     if about:
         st.caption(about)
-    found = answer(plane.density, moment=moment, key="density", at_once=at_once)
-    if found is None:
+    maps = answer(plane.density, moment=moment, key="density", at_once=at_once)
+    if maps is None:
         return
-    extent = tuple(found["extent"].tolist())
-    maps = [figures.density(found["learned"], extent, title="Learned p(x)", color=figures.SAMPLES)]
-    if "true" in found:
-        top = float(max(found["learned"].max(), found["true"].max()))
-        maps.append(figures.density(found["true"], extent, title="True density"))
-        for figure in maps:
-            figure.update_traces(zmax=top, selector={"type": "heatmap"})
-        gap = found["learned"] - found["true"]
-        maps.append(figures.signed(gap, extent, title="Learned − true", unit="density"))
-    for i, (place, figure) in enumerate(zip(st.columns(len(maps)), maps, strict=True)):
+    extent, learned, true = tuple(maps["extent"].tolist()), maps["learned"], maps.get("true")
+    drawn = [figures.density(learned, extent, title="Learned p(x)", color=figures.SAMPLES)]
+    if true is not None:
+        drawn.append(figures.density(true, extent, title="True density"))
+        for figure in drawn:
+            figure.update_traces(zmax=float(max(learned.max(), true.max())), selector={"type": "heatmap"})
+        drawn.append(figures.signed(learned - true, extent, title="Learned − true", unit="density"))
+    for i, (place, figure) in enumerate(zip(st.columns(len(drawn)), drawn, strict=True)):
         plot(figure.update_layout(height=330), key=f"density-{i}", place=place)
-    mass = f"Over this square the learned density sums to {float(found['mass']):.3f}."
-    if "kl" in found:
-        kl, error = found["kl"]
-        st.metric(
-            "KL(true ‖ learned)", f"{kl:.3f} ± {error:.3f} nats", help="from 1,500 test points; one standard error"
-        )
-    if noise := float(found["noise"]):
+    if "kl" in maps:
+        kl, error = maps["kl"]
+        of = "1,500 test points" + " and as many samples" * (not maps["noise"])
+        st.metric("KL(true ‖ learned)", f"{kl:.3f} ± {error:.3f} nats", help=f"from {of}; one standard error")
+    mass = f"Over this square the learned density sums to {float(maps['mass']):.3f}."
+    if noise := float(maps["noise"]):
         mass += f" It is of samples in which their last noise, of standard deviation {noise:.3g}, is left."
-        if "true" in found:
-            mass += f" True is the data's {'with the same noise' if found['alike'] else 'without that noise'}."
+        if true is not None:
+            mass += f" True is the data's {'with the same noise' if maps['alike'] else 'without that noise'}."
     st.caption(mass)

@@ -2,24 +2,27 @@
 
 from collections.abc import Callable
 
-from genmodels.models.capabilities import Decoder, Density, has
+from genmodels.models.capabilities import Decoder, Density, Encoder, has
 from pages._ui.shared.moment import Moment
-from pages._ui.views.common.codes import latent_map, path
+from pages._ui.views.common.codes import dimensions, latent_map, path
 from pages._ui.views.common.density import density
-from pages._ui.views.common.neighbours import neighbours
+from pages._ui.views.common.neighbours import nearest_neighbours
 
 __all__ = ["View", "for_everybody"]
 
 View = Callable[[Moment], None]
+FEW = 64  # dimensions that can be looked at one by one
 
 
 def for_everybody(moment: Moment) -> dict[str, View]:
     """The instruments that apply to any model that can do what ``moment``'s can, by the name of their tab."""
-    model, found = moment.model, dict[str, View]()
+    model, views = moment.model, dict[str, View]()
     if not model.is_image and has(model, Density):
-        found["Density"] = density
+        views["Density"] = density
     if has(model, Decoder) and model.latent_dim >= 2:
-        found["Latent map"] = latent_map
+        views["Latent map"] = latent_map
     if has(model, Decoder):
-        found["Path"] = path
-    return found | {"Nearest neighbours": neighbours}
+        views["Path"] = path
+    if has(model, Decoder) and has(model, Encoder) and model.is_image and model.latent_dim <= FEW:
+        views["Dimensions"] = dimensions
+    return views | {"Nearest neighbours": nearest_neighbours}

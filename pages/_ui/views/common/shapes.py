@@ -1,18 +1,59 @@
-"""What many views share: how large pictures are, the square of the plane, the class that is looked at, numbers."""
+"""What the views of every family are made of: pictures in crisp pixels, points by class, which class, numbers."""
 
+from collections.abc import Sequence
+from typing import Any
+
+import numpy.typing as npt
 import streamlit as st
 
-from genmodels import figures
+from genmodels import figures, images
 from genmodels.data.datasets import DATASETS
+from pages._ui.components.image_grid import image_grid
 from pages._ui.form import url_widgets
 from pages._ui.shared.moment import Moment
 
-__all__ = ["half_of", "label_of", "only_planes", "real_points", "said", "square", "zoom"]
+__all__ = [
+    "by_class",
+    "example_of",
+    "half_of",
+    "label_of",
+    "nats",
+    "only_planes",
+    "pictures",
+    "real_points",
+    "said",
+    "square",
+    "zoom",
+]
 
 
 def zoom(shape: tuple[int, ...], pixels: int = 72) -> float:
     """How many screen pixels a picture's pixel takes, for pictures about so many pixels wide."""
     return max(1.0, round(pixels / shape[-1], 1))
+
+
+def pictures(
+    x: npt.NDArray[Any],
+    columns: int,
+    *,
+    key: str,
+    alt: str,
+    caption: str = "",
+    pixels: int = 72,
+    download: str | None = None,
+) -> None:
+    """Images (…, C, H, W), ``columns`` a row and each about so many ``pixels`` wide, as one picture to take home.
+
+    ``download`` is the file's name: that of the ``key`` otherwise, and "" for none.
+    """
+    image_grid(
+        images.png(images.tile(x.reshape(-1, *x.shape[-3:]), columns=columns)),
+        key=key,
+        alt=alt,
+        caption=caption,
+        scale=zoom(x.shape, pixels),
+        download=f"{key}.png" if download is None else download,
+    )
 
 
 def half_of(moment: Moment) -> float:
@@ -25,9 +66,9 @@ def square(half: float) -> figures.Extent:
     return (-half, half, -half, half)
 
 
-def real_points(moment: Moment, n: int = 300) -> figures.Points:
+def real_points(moment: Moment, n: int = 300, *, opacity: float = 0.55) -> figures.Points:
     """Test points, in the data's colour."""
-    return figures.Points("data", moment.data.test.x[:n].numpy(), figures.DATA, size=3)
+    return figures.Points("data", moment.data.test.x[:n].numpy(), figures.DATA, size=3, opacity=opacity)
 
 
 def only_planes(moment: Moment) -> bool:
@@ -47,3 +88,22 @@ def label_of(moment: Moment, key: str = "of_class") -> int | None:
 def said(value: float) -> str:
     """A number in a sentence."""
     return f"{value:.3f}".replace("-", "−")
+
+
+def by_class(xy: npt.NDArray[Any], labels: npt.NDArray[Any], names: Sequence[str]) -> list[figures.Points]:
+    """Points of a plane, (N, 2), in the colours of their labels, (N,), which have these names."""
+    return [
+        figures.Points(name, xy[labels == i], figures.CLASSES[i % len(figures.CLASSES)], size=3)
+        for i, name in enumerate(names)
+    ]
+
+
+def nats(label: str, value: float, note: str = "", *, place: Any, digits: int = 2, help: str | None = None) -> None:
+    """A number in nats, and a note under it."""
+    place.metric(label, f"{value:.{digits}f} nats", note or None, delta_color="off", delta_arrow="off", help=help)
+
+
+def example_of(moment: Moment, *, key: str, label: str = "test example", default: int = 0) -> int:
+    """A test example, chosen by its number."""
+    most = len(moment.data.test) - 1
+    return url_widgets.number(label, 0, most, min(default, most), key=key, width=180)

@@ -4,8 +4,9 @@ r"""log p(x) of a VAE with one or two latent dimensions, by integrating over z: 
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -13,11 +14,12 @@ from torch.nn import functional as F
 
 from genmodels import random
 from genmodels.errors import BadInput
-from genmodels.metrics.vae_latent import Progress, posterior
-from genmodels.models.vae import VAE
 from genmodels.probability.distributions import continuous_bernoulli_log_partition, normal_log_prob
 
-__all__ = ["Quadrature", "log_likelihood_table", "quadrature"]
+__all__ = ["Progress", "Quadrature", "log_likelihood_table", "quadrature"]
+
+Progress = Callable[[float, str], None]
+"""Told the fraction done and a line of text; what it raises ends the work."""
 
 BLOCK = 1024  # rows and columns of a table of log p(x | z) that are held at once
 CELLS = 4  # a side of a tile of the first grid
@@ -26,6 +28,24 @@ FEW, SPARSE = 64, 2**12  # the same for so few examples: decoding the grid is th
 KEPT = 25.0  # nats: a share of e^-25 of an example's posterior may be left out
 GROWTHS = 8  # of the box, at most
 SPLIT = 2**21  # pairs of an example and a tile, up to which tiles are split rather than filled with finer cells
+
+
+class VAE(Protocol):
+    """What is asked of a model here, :class:`genmodels.models.vae.VAE`: prior, likelihood and posterior."""
+
+    latent_dim: int
+    prior: Any
+    likelihood: str
+
+    @property
+    def logvar_x(self) -> Tensor:
+        """log σ² of a Gaussian decoder."""
+
+    def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """mu and logvar of q(z | x)."""
+
+    def x_params(self, z: Tensor) -> Tensor:
+        """The parameter of p(x | z)."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +106,7 @@ def quadrature(
     """
     if model.latent_dim > 2:
         raise BadInput(f"log p(x) is integrated over 1 or 2 latent dimensions, but latent_dim = {model.latent_dim}.")
-    mu, logvar = posterior(model, x)
+    mu, logvar = (torch.cat(parts) for parts in zip(*map(model.posterior, x.split(BLOCK)), strict=True))
     sd = torch.exp(0.5 * logvar)
     prior = model.prior.sample(10_000, random.generator(0, x.device)).sort(0).values
     low, high = torch.minimum(prior[10], mu.amin(0)), torch.maximum(prior[-10], mu.amax(0))

@@ -1,0 +1,98 @@
+"""The bound of a VAE: which examples it is high for, the ladder up to log p(x), and one example's gap closed."""
+
+import numpy as np
+import plotly.graph_objects as go
+import streamlit as st
+
+from genmodels import figures
+from genmodels.instruments.vae import bound, geometry
+from pages._ui.shared.answer import answer, seen
+from pages._ui.shared.moment import Moment
+from pages._ui.shared.plot import plot
+from pages._ui.views.common.shapes import example_of, nats, pictures
+
+__all__ = ["close_the_gap", "ladder", "reconstructions"]
+
+
+def reconstructions(moment: Moment) -> None:
+    """The worst, the middle and the best by their ELBO."""
+    shown = seen(bound.reconstructions, moment)
+    if not moment.model.is_image:
+        clouds = [
+            figures.Points("test points", shown.x, figures.DATA, size=8),
+            figures.Points("E[x | z]", shown.mean, figures.SAMPLES, size=8),
+        ]
+        plot(figures.points(clouds, title="Reconstructions"), key="reconstructions")
+        return
+    for i, (name, place) in enumerate(zip(("The worst", "The middle", "The best"), st.columns(3), strict=True)):
+        x, mean, elbo = (np.split(array, 3)[i] for array in (shown.x, shown.mean, shown.elbo_nats))
+        with place:
+            pictures(
+                np.stack([x, mean], 1),
+                2,
+                key=f"pairs-{i}",
+                alt=f"{name}: test digits and their reconstructions, in pairs.",
+                caption=f"{name}: digit and reconstruction. ELBO {', '.join(f'{one:.1f}' for one in elbo)} nats",
+                download=f"reconstructions-{i}.png",
+            )
+
+
+def ladder(moment: Moment) -> None:
+    """The ladder of bounds, and which dimensions are used."""
+    rungs = answer(bound.ladder, moment=moment, key="ladder", n=min(200, len(moment.data.test)))
+    if rungs is None:
+        return
+    left, right = st.columns(2)
+    with left:
+        if "exact" in rungs:
+            st.caption(
+                f"On {len(rungs['elbo'])} random test examples. log p(x) is exact: a sum over a grid of z, "
+                f"{int(rungs['points'])} points a side. What separates ELBO from it is KL(q(z|x) ‖ p(z|x)); on "
+                "average, no estimate lies above it."
+            )
+        plot(_rungs(rungs), key="rungs")
+    with right:
+        active, kl = rungs["active"], rungs["kl"]
+        names = [f"z{i + 1}" for i in range(len(kl))] if len(kl) == len(active) else ["all together"]
+        st.caption(
+            f"{int((active > 0.01).sum())} of {len(active)} dimensions are active: their posterior means move by more "
+            "than 0.1."
+        )
+        values = dict(zip(names, kl.tolist(), strict=True))
+        plot(figures.bars(values, title="KL of each latent dimension", y_title="nats", color=figures.LATENT), key="kl")
+
+
+def _rungs(rungs: dict[str, np.ndarray]) -> go.Figure:
+    """The bounds as bars, from a little under the lowest to a little over the highest."""
+    means = {"ELBO": float(rungs["elbo"].mean())}
+    means |= {f"IWAE {k:,}": float(bound) for k, bound in zip(rungs["k"], rungs["iwae"], strict=True)}
+    if "exact" in rungs:
+        means["log p(x)"] = float(rungs["exact"].mean())
+    low, high = min(means.values()), max(means.values())
+    figure = figures.bars(means, title="ELBO ≤ IWAE ≤ log p(x)", y_title="nats", color=figures.POSTERIOR)
+    return figure.update_yaxes(range=[low - 0.3 * (high - low) - 0.1, high + 0.15 * (high - low) + 0.1])
+
+
+def close_the_gap(moment: Moment) -> None:
+    """One example's posterior refined by gradient steps, while the ELBO climbs towards log p(x)."""
+    loosest = seen(bound.loosest, moment)
+    example = example_of(moment, key="gap_example", default=loosest)
+    st.caption(
+        "The encoder guesses q(z | x) for every x at once. Refined for this x alone, by gradient ascent on μ and σ, "
+        "the ELBO rises by the amortization gap, which is small where the guess was good. What is left to log p(x) is "
+        f"the price of a Gaussian q. Of the first hundred test examples, the bound is loosest at number {loosest}."
+    )
+    refined = answer(geometry.gap, key="gap", moment=moment, index=example)
+    if refined is None:
+        return
+    elbo, steps = refined["elbo"], np.arange(len(refined["elbo"]))
+    lines = [figures.Curve("ELBO", steps, elbo, figures.POSTERIOR)]
+    before, after, above = st.columns(3)
+    nats("ELBO, as encoded", elbo[0], place=before)
+    after.metric("ELBO, refined", f"{elbo[-1]:.2f} nats", f"{elbo[-1] - elbo[0]:+.2f}")
+    if "exact" in refined:
+        (exact,) = refined["exact"]
+        lines.append(figures.Curve("log p(x), exact", steps, np.full(len(steps), exact), figures.DATA, dashed=True))
+        nats("log p(x)", exact, f"{exact - elbo[-1]:.2f} still apart", place=above)
+    figure = figures.curves(lines, title="Refining q(z | x) of one example", x_title="gradient step", y_title="nats")
+    plot(figure, key="gap-curve")

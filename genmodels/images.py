@@ -9,12 +9,11 @@ import numpy.typing as npt
 from PIL import Image
 
 from genmodels.errors import BadInput
+from genmodels.palette import SAMPLES, rgb
 
 __all__ = ["Sprite", "dots", "gif", "jpeg", "png", "sprite", "tile"]
 
 Bytes = npt.NDArray[np.uint8]
-
-SAMPLES = (0xD5, 0x5E, 0x00)
 
 
 @dataclass(frozen=True)
@@ -81,7 +80,7 @@ def dots(points: npt.ArrayLike, extent: float, side: int = 112) -> Bytes:
     at = at[((at >= 0) & (at < side - 1)).all(1)]
     canvas = np.zeros((side, side, 4), np.uint8)
     for right, up in ((0, 0), (0, 1), (1, 0), (1, 1)):
-        canvas[side - 1 - (at[:, 1] + up), at[:, 0] + right] = (*SAMPLES, 255)
+        canvas[side - 1 - (at[:, 1] + up), at[:, 0] + right] = (*rgb(SAMPLES), 255)
     return canvas
 
 

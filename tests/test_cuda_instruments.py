@@ -15,7 +15,7 @@ from genmodels.instruments import codes, examples, neighbours, samples
 from genmodels.instruments import plane as common
 from genmodels.instruments.autoregressive import bits, orders, receptive, slices
 from genmodels.instruments.autoregressive import drawing as pixels
-from genmodels.instruments.diffusion import bound, denoising, edits, score
+from genmodels.instruments.diffusion import bound, denoising, edits, film, score
 from genmodels.instruments.gan import bigan, critics, divergence, game, modes, turns
 from genmodels.instruments.vae import bound as vae_bound
 from genmodels.instruments.vae import collapse, drawing, geometry, prior, true_posterior
@@ -166,20 +166,19 @@ def test_every_instrument_of_a_model_on_the_gpu(
 
 NO_MODEL = {  # functions of numbers, of a plan or of the data alone, and parts of those that are called
     *(
-        denoising.count_of,
         denoising.evaluations,
-        denoising.examples_of,
-        denoising.film_of,
-        denoising.frames_of,
+        film.count_of,
+        film.examples_of,
+        film.film_of,
+        film.frames_of,
+        film.images_only,
+        film.shown,
     ),
     *(
-        denoising.images_only,
-        denoising.shown,
         edits.mask,
         edits.redraw,
         edits.inpaint,
         edits.invert,
-        edits.repaint,
         score.shades,
         score.square,
         samples.labels,

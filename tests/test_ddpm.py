@@ -12,7 +12,7 @@ from genmodels.hyperparameters import declared
 from genmodels.instruments.diffusion.edits import inpaint, invert, redraw
 from genmodels.models.base import Preset, load
 from genmodels.models.ddpm import DDPM
-from genmodels.probability import diffusion_elbo as bounds
+from genmodels.probability import diffusion_elbo
 from genmodels.probability.diffusion_elbo import discretized_log_prob
 from genmodels.training.loop import Training, fit
 from genmodels.training.settings import Settings
@@ -386,7 +386,7 @@ def test_a_loss_by_the_bound_of_pictures_pays_the_last_step(predict: str) -> Non
     with torch.no_grad():
         loss = torch.stack([model.loss(x, rng=random.generator(seed))["loss"] for seed in range(100)]).double() * 16
         guess = lambda x_t, t: s.to_x_0(model.output(x_t, t), x_t, t, predict)  # noqa: E731
-        terms = [bounds.every_term(guess, s, x, random.generator(seed), bins=5) for seed in range(30)]
+        terms = [diffusion_elbo.Chain(guess, s, bins=5).every_term(x, random.generator(seed)) for seed in range(30)]
     ratio = (s.beta_tilde / s.beta)[2:]
     constant = 16 / 2 * (ratio - 1 - ratio.log()).sum() + terms[0].prior.double().mean()
     nats = torch.stack([one.nats.double().mean() for one in terms]) - constant

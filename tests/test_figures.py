@@ -2,18 +2,21 @@
 
 import io
 import re
+import tomllib
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import plotly.graph_objects as go
 import pytest
 from PIL import Image
 
-from genmodels import figures
+from genmodels import figures, palette
 from genmodels import images as pictures
 from genmodels.errors import BadInput
 from genmodels.figures import Curve, Points
 
+ROOT = Path(__file__).resolve().parent.parent
 RNG = np.random.default_rng(0)
 XY = RNG.normal(size=(50, 2))
 EXTENT = (-2.0, 2.0, -1.0, 1.0)
@@ -28,6 +31,20 @@ FIGURES: dict[str, Make] = {
     "histogram": lambda: figures.histogram({"data": XY[:, 0], "samples": XY[:, 1]}, x_title="score"),
     "mesh": lambda: figures.mesh(np.stack(np.meshgrid(np.arange(3), np.arange(4)), -1)),
 }
+
+
+def test_the_theme_and_the_wall_have_the_colours_of_the_palette() -> None:
+    theme = tomllib.loads((ROOT / ".streamlit/config.toml").read_text())["theme"]
+    assert tuple(theme["chartCategoricalColors"]) == palette.RUNS
+    named = [theme["light"][f"{name}Color"] for name in ("blue", "orange", "green", "violet")]
+    assert named == [palette.DATA, palette.SAMPLES, palette.LATENT, palette.POSTERIOR]
+    assert f"background: {palette.DATA}" in (ROOT / "pages/_ui/style.css").read_text()
+
+
+def test_a_colour_is_written_down_once() -> None:
+    sources = [path for folder in ("genmodels", "pages") for path in (ROOT / folder).rglob("*.py")]
+    said = {path.name for path in sources if palette.DATA in path.read_text()}
+    assert said == {"palette.py"}
 
 
 @pytest.mark.parametrize("name", FIGURES)

@@ -12,6 +12,7 @@ from genmodels.data.noised import best_eps, noised
 from genmodels.errors import BadInput
 from genmodels.instruments.diffusion import bound, edits, score
 from genmodels.instruments.diffusion import denoising as instruments
+from genmodels.instruments.diffusion.film import FRAMES, film_of
 from genmodels.instruments.plane import cells, density
 from genmodels.models.ddpm import DDPM
 from genmodels.probability.samplers import SAMPLERS
@@ -90,10 +91,10 @@ def model(**arguments) -> DDPM:
 def test_noising_goes_from_the_data_to_noise(data):
     ddpm = model(T=1000)
     found = instruments.noising(ddpm, data, 3, 2, frames=50)
-    assert found.x_t.shape == (50, 2, 1, 8, 8)
-    assert (found.t[0], found.t[-1]) == (0, 1000)
-    assert np.abs(found.x_t[0] - data.test.x[3:5].numpy() / 16 * 255.0).max() <= 0.5
-    assert found.log_snr[1:] == pytest.approx(ddpm.schedule.log_snr.numpy()[found.t[1:]])
+    assert found["x_t"].shape == (50, 2, 1, 8, 8)
+    assert (found["t"][0], found["t"][-1]) == (0, 1000)
+    assert np.abs(found["x_t"][0] - data.test.x[3:5].numpy() / 16 * 255.0).max() <= 0.5
+    assert found["log_snr"][1:] == pytest.approx(ddpm.schedule.log_snr.numpy()[found["t"][1:]])
     with pytest.raises(BadInput, match="not all there"):
         instruments.noising(ddpm, data, len(data.test))
 
@@ -156,7 +157,7 @@ def test_denoising_keeps_few_frames_and_ends_with_the_samples(digits):
 
 def test_a_long_way_is_thinned_to_its_first_and_last_steps():
     steps = iter(range(1001))
-    task = instruments.film_of(steps, 1000)
+    task = film_of(steps, 1000)
     told = []
     while True:
         try:
@@ -164,7 +165,7 @@ def test_a_long_way_is_thinned_to_its_first_and_last_steps():
         except StopIteration as end:
             film = end.value
             break
-    assert len(film) == instruments.FRAMES
+    assert len(film) == FRAMES
     assert (film[0], film[-1], len(told)) == (0, 1000, 1001)
 
 

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from genmodels import random
 from genmodels.instruments.codes import spherical
-from genmodels.instruments.diffusion.edits import repaint
 from genmodels.probability import samplers
+from genmodels.probability.repaint import repaint
 from genmodels.probability.samplers import CHURN, SPACINGS, Denoiser, Step, log_density, timesteps, walk
 from genmodels.probability.schedules import Schedule, cosine, drawn, linear
 from tests.analytic import Mixture

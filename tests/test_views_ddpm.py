@@ -11,7 +11,7 @@ from genmodels.metrics import judge
 from genmodels.runs import store
 from genmodels.runs.recorder import Recording
 from pages._ui.views.common import density
-from pages._ui.views.diffusion import denoising, edits, plane
+from pages._ui.views.diffusion import bound, denoising, edits, plane
 from tests import answers
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -39,7 +39,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _at_once(runs: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Tasks are done here and now, and no worker is started."""
     monkeypatch.setenv("GENMODELS_RUNS", str(home))
-    for module in (denoising, edits, plane, density):
+    for module in (bound, denoising, edits, plane, density):
         monkeypatch.setattr(module, "answer", answers.at_once)
     monkeypatch.setattr(queue, "pool", lambda: None)
     monkeypatch.setattr(judge, "judges", lambda: ())  # what it scores is tested beside the instruments

@@ -23,6 +23,7 @@ from genmodels.images import gif, png, tile
 from genmodels.instruments.codes import latent_map
 from genmodels.instruments.vae.geometry import only_two
 from genmodels.models.vae import VAE
+from genmodels.runs.record import CLOCK
 from genmodels.runs.run import Run
 
 __all__ = ["curves", "film", "manifold", "pictures_of", "pipeline", "zipped"]
@@ -30,7 +31,6 @@ __all__ = ["curves", "film", "manifold", "pictures_of", "pipeline", "zipped"]
 SIDE = 360  # pixels of a plane
 POINTS = 1000
 PANEL, MARGIN = (380, 240), (64, 14, 34, 40)  # width and height; left, right, top and bottom
-CLOCK = ("step", "epoch", "images", "seconds")
 
 Bytes = npt.NDArray[np.uint8]
 

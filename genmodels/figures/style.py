@@ -7,6 +7,8 @@ import numpy as np
 import numpy.typing as npt
 import plotly.graph_objects as go
 
+from genmodels.palette import CLASSES, DATA, LATENT, NEUTRAL, POSTERIOR, RUNS, SAMPLES, rgb
+
 __all__ = [
     "CLASSES",
     "DATA",
@@ -27,17 +29,8 @@ __all__ = [
     "thin",
 ]
 
-DATA, SAMPLES, LATENT, POSTERIOR = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
-RUNS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6D31", "#7F7F7F")
-"""Colours of runs drawn over each other, in order."""
-CLASSES = (
-    "#4E79D9", "#E8742C", "#2FA36B", "#D64550", "#9467BD", "#A0705A", "#E377C2", "#8A8F98", "#BCBD22", "#17BECF",
-)  # fmt: skip
-"""Colours of the ten labels of a data set."""
-
 FEW = 4  # entries of a legend that fit over a narrow chart
-NEUTRAL = "#7d838b"  # legible on white and on black
-FAINT = "rgba(125, 131, 139, 0.25)"
+FAINT = f"rgba{(*rgb(NEUTRAL), 0.25)}"
 
 Extent = tuple[float, float, float, float]
 """Left, right, bottom and top of a map."""
@@ -132,8 +125,8 @@ def thin(
 
 def faded(color: str, opacity: float) -> str:
     """``color``, #rrggbb, with an opacity from 0 to 1."""
-    r, g, b = (int(color[i : i + 2], 16) for i in (1, 3, 5))
-    return f"rgba({r}, {g}, {b}, {opacity:g})"
+    red, green, blue = rgb(color)
+    return f"rgba({red}, {green}, {blue}, {opacity:g})"
 
 
 def single(x: npt.ArrayLike) -> npt.NDArray[np.float32]:

@@ -28,8 +28,7 @@ from genmodels.hyperparameters import Also, Between, Numbers, Only, Where, check
 from genmodels.models.base import GenerativeModel, Preset
 from genmodels.nn.denoiser import denoiser
 from genmodels.nn.precision import networks_in, precision
-from genmodels.probability import diffusion_elbo as bounds
-from genmodels.probability import samplers
+from genmodels.probability import diffusion_elbo, samplers
 from genmodels.probability.samplers import SAMPLERS, SPACINGS, STOCHASTIC, Denoiser, Step, timesteps, walk
 from genmodels.probability.schedules import PREDICTIONS, SCHEDULES, Schedule
 
@@ -146,7 +145,7 @@ class DDPM(GenerativeModel):
         cost = self.weight[t].to(error) * error
         if self.pays_L_0:
             guess = self.schedule.to_x_0(output, x_t, t, self.predict)
-            last = bounds.last_term(self.schedule, x, x_t, guess, self.variance, self.grey_levels)
+            last = diffusion_elbo.last_term(self.schedule, x, x_t, guess, self.variance, self.grey_levels)
             cost = torch.where(t == 1, self.T / x[0].numel() * last, cost)
         with torch.no_grad():
             mse = (self.schedule.to_eps(output, x_t, t, self.predict) - eps).square().flatten(1).mean(1)
@@ -171,8 +170,8 @@ class DDPM(GenerativeModel):
     @torch.no_grad()
     def bound(
         self, x: Tensor, rng: torch.Generator | None = None, *, y: Tensor | None = None, bins: int = 256
-    ) -> bounds.Bound:
-        r"""The variational bound on -log p(x), term by term (:func:`genmodels.probability.diffusion_elbo.every_term`).
+    ) -> diffusion_elbo.Bound:
+        r"""The variational bound on -log p(x), term by term: see :mod:`genmodels.probability.diffusion_elbo`.
 
         Args:
             x: Data as ``inputs`` says, shape (B, \*shape).
@@ -180,8 +179,7 @@ class DDPM(GenerativeModel):
             y: Labels, shape (B,).
             bins: Grey levels of the images (``data.levels``), for the decoder of DDPM eq. 13. Points have a density.
         """
-        guess, bins = bounds.in_parts(self.x_0_hat, y), bins if self.is_image else 0
-        return bounds.every_term(guess, self.schedule, x, rng, variance=self.variance, bins=bins)
+        return self.chain(y, bins).every_term(x, rng)
 
     @torch.no_grad()
     def elbo(
@@ -194,8 +192,12 @@ class DDPM(GenerativeModel):
         draws: int = 32,
     ) -> Tensor:
         """Lower bound on log p(x), nats, (B,), unbiased, from ``draws`` of its steps."""
-        guess, bins, draws = bounds.in_parts(self.x_0_hat, y), bins if self.is_image else 0, min(draws, self.T - 1)
-        return -bounds.estimate(guess, self.schedule, x, rng, variance=self.variance, bins=bins, draws=draws)
+        return -self.chain(y, bins).estimate(x, rng, draws=min(draws, self.T - 1))
+
+    def chain(self, y: Tensor | None = None, bins: int = 256) -> diffusion_elbo.Chain:
+        """The steps back as the bound sees them; the arguments are those of :meth:`bound`."""
+        guess = diffusion_elbo.in_parts(self.x_0_hat, y)
+        return diffusion_elbo.Chain(guess, self.schedule, self.variance, bins if self.is_image else 0)
 
     @property
     def log_prob(self) -> Callable[..., Tensor]:

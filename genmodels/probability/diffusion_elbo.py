@@ -10,6 +10,7 @@ Ho, Jain & Abbeel (2020), Denoising diffusion probabilistic models, eq. 5. https
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import repeat
 from typing import NamedTuple
 
@@ -24,10 +25,9 @@ from genmodels.probability.schedules import Schedule
 
 __all__ = [
     "Bound",
+    "Chain",
     "Guess",
     "discretized_log_prob",
-    "estimate",
-    "every_term",
     "in_parts",
     "last_term",
     "prior_term",
@@ -75,77 +75,57 @@ class Bound(NamedTuple):
         return self.nats / (dimensions * math.log(2))
 
 
-def every_term(
-    guess: Guess,
-    schedule: Schedule,
-    x_0: Tensor,
-    rng: torch.Generator | None = None,
-    *,
-    variance: str = "beta",
-    bins: int = 0,
-    chunk: int = 16,
-) -> Bound:
-    """All terms, each at one draw of x_t.
+@dataclass(frozen=True)
+class Chain:
+    """A diffusion model as its bound sees it: the chain of its steps back.
 
-    Args:
+    Attributes:
         guess: The model's x̂_0 from x_t and t.
         schedule: The schedule.
-        x_0: The data, shape (B, …).
-        rng: The source of the noise.
         variance: σ_t² of the model's steps is β_t ("beta") or β̃_t ("posterior").
         bins: Grey levels of the data in [-1, 1]; 0: real numbers.
-        chunk: Times that are computed at once.
     """
-    t = torch.arange(2, schedule.T + 1, device=x_0.device)
-    steps = [_steps(guess, schedule, x_0, part.expand(len(x_0), -1), rng, variance) for part in t.split(chunk)]
-    return Bound(
-        prior_term(schedule, x_0), torch.cat(steps, 1), _last(guess, schedule, x_0, rng, variance=variance, bins=bins)
-    )
 
+    guess: Guess
+    schedule: Schedule
+    variance: str = "beta"
+    bins: int = 0
 
-def estimate(
-    guess: Guess,
-    schedule: Schedule,
-    x_0: Tensor,
-    rng: torch.Generator | None = None,
-    *,
-    variance: str = "beta",
-    bins: int = 0,
-    draws: int = 32,
-) -> Tensor:
-    """The whole bound on -log p(x), unbiased, from ``draws`` of its T - 1 steps for each x: nats, shape (B,).
+    def every_term(self, x_0: Tensor, rng: torch.Generator | None = None, *, chunk: int = 16) -> Bound:
+        """All terms for the data ``x_0``, (B, …), each at one draw of x_t; ``chunk`` times are computed at once."""
+        t = torch.arange(2, self.schedule.T + 1, device=x_0.device)
+        steps = [self.steps(x_0, part.expand(len(x_0), -1), rng)[0] for part in t.split(chunk)]
+        return Bound(prior_term(self.schedule, x_0), torch.cat(steps, 1), self.last(x_0, rng))
 
-    The times 2 … T are cut into ``draws`` equal parts, and one time is drawn from each. The other arguments are those
-    of :func:`every_term`.
-    """
-    if not 1 <= draws <= schedule.T - 1:
-        raise BadInput(f"draws = {draws} is not a number of steps: use 1 to {schedule.T - 1}.")
-    edges = 2 + torch.arange(draws + 1, device=x_0.device) * (schedule.T - 1) // draws
-    size = edges.diff()
-    place = random.rand(len(x_0), draws, rng=rng, device=x_0.device)
-    t = torch.minimum(edges[:-1] + (place * size).long(), edges[1:] - 1)
-    steps = _steps(guess, schedule, x_0, t, rng, variance) * size
-    return prior_term(schedule, x_0) + steps.sum(1) + _last(guess, schedule, x_0, rng, variance=variance, bins=bins)
+    def estimate(self, x_0: Tensor, rng: torch.Generator | None = None, *, draws: int = 32) -> Tensor:
+        """The whole bound on -log p(x), unbiased, from ``draws`` of its T - 1 steps for each x: nats, shape (B,).
 
+        The times 2 … T are cut into ``draws`` equal parts, and one time is drawn from each.
+        """
+        T = self.schedule.T
+        if not 1 <= draws <= T - 1:
+            raise BadInput(f"draws = {draws} is not a number of steps: use 1 to {T - 1}.")
+        edges = 2 + torch.arange(draws + 1, device=x_0.device) * (T - 1) // draws
+        size = edges.diff()
+        place = random.rand(len(x_0), draws, rng=rng, device=x_0.device)
+        t = torch.minimum(edges[:-1] + (place * size).long(), edges[1:] - 1)
+        steps = self.steps(x_0, t, rng)[0] * size
+        return prior_term(self.schedule, x_0) + steps.sum(1) + self.last(x_0, rng)
 
-def _steps(
-    guess: Guess, schedule: Schedule, x_0: Tensor, t: Tensor, rng: torch.Generator | None, variance: str
-) -> Tensor:
-    """L_{t-1} of each x_0 at its times t, shape (B, K)."""
-    eps = random.randn(*t.shape, *x_0.shape[1:], rng=rng, device=x_0.device).to(x_0.dtype).flatten(0, 1)
-    x_0 = x_0.repeat_interleave(t.shape[1], 0)
-    x_t = schedule.noised(x_0, eps, t.flatten())
-    return step_term(schedule, x_0, x_t, guess(x_t, t.flatten()), t.flatten(), variance).view_as(t)
+    def steps(self, x_0: Tensor, t: Tensor, rng: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
+        """L_{t-1} of each x_0 at its times t ≥ 2, and the squared error of the noise per dimension, (B, K) each."""
+        eps = random.randn(*t.shape, *x_0.shape[1:], rng=rng, device=x_0.device).to(x_0.dtype).flatten(0, 1)
+        x_0, at = x_0.repeat_interleave(t.shape[1], 0), t.flatten()
+        x_t = self.schedule.noised(x_0, eps, at)
+        guess = self.guess(x_t, at)
+        error = (self.schedule.to_eps(guess, x_t, at, "x0") - eps).square().flatten(1).mean(1)
+        return step_term(self.schedule, x_0, x_t, guess, at, self.variance).view_as(t), error.view_as(t)
 
-
-def _last(
-    guess: Guess, schedule: Schedule, x_0: Tensor, rng: torch.Generator | None, *, variance: str, bins: int
-) -> Tensor:
-    """L_0 of each x_0, shape (B,)."""
-    t = torch.ones(len(x_0), dtype=torch.long, device=x_0.device)
-    eps = noise_like(x_0, rng)
-    x_1 = schedule.noised(x_0, eps, t)
-    return last_term(schedule, x_0, x_1, guess(x_1, t), variance, bins)
+    def last(self, x_0: Tensor, rng: torch.Generator | None = None) -> Tensor:
+        """L_0 of each x_0, shape (B,)."""
+        t = torch.ones(len(x_0), dtype=torch.long, device=x_0.device)
+        x_1 = self.schedule.noised(x_0, noise_like(x_0, rng), t)
+        return last_term(self.schedule, x_0, x_1, self.guess(x_1, t), self.variance, self.bins)
 
 
 def prior_term(schedule: Schedule, x_0: Tensor) -> Tensor:

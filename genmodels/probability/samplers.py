@@ -88,15 +88,15 @@ def timesteps(schedule: Schedule, steps: int, spacing: str = "uniform", *, start
     n = min(steps, start)
     rank = torch.arange(n, dtype=torch.float64)
     if spacing == "uniform":
-        found = start * (rank + 1) / n
+        times = start * (rank + 1) / n
     elif n == 1:
-        found = torch.tensor([float(start)])
+        times = torch.tensor([float(start)])
     else:
         low, high = schedule.log_snr[[start, 1]]
-        found = schedule.time(torch.lerp(high, low, rank.to(low) / (n - 1))).cpu().double()
-    apart = (found.round() - rank).clamp(min=1).cummax(0).values  # all different, from 1 to start
-    found = torch.minimum(apart, torch.tensor(float(start - n + 1))) + rank
-    return (*map(int, reversed(found.tolist())), 0)
+        times = schedule.time(torch.lerp(high, low, rank.to(low) / (n - 1))).cpu().double()
+    apart = (times.round() - rank).clamp(min=1).cummax(0).values  # all different, from 1 to start
+    times = torch.minimum(apart, torch.tensor(float(start - n + 1))) + rank
+    return (*map(int, reversed(times.tolist())), 0)
 
 
 def named(

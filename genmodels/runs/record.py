@@ -16,7 +16,10 @@ from genmodels.errors import Damaged
 from genmodels.files import read_json, write_json
 from genmodels.text import quoted
 
-__all__ = ["MOST", "Origin", "Parent", "Plan", "Record", "State", "Status"]
+__all__ = ["CLOCK", "MOST", "Origin", "Parent", "Plan", "Record", "State", "Status"]
+
+CLOCK = ("step", "epoch", "images", "seconds")
+"""What a line of metrics.jsonl holds beside the terms: how far the training was."""
 
 MOST = 2**53  # whole numbers up to it are exact in every reader of JSON
 

@@ -14,7 +14,7 @@ from genmodels.jobs import queue
 from genmodels.models import MODELS
 from genmodels.quantities import quantity
 from genmodels.runs import store
-from genmodels.runs.record import Status
+from genmodels.runs.record import CLOCK, Status
 from genmodels.runs.store import Run
 from pages._ui.components.live_chart import Panel, Series, live_chart
 from pages._ui.page.download import taking
@@ -94,7 +94,7 @@ def curves(names: list[str]) -> None:
         dict.fromkeys(k for rows in metrics.values() for line in rows[-1:] for k in line if "held-out" not in k)
     )
     panels = []
-    for term in [t for t in terms if t not in ("step", "epoch", "images", "seconds")]:
+    for term in [t for t in terms if t not in CLOCK]:
         series = []
         for color, (name, rows) in zip(RUNS, metrics.items(), strict=False):
             for key, held_out in ((term, False), (f"held-out {term}", True)):

@@ -1,18 +1,18 @@
 """The variational bound of a diffusion model on test examples, term by term, and the numbers of its derivation."""
 
 import math
+from typing import Any
 
 import torch
-from torch import Tensor
 
 from genmodels import random
 from genmodels.data.datasets import Data
 from genmodels.errors import BadInput
-from genmodels.instruments.diffusion.denoising import Array, Task, count_of, examples_of
+from genmodels.instruments.diffusion.film import Array, Task, count_of, examples_of
 from genmodels.metrics import floors
 from genmodels.metrics.evaluate import labels
 from genmodels.models.ddpm import DDPM
-from genmodels.probability import diffusion_elbo as bounds
+from genmodels.probability import diffusion_elbo
 from genmodels.probability.samplers import noise_like
 
 __all__ = ["every_term", "numbers"]
@@ -35,18 +35,20 @@ def every_term(model: DDPM, data: Data, n: int = 4, seed: int = 0) -> Task:
     some = floors.chosen(data.test, count_of(model, n), seed)
     x_0 = data.prepare(some.x, model.inputs, random.generator(0, data.device)).to(model.device)
     y, rng = labels(model, some.y), random.generator(seed, model.device)
-    nats, errors, total = [], [], x_0.new_zeros(n)
+    chain, nats, errors = model.chain(y, data.levels), [], []
     times = torch.arange(2, model.T + 1, device=model.device)
     for part in times.split(max(1, AT_ONCE // n)):
-        term, mse = _terms(model, x_0, y, part, rng)
-        nats.append(term.mean(0))
-        errors.append(mse.mean(0))
-        total = total + term.sum(1)
+        with torch.no_grad():
+            terms, error = chain.steps(x_0, part.expand(n, -1), rng)
+        nats.append(terms)
+        errors.append(error.mean(0))
         yield float(part[-1]) / model.T
-    whole = {"prior": bounds.prior_term(model.schedule, x_0), "last": _last_term(model, x_0, y, data.levels, rng)}
-    whole["label"] = torch.zeros_like(total) if y is None else -model.label_log_prob().to(total)[y]
-    whole["nats"] = whole["prior"] + total + whole["last"] + whole["label"]
-    whole |= {"t": times, "steps": torch.cat(nats), "mse": torch.cat(errors)}
+    steps = torch.cat(nats, 1)
+    with torch.no_grad():
+        whole = {"prior": diffusion_elbo.prior_term(model.schedule, x_0), "last": chain.last(x_0, rng)}
+    whole["label"] = torch.zeros(n).to(x_0) if y is None else -model.label_log_prob().to(x_0)[y]
+    whole["nats"] = whole["prior"] + steps.sum(1) + whole["last"] + whole["label"]
+    whole |= {"t": times, "steps": steps.mean(0), "mse": torch.cat(errors)}
     whole["error"] = whole["nats"].double().std(correction=int(n > 1)) / math.sqrt(n)
     if model.is_image:
         whole["bpd"] = whole["nats"].mean() / (math.prod(model.shape) * math.log(2))
@@ -62,28 +64,6 @@ def weights(model: DDPM) -> dict[str, Array]:
     trained = schedule.weight_of_eps(model.weight.to(schedule.alpha_bar), model.predict)
     both = {"trained": trained, "due": schedule.weight("bound", "eps", variance=model.variance)}
     return {name: (w[2:] / w[2:].mean()).cpu().numpy() for name, w in both.items()}
-
-
-@torch.no_grad()
-def _terms(model: DDPM, x_0: Tensor, y: Tensor | None, t: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
-    """L_{t-1} in nats and the squared error of the noise per dimension, of every example at every t, (n, K) each."""
-    n, each = len(x_0), len(t)
-    x_0, t = x_0.repeat_interleave(each, 0), t.repeat(n)
-    y = None if y is None else y.repeat_interleave(each)
-    eps = noise_like(x_0, rng)
-    x_t = model.schedule.noised(x_0, eps, t)
-    guess = model.x_0_hat(x_t, t, y)
-    nats = bounds.step_term(model.schedule, x_0, x_t, guess, t, model.variance)
-    mse = (model.schedule.to_eps(guess, x_t, t, "x0") - eps).square().flatten(1).mean(1)
-    return nats.view(n, each), mse.view(n, each)
-
-
-@torch.no_grad()
-def _last_term(model: DDPM, x_0: Tensor, y: Tensor | None, levels: int, rng: torch.Generator) -> Tensor:
-    """L_0, shape (n,)."""
-    t = torch.ones(len(x_0), dtype=torch.long, device=x_0.device)
-    x_1 = model.schedule.noised(x_0, noise_like(x_0, rng), t)
-    return bounds.last_term(model.schedule, x_0, x_1, model.x_0_hat(x_1, t, y), model.variance, levels)
 
 
 @torch.no_grad()
@@ -106,24 +86,20 @@ def numbers(model: DDPM, data: Data, example: int, t: int, *, seed: int = 0) -> 
     x_t = schedule.noised(x_0, eps, at)
     guess = model.x_0_hat(x_t, at, labels(model, data.test.y[example : example + 1]))
     eps_hat = schedule.to_eps(guess, x_t, at, "x0")
-    sigma2 = schedule.sigma2(model.variance)[t]
-    ratio = schedule.beta_tilde[t] / sigma2
-    D = x_0.numel()
-    values: dict[str, float | Tensor] = {
-        "D": D,
-        "beta": schedule.beta[t],
-        "alpha_bar": schedule.alpha_bar[t],
-        "snr": schedule.snr[t],
-        "beta_tilde": schedule.beta_tilde[t],
-        "sigma2": sigma2,
-        "|x_0|^2": x_0.square().mean(),
-        "|x_t|^2": x_t.square().mean(),
-        "mse": (eps - eps_hat).square().mean(),
-        "mse of x_0": (x_0 - guess).square().mean(),
-        "L": bounds.step_term(schedule, x_0, x_t, guess, at, model.variance),
-        "constant": D / 2 * (ratio - 1 - ratio.log()),
-        "trained": schedule.weight_of_eps(model.weight.to(schedule.alpha_bar), model.predict)[t],
-        "weight": schedule.weight("bound", "eps", variance=model.variance)[t] / model.T,
-        "L_T": bounds.prior_term(schedule, x_0),
+    at_t = {
+        "beta": schedule.beta,
+        "alpha_bar": schedule.alpha_bar,
+        "snr": schedule.snr,
+        "beta_tilde": schedule.beta_tilde,
+        "sigma2": schedule.sigma2(model.variance),
+        "trained": schedule.weight_of_eps(model.weight.to(schedule.alpha_bar), model.predict),
+        "weight": schedule.weight("bound", "eps", variance=model.variance) / model.T,
     }
+    squares = {"|x_0|^2": x_0, "|x_t|^2": x_t, "mse": eps - eps_hat, "mse of x_0": x_0 - guess}
+    values: dict[str, Any] = {name: table[t] for name, table in at_t.items()}
+    values |= {name: x.square().mean() for name, x in squares.items()}
+    ratio = values["beta_tilde"] / values["sigma2"]
+    values |= {"D": (D := x_0.numel()), "constant": D / 2 * (ratio - 1 - ratio.log())}
+    values["L"] = diffusion_elbo.step_term(schedule, x_0, x_t, guess, at, model.variance)
+    values["L_T"] = diffusion_elbo.prior_term(schedule, x_0)
     return {name: float(value) for name, value in values.items()}

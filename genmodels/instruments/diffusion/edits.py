@@ -4,8 +4,7 @@ Each is a task, and under it the mathematics: there data go in, and the steps co
 in [-1, 1]); ``model.to_data`` takes them to data space.
 """
 
-from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -15,33 +14,14 @@ from genmodels import random
 from genmodels.data.datasets import Data
 from genmodels.errors import BadInput
 from genmodels.instruments.codes import spherical
-from genmodels.instruments.diffusion.denoising import (
-    Task,
-    count_of,
-    examples_of,
-    film_of,
-    frames_of,
-    images_only,
-    shown,
-)
+from genmodels.instruments.diffusion.film import Task, count_of, examples_of, film_of, frames_of, images_only, shown
 from genmodels.metrics.evaluate import labels
 from genmodels.models.ddpm import DDPM
-from genmodels.probability.samplers import (
-    Denoiser,
-    Step,
-    ancestral,
-    arrived,
-    denoised,
-    heun,
-    named,
-    noise_like,
-    timesteps,
-    walk,
-)
-from genmodels.probability.schedules import Schedule
+from genmodels.probability.repaint import repaint
+from genmodels.probability.samplers import Step, heun, named, noise_like, timesteps, walk
 from genmodels.text import quoted
 
-__all__ = ["MASKS", "filled", "inpaint", "interpolated", "invert", "mask", "redraw", "redrawn", "repaint"]
+__all__ = ["MASKS", "filled", "inpaint", "interpolated", "invert", "mask", "redraw", "redrawn"]
 
 MASKS = ("right", "left", "bottom", "top", "middle")
 """What of an image can be hidden."""
@@ -55,12 +35,11 @@ def redrawn(
     A conditional model is told the image's label.
 
     Returns:
-        "x", the image, and the film of :func:`genmodels.instruments.diffusion.denoising.denoised` from t to 0.
+        "x", the image, and the film (:func:`genmodels.instruments.diffusion.film.frames_of`) from t to 0.
     """
     x, y = _copies(model, data, example, n)
-    film = yield from film_of(
-        redraw(model, x, t, y=y, rng=random.generator(seed, model.device), steps=steps), min(steps, t)
-    )
+    back = redraw(model, x, t, y=y, rng=random.generator(seed, model.device), steps=steps)
+    film = yield from film_of(back, min(steps, t))
     return {"x": shown(model, x[0])} | frames_of(model, film)
 
 
@@ -83,8 +62,8 @@ def filled(
     """
     x, y = _copies(model, data, example, n)
     seen, rng = mask(model.shape, hidden).to(x), random.generator(seed, model.device)
-    walk = inpaint(model, x, seen, y=y, rng=rng, steps=steps, resample=resample)
-    film = yield from film_of(walk, min(steps, model.T))
+    back = inpaint(model, x, seen, y=y, rng=rng, steps=steps, resample=resample)
+    film = yield from film_of(back, min(steps, model.T))
     return {"x": shown(model, x[0]), "seen": shown(model, x[0] * seen)} | frames_of(model, film)
 
 
@@ -100,15 +79,10 @@ def mask(shape: tuple[int, ...], hidden: str) -> Tensor:
     if hidden not in MASKS:
         raise BadInput(f"hidden = {quoted(hidden)} is not one of {', '.join(MASKS)}.")
     _, h, w = shape
-    part = {
-        "right": (slice(None), slice(w // 2, None)),
-        "left": (slice(None), slice(0, w // 2)),
-        "bottom": (slice(h // 2, None), slice(None)),
-        "top": (slice(0, h // 2), slice(None)),
-        "middle": (slice(h // 4, h - h // 4), slice(w // 4, w - w // 4)),
-    }[hidden]
+    rows = {"bottom": slice(h // 2, None), "top": slice(h // 2), "middle": slice(h // 4, h - h // 4)}
+    columns = {"right": slice(w // 2, None), "left": slice(w // 2), "middle": slice(w // 4, w - w // 4)}
     seen = torch.ones(1, h, w)
-    seen[(0, *part)] = 0
+    seen[0, rows.get(hidden, slice(None)), columns.get(hidden, slice(None))] = 0
     return seen
 
 
@@ -128,10 +102,10 @@ def interpolated(model: DDPM, data: Data, first: int = 0, second: int = 1, n: in
     here, there = invert(model, ends, steps=steps).flatten(1)
     weight = torch.linspace(0, 1, count_of(model, n), device=model.device)
     x_T = spherical(here, there, weight).view(n, *model.shape)
-    walk = model.trajectory(n, x_T=x_T, sampler="heun", steps=steps, guidance=0.0)
-    film = yield from film_of(walk, min(steps, model.T))
-    w = weight.view(-1, 1, 1, 1)
-    blend, path = (1 - w) * ends[0] + w * ends[1], film[-1].x_t
+    for i, now in enumerate(model.trajectory(n, x_T=x_T, sampler="heun", steps=steps, guidance=0.0)):
+        path = now.x_t
+        yield (i + 1) / (min(steps, model.T) + 1)
+    blend = torch.lerp(ends[:1], ends[1:], weight.view(-1, 1, 1, 1))
     error = (model.to_data(path[[0, -1]]) - model.to_data(ends)).square().mean().sqrt()
     pictures = {"x": ends, "path": path, "blend": blend, "x_T": x_T / 3}
     return {name: shown(model, x) for name, x in pictures.items()} | {"error": np.array(float(error))}
@@ -180,7 +154,7 @@ def inpaint(
 ) -> Iterator[Step]:
     """Keep ``x`` where ``mask`` is 1, make the rest by RePaint, and yield the steps from T to 0.
 
-    With ``resample`` = 1 it is plain replacement; see :func:`repaint`.
+    With ``resample`` = 1 it is plain replacement; see :func:`genmodels.probability.repaint.repaint`.
 
     Raises:
         BadInput: If a step is not taken at least once.
@@ -201,47 +175,3 @@ def invert(model: DDPM, x: Tensor, *, y: Tensor | None = None, steps: int = 50) 
     eps = model.denoiser(model.asked(y, len(x)))
     *_, last = walk(heun(eps, model.schedule), eps, model.schedule, x_1, rising)
     return last.x_t
-
-
-def repaint(
-    eps: Denoiser,
-    schedule: Schedule,
-    x: Tensor,
-    times: Sequence[int],
-    known: Tensor,
-    mask: Tensor,
-    *,
-    rng: torch.Generator | None = None,
-    resample: int = 1,
-    variance: str = "beta",
-) -> Iterator[Step]:
-    r"""Fill in what a mask hides: :func:`ancestral`, with the known part put back after every step at its own noise.
-
-    Lugmayr et al. (2022), RePaint, algorithm 1. https://arxiv.org/abs/2201.09865. With ``resample`` > 1 each step is
-    taken that often, with the noise from s to t added back in between, so that the two parts can come to agree.
-
-    Args:
-        eps: What noise is in x_t.
-        schedule: The schedule.
-        x: Where to start, at ``times[0]``, shape (B, …).
-        times: Falling to 0.
-        known: The data, shape (B, …); only what the mask shows is used.
-        mask: 1 where the data are known and 0 where they are to be made, of a shape that multiplies ``known``.
-        rng: The source of the noise.
-        resample: How often each step is taken.
-        variance: As in :func:`ancestral`.
-    """
-    move = ancestral(schedule, rng=rng, variance=variance)
-    for t, s in pairwise(times):
-        for again in range(resample):
-            step = denoised(eps, schedule, x, t)
-            if again == resample - 1:
-                yield step
-            made = move(step, s)
-            shown = schedule.noised(known, noise_like(x, rng), s) if s > 0 else known
-            x_s = mask * shown + (1 - mask) * made
-            if again < resample - 1:
-                alpha = schedule.alpha_bar[t] / schedule.alpha_bar[s]
-                x = alpha.sqrt() * x_s + (1 - alpha).sqrt() * noise_like(x, rng)
-        x = x_s
-    yield arrived(step, x)

@@ -16,9 +16,10 @@ from genmodels import random
 from genmodels.data.datasets import DATASETS, Data
 from genmodels.data.noised import best_eps, noised
 from genmodels.errors import BadInput
-from genmodels.instruments.diffusion.denoising import Array, Task
+from genmodels.instruments.diffusion.film import Array, Task
 from genmodels.instruments.plane import cells
 from genmodels.models.ddpm import DDPM
+from genmodels.palette import rgb
 from genmodels.probability.samplers import noise_like, timesteps
 
 __all__ = ["field", "shades", "square"]
@@ -27,17 +28,10 @@ HALF = 3.2  # of the square that holds N(0, I)
 
 
 def field(model: DDPM, data: Data, n: int = 500, seed: int = 0, frames: int = 40, side: int = 19) -> Task:
-    r"""Particles on their way from noise to data, and the field that moves them. A task.
+    r"""``n`` particles on their way from noise to data, and the field that moves them. A task.
 
-    Of a conditional model both are those of its branch without labels, which learns the score of all data.
-
-    Args:
-        model: One of points of the plane.
-        data: Its data.
-        n: Particles.
-        seed: Of the noise they start from.
-        frames: Steps, evenly spaced in the log-SNR.
-        side: Points along a side of the grid of arrows.
+    They go in ``frames`` steps, evenly spaced in the log-SNR; the field is drawn at side² points. Of a conditional
+    model both are those of its branch without labels, which learns the score of all data.
 
     Returns:
         "half": everything is over [−half, half]²; "t" and "log_snr", (F,), falling; "particles", (F + 1, n, 2), the
@@ -83,7 +77,7 @@ def _learned(model: DDPM, t: int, at: Tensor, x_t: Tensor) -> tuple[Tensor, Tens
 
 def shades(maps: Array, color: str, paper: str) -> Array:
     """Densities (F, H, W), x₂ rising, as frames (F, 3, H, W), uint8, x₂ falling, from ``paper`` at 0 to ``color``."""
-    ink, blank = (np.array([int(c[i : i + 2], 16) for i in (1, 3, 5)], float)[:, None, None] for c in (color, paper))
+    ink, blank = (np.array(rgb(c), float)[:, None, None] for c in (color, paper))
     share = np.sqrt(maps / maps.max((1, 2), keepdims=True))[:, None, ::-1]
     return np.rint(blank + 0.75 * share * (ink - blank)).astype(np.uint8)
 

@@ -19,6 +19,7 @@ from genmodels.images import dots, png, tile
 from genmodels.quantities import quantity
 from genmodels.runs import classroom
 from genmodels.runs.classroom import Entry
+from genmodels.runs.record import CLOCK
 from genmodels.runs.store import Run
 from pages._ui.components.live_chart import Panel, Series, live_chart
 from pages._ui.shared.run_cache import Stamp, metrics, newest_of, stamp
@@ -26,7 +27,6 @@ from pages._ui.shared.run_cache import Stamp, metrics, newest_of, stamp
 __all__ = ["banner", "curves", "mosaic"]
 
 MOST_TILES, MOST_CURVES = 36, 40
-BOOKS = ("step", "epoch", "seconds", "images")
 Hung = Sequence[tuple[Run, Entry]]
 
 
@@ -131,7 +131,7 @@ def _panels(stamps: tuple[Stamp, ...], what: tuple[str, ...]) -> list[Panel]:
     counts: dict[tuple[str, str], int] = {}  # what two models log under one name is not one quantity
     for model, table in zip(models, tables, strict=True):
         for name in table[-1] if table else ():
-            if name not in BOOKS and not name.startswith("held-out "):
+            if name not in CLOCK and not name.startswith("held-out "):
                 counts[model, name] = counts.get((model, name), 0) + 1
     terms = sorted(counts, key=lambda one: -counts[one])[:4]
     groups = classroom.seeds([run.plan for run in runs])

@@ -10,6 +10,7 @@ import streamlit as st
 from genmodels.figures import LATENT, POSTERIOR, RUNS
 from genmodels.quantities import quantity
 from genmodels.runs.classroom import differences
+from genmodels.runs.record import CLOCK
 from genmodels.runs.store import Run
 from pages._ui.components.live_chart import Panel, Series, live_chart
 from pages._ui.shared.run_cache import Stamp, metrics, others, stamp
@@ -17,7 +18,6 @@ from pages._ui.shared.run_cache import Stamp, metrics, others, stamp
 __all__ = ["beside", "curves"]
 
 IN_SIGHT = 2  # panels, before the others are asked for
-BOOKS = ("step", "epoch", "seconds", "images")  # what a line of the metrics holds beside the terms
 HELD_OUT = "held-out "
 BESIDE_IT = "beside"  # in the URL: the ids of the runs that are drawn beside the page's
 BESIDE = {" (exact)": "exact, of 400 points", " (flow)": "less 2λP", " (slope 1)": "at slope 1"}
@@ -86,7 +86,7 @@ def _names(table: Table) -> list[str]:
 
 def _terms(names: Sequence[str]) -> list[str]:
     terms = dict.fromkeys(name.removeprefix(HELD_OUT) for name in names)
-    return [term for term in terms if term not in BOOKS and not term.endswith(tuple(BESIDE))]
+    return [term for term in terms if term not in CLOCK and not term.endswith(tuple(BESIDE))]
 
 
 @functools.lru_cache(maxsize=256)

@@ -1,16 +1,15 @@
 """What can be explored of a diffusion model: each function draws one instrument of one moment."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
 import streamlit as st
 
-from genmodels import figures
-from genmodels import images as pictures
+from genmodels import figures, images
 from genmodels.hyperparameters import declared
 from genmodels.instruments.diffusion import denoising, score
-from genmodels.instruments.diffusion.bound import every_term
 from genmodels.instruments.samples import options
 from genmodels.metrics import judge
 from genmodels.probability.samplers import SAMPLERS, SPACINGS
@@ -22,6 +21,7 @@ from pages._ui.shared.answer import answer, seen
 from pages._ui.shared.moment import Moment
 from pages._ui.shared.plot import plot
 from pages._ui.views.common.shapes import zoom
+from pages._ui.views.diffusion.bound import bound
 from pages._ui.views.diffusion.edits import edit
 from pages._ui.views.diffusion.film import PANELS, Array, joined, lines_under, packed, way_back
 from pages._ui.views.diffusion.plane import plane
@@ -29,9 +29,14 @@ from pages._ui.views.diffusion.plane import plane
 __all__ = ["VIEWS"]
 
 NOISE = figures.RUNS[4]
-SAID = {"eps": "the noise ε", "x0": "the data x₀", "v": "v, whose error is that of ε over √ᾱ"}
-WEIGHED = {"simple": "alike at every t", "snr": "by min(SNR, γ), said of x₀", "bound": "as the bound does"}
 COLORS = dict(zip(SAMPLERS, [figures.RUNS[i] for i in (3, 4, 0, 1, 2)], strict=True))
+AGAINST = {
+    "gap": ("Distance from the solution of the equation", "", ""),
+    "w1": ("Distance from the data", "floor", "data from data"),
+    "fid": ("Distance from the data", "fid_floor", "test data"),
+    "sure": ("Clear digits", "sure_of_data", "test data"),
+}
+"""What is drawn against evaluations: its title, and what of the data is drawn beside it, by key and in words."""
 
 # Forward ---
 
@@ -43,29 +48,36 @@ def forward(moment: Moment) -> None:
         f"to t = T = {moment.model.T:,}; the same noise grows all the way."
     )
     left, right = st.columns([2, 3], gap="medium")
+    alt = "data that become noise"
     with left:
-        most = len(moment.data.test) - 16
-        images = moment.model.is_image
-        first = url_widgets.number("from test example", 0, most, 0, key="noised", width="stretch") if images else 0
-        noised = seen(denoising.noising, moment, first=first, n=16 if images else 1000)
-        captions, alt = lines_under(vars(noised)), "data that become noise"
-        if images:
-            frames = joined([noised.x_t])
+        if moment.model.is_image:
+            most = len(moment.data.test) - 16
+            first = url_widgets.number("from test example", 0, most, 0, key="noised", width="stretch")
+            noised = seen(denoising.noising, moment, first=first, n=16)
+            frames, captions = joined([noised["x_t"]]), lines_under(noised)
             scrubber(packed(frames), key="noising", alt=alt, captions=captions, scale=zoom(frames.shape, 380))
         else:
-            half, colors = score.square(moment.data), (figures.DATA, figures.DATA)
-            point_film(noised.x_t, key="noised", alt=alt, extent=half, colors=colors, captions=captions, fps=12)
+            noised = seen(denoising.noising, moment, n=1000)
+            _points(moment, noised["x_t"], "noised", alt, lines_under(noised), color=figures.DATA, fps=12)
     with right:
         _schedule(moment)
 
 
+def _points(moment: Moment, frames: Array, key: str, alt: str, captions: list[str], **how: Any) -> None:
+    """A film of points in one ``color``, on the square that holds the data and the noise."""
+    colors = how.pop("color", figures.SAMPLES), figures.DATA
+    extent = score.square(moment.data)
+    point_film(frames, key=key, alt=alt, captions=captions, extent=extent, colors=colors, **how)
+
+
 def _schedule(moment: Moment) -> None:
+    """Shares and log-SNR over time of this schedule and, dashed, of others."""
     rates, ratios = [], []
     for k, (name, table) in enumerate(seen(denoising.tables, moment).items()):
-        t, dashed = table["t"], k > 0
-        ratios.append(figures.Curve(name, t, table["log_snr"], figures.RUNS[(0, 5, 7)[k]], dashed))
-        rates.append(figures.Curve(f"signal √ᾱ, {name}", t, table["signal"], figures.DATA, dashed))
-        rates.append(figures.Curve(f"noise √(1 − ᾱ), {name}", t, table["noise"], NOISE, dashed))
+        curve = partial(figures.Curve, x=table["t"], dashed=k > 0)
+        ratios.append(curve(name, y=table["log_snr"], color=figures.RUNS[(0, 5, 7)[k]]))
+        rates.append(curve(f"signal √ᾱ, {name}", y=table["signal"], color=figures.DATA))
+        rates.append(curve(f"noise √(1 − ᾱ), {name}", y=table["noise"], color=NOISE))
     shares = f"Signal and noise: {ratios[0].name}; dashed: others"
     for key, lines, unit, title in (
         ("rates", rates, "share of xₜ", shares),
@@ -80,18 +92,18 @@ def _schedule(moment: Moment) -> None:
 
 def denoise(moment: Moment) -> None:
     """From noise to samples: what the model sees, what it takes for noise, and what it thinks is behind."""
-    classes = int(moment.model.config["classes"])
+    classes, n = int(moment.model.config["classes"]), 600  # points: all of them fit
+    wanted = {}
     with st.container(horizontal=True, gap="small"):
-        n = 600  # points: all of them fit
         if moment.model.is_image:
             n = url_widgets.choice("samples", (16, 36, 64), 16, key="film_n")
         seed = url_widgets.number("seed", 0, url_widgets.SEEDS, 0, key="film_seed")
         names = ["any", *moment.data.classes][: classes + 1]
-        label = url_widgets.choice_of_many("class", names, key="film_label") if classes else "any"
+        if classes and (label := url_widgets.choice_of_many("class", names, key="film_label")) != "any":
+            wanted["label"] = names.index(label) - 1
     declares = options(type(moment.model))
     known = [name for name in declared(declares) if classes or name != "guidance"]
     how = hyperparameters(declares, names=known, prefix="film_")
-    wanted = {} if label == "any" else {"label": names.index(label) - 1}
     film = answer(denoising.denoised, moment=moment, key="denoise", at_once=True, n=n, seed=seed, how=how, **wanted)
     if film is None:
         return
@@ -103,19 +115,11 @@ def denoise(moment: Moment) -> None:
         name = f"{moment.id}-seed{seed}"
         way_back(film, tuple(PANELS), key="denoise-film", alt="samples out of noise", name=name, autoplay=True)
         return
-    truth = moment.data.test.x[:1000].numpy()
+    truth, lines = moment.data.test.x[:1000].numpy(), lines_under(film)
     for place, part, color in zip(st.columns(2), ("x_t", "x_0"), (figures.SAMPLES, figures.POSTERIOR), strict=True):
         with place:
             st.caption(f"**{PANELS[part]}** over the data, blue")
-            point_film(
-                film[part],
-                key=f"denoise-{part}",
-                alt=PANELS[part],
-                extent=score.square(moment.data),
-                data=truth,
-                colors=(color, figures.DATA),
-                captions=lines_under(film),
-            )
+            _points(moment, film[part], f"denoise-{part}", PANELS[part], lines, color=color, data=truth)
 
 
 # Samplers ---
@@ -135,16 +139,13 @@ def samplers(moment: Moment) -> None:
         "better the more often they ask the network. ancestral and sde-dpm-solver draw fresh noise at every step, so "
         "they end elsewhere; the fresh noise also takes the errors of earlier steps away."
     )
-    title = "Distance from the solution of the equation"
     if moment.model.is_image:
         _sheets(moment, made)
-        plot(_against_evaluations(made, "gap", "RMS, share of white", title), key="gap")
-        return _judged(moment, seed, spacing)
-    _clouds(moment, made)
-    left, right = st.columns(2)
-    data = "data from data", made["floor"]
-    plot(_against_evaluations(made, "gap", "RMS", title), key="gap", place=left)
-    plot(_against_evaluations(made, "w1", "sliced W₁", "Distance from the data", data), key="w1", place=right)
+        _against_evaluations(made, {"gap": "RMS, share of white"})
+        _judged(moment, seed, spacing)
+    else:
+        _clouds(moment, made)
+        _against_evaluations(made, {"gap": "RMS", "w1": "sliced W₁"})
 
 
 def _judged(moment: Moment, seed: int, spacing: str) -> None:
@@ -156,129 +157,54 @@ def _judged(moment: Moment, seed: int, spacing: str) -> None:
     scores = answer(denoising.judged, moment=moment, key="judged", n=n, seed=seed, spacing=spacing)
     if scores is None:
         return
-    left, right = st.columns(2)
-    data = "test data", scores["fid_floor"]
-    plot(_against_evaluations(scores, "fid", "FID", "Distance from the data", data), key="fid", place=left)
-    data = "test data", scores["sure_of_data"]
-    plot(_against_evaluations(scores, "sure", "share", "Clear digits", data, log=False), key="sure", place=right)
+    _against_evaluations(scores, {"fid": "FID", "sure": "share"})
     st.caption(
         "FID, the Fréchet distance in the classifier's features, depends on how many samples there are: hold it "
         "against that of as many test pictures, dashed. A digit is clear where one class is given more than 95 %."
     )
 
 
-def _against_evaluations(
-    table: Mapping[str, Array],
-    part: str,
-    unit: str,
-    title: str,
-    data: tuple[str, Array] | None = None,
-    *,
-    log: bool = True,
-) -> Any:
-    """A line for each sampler that has such numbers, each measurement a point on it; dashed, those of ``data``."""
-    asked = table["evaluations"]
-    rows = zip(SAMPLERS, asked, table[part], strict=True)
-    lines = [figures.Curve(name, at, row, COLORS[name]) for name, at, row in rows if not np.isnan(row).all()]
-    if data is not None:
-        ends = np.array([asked.min(), asked.max()])
-        lines.append(figures.Curve(data[0], ends, np.full(2, data[1]), figures.DATA, dashed=True))
-    x_title = "evaluations of the network"
-    figure = figures.curves(lines, x_title=x_title, y_title=unit, title=title, log_x=True, log_y=log)
-    figure.for_each_trace(lambda one: one.update(mode="lines" if one.line.dash == "dash" else "lines+markers"))
-    return figure.update_xaxes(tickvals=(5, 10, 20, 50, 100))
+def _against_evaluations(table: Mapping[str, Array], units: Mapping[str, str]) -> None:
+    """A line for each sampler that has such numbers, each measurement a point on it; dashed, those of the data."""
+    asked, x_title = table["evaluations"], "evaluations of the network"
+    for place, (part, unit) in zip(st.columns(len(units)), units.items(), strict=True):
+        rows = zip(SAMPLERS, asked, table[part], strict=True)
+        lines = [figures.Curve(name, at, row, COLORS[name]) for name, at, row in rows if not np.isnan(row).all()]
+        title, of_data, name = AGAINST[part]
+        if of_data:
+            ends = np.array([asked.min(), asked.max()])
+            lines.append(figures.Curve(name, ends, np.full(2, table[of_data]), figures.DATA, dashed=True))
+        log = part != "sure"
+        figure = figures.curves(lines, x_title=x_title, y_title=unit, title=title, log_x=True, log_y=log)
+        figure.for_each_trace(lambda one: one.update(mode="lines" if one.line.dash == "dash" else "lines+markers"))
+        plot(figure.update_xaxes(tickvals=(5, 10, 20, 50, 100)), key=part, place=place)
+
+
+def _costs(made: Mapping[str, Array], i: int) -> list[str]:
+    return [f"{k} steps, {asked} evaluations" for k, asked in zip(made["steps"], made["evaluations"][i], strict=True)]
 
 
 def _sheets(moment: Moment, made: Mapping[str, Array]) -> None:
     """Pictures: a row a sampler, a column a number of steps."""
     for i, name in enumerate(SAMPLERS):
         st.markdown(f"**{name}**")
-        for j, place in enumerate(st.columns(len(made["steps"]))):
-            words = f"{made['steps'][j]} steps, {made['evaluations'][i, j]} evaluations"
+        for j, (place, words) in enumerate(zip(st.columns(len(made["steps"])), _costs(made, i), strict=True)):
+            tiled = images.png(images.tile(made["samples"][i, j], 4))
+            alt, file = f"Samples of {name} in {words}.", f"{name}-{made['steps'][j]}.png"
+            scale = zoom(moment.data.shape, 60)
             with place:
-                image_grid(
-                    pictures.png(pictures.tile(made["samples"][i, j], 4)),
-                    key=f"sheet-{i}-{j}",
-                    alt=f"Samples of {name} in {words}.",
-                    caption=words,
-                    scale=zoom(moment.data.shape, 60),
-                    download=f"{name}-{made['steps'][j]}.png",
-                )
+                image_grid(tiled, key=f"sheet-{i}-{j}", alt=alt, caption=words, scale=scale, download=file)
 
 
 def _clouds(moment: Moment, made: Mapping[str, Array]) -> None:
     """Points: a film a sampler, a frame a number of steps."""
-    for i, place in enumerate(st.columns(len(SAMPLERS))):
-        counts = zip(made["steps"], made["evaluations"][i], strict=True)
+    truth = moment.data.test.x[:600].numpy()
+    for i, (name, place) in enumerate(zip(SAMPLERS, st.columns(len(SAMPLERS)), strict=True)):
         with place:
-            st.caption(f"**{SAMPLERS[i]}**")
-            point_film(
-                made["samples"][i],
-                key=f"sheet-{i}",
-                alt=f"samples of {SAMPLERS[i]}",
-                extent=score.square(moment.data),
-                data=moment.data.test.x[:600].numpy(),
-                captions=[f"{k} steps, {asked} evaluations" for k, asked in counts],
-                side=260,
-                fps=1,
-            )
+            st.caption(f"**{name}**")
+            films, alt = made["samples"][i], f"samples of {name}"
+            _points(moment, films, f"sheet-{i}", alt, _costs(made, i), data=truth, side=260, fps=1)
 
 
-# The bound ---
-
-
-def bound(moment: Moment) -> None:
-    """Every term of the variational bound, and their sum."""
-    key, counts = ("bound_n", [4, 16, 64]) if moment.model.is_image else ("bound_points", [64, 256, 1000])
-    n = url_widgets.choice("test examples", counts, counts[0], key=key)
-    terms = answer(every_term, moment=moment, key="bound", n=n)
-    if terms is None:
-        return
-    _sum(terms)
-    t = terms["t"]
-    left, right = st.columns(2)
-    line = figures.Curve("L", t, np.maximum(terms["steps"], 1e-12), figures.POSTERIOR)
-    logs: dict[str, Any] = {"log_x": True, "log_y": True, "x_title": "t, steps"}
-    chart = figures.curves([line], y_title="nats", title="L(t−1): what the step from t to t − 1 costs", **logs)
-    plot(chart, key="terms", place=left)
-    left.caption("Most of the bound is paid at small t, for detail so fine that pictures hardly show it.")
-    line = figures.Curve("error", t, terms["mse"], figures.SAMPLES)
-    error = figures.curves([line], y_title="per dimension", x_title="t, steps", title="Squared error of ε̂")
-    plot(error, key="errors", place=right)
-    lines = [
-        figures.Curve("in what is trained", t, terms["trained"], figures.SAMPLES),
-        figures.Curve("in the bound", t, terms["due"], figures.POSTERIOR),
-    ]
-    plot(figures.curves(lines, y_title="share of the mean", title="What an error of ε̂ weighs", **logs), key="weights")
-    model = moment.model
-    st.caption(
-        f"This network predicts {SAID[model.predict]}, and its loss weighs that error "
-        f"{WEIGHED[model.config['weighting']]}: at each t an error of ε̂ then weighs as the first curve says. The bound "
-        "weighs it by β² / (2 σ² α (1 − ᾱ)) (Ho et al. 2020, eq. 12)."
-    )
-
-
-def _sum(terms: Mapping[str, Array]) -> None:
-    nats, error = float(terms["nats"].mean()), float(terms["error"])
-    columns = st.columns(5)
-    if terms["label"].any():
-        st.caption(f"Told each label y, which costs −log p(y) = {terms['label'].mean():.2f} nats of the sum.")
-    columns[0].metric("L(T): what is left of x₀ at T", f"{terms['prior'].mean():.4f} nats")
-    columns[1].metric("Σ L(t−1): the steps", f"{terms['steps'].sum():.2f} nats")
-    columns[2].metric("L(0): the last step", f"{terms['last'].mean():.2f} nats")
-    columns[3].metric("−log p(x) ≤", f"{nats:.2f} ± {error:.2f} nats", help="± one standard error")
-    if "bpd" in terms:
-        columns[4].metric(f"of {int(terms['levels'])} grey levels", f"{float(terms['bpd']):.3f} bits/dim")
-    elif "exact" in terms:
-        columns[4].metric("true −log p(x)", f"{terms['exact'].mean():.2f} nats", help="of the same test points")
-
-
-VIEWS = {
-    "Forward": forward,
-    "Denoise": denoise,
-    "Samplers": samplers,
-    "Bound": bound,
-    "Plane": plane,
-    "Edit": edit,
-}
+VIEWS = {"Forward": forward, "Denoise": denoise, "Samplers": samplers, "Bound": bound, "Plane": plane, "Edit": edit}
 """The instruments by the name of their tab."""

@@ -8,6 +8,7 @@ import numpy.typing as npt
 import streamlit as st
 
 from genmodels import images
+from genmodels.palette import rgb
 from pages._ui.components.scrubber import scrubber
 from pages._ui.views.common.shapes import zoom
 
@@ -24,7 +25,7 @@ def paper() -> str:
 
 def joined(parts: Sequence[Array]) -> Array:
     """Films (F, n, C, H, W) beside each other in one, (F, 3, H, W), uint8, on the page's colour: they move together."""
-    blank = np.array([int(paper()[i : i + 2], 16) for i in (1, 3, 5)], np.uint8)
+    blank = np.array(rgb(paper()), np.uint8)
     frames = []
     for panels in zip(*parts, strict=True):
         tiles = [images.tile(panel, None, 1) for panel in panels]

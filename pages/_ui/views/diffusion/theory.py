@@ -27,7 +27,7 @@ FORWARD: Equations = {
         Bayes' rule for Gaussians. The model takes this step with its guess x̂₀ in place of x₀. Eqs. 6 and 7.""",
 }
 BOUND: Equations = {
-    diffusion_elbo.every_term: r"""The bound, term by term
+    diffusion_elbo.Chain.every_term: r"""The bound, term by term
         $$ -\log p(x_0) \le\; &\underbrace{KL(q(x_T \mid x_0) \,\|\, p(x_T))}_{L_T} \\ + \sum_{t \ge 2} \;
         &\underbrace{E_q KL(q(x_{t-1} \mid x_t, x_0) \,\|\, p(x_{t-1} \mid x_t))}_{L_{t-1}} \\
         &\underbrace{- E_q \log p(x_0 \mid x_1)}_{L_0} $$

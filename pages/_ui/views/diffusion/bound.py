@@ -1,0 +1,58 @@
+"""The variational bound of a diffusion, term by term, and what the loss makes of each."""
+
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from genmodels import figures
+from genmodels.instruments.diffusion.bound import every_term
+from pages._ui.form import url_widgets
+from pages._ui.shared.answer import answer
+from pages._ui.shared.moment import Moment
+from pages._ui.shared.plot import plot
+
+__all__ = ["bound"]
+
+SAID = {"eps": "the noise ε", "x0": "the data x₀", "v": "v, whose error is that of ε over √ᾱ"}
+WEIGHED = {"simple": "alike at every t", "snr": "by min(SNR, γ), said of x₀", "bound": "as the bound does"}
+
+
+def bound(moment: Moment) -> None:
+    """Every term of the variational bound, and their sum."""
+    key, counts = ("bound_n", [4, 16, 64]) if moment.model.is_image else ("bound_points", [64, 256, 1000])
+    n = url_widgets.choice("test examples", counts, counts[0], key=key)
+    terms = answer(every_term, moment=moment, key="bound", n=n)
+    if terms is None:
+        return
+    nats, columns = f"{terms['nats'].mean():.2f} ± {float(terms['error']):.2f} nats", st.columns(5)
+    if terms["label"].any():
+        st.caption(f"Told each label y, which costs −log p(y) = {terms['label'].mean():.2f} nats of the sum.")
+    columns[0].metric("L(T): what is left of x₀ at T", f"{terms['prior'].mean():.4f} nats")
+    columns[1].metric("Σ L(t−1): the steps", f"{terms['steps'].sum():.2f} nats")
+    columns[2].metric("L(0): the last step", f"{terms['last'].mean():.2f} nats")
+    columns[3].metric("−log p(x) ≤", nats, help="± one standard error")
+    if "bpd" in terms:
+        columns[4].metric(f"of {int(terms['levels'])} grey levels", f"{float(terms['bpd']):.3f} bits/dim")
+    elif "exact" in terms:
+        columns[4].metric("true −log p(x)", f"{terms['exact'].mean():.2f} nats", help="of the same test points")
+    t, logs = terms["t"], {"log_x": True, "log_y": True}
+    line = figures.Curve("L", t, np.maximum(terms["steps"], 1e-12), figures.POSTERIOR)
+    error = figures.Curve("error", t, terms["mse"], figures.SAMPLES)
+    trained = figures.Curve("in what is trained", t, terms["trained"], figures.SAMPLES)
+    due = figures.Curve("in the bound", t, terms["due"], figures.POSTERIOR)
+    left, right = st.columns(2)
+    _curves([line], "nats", "L(t−1): what the step from t to t − 1 costs", "terms", left, **logs)
+    left.caption("Most of the bound is paid at small t, for detail so fine that pictures hardly show it.")
+    _curves([error], "per dimension", "Squared error of ε̂", "errors", right)
+    _curves([trained, due], "share of the mean", "What an error of ε̂ weighs", "weights", st, **logs)
+    model = moment.model
+    st.caption(
+        f"This network predicts {SAID[model.predict]}, and its loss weighs that error "
+        f"{WEIGHED[model.config['weighting']]}: at each t an error of ε̂ then weighs as the first curve says. The bound "
+        "weighs it by β² / (2 σ² α (1 − ᾱ)) (Ho et al. 2020, eq. 12)."
+    )
+
+
+def _curves(lines: list[figures.Curve], unit: str, title: str, key: str, place: Any, **logs: bool) -> None:
+    plot(figures.curves(lines, x_title="t, steps", y_title=unit, title=title, **logs), key=key, place=place)

@@ -360,9 +360,12 @@ def test_a_browser_is_known_by_its_cookie_or_else_while_its_tab_is_open(monkeypa
 
         st.text(cookie.acting())
 
-    assert AppTest.from_function(draws).run().text[0].value == ADA
+    assert AppTest.from_function(draws, default_timeout=60).run().text[0].value == ADA
     cookies[cookie.COOKIE] = "made up"
-    first, second = AppTest.from_function(draws).run(), AppTest.from_function(draws).run()
+    first, second = (
+        AppTest.from_function(draws, default_timeout=60).run(),
+        AppTest.from_function(draws, default_timeout=60).run(),
+    )
     assert cookie.TOKEN.fullmatch(first.text[0].value)
     assert first.text[0].value != second.text[0].value
     assert first.run().text[0].value == first.text[0].value

@@ -14,6 +14,7 @@ from genmodels.data import datasets
 from genmodels.models.base import build
 from pages._ui.page import theory as panel
 from pages._ui.page.theory import NAME, Picture, measured, source
+from pages._ui.views.autoregressive import theory as autoregressive
 from pages._ui.views.diffusion import theory as ddpm
 from pages._ui.views.gan import theory as gan
 from pages._ui.views.gan import wgan_theory as wgan
@@ -34,17 +35,29 @@ MODELS: tuple[tuple[ModuleType, str, str, dict[str, Any]], ...] = (
     *((wgan, "wgan", "ring", SMALL | {"penalty": name}) for name in wgan.KEPT),
     (wgan, "wgan", "eight-gaussians", SMALL | {"classes": 8}),
     (ddpm, "ddpm", "two-moons", {"T": 20, "hidden": 16, "depth": 1}),
+    (autoregressive, "autoregressive", "two-moons", {"hidden": 16, "depth": 1, "order": "random", "orders": 2}),
+    (autoregressive, "autoregressive", "digits-dynamic", {"network": "nade", "hidden": 16}),
+    *(
+        (
+            autoregressive,
+            "autoregressive",
+            "digits",
+            {"network": "pixelcnn", "channels": 4, "depth": 1, "pixels": pixels, "levels": 17},
+        )
+        for pixels in ("categorical", "logistics")
+    ),
 )
 
 
 def declared(module: ModuleType) -> Iterator[tuple[Callable[..., Any], str]]:
-    """Every equation that a family declares."""
-    for value in vars(module).values():
-        if isinstance(value, dict):
-            yield from ((of, text) for of, text in value.items() if isinstance(text, str) and "$$" in text)
+    """Every equation that a family declares, also those by the name of what they are for."""
+    tables = [value for value in vars(module).values() if isinstance(value, dict)]
+    tables += [inner for table in tables for inner in table.values() if isinstance(inner, dict)]
+    for table in tables:
+        yield from ((of, text) for of, text in table.items() if isinstance(text, str) and "$$" in text)
 
 
-EQUATIONS = [pair for module in (vae, gan, wgan, ddpm) for pair in declared(module)]
+EQUATIONS = [pair for module in (vae, gan, wgan, ddpm, autoregressive) for pair in declared(module)]
 
 
 @pytest.fixture(scope="module")
@@ -77,14 +90,17 @@ def shown() -> list[tuple[ModuleType, str, list[tuple[Callable[..., Any], str]],
 
 
 def test_what_is_declared_is_drawn() -> None:
-    test = AppTest.from_string(r'''
+    test = AppTest.from_string(
+        r'''
 from genmodels.probability.distributions import kl_to_standard_normal
 from pages._ui.page.theory import show
 show([{kl_to_standard_normal: r"""Title
     $$ a &= b \\ &= c $$
     $$ KL = <kl> \\ J \ge <missing> $$
     Words of <n>, where a < b. Somebody (2020), eq. 3."""}], {"kl": 0.5, "n": "many"})
-''').run()
+''',
+        default_timeout=60,
+    ).run()
     assert not test.exception
     assert [one.value for one in test.markdown] == ["##### Title"]
     assert [one.value.strip("$\n") for one in test.latex] == [
@@ -105,7 +121,7 @@ def test_an_equation_has_a_title_a_formula_and_words(function: Any, text: str) -
 
 
 def test_every_number_has_a_name_that_some_model_has(shown: Any) -> None:
-    for module in (vae, gan, wgan, ddpm):
+    for module in (vae, gan, wgan, ddpm, autoregressive):
         known = {name for home, _, _, numbers in shown if home is module for name in numbers}
         assert {name for _, text in declared(module) for name in NAME.findall(text)} <= known
 

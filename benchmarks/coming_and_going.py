@@ -69,9 +69,9 @@ async def watch(server: int, end: float) -> npt.NDArray[np.float64]:
 async def trial(url: str, server: int, seconds: float, at_once: int) -> tuple[npt.NDArray[np.float64], int, list[str]]:
     """What was seen of the server, how many came, and what went wrong."""
     end = time.monotonic() + seconds
-    coming = [keep_coming(url, end, i, at_once) for i in range(at_once)]
-    seen, *came = await asyncio.gather(watch(server, end), *coming)
-    return seen, sum(n for n, _ in came), [one for _, wrong in came for one in wrong]
+    watching = asyncio.create_task(watch(server, end))
+    came = await asyncio.gather(*(keep_coming(url, end, i, at_once) for i in range(at_once)))
+    return await watching, sum(n for n, _ in came), [one for _, wrong in came for one in wrong]
 
 
 def main() -> int:

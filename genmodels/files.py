@@ -184,7 +184,7 @@ def read_array(path: Path) -> "npt.NDArray[Any]":
             return np.lib.format.read_array(file)  # pickles are refused
     except (FileNotFoundError, NotADirectoryError):
         raise BadInput(f"{path} does not exist.") from None
-    except (OSError, ValueError, EOFError, MemoryError, SyntaxError) as error:
+    except Exception as error:  # its head is parsed as Python: that fails in many ways
         raise Damaged(f"{path} is not a readable .npy file ({type(error).__name__}).") from None
 
 

@@ -1,11 +1,5 @@
-"""Whatever lies in a run's folder, everything that reads it works or says in a sentence what is wrong.
+"""Whatever lies in a run's folder, everything that reads it works or says in a sentence what is wrong."""
 
-A few hundred folders a test run; ``GENMODELS_FUZZ=20000 make test ARGS="tests/test_fuzz_runs.py"`` tries more, and
-``GENMODELS_FUZZ_SEED`` others.
-"""
-
-import json
-import os
 import random
 import shutil
 from collections.abc import Callable
@@ -21,27 +15,9 @@ from genmodels.jobs import queue
 from genmodels.runs import classroom, disk, store
 from genmodels.runs.recorder import Recording
 from genmodels.runs.store import Run
+from tests.fuzz import SEED, other_json, outside, spoiled, times
 
-TIMES = int(os.environ.get("GENMODELS_FUZZ", "300"))
-SEED = int(os.environ.get("GENMODELS_FUZZ_SEED", "0"))
-
-VALUES: tuple[object, ...] = (
-    None, True, -1, 0, 7, 2**70, 10**400, 1e308, -0.5, float("nan"), float("inf"), "", "x" * 5000, "../..", "vae",
-    "a b", "\0", "\ud800", "[x](//y)", [], [[]], [1, 8, 8], {}, {"a": {}}, {"run": "self", "step": 3},
-)  # fmt: skip
-BYTES = (
-    b"",
-    b"\0" * 64,
-    b"{",
-    b"null",
-    b"[]",
-    b"7",
-    b"\xff\xfe",
-    b"[" * 100_000,
-    b"PK\x03\x04",
-    b"\x93NUMPY",
-    b"9" * 5000,
-)
+TIMES = times(300)
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +47,9 @@ def harm(dice: random.Random, folder: Path, out: Path) -> str:
     name = str(path.relative_to(folder))
     is_file = path.is_file() and not path.is_symlink()
     if is_file and path.suffix in (".json", ".jsonl") and dice.random() < 0.6:
-        return f"{name}: {_in_json(dice, path)}"
+        text, what = other_json(dice, path.read_text(errors="replace"), lines=path.suffix == ".jsonl")
+        path.write_text(text)
+        return f"{name}: {what}"
     ways: dict[str, Callable[[], object]] = {
         "gone": lambda: None,
         "a folder": path.mkdir,
@@ -81,35 +59,12 @@ def harm(dice: random.Random, folder: Path, out: Path) -> str:
     }
     if is_file and dice.random() < 0.6:
         content = path.read_bytes()
-        at = dice.randrange(len(content) + 1)
-        other = dice.choice([content[:at], content[:at] + dice.randbytes(9) + content[at + 9 :], dice.choice(BYTES)])
-        path.write_bytes(other)
-        return f"{name}: {len(content)} bytes, other from {at}"
+        path.write_bytes(spoiled(dice, content))
+        return f"{name}: {len(content)} bytes spoiled"
     how = dice.choice(list(ways))
     shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
     ways[how]()
     return f"{name}: {how}"
-
-
-def _in_json(dice: random.Random, path: Path) -> str:
-    """One value of a JSON file is another, or not there, or one more is."""
-    text = path.read_text(errors="replace")
-    lines = text.splitlines() if path.suffix == ".jsonl" else [text]
-    at = dice.randrange(len(lines)) if lines else 0
-    try:
-        table = json.loads(lines[at]) if lines else {}
-    except (ValueError, RecursionError):
-        table = {}
-    table = table if isinstance(table, dict) else {}
-    inner = dice.choice([table, *(one for one in table.values() if isinstance(one, dict))])
-    key, value = dice.choice([*inner, "more"]), dice.choice(VALUES)
-    if dice.random() < 0.2:
-        inner.pop(key, None)
-    else:
-        inner[key] = value
-    text = json.dumps(table) + "\n" if path.suffix == ".jsonl" else json.dumps(table)
-    path.write_text("\n".join([*lines[:at], text, *lines[at + 1 :]]))
-    return f"{key} = {str(value)[:40]!r}"
 
 
 def readings(run: Run) -> dict[str, Callable[[], object]]:
@@ -142,11 +97,6 @@ def go_on(run: Run) -> None:
     for _ in recording.steps():
         pass
     recording.close()
-
-
-def outside(folder: Path, run: Path) -> dict[Path, int]:
-    """Everything in ``folder`` that is not of this run, and its time of change."""
-    return {path: path.lstat().st_mtime_ns for path in folder.rglob("*") if path.is_file() and run not in path.parents}
 
 
 @pytest.mark.timeout(max(300, TIMES))

@@ -113,7 +113,9 @@ def samples(_: bytes, *, path: str, shape: list[int]) -> tuple[dict[str, Any], b
 
     try:
         array = np.lib.format.open_memmap(path, mode="r")
-    except (ValueError, OSError, EOFError, TypeError, SyntaxError, RecursionError, OverflowError):
+    except MemoryError:
+        raise
+    except Exception:  # its head is parsed as Python: that fails in many ways
         raise BadInput("samples.npy is no array") from None
     if list(array.shape[1:]) != shape or array.dtype.kind != "f":
         raise BadInput("samples.npy holds no samples of its model")

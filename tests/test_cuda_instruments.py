@@ -14,6 +14,8 @@ from genmodels.data.datasets import Data
 from genmodels.instruments import codes, neighbours, samples
 from genmodels.instruments import plane as common
 from genmodels.instruments.diffusion import bound, denoising, edits, score
+from genmodels.instruments.flow import codes as flow_codes
+from genmodels.instruments.flow import dequantization, microscope
 from genmodels.instruments.gan import bigan, critics, divergence, game, modes, turns
 from genmodels.instruments.vae import bound as vae_bound
 from genmodels.instruments.vae import collapse, drawing, geometry, latent_space, plane, prior
@@ -34,6 +36,8 @@ RUNS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "gan-classes": ("gan", "digits", {"hidden": 8, "classes": 10}),
     "wgan": ("wgan", "eight-gaussians", {"hidden": 8}),
     "bigan": ("bigan", "digits", {"hidden": 8}),
+    "flow": ("flow", "digits", {"hidden": 8, "couplings": 2, "network": "conv", "dequantization": "variational"}),
+    "flow-points": ("flow", "two-moons", {"hidden": 8, "couplings": 2, "coupling": "spline", "actnorm": True}),
 }
 PEN = np.pad(np.full((4, 4), 255.0), 2)
 
@@ -93,6 +97,14 @@ CALLS: list[tuple[str, Call]] = [
     ("gan-classes", lambda run, m, d: modes.history(run, [0], 9)),
     ("gan-classes", lambda run, m, d: modes.count(m, d, 9)),
     ("wgan", lambda run, m, d: turns.play(m, d, "d1g1", store.find(run).plan.settings)),
+    ("flow-points", lambda run, m, d: microscope.passage(m, d, n=9, side=4)),
+    ("flow", lambda run, m, d: flow_codes.gaussianity(m, d, n=9)),
+    ("flow", lambda run, m, d: flow_codes.temperatures(m, n=2)),
+    ("flow", lambda run, m, d: flow_codes.inverse_error(m, d, n=3)),
+    ("flow-points", lambda run, m, d: flow_codes.inverse_error(m, d, n=3, side=4)),
+    ("flow", lambda run, m, d: dequantization.costs(m, d, n=3)),
+    ("flow", lambda run, m, d: dequantization.numbers(m, d, 1)),
+    ("flow-points", lambda run, m, d: codes.latent_map(m, d, 3)),
     ("vae", lambda run, m, d: neighbours.neighbours(m, d, n=3, k=2)),
     ("ddpm-points", lambda run, m, d: neighbours.neighbours(m, d, n=3, k=2)),
     ("ddpm-points", lambda run, m, d: common.density(m, d, side=4, n=9)),
@@ -178,11 +190,13 @@ NO_MODEL = {  # functions of numbers, of a plan or of the data alone, and parts 
     ),
     *(collapse.cures, geometry.ellipses, plane.gap, drawing.frame),
     *(codes.linear, codes.spherical, common.cells),
+    *(microscope.film, microscope.layers, dequantization.bits),
 }
 
 
 def test_no_instrument_is_left_out() -> None:
     modules = [denoising, bound, edits, game, divergence, critics, bigan, modes, turns, vae_bound, prior]
+    modules += [flow_codes, dequantization, microscope]
     modules += [codes, neighbours, common, samples, score, latent_space, collapse, geometry, plane, drawing]
     names = {(module.__name__, name) for module in modules for name in module.__all__}
     public = {(module, name) for module, name in names if inspect.isfunction(getattr(sys.modules[module], name))}

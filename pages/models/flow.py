@@ -16,7 +16,7 @@ page(
     "flow",
     objective=r"\log p(x) = \log N(f(x); 0, I) + \log \left| \det \frac{\partial f}{\partial x} \right|",
     first=("coupling", "couplings", "mixing"),
-    units={"loss": "nats"},
+    units={"loss": "nats", "bpd of noised images": "bits/dim"},
     panels=("bpd", "loss"),
     explore=VIEWS,
     theory=theory.theory,

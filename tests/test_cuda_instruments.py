@@ -16,6 +16,8 @@ from genmodels.instruments import plane as common
 from genmodels.instruments.autoregressive import bits, orders, receptive, slices
 from genmodels.instruments.autoregressive import drawing as pixels
 from genmodels.instruments.diffusion import bound, denoising, edits, film, score
+from genmodels.instruments.flow import codes as flow_codes
+from genmodels.instruments.flow import dequantization, microscope
 from genmodels.instruments.gan import bigan, critics, divergence, game, modes, turns
 from genmodels.instruments.vae import bound as vae_bound
 from genmodels.instruments.vae import collapse, drawing, geometry, prior, true_posterior
@@ -40,6 +42,8 @@ RUNS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "made": ("autoregressive", "digits", {"hidden": 16, "classes": 10, "pixels": "logistics", "levels": 17}),
     "nade-points": ("autoregressive", "eight-gaussians", {"network": "nade", "hidden": 16}),
     "made-points": ("autoregressive", "eight-gaussians", {"hidden": 16, "orders": 2, "order": "random"}),
+    "flow": ("flow", "digits", {"hidden": 8, "couplings": 2, "network": "conv", "dequantization": "variational"}),
+    "flow-points": ("flow", "two-moons", {"hidden": 8, "couplings": 2, "coupling": "spline", "actnorm": True}),
 }
 PEN = np.pad(np.full((4, 4), 255.0), 2)
 
@@ -101,6 +105,14 @@ CALLS: list[tuple[str, Call]] = [
     ("gan-classes", lambda run, m, d: modes.history(run, [0], 9)),
     ("gan-classes", lambda run, m, d: modes.count(m, d, 9)),
     ("wgan", lambda run, m, d: turns.play(m, d, "d1g1", store.find(run).plan.settings)),
+    ("flow-points", lambda run, m, d: microscope.passage(m, d, n=9, side=4)),
+    ("flow", lambda run, m, d: flow_codes.gaussianity(m, d, n=9)),
+    ("flow", lambda run, m, d: flow_codes.temperatures(m, n=2)),
+    ("flow", lambda run, m, d: flow_codes.inverse_error(m, d, n=3)),
+    ("flow-points", lambda run, m, d: flow_codes.inverse_error(m, d, n=3, side=4)),
+    ("flow", lambda run, m, d: dequantization.costs(m, d, n=3)),
+    ("flow", lambda run, m, d: dequantization.numbers(m, d, 1)),
+    ("flow-points", lambda run, m, d: codes.latent_map(m, d, 3)),
     ("vae", lambda run, m, d: neighbours.neighbours(m, d, n=3, k=2)),
     ("ddpm-points", lambda run, m, d: neighbours.neighbours(m, d, n=3, k=2)),
     ("ddpm-points", lambda run, m, d: common.density(m, d, side=4, n=9)),
@@ -196,6 +208,7 @@ NO_MODEL = {  # functions of numbers, of a plan or of the data alone, and parts 
     *(codes.linear, codes.spherical, common.cells, common.drawn, examples.example, examples.some),
     *(neighbours.nearest, neighbours.training_images, drawing.known),
     *(pixels.example_of, pixels.images_only, bits.guesses),
+    *(microscope.film, microscope.layers, dequantization.bits),
 }
 
 
@@ -203,6 +216,7 @@ def test_no_instrument_is_left_out() -> None:
     modules = [denoising, bound, edits, game, divergence, critics, bigan, modes, turns, vae_bound, prior]
     modules += [codes, examples, neighbours, common, samples, score, collapse, geometry, true_posterior, drawing]
     modules += [pixels, bits, receptive, orders, slices]
+    modules += [flow_codes, dequantization, microscope]
     names = {(module.__name__, name) for module in modules for name in module.__all__}
     public = {(module, name) for module, name in names if inspect.isfunction(getattr(sys.modules[module], name))}
     called = {(one.__globals__[c[0]].__name__, c[:2][-1]) for _, one in CALLS for c in [one.__code__.co_names]}

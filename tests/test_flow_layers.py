@@ -235,3 +235,7 @@ def test_what_cannot_be_is_said() -> None:
         bijection((1, 28, 28), network="conv", scales=3)
     with pytest.raises(BadInput, match="network = conv is for images"):
         bijection((2,), network="conv")
+    with pytest.raises(BadInput, match="at most 65,536 numbers, not 68,719,476,736: use conv"):
+        bijection((4096, 4096, 4096))  # before anything of that size is made
+    with pytest.raises(BadInput, match=r"scales = 6 of 4096 channels end in more than 4,096 of them"):
+        bijection((4096, 4096, 4096), network="conv", scales=6)

@@ -29,6 +29,7 @@ from genmodels.hyperparameters import IMAGES, Between, Only, Switch, Where
 __all__ = ["bijection"]
 
 MASKS = ("checkerboard", "channel", "both")
+MOST, WIDEST = 1 << 16, 4096  # numbers of an image that a perceptron takes, and channels of the coarsest scale
 CHECKERED, IN_ROWS = (0, 3, 1, 2), (0, 1, 2, 3)  # the corners of each square of 2×2 pixels, half by half
 SPLINES = Where(lambda coupling: coupling == "spline")
 SCALED = Where(lambda network, kind: network == "conv" and kind == "images")
@@ -59,7 +60,10 @@ def bijection(
     Raises:
         BadInput: If the shape does not go with the rest.
     """
-    if (size := math.prod(shape)) < 2:
+    size = math.prod(shape)
+    if network == "mlp" and size > MOST:
+        raise BadInput(f"network = mlp takes images of at most {MOST:,} numbers, not {size:,}: use conv.")
+    if size < 2:
         raise BadInput(f"Data of shape {list(shape)} are one number: every mask would leave nothing to condition on.")
     layers = Layers(coupling, hidden, depth, bins, bound, mixing, actnorm, network == "conv", classes)
     if len(shape) == 1:
@@ -126,7 +130,7 @@ def multi_scale(layers: Layers, shape: tuple[int, ...], couplings: int, scales: 
     """Squeezed, moved, half of it done; and again at the next scale.
 
     Raises:
-        BadInput: If the image cannot be halved so often.
+        BadInput: If the image cannot be halved so often, or has too many channels then.
     """
     channels, height, width = shape
     if height % 2**scales or width % 2**scales:
@@ -134,6 +138,8 @@ def multi_scale(layers: Layers, shape: tuple[int, ...], couplings: int, scales: 
             f"scales = {scales} halve an image so often, and {height}×{width} pixels do not allow it: fewer scales, or "
             "network = mlp."
         )
+    if channels * 2 ** (scales + 1) > WIDEST:
+        raise BadInput(f"scales = {scales} of {channels} channels end in more than {WIDEST:,} of them: fewer scales.")
     levels, shapes = list[Bijection](), list[tuple[int, int, int]]()
     for _ in range(scales):
         shapes.append((4 * channels, height := height // 2, width := width // 2))

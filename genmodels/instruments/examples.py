@@ -17,7 +17,7 @@ def example(model: Any, data: Data, index: int) -> Tensor:
     return data.prepare(x, model.inputs, random.generator(index, model.device))
 
 
-def some(model: Any, data: Data, n: int | None) -> tuple[Tensor, Tensor]:
+def some(model: Any, data: Data, n: int | None, *, seed: int = 0) -> tuple[Tensor, Tensor]:
     """``n`` test examples drawn at random (None: all), as the model's loss expects them, and their labels."""
-    part = floors.chosen(data.test, n or len(data.test), 0)
+    part = floors.chosen(data.test, n or len(data.test), seed)
     return data.prepare(part.x.to(model.device), model.inputs, random.generator(0, model.device)), part.y

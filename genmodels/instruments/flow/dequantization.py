@@ -1,0 +1,107 @@
+"""What dequantization costs, in bits per dimension; and the numbers of one example, for the equations."""
+
+import math
+from collections.abc import Generator
+
+import numpy as np
+import torch
+
+from genmodels import random
+from genmodels.data.datasets import Data
+from genmodels.errors import BadInput
+from genmodels.flows import images
+from genmodels.instruments.codes import Array
+from genmodels.instruments.examples import example as example_of
+from genmodels.instruments.examples import some
+from genmodels.models.flow import Flow
+from genmodels.probability.distributions import standard_normal_log_prob
+
+__all__ = ["bits", "costs", "numbers"]
+
+DRAWS = (1, 4, 16)
+
+
+def bits(nats: float, dimensions: int, levels: int = 0) -> float:
+    """Bits per dimension of a negative log-likelihood in nats.
+
+    Args:
+        nats: −log P of whole grey levels; with ``levels``, −log p of a density of images scaled to [0, 1].
+        dimensions: How many numbers an example has.
+        levels: Grey levels; 0 where the nats are of whole levels already, or of pixels from 0 to levels.
+
+    >>> bits(0.0, 784, 256)
+    8.0
+    >>> round(bits(784 * math.log(2), 784), 6)
+    1.0
+    """
+    return nats / (dimensions * math.log(2)) + (math.log2(levels) if levels else 0.0)
+
+
+@torch.no_grad()
+def costs(model: Flow, data: Data, n: int = 64, seed: int = 0) -> Generator[float, None, dict[str, Array]]:
+    """Bits per dimension of the same ``n`` test images under one model, by how its grey levels were made real. A task.
+
+    Returns:
+        "name" of each way, its "bits", their standard error "se", and whether it is a "bound" on the bits of whole grey
+        levels: uniform noise, with one draw and the importance-weighted mean of more; the model's own learned noise;
+        none (a density at whole levels, as if they were real numbers) and Gaussian noise of σ = 1 level, counted as the
+        density of what was blurred: those two bound nothing.
+
+    Raises:
+        BadInput: If the model is one of points.
+    """
+    if not model.is_image:
+        raise BadInput("Points of the plane are real numbers already: nothing is dequantized.")
+    x, _ = some(model, data, n, seed=seed)
+    grey, levels, D = images.whole(x, model.grey), model.grey, model.latent_dim
+    rows: list[tuple[str, torch.Tensor, bool]] = []
+
+    def log_prob(v: torch.Tensor) -> torch.Tensor:
+        return torch.cat([model.log_prob(part) for part in v.split(32)])
+
+    weights = []
+    for i in range(DRAWS[-1]):
+        yield i / (DRAWS[-1] + 4)
+        v, log_q = images.uniform(grey, levels, random.generator(seed + i, x.device))
+        weights.append(log_prob(v) - log_q)
+    for k in DRAWS:
+        tight = torch.stack(weights[:k]).logsumexp(0) - math.log(k)
+        rows.append((f"uniform noise, {k} draw{'s' if k > 1 else ''}", tight, True))
+    if model.dequantization == "variational":
+        for k in DRAWS[:2]:
+            bound = model.discrete_log_prob(x, random.generator(seed, x.device), draws=k)
+            rows.append((f"learned noise, {k} draw{'s' if k > 1 else ''}", bound, True))
+    yield 0.8
+    middle = (grey + 0.5) / levels
+    rows.append(("no noise", log_prob(middle) - D * levels.log(), False))
+    blurred, _ = images.gaussian(grey, levels, 1.0, random.generator(seed, x.device))
+    edge = images.EDGE / float(levels)
+    rows.append(("Gaussian noise, σ = 1", log_prob(blurred.clamp(edge, 1 - edge)) - D * levels.log(), False))
+    found = [(name, -value.double() / (D * math.log(2)), bound) for name, value, bound in rows]
+    return {
+        "name": np.array([name for name, _, _ in found]),
+        "bits": np.array([value.mean().item() for _, value, _ in found]),
+        "se": np.array([value.std().item() / math.sqrt(len(x)) for _, value, _ in found]),
+        "bound": np.array([bound for _, _, bound in found]),
+    }
+
+
+@torch.no_grad()
+def numbers(model: Flow, data: Data, example: int) -> dict[str, float]:
+    """The terms of log p(x) of one test example, and those of its first coupling, in nats.
+
+    Raises:
+        BadInput: If there is no such example.
+    """
+    if not 0 <= example < len(data.test):
+        raise BadInput(f"Test example {example} is not there: there are {len(data.test)}.")
+    x = example_of(model, data, example)
+    y = data.test.y[[example]].to(model.device) if model.classes else None
+    z, ladj = model.f(x, y)
+    base = standard_normal_log_prob(z).sum()
+    found = {"base": base.item(), "ladj": ladj.item(), "log_prob": (base + ladj).item(), "D": float(model.latent_dim)}
+    found |= {"length": z.norm().item(), "back": (model.f.inverse(z, y) - x).abs().max().item()}
+    if model.is_image:
+        bound = model.discrete_log_prob(x, random.generator(0, model.device), y=y, draws=1).item()
+        found |= {"bound": bound, "bpd": -bound / (model.latent_dim * math.log(2)), "levels": float(model.grey_levels)}
+    return found

@@ -6,14 +6,13 @@ import streamlit as st
 from genmodels import figures, images
 from genmodels.instruments import codes
 from genmodels.models.capabilities import Encoder, has
-from pages._ui.components.image_grid import image_grid
 from pages._ui.components.latent_pad import Encoded, latent_pad
 from pages._ui.components.scrubber import scrubber
 from pages._ui.form import url_widgets
 from pages._ui.shared.answer import seen
 from pages._ui.shared.moment import Moment
 from pages._ui.shared.plot import plot
-from pages._ui.views.common.shapes import label_of, zoom
+from pages._ui.views.common.shapes import label_of, pictures, zoom
 
 __all__ = ["latent_map", "path"]
 
@@ -57,11 +56,12 @@ def path(moment: Moment) -> None:
         plot(figures.points((cloud, steps), title="A path between two codes"), key="path")
         return
     scrubber(images.sprite(frames), key="path", alt="from one to the other", scale=zoom(moment.data.shape, 200))
-    image_grid(
-        images.png(images.tile(frames[::2], columns=12)),
+    pictures(
+        frames[::2],
+        12,
         key="strip",
         alt="The path as a strip.",
         caption="Noise of high dimension lies near a sphere: an arc stays on it, a straight line cuts through.",
-        scale=zoom(moment.data.shape, 50),
+        pixels=50,
         download="path.png",
     )

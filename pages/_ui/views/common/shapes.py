@@ -1,18 +1,46 @@
 """What many views share: how large pictures are, the square of the plane, the class that is looked at, numbers."""
 
+from typing import Any
+
+import numpy.typing as npt
 import streamlit as st
 
-from genmodels import figures
+from genmodels import figures, images
 from genmodels.data.datasets import DATASETS
+from pages._ui.components.image_grid import image_grid
 from pages._ui.form import url_widgets
 from pages._ui.shared.moment import Moment
 
-__all__ = ["half_of", "label_of", "only_planes", "real_points", "said", "square", "zoom"]
+__all__ = ["half_of", "label_of", "only_planes", "pictures", "real_points", "said", "square", "zoom"]
 
 
 def zoom(shape: tuple[int, ...], pixels: int = 72) -> float:
     """How many screen pixels a picture's pixel takes, for pictures about so many pixels wide."""
     return max(1.0, round(pixels / shape[-1], 1))
+
+
+def pictures(
+    x: npt.NDArray[Any],
+    columns: int,
+    *,
+    key: str,
+    alt: str,
+    caption: str = "",
+    pixels: int = 72,
+    download: str | None = None,
+) -> None:
+    """Images (…, C, H, W), ``columns`` a row and each about so many ``pixels`` wide, as one picture to take home.
+
+    ``download`` is the file's name: that of the ``key`` otherwise, and "" for none.
+    """
+    image_grid(
+        images.png(images.tile(x.reshape(-1, *x.shape[-3:]), columns=columns)),
+        key=key,
+        alt=alt,
+        caption=caption,
+        scale=zoom(x.shape, pixels),
+        download=f"{key}.png" if download is None else download,
+    )
 
 
 def half_of(moment: Moment) -> float:

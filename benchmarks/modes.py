@@ -8,8 +8,7 @@ import torch
 
 from genmodels import random
 from genmodels.data import datasets
-from genmodels.instruments.gan.game import Coverage, coverage, floor
-from genmodels.instruments.gan.modes import reached
+from genmodels.instruments.gan.game import Coverage, coverage, floor, reached
 from genmodels.metrics.distances import wasserstein1
 from genmodels.models.base import Preset, build
 from genmodels.models.wgan import WGAN

@@ -200,7 +200,7 @@ NO_MODEL = {  # functions of numbers, of a plan or of the data alone, and parts 
     *(game.pairs, game.only_plane, bigan.normal, critics.apart, critics.rivals, critics.saturation),
     *(
         modes.cases,
-        modes.reached,
+        game.reached,
         turns.shades,
         turns.turns_of,
     ),

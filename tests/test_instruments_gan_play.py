@@ -9,7 +9,7 @@ import torch
 from genmodels import random
 from genmodels.errors import BadInput
 from genmodels.figures import DATA, SAMPLES
-from genmodels.instruments.gan import modes, turns
+from genmodels.instruments.gan import game, modes, turns
 from genmodels.runs import store
 from genmodels.runs.recorder import Recording
 from genmodels.runs.store import Run
@@ -100,14 +100,14 @@ def test_the_ground_is_paper_at_nought_and_coloured_on_both_sides():
 
 def test_what_the_samples_reach_is_counted_in_modes_and_in_classes(plane, digits):
     one = plane.plane.modes[:1].repeat(50, 1)
-    found = modes.reached(plane, one)
+    found = game.reached(plane, one)
     assert (found.covered, found.of, found.close) == (1, 8, 1.0)
-    assert modes.reached(plane, plane.test.x[:1000]).covered == 8
+    assert game.reached(plane, plane.test.x[:1000]).covered == 8
     x = digits.prepare(digits.train.x, "unit")
-    every = modes.reached(digits, x[:500])
+    every = game.reached(digits, x[:500])
     assert (every.covered, every.of) == (10, 10)
     assert every.close > 0.95
-    threes = modes.reached(digits, x[digits.train.y == 3])
+    threes = game.reached(digits, x[digits.train.y == 3])
     assert threes.covered == 1
     assert int(np.argmax(threes.counts)) == 3
 

@@ -141,6 +141,8 @@ def test_runs_in_any_order_are_known_by_what_they_are_and_what_is_gone_is_named(
     assert not test.exception
     assert len(test.get("plotly_chart")) == 2
     assert "Its picture comes with the first snapshot." in [caption.value for caption in test.caption]
+    test.button(key="two-1").click().run()
+    assert linked(test) == [run.id for run in runs]
     runs[0].delete()
     test = drawn(two=f"{runs[0].id},{runs[1].id}")
     assert "Not there any more: calm." in [caption.value for caption in test.caption]

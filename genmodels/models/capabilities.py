@@ -46,7 +46,7 @@ class Decoder(Protocol):
 
 
 class Critic(Protocol):
-    """A score of examples, higher where they look like data: the GANs."""
+    """A score that tells data from samples: the GANs."""
 
     def critic(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         """The score of each example, shape (B,), higher where it looks like data, of ``x`` as ``inputs`` says."""

@@ -59,8 +59,6 @@ def transport(model: Adversarial, data: Data, n: int = 400, *, seed: int = 0) ->
     return Transport(a, b, float(length.mean()), c)
 
 
-# Five critics ---------------------------------------------------------------------------------------------------------
-
 RIVALS: dict[str, tuple[str, dict[str, Any]]] = {
     "log loss": ("gan", {"objective": "non-saturating", "spectral": False}),
     "least squares": ("gan", {"objective": "least-squares", "spectral": False}),
@@ -138,9 +136,6 @@ def verdict(model: Adversarial, data: Data, n: int = 400) -> Verdict:
     least, _ = floor(data, n, by_class=bool(model.classes))
     covered, close = (f"{c.modes.covered} of {c.modes.of}", c.modes.close) if c.modes else (None, None)
     return Verdict(c.sliced, *critic, c.w1, least, covered, close)
-
-
-# Theory ---------------------------------------------------------------------------------------------------------------
 
 
 def saturation(reach: float = 8.0, n: int = 161) -> dict[str, Array]:

@@ -3,22 +3,18 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from genmodels import random
 from genmodels.data.datasets import Data
 from genmodels.errors import BadInput
-from genmodels.instruments.gan.game import only_plane
+from genmodels.instruments.gan.game import Surface, only_plane
 from genmodels.instruments.plane import cells
 from genmodels.models.gan import GAN
 
 __all__ = ["WIDTHS", "Best", "Bound", "best_discriminator", "jensen_shannon", "kde", "neighbours", "value"]
-
-Array = npt.NDArray[Any]
 
 WIDTHS = (0.03, 0.1, 0.3)
 """Within which neighbours are counted, units of x."""
@@ -43,18 +39,14 @@ class Bound:
 
 @dataclass(frozen=True)
 class Best:
-    """The best discriminator for the generator as it is, beside the learned one: (side, side) each, x₂ by rows.
+    """The best discriminator for the generator as it is.
 
     Attributes:
-        half: They cover [−half, half]².
-        best: p / (p + q), q estimated from samples; NaN where both densities are next to nothing.
-        learned: D(x).
+        surface: p / (p + q), q estimated from samples; NaN where both densities are next to nothing.
         bound: What fresh data and samples say of JS(p, q), and V(D, G) of the learned one.
     """
 
-    half: float
-    best: Array
-    learned: Array
+    surface: Surface
     bound: Bound
 
 
@@ -62,7 +54,7 @@ class Best:
 def best_discriminator(
     model: GAN, data: Data, half: float, *, side: int = 80, n: int = 4000, width: float = 0.08
 ) -> Best:
-    """D* = p / (p + q) from the true density p and a kernel estimate of the generator's q, against the learned D.
+    """D* = p / (p + q) on the plane, from the true density p and a kernel estimate of the generator's q.
 
     The picture is of those two densities. The divergence is not a sum over it, which would be that of the data from
     smoothed samples and of a grid's cells: see :func:`jensen_shannon`.
@@ -80,8 +72,7 @@ def best_discriminator(
     best = torch.where(torch.logaddexp(log_p, log_q) > math.log(1e-4), (log_p - log_q).sigmoid(), math.nan)
     real = data.plane.sample(n, random.generator(1)).to(fake)
     bound = jensen_shannon(real, fake, lambda x: model.belief(model.critic(x)))
-    shown, learned = (d.double().cpu().reshape(side, side).numpy() for d in (best, model.belief(model.critic(grid))))
-    return Best(half, shown, learned, bound)
+    return Best(Surface(half, best.cpu().reshape(side, side).numpy(), 0.5, "D*(x)"), bound)
 
 
 def kde(samples: Tensor, points: Tensor, width: float) -> Tensor:

@@ -3,6 +3,7 @@
 The critic is the network that learns to tell samples from data: of a GAN and a BiGAN its discriminator.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,13 +17,13 @@ from genmodels.data.datasets import Data
 from genmodels.errors import BadInput
 from genmodels.instruments.plane import cells
 from genmodels.instruments.samples import labels
+from genmodels.metrics import judge
 from genmodels.metrics.distances import Modes, modes_covered, sliced_wasserstein1, wasserstein1
 from genmodels.metrics.floors import chosen
 from genmodels.models.adversarial import Adversarial
 from genmodels.models.wgan import WGAN, between, gradient_norm
 
 __all__ = [
-    "Arrows",
     "Coverage",
     "Slopes",
     "Surface",
@@ -32,12 +33,16 @@ __all__ = [
     "numbers",
     "only_plane",
     "pairs",
+    "reached",
     "slopes",
     "steepness",
     "surface",
 ]
 
 Array = npt.NDArray[Any]
+
+FEWEST = 0.2  # of an even share: a mode, or a class, with fewer of the samples than that is not covered
+SURE = 0.95  # probability at which the judge, a classifier of pictures, knows a class
 
 
 def only_plane(model: Adversarial) -> None:
@@ -96,16 +101,8 @@ def steepness(model: Adversarial, half: float, *, side: int = 60, label: int | N
     return Surface(half, norm.cpu().numpy().reshape(side, side), 1.0, "‖∇f‖")
 
 
-@dataclass(frozen=True)
-class Arrows:
-    """Samples (N, 2) and the direction in which the generator's loss pushes each of them, (N, 2)."""
-
-    x: Array
-    push: Array
-
-
-def arrows(model: Adversarial, n: int = 150, *, seed: int = 0, label: int | None = None) -> Arrows:
-    """−∂L/∂x at fixed samples x = G(z), L the loss of each by itself: where each would move if it were free.
+def arrows(model: Adversarial, n: int = 150, *, seed: int = 0, label: int | None = None) -> tuple[Array, Array]:
+    """Fixed samples x = G(z), (N, 2), and −∂L/∂x, L the loss of each: where it would move if it were free, (N, 2).
 
     Raises:
         BadInput: If the model makes images, or has no class ``label``.
@@ -116,10 +113,7 @@ def arrows(model: Adversarial, n: int = 150, *, seed: int = 0, label: int | None
     x = model.generate(z, y).detach().requires_grad_()
     loss = model.generator_loss(model.fake_scores(x, z, y)).sum()
     (gradient,) = torch.autograd.grad(loss, x)
-    return Arrows(x.detach().cpu().numpy(), -gradient.cpu().numpy())
-
-
-# Lipschitz ------------------------------------------------------------------------------------------------------------
+    return x.detach().cpu().numpy(), -gradient.cpu().numpy()
 
 
 @dataclass(frozen=True)
@@ -146,19 +140,40 @@ def slopes(model: Adversarial, data: Data, n: int = 500, *, seed: int = 0) -> Sl
 # What the samples miss ------------------------------------------------------------------------------------------------
 
 
+def reached(data: Data, x: torch.Tensor) -> Modes | None:
+    """Which modes of the plane, or which classes of pictures in the judge's eyes, the samples ``x`` reach.
+
+    A sample is close within three standard deviations of a mode, or where the judge is sure of its class (p > 0.95).
+    A mode or class is covered where a fifth of its even share is its own. None where the data has no modes.
+
+    Raises:
+        BadInput: If there is no judge of these pictures.
+    """
+    if data.plane is not None:
+        if data.plane.modes is None:
+            return None
+        least = max(1, math.ceil(FEWEST * len(x) / len(data.plane.modes)))
+        return modes_covered(x, data.plane.modes.to(x.device), data.plane.sigma, least=least)
+    probabilities = judge.judge(data.name).see(x).probabilities
+    sure, label = probabilities.max(1)
+    of = probabilities.shape[1]
+    counts = torch.bincount(label, minlength=of)
+    covered = int((counts >= max(1, math.ceil(FEWEST * len(x) / of))).sum())
+    return Modes(covered, of, (sure > SURE).double().mean().item(), tuple(counts.tolist()))
+
+
 @dataclass(frozen=True)
 class Coverage:
     """Samples against as many test points of the plane, always the same two sets (:func:`pairs`).
 
     Attributes:
-        modes: Which modes are covered and how many samples are close to one; None where the data has no modes.
+        modes: Which modes are covered (:func:`reached`); None where the data has no modes.
         w1: Exact 1-Wasserstein distance of the two sets; of a conditional model the mean over the labels of each
             class's own, which is what its critic estimates.
         sliced: Sliced 1-Wasserstein distance, of all classes together.
         estimate: E f(x) − E f(G(z)) of a WGAN's critic on the same points, which of a critic nowhere steeper than 1
             cannot be above ``w1``; else NaN.
         flow: Under a gradient penalty, the estimate without what that adds to it (:meth:`WGAN.flow`); else NaN.
-        n: How many.
     """
 
     modes: Modes | None
@@ -166,7 +181,6 @@ class Coverage:
     sliced: float
     estimate: float
     flow: float
-    n: int
 
 
 def pairs(model: Adversarial, data: Data, n: int = 400, *, seed: int = 0) -> tuple[Tensor, Tensor, Tensor | None]:
@@ -188,10 +202,7 @@ def coverage(model: Adversarial, data: Data, n: int = 400, *, seed: int = 0) -> 
         BadInput: If the model makes images.
     """
     fake, real, y = pairs(model, data, n, seed=seed)
-    modes = None
-    if data.plane is not None and data.plane.modes is not None:
-        modes = modes_covered(fake, data.plane.modes.to(fake.device), data.plane.sigma, least=max(1, len(fake) // 200))
-    estimate = flow = float("nan")
+    estimate = flow = math.nan
     if isinstance(model, WGAN):
         difference = model.critic(real, y).mean() - model.critic(fake, y).mean()
         estimate = float(difference)
@@ -199,7 +210,7 @@ def coverage(model: Adversarial, data: Data, n: int = 400, *, seed: int = 0) -> 
             norm = gradient_norm(lambda x: model.critic(x, y), between(real, fake, random.generator(seed, fake.device)))
             flow = float(model.flow(difference, (norm - 1).square().mean()))
     sliced = sliced_wasserstein1(fake, real, rng=random.generator(0))
-    return Coverage(modes, wasserstein1(fake, real, y), sliced, estimate, flow, len(fake))
+    return Coverage(reached(data, fake), wasserstein1(fake, real, y), sliced, estimate, flow)
 
 
 def floor(data: Data, n: int = 400, *, draws: int = 6, by_class: bool = False) -> tuple[float, float]:
@@ -220,9 +231,6 @@ def floor(data: Data, n: int = 400, *, draws: int = 6, by_class: bool = False) -
     sets = [rows.T for rows in two[: draws * n].split(n) if len(rows) == n]
     distances = [wasserstein1(x[a], x[b], y[a] if by_class else None) for a, b in sets]
     return float(np.mean(distances)), float(np.std(distances))
-
-
-# The game -------------------------------------------------------------------------------------------------------------
 
 
 @torch.no_grad()

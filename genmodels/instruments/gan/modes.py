@@ -6,46 +6,19 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from genmodels import random
 from genmodels.data.datasets import DATASETS, Data
 from genmodels.errors import BadInput
-from genmodels.instruments.gan.game import coverage, floor
-from genmodels.metrics import judge
-from genmodels.metrics.distances import Modes, modes_covered
+from genmodels.instruments.gan.game import coverage, floor, reached
+from genmodels.metrics.distances import Modes
 from genmodels.metrics.floors import chosen
 from genmodels.models.adversarial import Adversarial
 from genmodels.runs import store
 
-__all__ = ["REMEDIES", "cases", "count", "history", "reached"]
-
-FEWEST = 0.2  # of an even share: a mode, or a class, with fewer of the samples than that is not covered
-SURE = 0.95  # probability at which the judge, a classifier, knows a digit
+__all__ = ["REMEDIES", "cases", "count", "history"]
 
 Table = dict[str, npt.NDArray[Any]]
-
-
-def reached(data: Data, x: torch.Tensor) -> Modes | None:
-    """Which modes of the plane, or which classes of pictures in the judge's eyes, the samples ``x`` reach.
-
-    A sample is close within three standard deviations of a mode, or where the judge is sure of its class (p > 0.95).
-    A mode or class is covered where a fifth of its even share is its own. None where the data has no modes.
-
-    Raises:
-        BadInput: If there is no judge of these pictures.
-    """
-    if data.plane is not None:
-        if data.plane.modes is None:
-            return None
-        least = max(1, math.ceil(FEWEST * len(x) / len(data.plane.modes)))
-        return modes_covered(x, data.plane.modes.to(x.device), data.plane.sigma, least=least)
-    seen = judge.judge(data.name).see(x).probabilities
-    sure, label = seen.max(1)
-    of = seen.shape[1]
-    counts = torch.bincount(label, minlength=of)
-    covered = int((counts >= max(1, math.ceil(FEWEST * len(x) / of))).sum())
-    return Modes(covered, of, (sure > SURE).double().mean().item(), tuple(counts.tolist()))
 
 
 def history(run: str, steps: list[int], n: int = 400) -> Generator[float, None, Table]:
@@ -53,10 +26,9 @@ def history(run: str, steps: list[int], n: int = 400) -> Generator[float, None, 
 
     Returns:
         "step", (T,). On the plane "w1" (exact), "sliced", "estimate" of a WGAN's critic and "flow" of one under a
-        gradient penalty (NaN without one), (T,) each, of :func:`.game.coverage`; "floor", mean and
-        standard deviation of the exact distance of data to data. Where there are modes to count
-        (:func:`reached`) "covered" and "close", (T,), "counts" of samples by mode (T, K) and "best", the share of the
-        data themselves that is close to a mode.
+        gradient penalty (NaN without one), (T,) each, of :func:`.game.coverage`; "floor", mean and standard deviation
+        of the exact distance of data to data. Where there are modes to count (:func:`.game.reached`) "covered" and
+        "close", (T,), "counts" of samples by mode (T, K) and "best", the share of the data that is close to a mode.
 
     Raises:
         BadInput: If the model is none of two players, or there is no judge of its pictures.
@@ -70,9 +42,11 @@ def history(run: str, steps: list[int], n: int = 400) -> Generator[float, None, 
         model = source.model(step)
         if not isinstance(model, Adversarial):
             raise BadInput(f"Run {run} is not one of two players.")
-        if not model.is_image:
+        if model.is_image:
+            modes.append(count(model, data, n))
+        else:
             distances.append(coverage(model, data, n))
-        modes.append(count(model, data, n))
+            modes.append(distances[-1].modes)
     if distances:
         table |= {"w1": np.array([c.w1 for c in distances]), "sliced": np.array([c.sliced for c in distances])}
         table |= {"estimate": np.array([c.estimate for c in distances]), "flow": np.array([c.flow for c in distances])}
@@ -85,7 +59,7 @@ def history(run: str, steps: list[int], n: int = 400) -> Generator[float, None, 
 
 
 def count(model: Adversarial, data: Data, n: int = 200) -> Modes | None:
-    """Which modes or classes ``n`` samples of always the same noise reach: :func:`reached`."""
+    """Which modes or classes ``n`` samples of always the same noise reach: :func:`.game.reached`."""
     y = chosen(data.test, n, 0).y if model.classes else None
     return reached(data, model.sample(n if y is None else len(y), y=y, rng=random.generator(0, model.device)).cpu())
 
@@ -98,8 +72,6 @@ def _best(data: Data) -> float:
     assert modes is not None
     return modes.close
 
-
-# To make it happen, and to mend it ------------------------------------------------------------------------------------
 
 REMEDIES: dict[str, tuple[str, dict[str, Any]]] = {
     "collapse": ("gan", {"objective": "minimax", "d_steps": 1, "beta1": 0.9}),

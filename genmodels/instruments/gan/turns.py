@@ -69,10 +69,10 @@ def play(model: Adversarial, data: Data, moves: str, settings: dict[str, Any]) -
             frames.append(_frame(model, data, half))
             kept.append((i, int(who == "g")))
         yield i / len(turns)
-    last = arrows(model.eval(), 100, label=0 if model.classes else None)
+    x, push = arrows(model.eval(), 100, label=0 if model.classes else None)
     table: Arrays = {key: np.stack([frame[key] for frame in frames]) for key in frames[0]}
     table |= {"turn": np.array([i for i, _ in kept]), "mover": np.array([who for _, who in kept])}
-    return table | {"names": names, "x": last.x, "push": last.push, "half": np.array(half)}
+    return table | {"names": names, "x": x, "push": push, "half": np.array(half)}
 
 
 def _taken(model: Adversarial, data: Data, settings: dict[str, Any], turns: str) -> Iterator[str]:

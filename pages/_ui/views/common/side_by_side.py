@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from genmodels import figures, images
+from genmodels import figures
 from genmodels.errors import BadInput
 from genmodels.host import ownership
 from genmodels.jobs import queue
@@ -15,10 +15,9 @@ from genmodels.runs import store
 from genmodels.runs.classroom import differences
 from genmodels.runs.record import Status
 from genmodels.runs.store import Run
-from pages._ui.components.image_grid import image_grid
 from pages._ui.shared.plot import plot
 from pages._ui.shared.run_cache import metrics
-from pages._ui.views.common.shapes import zoom
+from pages._ui.views.common.shapes import pictures
 
 __all__ = ["Plans", "curves", "dots", "picture", "side_by_side", "small", "start"]
 
@@ -58,11 +57,10 @@ def side_by_side(
         for i, (name, about) in enumerate((each or {}).items()):
             if st.button(name, key=f"{key}-{i}", help=about or None):
                 chosen = [name]
-    if chosen:
-        ids = dict(zip(plans, st.query_params.get(key, "").split(","), strict=False))
-        ids |= {name: run.id for name, run in start({name: plans[name] for name in chosen}).items()}
-        st.query_params[key] = ",".join(ids.get(name, "") for name in plans)
     runs, _ = _linked(plans, key)
+    if chosen and (started := start({name: plans[name] for name in chosen})):
+        runs |= started
+        st.query_params[key] = ",".join(runs[name].id if name in runs else "" for name in plans)
     if st.query_params.get(key, "").strip(","):
         going = _are_going(runs.values())
         st.fragment(_watch, run_every=EVERY if going else None)(plans, panel, key, below, width, going)
@@ -183,8 +181,7 @@ def picture(run: Run, key: str, extent: figures.Extent) -> None:
     if x is None:
         return
     if x.ndim == 4:
-        sheet = images.png(images.tile(x[:16]))
-        image_grid(sheet, key=key, alt=f"Samples of {run.title}.", scale=zoom(x.shape, 62), download=f"{run.id}.png")
+        pictures(x[:16], 4, key=key, alt=f"Samples of {run.title}.", pixels=62, download=f"{run.id}.png")
         return
     small(figures.points((dots(x),), extent=extent), key)
 

@@ -3,15 +3,14 @@
 import numpy as np
 import streamlit as st
 
-from genmodels import figures, images
+from genmodels import figures
 from genmodels.errors import BadInput
 from genmodels.instruments.gan import bigan as instruments
 from pages._ui.components.drawing_pad import drawing_pad
-from pages._ui.components.image_grid import image_grid
 from pages._ui.shared.answer import seen
 from pages._ui.shared.moment import Moment
 from pages._ui.shared.plot import plot
-from pages._ui.views.common.shapes import half_of, label_of, square, zoom
+from pages._ui.views.common.shapes import half_of, label_of, pictures, square
 
 __all__ = ["drawn", "there_and_back"]
 
@@ -23,25 +22,24 @@ def there_and_back(moment: Moment) -> None:
     way = seen(instruments.back, moment)
     left, right = st.columns([3, 2], gap="medium")
     with left:
-        (_pairs if moment.model.is_image else _ways)(moment, way)
+        if moment.model.is_image:
+            pictures(
+                np.stack([way.x[:SHOWN], way.mean[:SHOWN]], 1),
+                12,
+                key="pairs",
+                alt="Test examples and what the generator makes of their codes, in pairs.",
+                caption=f"test example and G(E(x)), in pairs · mean squared error {way.error.mean():.3f} on [−1, 1]",
+                pixels=60,
+                download="there-and-back.png",
+            )
+        else:
+            _ways(moment, way)
         st.caption(
             "No loss ever compared the two. The pairs (x, E(x)) and (G(z), z) are only to look alike, and that forces "
             "E to undo G: what comes back is often another example of the same kind."
         )
     with right:
         _codes(moment, way)
-
-
-def _pairs(moment: Moment, way: instruments.Back) -> None:
-    pairs = np.stack([way.x[:SHOWN], way.mean[:SHOWN]], 1).reshape(-1, *moment.data.shape)
-    image_grid(
-        images.png(images.tile(pairs, columns=12)),
-        key="pairs",
-        alt="Test examples and what the generator makes of their codes, in pairs.",
-        caption=f"test example and G(E(x)), in pairs · mean squared error {way.error.mean():.3f} on [−1, 1]",
-        scale=zoom(moment.data.shape, 60),
-        download="there-and-back.png",
-    )
 
 
 def _ways(moment: Moment, way: instruments.Back) -> None:
@@ -95,12 +93,13 @@ def drawn(moment: Moment) -> None:
         except BadInput as error:
             st.warning(str(error))
             return
-        image_grid(
-            images.png(images.tile(np.concatenate([way.x, way.mean]), columns=2)),
+        pictures(
+            np.concatenate([way.x, way.mean]),
+            2,
             key="read",
             alt="Your digit as the encoder sees it, and what the generator makes of its code.",
             caption="as the encoder sees it · G(E(x))",
-            scale=zoom(moment.data.shape, 130),
+            pixels=130,
             download="there-and-back.png",
         )
         code = {f"z{i + 1}": float(value) for i, value in enumerate(way.z[0])}

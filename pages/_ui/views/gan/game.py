@@ -47,9 +47,6 @@ def pushes(figure: go.Figure, x: np.ndarray, push: np.ndarray, half: float) -> f
     return longest
 
 
-# On the plane ---
-
-
 def plane(moment: Moment) -> None:
     """The critic as a surface, the pushes on the samples, the best critic there could be, and the sheet of noise."""
     if not only_planes(moment):
@@ -76,11 +73,11 @@ def plane(moment: Moment) -> None:
 
 def _surface(moment: Moment, label: int | None, height: int) -> None:
     half = half_of(moment)
-    arrows = seen(game.arrows, moment, n=100, label=label)
-    over = real_points(moment), figures.Points("samples", arrows.x, figures.SAMPLES, size=5, outlined=True)
+    x, push = seen(game.arrows, moment, n=100, label=label)
+    over = real_points(moment), figures.Points("samples", x, figures.SAMPLES, size=5, outlined=True)
     name = "Critic f(x) and pushes" if moment.run.plan.model == "wgan" else "Discriminator D(x) and pushes"
     figure = belief(seen(game.surface, moment, half=half, label=label), title=name, over=over)
-    longest = pushes(figure, arrows.x, arrows.push, half)
+    longest = pushes(figure, x, push, half)
     plot(legend_above(figure, height), key="surface")
     st.caption(
         "Blue: it sees data; vermilion: it sees samples. An arrow is −∂L/∂x, where the generator's loss would "
@@ -90,8 +87,8 @@ def _surface(moment: Moment, label: int | None, height: int) -> None:
 
 def _best(moment: Moment, height: int) -> None:
     best = seen(divergence.best_discriminator, moment, half=half_of(moment))
-    surface = game.Surface(best.half, best.best, 0.5, "D*(x)")
-    plot(legend_above(belief(surface, title="The best discriminator, p / (p + q)"), height), key="best")
+    figure = belief(best.surface, title="The best discriminator, p / (p + q)")
+    plot(legend_above(figure, height), key="best")
     js, js_se = best.bound.js, best.bound.js_se
     st.caption(
         "p is exact, q a kernel estimate from 4,000 samples; blank where both are nearly 0. On fresh data and samples "
@@ -99,9 +96,6 @@ def _best(moment: Moment, height: int) -> None:
         f"of several has {said(2 * js - math.log(4))} ± {said(2 * js_se)}, at most V(D*, G); −log 4 = −1.386 where "
         "p = q."
     )
-
-
-# Latent ---
 
 
 def latent(moment: Moment) -> None:
@@ -113,9 +107,6 @@ def latent(moment: Moment) -> None:
     with right:
         st.markdown("##### A plane of noise")
         latent_map(moment)
-
-
-# Beside others ---
 
 
 def panel(name: str, run: Run) -> None:

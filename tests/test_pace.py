@@ -59,7 +59,7 @@ def test_a_preset_has_its_time_in_the_menu_once_it_was_measured(monkeypatch: pyt
     job.close()
     label = preset_time.labels(VAE)
     seconds = float(tasks.look(timing.timed, **timing.question("vae", SMALL)).answer()["seconds"])
-    assert label("small") == f"small · {worded(seconds)}"
+    assert label("small") == f"small (about {worded(seconds)} here)"
     assert label("other") == "other"
 
 

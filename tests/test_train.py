@@ -170,7 +170,8 @@ def test_turns_are_taken_in_order_with_a_new_batch_each(plane: Data) -> None:
 def test_a_turn_moves_its_player_alone(plane: Data) -> None:
     training = made(plane, Duel)
     before = {k: v.clone() for k, v in training.model.state_dict().items()}
-    training._turn("critic", 0, 0.1)
+    training.lr = 0.1
+    training._turn("critic", 0)
     after = training.model.state_dict()
     assert all(torch.equal(before[k], after[k]) == k.startswith("generator") for k in before)
     assert all(p.grad is None for p in training.model.generator.parameters())

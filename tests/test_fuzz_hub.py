@@ -21,7 +21,7 @@ from tests.test_hub import Files, shipped, under
 from tests.test_hub import served as served
 from tests.test_hub import there as there
 
-TIMES = times(120)
+TIMES = times(100)
 FOLDER, SECONDS, MEMORY = "mine", 20, 400e6  # of a processor a trial; of all trials together
 CALL, EACH_APART = apart.call, 15  # one in so many goes the whole way, to processes of its own
 STRANGE = (

@@ -112,7 +112,7 @@ CALLS: list[tuple[str, Call]] = [
     ("flow-points", lambda run, m, d: flow_codes.inverse_error(m, d, n=3, side=4)),
     ("flow", lambda run, m, d: dequantization.costs(m, d, n=3)),
     ("flow", lambda run, m, d: dequantization.numbers(m, d, 1)),
-    ("flow-points", lambda run, m, d: codes.latent_map(m, d, 3)),
+    ("flow-points", lambda run, m, d: codes.latent_map(m, 3)),
     ("vae", lambda run, m, d: neighbours.neighbours(m, d, n=3, k=2)),
     ("ddpm-points", lambda run, m, d: neighbours.neighbours(m, d, n=3, k=2)),
     ("ddpm-points", lambda run, m, d: common.density(m, d, side=4, n=9)),

@@ -9,6 +9,7 @@ from genmodels.errors import BadInput
 from genmodels.instruments import codes, examples
 from genmodels.instruments.vae import bound, geometry
 from genmodels.metrics import likelihood
+from genmodels.models.bigan import BiGAN
 from genmodels.models.vae import VAE
 from genmodels.runs import store
 from genmodels.runs.recorder import Recording
@@ -90,6 +91,15 @@ def test_a_sweep_moves_one_dimension(data):
     z = vae.encode(examples.example(vae, data, 6)).detach()
     z[0, 1] = -1.25  # the second of five from −2.5 to 2.5
     assert np.allclose(found[1, 1], vae.decode(z)[0].detach().numpy(), atol=1e-5)
+
+
+def test_a_sweep_of_a_conditional_model_stays_in_the_class_that_is_asked_for(data):
+    torch.manual_seed(0)
+    bigan = BiGAN((1, 8, 8), latent_dim=3, hidden=8, classes=10).eval()
+    z = bigan.encode(examples.example(bigan, data, 6)).detach()
+    z[0, 2] = 2.5
+    expected = bigan.decode(z, torch.tensor([4]))[0].detach().numpy()
+    assert np.allclose(codes.sweep(bigan, data, 6, steps=5, label=4)[2, 4], expected, atol=1e-5)
 
 
 # Geometry -----------------------------------------------------------------------------------------------------------

@@ -78,7 +78,6 @@ def test_every_view_draws_or_says_why_not(view: str, data: str, arguments: dict[
     latent_dim = arguments.get("latent_dim", 2)
     impossible = (
         (view in TWO and latent_dim != 2)
-        or (view == "Manifold" and latent_dim < 2)
         or (view in PICTURES and data != "digits")
         or (view == "p(x)" and data == "digits")
         or (view == "True posterior" and latent_dim > 2)

@@ -86,12 +86,14 @@ def decoded(model: Any, z: Tensor, label: int | None) -> Tensor:
 
 
 @torch.no_grad()
-def sweep(model: Any, data: Data, index: int, *, steps: int = 11, reach: float = 2.5) -> Array:
+def sweep(
+    model: Any, data: Data, index: int, *, steps: int = 11, reach: float = 2.5, label: int | None = None
+) -> Array:
     r"""One code at a time from −reach to reach, the others as a test example is encoded: (L, steps, \*shape)."""
     (code,) = model.encode(example(model, data, index))
     z = code.repeat(len(code), steps, 1)
     z.diagonal(dim1=0, dim2=2).copy_(torch.linspace(-reach, reach, steps, device=z.device)[:, None])
-    return model.decode(z.flatten(0, 1)).float().cpu().numpy().reshape(len(code), steps, *model.shape)
+    return decoded(model, z.flatten(0, 1), label).cpu().numpy().reshape(len(code), steps, *model.shape)
 
 
 # Paths ----------------------------------------------------------------------------------------------------------------

@@ -41,7 +41,7 @@ def latent_map(moment: Moment) -> None:
         + " Each dot is where the encoder puts a test example, in the colour of its label." * has(model, Encoder)
     )
     dots = None
-    if has(model, Encoder) and names:
+    if has(model, Encoder) and names and model.latent_dim > 1:
         encoded = seen(codes.encoded, moment)
         dots = Encoded(encoded.z[:, :2], encoded.labels, names)
     latent_pad(atlas, axes, key=f"latent-map-{moment.id}-{label}", alt="what a code stands for", points=dots)
@@ -90,7 +90,8 @@ def dimensions(moment: Moment) -> None:
     if not moment.model.is_image:
         st.info("Dimensions are shown as pictures; this model makes points.")
         return
-    example = example_of(moment, key="example")
-    x = seen(codes.sweep, moment, index=example)
+    with st.container(horizontal=True, gap="small"):
+        example, label = example_of(moment, key="example"), label_of(moment)
+    x = seen(codes.sweep, moment, index=example, label=label)
     st.caption("A row a latent dimension, from −2.5 to 2.5; the others stay where the encoder put this example.")
     pictures(x, x.shape[1], key="sweep", alt="Each latent dimension moved alone.", pixels=56, download="dimensions.png")

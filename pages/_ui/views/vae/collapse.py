@@ -6,11 +6,13 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from genmodels import figures
-from genmodels.instruments.vae import collapse as instruments
+from genmodels.instruments.vae.collapse import CURES, Usage, cures, usage
 from genmodels.models.vae import VAE
 from genmodels.runs.store import Run
+from pages._ui.shared.answer import seen
 from pages._ui.shared.moment import Moment
 from pages._ui.shared.plot import plot
+from pages._ui.views.common.shapes import nats
 from pages._ui.views.common.side_by_side import curves, side_by_side, start
 
 __all__ = ["collapse"]
@@ -19,19 +21,14 @@ SILENT = 0.2  # nats, to which the scale of a KL reaches at least
 PRESET = "Posterior collapse (see it happen)"
 
 
-@st.cache_data(max_entries=64, show_spinner=False)
-def _usage(moment: Moment) -> instruments.Usage:
-    return instruments.usage(moment.model, moment.data)
-
-
 def collapse(moment: Moment) -> None:
     """This model's dimensions, then the cures."""
-    found = _usage(moment)
+    used = seen(usage, moment)
     left, right = st.columns([3, 2], gap="medium")
     with left:
-        plot(_bars(found), key="usage")
+        plot(_bars(used), key="usage")
     with right:
-        _words(found)
+        _words(used)
         if st.button("Make it happen", key="make-collapse", help=f"Trains the preset *{PRESET}* and shows it here."):
             _happen()
     st.markdown("##### Cures, everything else the same")
@@ -40,28 +37,28 @@ def collapse(moment: Moment) -> None:
         "The ELBO below is always the plain one, β = 1 and no free bits, so that the four compare."
     )
     side_by_side(
-        instruments.cures(moment.run.plan),
+        cures(moment.run.plan),
         _one,
         key="cures",
         all_of_them="Train all four",
-        each={name: about for name, (_, about) in instruments.CURES.items()},
+        each={name: about for name, (_, about) in CURES.items()},
         below=_kl_curves,
     )
 
 
-def _bars(found: instruments.Usage, title: str = "KL(q(zⱼ | x) ‖ p(zⱼ))", height: int = 300) -> go.Figure:
-    whole = len(found.kl) < found.latent_dim  # a flow prior's dimensions cannot be told apart
-    names = ["all"] if whole else [str(i + 1) for i in range(len(found.kl))]
-    values = dict(zip(names, found.kl.tolist(), strict=True))
+def _bars(used: Usage, title: str = "KL(q(zⱼ | x) ‖ p(zⱼ))", height: int = 300) -> go.Figure:
+    whole = len(used.kl) < used.latent_dim  # a flow prior's dimensions cannot be told apart
+    names = ["all"] if whole else [str(i + 1) for i in range(len(used.kl))]
+    values = dict(zip(names, used.kl.tolist(), strict=True))
     figure = figures.bars(values, title=title, x_title="dimension, sorted", y_title="nats", color=figures.LATENT)
-    top = max(1.05 * float(found.kl.max()), SILENT)  # what is nearly nothing looks like nothing
+    top = max(1.05 * float(used.kl.max()), SILENT)  # what is nearly nothing looks like nothing
     return figure.update_yaxes(range=[0, top]).update_layout(height=height)
 
 
-def _words(found: instruments.Usage) -> None:
+def _words(used: Usage) -> None:
     a, b = st.columns(2)
-    a.metric("active dimensions", f"{found.active} of {found.latent_dim}")
-    b.metric("ELBO", f"{found.elbo_nats:.2f} nats", f"± {found.elbo_nats_se:.2f}", delta_color="off", delta_arrow="off")
+    a.metric("active dimensions", f"{used.active} of {used.latent_dim}")
+    nats("ELBO", used.elbo_nats, f"± {used.elbo_nats_se:.2f}", place=b)
     st.caption(
         "A dimension has collapsed where q(zⱼ | x) is the prior whatever x is: its KL is 0, its posterior mean stands "
         "still (variance under 0.01), and the decoder ignores it. It happens early: while the decoder does not listen, "
@@ -85,15 +82,9 @@ def _kl_curves(runs: Mapping[str, Run]) -> None:
 
 
 def _one(cure: str, run: Run) -> None:
-    found = _usage(Moment.of(run, run.snapshots()[-1]))
-    st.metric("active dimensions", f"{found.active} of {found.latent_dim}")
-    st.metric(
-        "ELBO, β = 1",
-        f"{found.elbo_nats:.2f} nats",
-        f"± {found.elbo_nats_se:.2f}",
-        delta_color="off",
-        delta_arrow="off",
-    )
-    plot(_bars(found, "", 190), key=f"cure-kl-{cure}", displayModeBar=False)
-    if cure in instruments.CURES:
-        st.caption(instruments.CURES[cure][1])
+    used = seen(usage, Moment.of(run, run.snapshots()[-1]))
+    st.metric("active dimensions", f"{used.active} of {used.latent_dim}")
+    nats("ELBO, β = 1", used.elbo_nats, f"± {used.elbo_nats_se:.2f}", place=st)
+    plot(_bars(used, "", 190), key=f"cure-kl-{cure}", displayModeBar=False)
+    if cure in CURES:
+        st.caption(CURES[cure][1])

@@ -15,6 +15,7 @@ from genmodels.runs.store import Run
 from pages._ui.shared.answer import answer
 from pages._ui.shared.moment import Moment
 from pages._ui.shared.plot import plot
+from pages._ui.views.common.shapes import by_class
 from pages._ui.views.common.side_by_side import Plans, side_by_side
 from pages._ui.views.vae.geometry import density_of_z
 
@@ -30,9 +31,9 @@ def map_of_z(run: str, step: int | None, key: str) -> dict[str, Any] | None:
     return answer(aggregate, key=key, at_once=True, run=run, step=step, side=SIDE)
 
 
-def apart(found: dict[str, Any]) -> str:
+def apart(maps: dict[str, Any]) -> str:
     """How far prior and aggregate posterior are apart, in words."""
-    kl, error = found["kl"]
+    kl, error = maps["kl"]
     return f"KL(q(z) ‖ p(z)) = {kl:.3f} ± {error:.3f} nats"
 
 
@@ -65,12 +66,12 @@ def _shipped() -> None:
             if run is None:
                 continue
             with place:
-                found = map_of_z(run.id, None, f"shipped-{prior}")
-                if found is None:
+                maps = map_of_z(run.id, None, f"shipped-{prior}")
+                if maps is None:
                     continue
                 measures = read_json(run.path / "measures.json")
                 exact = f", log p(x) = {measures['log_prob_nats']:.2f}" if "log_prob_nats" in measures else ""
-                _map(found, f"{prior}: ELBO {measures['elbo_nats']:.2f}{exact} nats", f"shipped-{prior}")
+                _map(maps, f"{prior}: ELBO {measures['elbo_nats']:.2f}{exact} nats", f"shipped-{prior}")
                 st.page_link(f"pages/models/{run.plan.model}.py", label="Open it", query_params={"run": run.id})
 
 
@@ -106,21 +107,14 @@ def _one(run: Run, prior: str, at: int | None) -> None:
         return
     before = [row["elbo"] for row in run.metrics() if row["step"] <= steps[-1]]
     elbo = f", ELBO {before[-1]:.2f} nats" if before else ""
-    if seen := map_of_z(run.id, steps[-1], f"four-{prior}"):
-        _map(seen, f"{prior}: step {steps[-1]:,}{elbo}", f"four-{prior}")
+    if maps := map_of_z(run.id, steps[-1], f"four-{prior}"):
+        _map(maps, f"{prior}: step {steps[-1]:,}{elbo}", f"four-{prior}")
 
 
-def _map(found: dict[str, Any], title: str, key: str) -> None:
-    labels = np.asarray(found["labels"])
-    clouds = [
-        figures.Points(str(i), found["mu"][labels == i], figures.CLASSES[int(i) % 10], size=3)
-        for i in np.unique(labels)
-    ]
-    left, right, bottom, top = (float(edge) for edge in found["extent"])
-    values = np.cbrt(found["prior"])  # a prior of sharp peaks has faint ones too
-    figure = density_of_z(
-        values, (left, right, bottom, top), unit="∛ density", title=title, color=figures.LATENT, over=clouds
-    )
+def _map(maps: dict[str, Any], title: str, key: str) -> None:
+    dots = by_class(maps["mu"], maps["labels"], [str(i) for i in range(int(maps["labels"].max()) + 1)])
+    values, extent = np.cbrt(maps["prior"]), tuple(maps["extent"].tolist())  # a prior of sharp peaks has faint ones too
+    figure = density_of_z(values, extent, unit="∛ density", title=title, color=figures.LATENT, over=dots)
     figure.update_traces(showscale=False, selector={"type": "heatmap"})
     plot(figure.update_layout(showlegend=False, height=380), key=key)
-    st.caption(f"{apart(found)} between the encoded test set and the prior.")
+    st.caption(f"{apart(maps)} between the encoded test set and the prior.")

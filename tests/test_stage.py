@@ -158,8 +158,8 @@ def test_the_time_left_is_that_of_the_pace_asked_for() -> None:
 
 def test_the_epoch_is_that_of_the_step() -> None:
     run = store.create("vae", "digits", settings={"steps": 3300})
-    (run.path / "metrics.jsonl").write_text(json.dumps({"step": 100, "epoch": 20.0, "loss": 1.0}) + "\n")
-    State(status=Status.PAUSED, step=153, total=3300, epoch=13.6).write(run.path)
+    (run.path / "metrics.jsonl").write_text(json.dumps({"step": 225, "epoch": 20.0, "loss": 1.0}) + "\n")
+    State(status=Status.PAUSED, step=153, total=3300, epoch=20.0).write(run.path)
     bar = opened(run=run.id).get("progress")[0].proto
     assert "step 153 of 3,300 · epoch 13.6" in bar.text
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import streamlit as st
 
@@ -98,6 +99,6 @@ def _row(group: str, members: list[str], chosen: str, default: str, several: boo
         else:
             st.query_params["instrument"] = name
 
-    st.segmented_control(
-        group, members, key=key, on_change=choose, label_visibility="visible" if several else "collapsed"
-    )
+    label = group if several else "instrument"
+    seen: Literal["visible", "collapsed"] = "visible" if several else "collapsed"
+    st.segmented_control(label, members, key=key, on_change=choose, label_visibility=seen)

@@ -191,7 +191,8 @@ def _say(run: Run, state: State) -> None:
     """Where it is, in words."""
     step, total, rows = state.step, state.total, metrics(run)
     words = [f"step {step:,}" + (f" of {total:,}" if total else "")]
-    words += [f"epoch {number(state.epoch)}"] if state.epoch else []
+    if rows and rows[-1].get("step"):  # logged now and then: between, an epoch has as many steps as it had there
+        words.append(f"epoch {number(round(step * rows[-1]['epoch'] / rows[-1]['step'], 2))}")
     if speed := timing.of(rows):
         seconds, examples = speed
         words.append(f"{examples:,.0f} examples/s")

@@ -27,7 +27,9 @@ from genmodels.training.loop import Training, fit
 from genmodels.training.settings import Settings
 
 DATA = ("digits", "eight-gaussians")
-QUICK: dict[str, dict[str, Any]] = {}  # arguments for a model whose default is large only to be good
+QUICK: dict[str, dict[str, Any]] = {  # arguments for a model whose default is large only to be good, or of other data
+    "autoregressive": {"levels": 17},
+}
 EVERY = [(name, data) for name in MODELS for data in DATA]
 
 

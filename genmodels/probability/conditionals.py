@@ -77,7 +77,7 @@ class Logistics:
     def _components(self, said: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Weights' logits, means and logarithms of the scales, in units of half the range; at first spread over it."""
         logits, means, log_s = said.chunk(3, -1)
-        return logits, means + torch.linspace(-1, 1, self.size // 3).to(said), (log_s - 2).clamp_min(-7)
+        return logits, means + _spread(-1, 1, means), (log_s - 2).clamp_min(-7)
 
     def log_prob(self, x: Tensor, said: Tensor) -> Tensor:
         """log p of x, one of the levels.
@@ -110,7 +110,7 @@ class Gaussians:
     def _components(self, said: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Weights' logits, means and logarithms of the standard deviations; at first spread over the plane."""
         logits, means, log_sigma = said.chunk(3, -1)
-        return logits, means + torch.linspace(-2, 2, self.size // 3).to(said), log_sigma - 1
+        return logits, means + _spread(-2, 2, means), log_sigma - 1
 
     def log_prob(self, x: Tensor, said: Tensor) -> Tensor:
         """The log-density of x."""
@@ -123,6 +123,11 @@ class Gaussians:
         k = _choice(logits / temperature, rng)[:, None]
         eps = random.randn(len(said), rng=rng, device=said.device).to(said.dtype)
         return m.gather(1, k)[:, 0] + temperature**0.5 * log_sigma.gather(1, k)[:, 0].exp() * eps
+
+
+def _spread(low: float, high: float, means: Tensor) -> Tensor:
+    """As many numbers as components, evenly from ``low`` to ``high``."""
+    return torch.linspace(low, high, means.shape[-1], dtype=means.dtype, device=means.device)
 
 
 def _choice(logits: Tensor, rng: torch.Generator | None) -> Tensor:

@@ -1,5 +1,6 @@
 """What each pixel costs after those before it, and what is said of it: the log-likelihood as a map over an image."""
 
+import math
 from collections.abc import Generator
 from typing import Any
 
@@ -30,7 +31,7 @@ def where(model: Autoregressive, data: Data, example: int = 0) -> dict[str, Arra
     x = example_of(model, data, example)
     y = labels(model, data.test.y[example : example + 1])
     said = model.said(x, y)
-    bits = -model.law.log_prob(x.flatten(1), said).view(model.shape) / np.log(2)
+    bits = -model.law.log_prob(x.flatten(1), said).view(model.shape) / math.log(2)
     maps = {"x": x[0], "bits": bits, "mean": guesses(model, said)[0].view(model.shape), "total": bits.sum()}
     return {name: one.float().cpu().numpy() for name, one in maps.items()}
 
@@ -62,7 +63,7 @@ def average(model: Autoregressive, data: Data, n: int = 200) -> Generator[float,
         rows = min(ROWS, n - first)
         x = example_of(model, data, first, rows)
         with torch.no_grad():
-            parts.append(-model.each(x, labels(model, data.test.y[first : first + rows])).double().cpu() / np.log(2))
+            parts.append(-model.each(x, labels(model, data.test.y[first : first + rows])).double().cpu() / math.log(2))
         seen.append(x.cpu())
         yield (first + rows) / n
     bits, total = torch.cat(parts), torch.cat(parts).flatten(1).sum(1)
@@ -70,9 +71,9 @@ def average(model: Autoregressive, data: Data, n: int = 200) -> Generator[float,
     shares = torch.stack([(grey == level).double().mean(0) for level in range(int(grey.max()) + 1)])
     return {
         "bits": bits.mean(0).numpy(),
-        "alone": -torch.xlogy(shares, shares).sum(0).numpy() / np.log(2),
-        "total": np.array(total.mean()),
-        "error": np.array(total.std() / np.sqrt(n)),
+        "alone": -torch.xlogy(shares, shares).sum(0).numpy() / math.log(2),
+        "total": np.array(total.mean().item()),
+        "error": np.array(total.std().item() / math.sqrt(n)),
     }
 
 

@@ -1,5 +1,6 @@
 """Samples as they come into being, pixel by pixel, and images of which a part is given and the rest drawn."""
 
+import math
 from collections.abc import Generator, Iterator
 from typing import Any
 
@@ -90,7 +91,7 @@ def completed(
     rng = random.generator(seed, model.device)
     film = yield from _film(model, model.trajectory(n, y=y, rng=rng, known=known, kept=kept), kept)
     with torch.no_grad():
-        cost = -model.each(real, None if y is None else y[:1]).flatten()[model.orders[0, kept:]].sum() / np.log(2)
+        cost = -model.each(real, None if y is None else y[:1]).flatten()[model.orders[0, kept:]].sum() / math.log(2)
     return film | {"real": _bytes(real[0]), "bits_of_real": np.array(float(cost))}
 
 
@@ -102,7 +103,7 @@ def _count(n: int) -> int:
 
 def _film(model: Autoregressive, moments: Iterator[Drawn], kept: int = 0) -> Task:
     """At most FRAMES moments from ``kept`` pixels to all of them, and what was drawn since costs."""
-    d = int(np.prod(model.shape))
+    d = math.prod(model.shape)
     shown = set(np.linspace(kept, d, min(d - kept + 1, FRAMES)).round().astype(int).tolist())
     place = model.orders[0].argsort().view(model.shape)
     frames, ts, bits, given = list[Array](), list[int](), list[float](), torch.zeros(())
@@ -113,9 +114,9 @@ def _film(model: Autoregressive, moments: Iterator[Drawn], kept: int = 0) -> Tas
             grey = torch.where(place < now.t, now.x, 0.5) if model.masks == 1 else now.x
             frames.append(_bytes(grey))
             ts.append(now.t)
-            bits.append(float((given - now.log_prob).mean() / np.log(2)))
+            bits.append(float((given - now.log_prob).mean() / math.log(2)))
         yield now.t / d
-    each = (given - now.log_prob).cpu().numpy() / np.log(2)
+    each = (given - now.log_prob).cpu().numpy() / math.log(2)
     return {"x": np.stack(frames), "t": np.array(ts), "bits": np.array(bits), "bits_each": each}
 
 

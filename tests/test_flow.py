@@ -13,6 +13,7 @@ from genmodels.errors import BadInput
 from genmodels.flows import images
 from genmodels.flows.splines import LEAST, Spline
 from genmodels.instruments.plane import cells
+from genmodels.metrics.evaluate import likelihoods
 from genmodels.models.base import build
 from genmodels.models.flow import Flow
 from genmodels.training.loop import Training, fit
@@ -206,6 +207,18 @@ def test_gaussian_noise_is_no_dequantization() -> None:
     terms = model.loss((x + 0.5) / 256, rng=random.generator(0))
     assert set(terms) == {"loss", "bpd of noised images"}
     assert model.discrete_log_prob((x + 0.5) / 256, random.generator(0)).isfinite().all()  # by uniform noise
+
+
+def test_the_measures_of_a_flow_have_both_bounds() -> None:
+    model = build({"model": "flow", "shape": [1, 8, 8], "couplings": 2}).eval()
+    model.grey_levels = 17
+    data = datasets.load("digits")
+    table = likelihoods(model, data, n=40, k=4)
+    assert table["iwae_4_bpd"] < table["bpd"]
+    x = data.prepare(data.test.x[:40], "dequantize", random.generator(0))
+    bound = -model.discrete_log_prob(x, random.generator(0), draws=4).double().mean().item() / (64 * math.log(2))
+    assert table["iwae_4_bpd"] == pytest.approx(bound, abs=1e-6)
+    assert "iwae_4_bpd" not in likelihoods(model, data, n=40)
 
 
 def test_learned_noise_is_learned() -> None:

@@ -58,7 +58,7 @@ class Flow(GenerativeModel):
             "MNIST: a dense flow of 20 couplings",
             "mnist",
             {"couplings": 20, "hidden": 256, "depth": 1, "mask": "checkerboard"},
-            {"epochs": 20, "lr": 1e-3, "ema": 0.0, "decay": "constant"},
+            {"epochs": 20, "lr": 1e-3, "warmup": 500, "clip_norm": 100.0},
         ),
     )
     defaults: ClassVar[dict[str, Any]] = {"decay": "cosine", "ema": 0.995}

@@ -21,14 +21,13 @@ Choices = dict[str, tuple[Callable[..., Any], str]]
 
 DENSITY: Equations = {
     Flow.log_prob_and_code: r"""Volume is stretched, density falls
-        $$ \log p(x) = \log N(z; 0, I) + \log \left| \det \frac{\partial z}{\partial x} \right|, \quad z = f(x) $$
+        $$ z &= f(x) \\ \log p(x) &= \log N(z; 0, I) + \log \left| \det \frac{\partial z}{\partial x} \right| $$
         $$ \log N(z; 0, I) = <base> \\ \log |\det J| = <ladj> \\ \log p(x) = <log_prob> \\ \|z\| = <length> $$
         Probability is kept while space is bent: the determinant's absolute value says by how much its volume grows.
         Dinh et al. (2017), Density estimation using Real NVP, eq. 2.""",
     Chain.forward: r"""A chain of maps
-        $$ \log |\det J| = \sum_k \log \left| \det \frac{\partial h_k}{\partial h_{k-1}} \right|,
-        \quad h_0 = x, \; h_K = z $$
-        Determinants multiply, so their logarithms add up.""",
+        $$ \log |\det J| = \sum_k \log \left| \det \frac{\partial h_k}{\partial h_{k-1}} \right| $$
+        From h₀ = x to the last h, which is z. Determinants multiply, so their logarithms add up.""",
     Flow.sample: r"""To sample, go back
         $$ z \sim N(0, T^2 I), \qquad x = f^{-1}(z) $$
         $$ \max |f^{-1}(f(x)) - x| = <back> $$
@@ -52,7 +51,7 @@ MAPS: Choices = {
         Spline.forward,
         r"""How a number is moved
         $$ g(x) &= y_k + \frac{h_k [s \xi^2 + d_k \xi (1 - \xi)]}{s + (d_{k+1} + d_k - 2s)\, \xi (1 - \xi)} \\
-        \xi &= (x - x_k) / w_k, \quad s = h_k / w_k $$
+        \xi &= (x - x_k) / w_k \\ s &= h_k / w_k $$
         A rising curve through knots, with its derivative at each; outside, the identity. Durkan et al. (2019), Neural
         spline flows, eqs. 4 and 5.""",
     ),
@@ -61,14 +60,14 @@ BETWEEN: Choices = {
     "lu": (
         Linear.forward,
         r"""A matrix between couplings
-        $$ W = P L (U + \mathrm{diag}(e^s)), \qquad \log |\det W| = \textstyle\sum_i s_i $$
+        $$ W &= P L (U + \mathrm{diag}(e^s)) \\ \log |\det W| &= \textstyle\sum_i s_i $$
         Of images at every place the same: an invertible 1×1 convolution. Kingma & Dhariwal (2018), Glow, eqs. 10 and
         11.""",
     ),
     "actnorm": (
         ActNorm.forward,
         r"""Stretched and shifted
-        $$ y = e^s (x + t), \qquad \log |\det J| = H W \textstyle\sum_c s_c $$
+        $$ y &= e^s (x + t) \\ \log |\det J| &= H W \textstyle\sum_c s_c $$
         Set from the first batch, then learned; other examples of a batch change nothing. Glow, section 3.1.""",
     ),
     "conv": (
@@ -82,7 +81,7 @@ BETWEEN: Choices = {
 }
 IMAGES: Equations = {
     Flow.discrete_log_prob: r"""Whole numbers have no density
-        $$ \log P(x) \ge E_{q(v \mid x)}[\log p(v) - \log q(v \mid x)], \quad v = (x + u) / \text{levels} $$
+        $$ v &= (x + u) / \text{levels} \\ \log P(x) &\ge E_{q(v \mid x)}[\log p(v) - \log q(v \mid x)] $$
         $$ \text{bound} = <bound> \\ \text{of a dimension} = <bpd> \\ \text{levels} = <levels> $$
         For any noise u that stays in [0, 1); the mean of several draws is tighter. Theis et al. (2016), section 3.1;
         Ho et al. (2019), Flow++, section 3.1.""",
@@ -97,7 +96,7 @@ NOISE: Choices = {
     "variational": (
         images.Learned.forward,
         r"""Noise that is learned
-        $$ u = \Phi(g(\epsilon; x)), \quad \log q(u \mid x) = \log N(\epsilon) -
+        $$ u &= \Phi(g(\epsilon; x)) \\ \log q(u \mid x) &= \log N(\epsilon) -
         \log \left| \det \frac{\partial u}{\partial \epsilon} \right| $$
         A flow of its own for each image; uniform as long as g is the identity. Flow++, section 3.1.""",
     ),

@@ -67,6 +67,8 @@ def test_train_is_within_ten_presses_of_tab(page: Page, serve: Callable[[str], s
 def test_a_formula_that_scrolls_is_reached_by_keyboard(page: Page, serve: Callable[[str], str]) -> None:
     page.set_viewport_size({"width": 720, "height": 900})
     page.goto(f"{serve(APP)}/?page=glossary")
+    page.get_by_role("heading", name="Glossary").wait_for(timeout=FIRST)
+    page.get_by_role("heading", name="What a curve says").wait_for(timeout=FIRST)  # the last
     settle(page)
     found = page.locator(".stMain .katex-display").evaluate_all(
         "all => all.map(e => [e.scrollWidth > e.clientWidth, e.tabIndex === 0])"

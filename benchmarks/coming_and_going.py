@@ -80,6 +80,8 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=240.0, help="3600 for the whole hour")
     parser.add_argument("--at-once", type=int, default=12, help="visitors at any time")
     asked = parser.parse_args()
+    if asked.seconds < (least := 2 * BLOCKS * EVERY):
+        parser.error(f"--seconds {asked.seconds:g} are too few for a slope: {least:g} at least")
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name, served(Path(name)) as (url, process):
         healthy(url)
         warm = asyncio.run(trial(url, process.pid, max(20.0, asked.seconds / 4), asked.at_once))  # imports, caches

@@ -17,7 +17,7 @@ from pages._ui.server import preload
 from tests.fuzz import SEED, outside, times, word
 
 ROOT = Path(__file__).resolve().parents[1]
-TIMES, SECONDS = times(25), 60  # of a processor, a page that computes what it shows included
+TIMES, SECONDS = times(80), 60  # of a processor, a page that computes what it shows included
 PAGES = [path.stem for path in ROOT.glob("pages/[a-z]*/*.py")]
 VIEWS = ("Train", "Explore", "Sample", "Theory", "Dreams")
 OFTEN = (

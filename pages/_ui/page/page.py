@@ -27,11 +27,11 @@ __all__ = ["page"]
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 TABS = ("Explore", "Sample", "Theory")
-LARGE = """<style>
+LARGE = """
 html { font-size: 23px; }
 .st-key-views, .st-key-instruments, .stMainBlockContainer h1,
 .stMainBlockContainer > .stVerticalBlock > .stElementContainer:has(> .stMarkdown) { display: none; }
-</style>"""
+"""
 """For a projector: letters that are read from the back of the room, and one view without the names of the others."""
 
 
@@ -99,7 +99,7 @@ def _panels(
     if said := words():
         st.html(f'<p class="words">{escape(said)}</p>')
     if is_presenting():
-        st.html(LARGE)
+        st.html(f"<style>{LARGE}</style>")
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", key="views"):
         tabs = [tab for tab in TABS if is_shown(tab.lower()) and (theory or tab != "Theory")]
         tab = url_widgets.choice("view", tabs, tabs[0], key="view", bare=True) if tabs else None

@@ -40,7 +40,12 @@ class Flow(GenerativeModel):
         Preset("Spline flow: eight Gaussians", "eight-gaussians", SPLINES, QUICK),
         Preset("Spline flow: pinwheel", "pinwheel", SPLINES, QUICK),
         Preset("Spline flow: swiss roll", "swiss-roll", SPLINES, QUICK),
-        Preset("Spline flow: checkerboard", "checkerboard", SPLINES, QUICK),
+        Preset(
+            "Spline flow: checkerboard",
+            "checkerboard",
+            {"coupling": "spline", "couplings": 6},  # its edges are jumps, and take more bins and steps
+            {"steps": 2000, "batch_size": 512, "lr": 4e-3},
+        ),
         Preset("RealNVP: two moons", "two-moons", {"couplings": 12}, {"steps": 3000, "batch_size": 512, "lr": 2e-3}),
         Preset(
             "Small digits (multi-scale RealNVP)",

@@ -16,6 +16,7 @@ from pages._ui.page import theory as panel
 from pages._ui.page.theory import NAME, Picture, measured, source
 from pages._ui.views.autoregressive import theory as autoregressive
 from pages._ui.views.diffusion import theory as ddpm
+from pages._ui.views.flow import theory as flow
 from pages._ui.views.gan import theory as gan
 from pages._ui.views.gan import wgan_theory as wgan
 from pages._ui.views.vae import theory as vae
@@ -35,6 +36,16 @@ MODELS: tuple[tuple[ModuleType, str, str, dict[str, Any]], ...] = (
     *((wgan, "wgan", "ring", SMALL | {"penalty": name}) for name in wgan.KEPT),
     (wgan, "wgan", "eight-gaussians", SMALL | {"classes": 8}),
     (ddpm, "ddpm", "two-moons", {"T": 20, "hidden": 16, "depth": 1}),
+    (flow, "flow", "two-moons", {"hidden": 16, "couplings": 2, "coupling": "spline", "actnorm": True}),
+    (flow, "flow", "two-moons", {"hidden": 16, "couplings": 2, "mixing": "lu"}),
+    *(
+        (flow, "flow", "digits", {"hidden": 8, "couplings": 2, "dequantization": noise, **other})
+        for noise, other in (
+            ("uniform", {"network": "conv", "mixing": "lu"}),
+            ("variational", {"pixels": "linear"}),
+            ("gaussian", {"pixels": "linear"}),
+        )
+    ),
     (autoregressive, "autoregressive", "two-moons", {"hidden": 16, "depth": 1, "order": "random", "orders": 2}),
     (autoregressive, "autoregressive", "digits-dynamic", {"network": "nade", "hidden": 16}),
     *(
@@ -53,11 +64,12 @@ def declared(module: ModuleType) -> Iterator[tuple[Callable[..., Any], str]]:
     """Every equation that a family declares, also those by the name of what they are for."""
     tables = [value for value in vars(module).values() if isinstance(value, dict)]
     tables += [inner for table in tables for inner in table.values() if isinstance(inner, dict)]
+    tables += [dict([pair]) for table in tables for pair in table.values() if isinstance(pair, tuple)]
     for table in tables:
         yield from ((of, text) for of, text in table.items() if isinstance(text, str) and "$$" in text)
 
 
-EQUATIONS = [pair for module in (vae, gan, wgan, ddpm, autoregressive) for pair in declared(module)]
+EQUATIONS = [pair for module in (vae, gan, wgan, ddpm, autoregressive, flow) for pair in declared(module)]
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +133,7 @@ def test_an_equation_has_a_title_a_formula_and_words(function: Any, text: str) -
 
 
 def test_every_number_has_a_name_that_some_model_has(shown: Any) -> None:
-    for module in (vae, gan, wgan, ddpm, autoregressive):
+    for module in (vae, gan, wgan, ddpm, autoregressive, flow):
         known = {name for home, _, _, numbers in shown if home is module for name in numbers}
         assert {name for _, text in declared(module) for name in NAME.findall(text)} <= known
 

@@ -66,7 +66,7 @@ class WGAN(Adversarial):
                 "generator_lr": 0.3,
                 "critic_decay": False,
             },
-            {"steps": 1500, "batch_size": 128, "lr": 3e-3, "decay": "cosine", "ema": 0.99},
+            {"steps": 2500, "batch_size": 128, "lr": 3e-3, "decay": "cosine", "ema": 0.99},
         ),
         Preset(
             "All 25 of a grid",

@@ -59,6 +59,20 @@ QUANTITIES: Mapping[str, Quantity] = {
         "higher",
         "It climbs fast, then slowly; a held-out curve that turns down is overfitting.",
     ),
+    "bpd": Quantity(
+        "Bits per dimension",
+        "bits/dim",
+        "What an example costs to code, −log₂ p(x) / D, or the bound on it that dequantization gives.",
+        "lower",
+        "It falls fast, then slowly; held out it stays close to the training's.",
+    ),
+    "bpd of noised images": Quantity(
+        "Bits per dimension of noised images",
+        "bits/dim",
+        "−log₂ of the density of images with Gaussian noise, which bounds nothing of the images themselves.",
+        "lower",
+        "It falls; it cannot stand beside bits per dimension of another noise.",
+    ),
     "reconstruction": Quantity(
         "Reconstruction",
         "nats",

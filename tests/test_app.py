@@ -60,7 +60,7 @@ def test_home_shows_every_family_on_mnist_and_opens_just_what_it_shows() -> None
     assert set(shown) == set(MODELS)
     links = {link.label: link for link in app().get("page_link")}
     for name, piece in shown.items():
-        assert piece.data == "mnist"
+        assert piece.data in ("mnist", "mnist-dynamic")
         link = links[f"**{MODELS[name].title}**"].proto
         assert link.query_string == f"run={piece.name}"
         assert opened(name, run=piece.name).query_params["run"] == piece.name

@@ -18,6 +18,7 @@ from streamlit.testing.v1 import AppTest
 from genmodels.cli.parser import main
 from genmodels.errors import BadInput
 from genmodels.export import diffusers
+from genmodels.export.model_card import headline
 from genmodels.files import read_json
 from genmodels.hub import client, errors, validate
 from genmodels.hub.checkpoints import available, pull, pulled, resolve
@@ -32,10 +33,11 @@ from genmodels.runs.record import Origin, Plan
 from tests.fake_hub import FakeHub, Fault, serving
 
 BUNDLED = "vae-digits-2d"
-ELBO = read_json(store.CHECKPOINTS / BUNDLED / "measures.json")["elbo_nats"]
+MEASURES = read_json(store.CHECKPOINTS / BUNDLED / "measures.json")
+ELBO = MEASURES["elbo_nats"]
 REPO = "ada/engines"
 PLACE = Place(REPO, subfolder=BUNDLED)
-PAGE = str(Path(__file__).resolve().parents[1] / "pages/lab/checkpoints.py")
+APP = str(Path(__file__).resolve().parents[1] / "app.py")
 TOKEN = "hf_secret_of_a_test"
 
 Files = dict[str, bytes]
@@ -586,6 +588,13 @@ def test_the_commands(
 markup = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 
+def checkpoints() -> AppTest:
+    """The page, as the app opens it."""
+    page = AppTest.from_file(APP, default_timeout=60)
+    page.query_params["page"] = "checkpoints"
+    return page.run()
+
+
 def settled(page: AppTest) -> AppTest:
     """The page once its errands are done."""
     for errand in list(background._known.values()):
@@ -602,9 +611,9 @@ def texts(page: AppTest) -> str:
 @markup
 def test_the_page_lists_pulls_and_says_what_it_shows(there: FakeHub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(background, "_known", {})
-    page = AppTest.from_file(PAGE, default_timeout=60).run()
+    page = checkpoints()
     assert "GENMODELS_HUB_REPO" in texts(page)
-    assert BUNDLED in page.dataframe[0].value["name"].tolist()
+    assert f"**{BUNDLED}**" in [link.label for link in page.get("page_link")]
 
     monkeypatch.setenv("GENMODELS_HUB_REPO", REPO)
     there.faults.append(Fault("GET /api", 503))
@@ -614,8 +623,7 @@ def test_the_page_lists_pulls_and_says_what_it_shows(there: FakeHub, monkeypatch
     there.put(REPO, under(BUNDLED, shipped(1)))
     page.button(key="again").click().run()
     assert "holds now" in texts(settled(page))
-    here = page.dataframe[0].value
-    assert page.dataframe[1].value["measure"].tolist() == here[here["name"] == BUNDLED]["measure"].tolist()
+    assert page.dataframe[0].value["measure"].tolist() == [headline(MEASURES)]
     assert there.asked_for("safetensors") == 0
 
     page.text_input(key="name").set_value(f"{PLACE}").run()
@@ -623,7 +631,7 @@ def test_the_page_lists_pulls_and_says_what_it_shows(there: FakeHub, monkeypatch
     settled(page)
     run = pulled(PLACE)
     assert run is not None
-    assert page.dataframe[1].value["here"].tolist() == [True]
+    assert page.dataframe[0].value["here"].tolist() == [True]
 
     page.text_input(key="name").set_value("hf://ada/nothing").run()
     page.button(key="pull-named").click().run()
@@ -632,13 +640,13 @@ def test_the_page_lists_pulls_and_says_what_it_shows(there: FakeHub, monkeypatch
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     page.button(key="again").click().run()
     assert "cannot be reached" in texts(settled(page))
-    assert len(page.dataframe[1].value) == 1
+    assert len(page.dataframe[0].value) == 1
 
 
 @markup
 def test_visitors_of_a_space_pull_only_what_its_owner_offers(there: FakeHub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SPACE_ID", "ada/lab")
-    page = AppTest.from_file(PAGE, default_timeout=60).run()
+    page = checkpoints()
     assert not page.exception
     assert not page.text_input
 

@@ -378,7 +378,9 @@ def test_from_the_command_line(theirs: Path, tmp_path: Path, capsys: pytest.Capt
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_on_the_pages(theirs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(background, "_known", {})
-    page = AppTest.from_file(str(PAGES / "lab/checkpoints.py"), default_timeout=60).run()
+    page = AppTest.from_file(str(PAGES.parent / "app.py"), default_timeout=60)
+    page.query_params["page"] = "checkpoints"
+    page.run()
     page.text_input(key="name").set_value(str(theirs)).run()
     page.button(key="adopt-named").click().run()
     for errand in list(background._known.values()):
@@ -392,7 +394,7 @@ def test_on_the_pages(theirs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     page.run()
     assert not page.exception
     assert "without its data" in " ".join(one.value for one in page.info)  # of noising, which needs an example
-    (chooser,) = (one for one in page.button_group if one.key == "instrument")
+    (chooser,) = (one for one in page.button_group if "Denoise" in one.options)
     chooser.set_value("Denoise").run()
     assert not page.exception
     assert "without its data" not in " ".join(one.value for one in page.info)

@@ -111,7 +111,7 @@ def test_it_trains_to_the_gaussian_of_the_data_and_can_be_forked_measured_and_ta
 def test_five_instruments_come_for_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = trained(tmp_path, capsys)
     test = page(run)
-    control = next(one for one in test.get("button_group") if one.label == "Understand")
+    control = next(one for one in test.get("button_group") if one.label == "instrument")
     assert control.options == ["Density", "Latent map", "Path", "Nearest neighbours"]
     for instrument in control.options:
         drawn = page(run, instrument=instrument)
@@ -126,7 +126,7 @@ def test_what_it_cannot_do_is_not_offered(tmp_path: Path, capsys: pytest.Capture
 
     assert main(["train", "affine", "--data", "digits", "--steps", "5"]) == 0
     run = store.find(json.loads(capsys.readouterr().out.splitlines()[-1])["run"])
-    control = next(one for one in page(run).get("button_group") if one.label == "Understand")
+    control = next(one for one in page(run).get("button_group") if one.label == "instrument")
     assert control.options == ["Latent map", "Path", "Dimensions", "Nearest neighbours"]
     for instrument in control.options[:3]:
         assert not page(run, instrument=instrument).warning

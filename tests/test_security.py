@@ -211,6 +211,10 @@ HTML = {  # what stands in the HTML that pages write, and why nothing from outsi
         "bar": "of share",
         "' large' if large else ''": "one of two words",
         "''.join(tiles)": "of all these",
+        "shown": "escaped",
+        "runs": "a number",
+        "title": "escaped",
+        "caption": "of title",
     },
     "pages/_ui/views/diffusion/film.py": {
         "shown": "a number",

@@ -90,9 +90,7 @@ class ActNorm(Bijection):
     def forward(self, x: Tensor, y: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """e^log_scale (x + shift), of each channel."""
         if self.training and not self._asked:
-            if not self.is_set:
-                self.set(x.detach())
-            self._asked = True
+            self._ask(x)
         log_scale, shift = self._shaped(x)
         z = (x + shift) * log_scale.exp()
         return z, self.log_scale.sum().expand(len(x)) * math.prod(x.shape[2:])
@@ -101,6 +99,11 @@ class ActNorm(Bijection):
         """z e^−log_scale − shift."""
         log_scale, shift = self._shaped(z)
         return z * torch.exp(-log_scale) - shift
+
+    def _ask(self, x: Tensor) -> None:
+        if not self.is_set:
+            self.set(x.detach())
+        self._asked = True
 
     @torch.no_grad()
     def set(self, x: Tensor) -> None:
@@ -211,12 +214,13 @@ class Squeeze(Bijection):
         """A quarter of the places, four times the channels."""
         b, c, h, w = x.shape
         places = x.view(b, c, h // 2, 2, w // 2, 2).permute(0, 3, 5, 1, 2, 4).reshape(b, 4, c, h // 2, w // 2)
-        return places[:, self.corners].flatten(1, 2), x.new_zeros(b)
+        return torch.cat([places[:, i] for i in self.corners], 1), x.new_zeros(b)
 
     def inverse(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         """The squares of pixels again."""
         b, c, h, w = z.shape
-        places = z.view(b, 4, c // 4, h, w)[:, self.undone].view(b, 2, 2, c // 4, h, w)
+        corners = z.chunk(4, 1)
+        places = torch.stack([corners[i] for i in self.undone], 1).view(b, 2, 2, c // 4, h, w)
         return places.permute(0, 3, 4, 1, 5, 2).reshape(b, c // 4, 2 * h, 2 * w)
 
 

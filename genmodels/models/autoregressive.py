@@ -188,7 +188,7 @@ class Autoregressive(GenerativeModel):
             nll = -self.log_prob(x, y=y)
         terms = {"loss": nll.mean()}
         if self.is_image:
-            terms["bits"] = nll.mean() / (math.prod(self.shape) * math.log(2))
+            terms["bpd"] = nll.mean() / (math.prod(self.shape) * math.log(2))
         return terms
 
     def after_turn(self, player: str) -> None:

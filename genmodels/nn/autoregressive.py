@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-__all__ = ["MADE", "NADE", "Recursion", "Walk", "label_of"]
+__all__ = ["MADE", "NADE", "Recursion", "Walk", "label_of", "table_of"]
 
 Walk = Generator[tuple[int, Tensor], Tensor, None]
 """Yields (i, what is said of x_i, (B, K)); is sent x_i, (B,)."""
@@ -21,6 +21,11 @@ Walk = Generator[tuple[int, Tensor], Tensor, None]
 def label_of(table: nn.Embedding | None, y: Tensor | None) -> Tensor | float:
     """What a label adds to a layer, (B, units); nothing where there are none."""
     return 0.0 if table is None or y is None else table(y)
+
+
+def table_of(classes: int, units: int) -> nn.Embedding | None:
+    """A vector for each label; None where there are none."""
+    return nn.Embedding.from_pretrained(torch.randn(classes, units), freeze=False) if classes else None
 
 
 # NADE -----------------------------------------------------------------------------------------------------------------
@@ -49,10 +54,11 @@ class NADE(nn.Module):
         self.W = nn.Parameter(torch.empty(d, hidden))
         self.V = nn.Parameter(torch.empty(d, hidden, outputs))
         self.b, self.c = nn.Parameter(torch.zeros(d, outputs)), nn.Parameter(torch.zeros(hidden))
+        reach = (3 / hidden) ** 0.5  # a standard deviation of 1/√H
         for weight in (self.W, self.V):
-            nn.init.normal_(weight, std=hidden**-0.5)
-        self.to_c = nn.Embedding(classes, hidden) if classes else None
-        self.to_b = nn.Embedding(classes, d * outputs) if classes else None
+            nn.init.uniform_(weight, -reach, reach)
+        self.to_c = table_of(classes, hidden)
+        self.to_b = table_of(classes, d * outputs)
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         """What is said of every dimension, (B, D, K), for ``x`` (B, D)."""
@@ -136,8 +142,8 @@ class MADE(nn.Module):
         self.register_buffer("degrees", _degrees(masks, depth, hidden, d), persistent=False)
         self.hidden: Any = nn.ModuleList(nn.Linear(n, hidden) for n in (d, *[hidden] * (depth - 1)))
         self.out = nn.Linear(hidden, d * outputs)
-        self.to_hidden = nn.Embedding(classes, hidden) if classes else None
-        self.to_out = nn.Embedding(classes, d * outputs) if classes else None
+        self.to_hidden = table_of(classes, hidden)
+        self.to_out = table_of(classes, d * outputs)
 
     def forward(self, x: Tensor, y: Tensor | None = None, k: Tensor | int = 0) -> Tensor:
         """What is said of every dimension under mask ``k``, (B, D, K), for ``x`` (B, D)."""

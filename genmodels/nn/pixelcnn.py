@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from genmodels.nn.autoregressive import Walk, label_of
+from genmodels.nn.autoregressive import Walk, label_of, table_of
 
 __all__ = ["PixelCNN", "gate"]
 
@@ -29,7 +29,7 @@ class GatedLayer(nn.Module):
         self.horizontal = nn.Conv2d(channels, 2 * channels, (1, reach + 1))
         self.link = nn.Conv2d(2 * channels, 2 * channels, 1)
         self.out = nn.Conv2d(channels, channels, 1)
-        self.to_both = nn.Embedding(classes, 4 * channels) if classes else None
+        self.to_both = table_of(classes, 4 * channels)
 
     def labels(self, y: Tensor | None) -> tuple[Tensor | float, Tensor | float]:
         """What a label adds to the two stacks, (B, 2 C) each (eq. 4)."""

@@ -14,8 +14,16 @@ from genmodels.runs.record import Plan, State, Status
 
 __all__ = ["CHECKPOINTS", "FIRST", "Piece", "pieces"]
 
-FIRST = ("vae-mnist-2d", "gan-mnist", "wgan-mnist-gp", "bigan-mnist", "ddpm-mnist")
-"""What a first page shows: every family on the same data."""
+FIRST = (
+    "vae-mnist-2d",
+    "gan-mnist",
+    "wgan-mnist-gp",
+    "bigan-mnist",
+    "ddpm-mnist",
+    "flow-mnist",
+    "autoregressive-mnist",
+)
+"""What a first page shows: every family on the same digits."""
 
 
 @dataclass(frozen=True)

@@ -75,7 +75,7 @@ def shown(wall: Wall, large: bool) -> None:
         st.warning(str(error))
         return
     if large:
-        st.html(banner(wall.code, membership.address(wall), len(hung)))
+        banner(wall.code, membership.address(wall), len(hung))
     if not hung:
         go = "Open the address and press Train on any model." if large else "Choose a model and press Train."
         st.info(f"Nothing is here yet. {go}")

@@ -15,8 +15,8 @@ st.latex(r"\log p(x) = \sum_{i=1}^{D} \log p(x_i \mid x_1, \ldots, x_{i-1})")
 page(
     "autoregressive",
     first=("network", "pixels", "order", "classes"),
-    units={"loss": "nats", "bits": "bits per pixel"},
-    panels=("loss", "bits"),
+    units={"loss": "nats", "bpd": "bits per pixel"},
+    panels=("loss", "bpd"),
     explore={
         "Pixel by pixel": drawing.pixel_by_pixel,
         "Complete": drawing.completions,

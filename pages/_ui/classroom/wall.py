@@ -30,11 +30,11 @@ MOST_TILES, MOST_CURVES = 36, 40
 Hung = Sequence[tuple[Run, Entry]]
 
 
-def banner(code: str, address: str, runs: int) -> str:
+def banner(code: str, address: str, runs: int) -> None:
     """For the back of the room: the code, the address, and a square that a phone reads."""
     square = segno.make(address, error="m").svg_data_uri(scale=4, border=2, light="white")
     shown = escape(address.removeprefix("https://").removeprefix("http://"))
-    return (
+    st.html(
         f'<div class="banner"><img alt="a QR code that leads to {escape(address)}" src="{escape(square)}">'
         f"<div><b>{escape(code)}</b><span>{shown}</span><span>{runs} runs</span></div></div>"
     )

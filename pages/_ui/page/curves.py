@@ -60,13 +60,14 @@ def beside(run: Run) -> list[Run]:
     if not offered:
         return []
     parent, key = run.plan.parent, f"beside-{run.id}"
-    linked = st.query_params.get(BESIDE_IT)
-    named = linked.split(",") if linked is not None else [parent.run] if parent else []
-    usual = [name for name in named if name in offered]
+    own = parent.run if parent and parent.run in offered else ""
+    usual = [name for name in st.query_params.get(BESIDE_IT, own).split(",") if name in offered]
     label = lambda name: _told(run, *offered[name])  # noqa: E731
     chosen = st.multiselect("Compare with other runs", list(offered), usual, format_func=label, key=key)
-    if chosen != usual:
-        st.query_params[BESIDE_IT] = ",".join(chosen)
+    if (said := ",".join(chosen)) != own:
+        st.query_params[BESIDE_IT] = said
+    else:
+        st.query_params.pop(BESIDE_IT, None)
     return [offered[name][0] for name in chosen]
 
 

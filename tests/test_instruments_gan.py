@@ -256,8 +256,6 @@ def test_a_map_is_the_generator_on_a_grid_of_noise(data):
     mass = torch.distributions.Normal(0, 1).cdf(torch.as_tensor(np.stack(found.axes)))
     torch.testing.assert_close(mass, torch.linspace(0.02, 0.98, 5, dtype=torch.float64).expand(2, 5))
     z = torch.tensor([[found.axes[0][1], found.axes[1][4], 0.0]]).float()  # the second column of the last row
-        [[found.axes[0][1], found.axes[1][4], 0.0]], dtype=torch.float32
-    )  # the second column of the last row
     expected = model.decode(z, torch.tensor([2]))[0].detach().numpy()
     np.testing.assert_allclose(found.x[4, 1], expected, atol=1e-6)
     assert codes.latent_map(made(GAN, latent_dim=1), 3).x.shape == (3, 3, 2)

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from genmodels.models import MODELS
+from pages._ui.page.instruments import Instrument, of_images
 from pages._ui.page.page import page
 from pages._ui.views.autoregressive import bits, drawing, theory
 
@@ -11,18 +12,20 @@ st.write(
     "A network is shown the pixels before and says how probable each value of the next one is; the product of all "
     "these is the probability of the image. It is exact, so it is what every bound can be held against."
 )
-st.latex(r"\log p(x) = \sum_{i=1}^{D} \log p(x_i \mid x_1, \ldots, x_{i-1})")
 page(
     "autoregressive",
+    objective=r"\log p(x) = \sum_{i=1}^{D} \log p(x_i \mid x_1, \ldots, x_{i-1})",
     first=("network", "pixels", "order", "classes"),
     units={"loss": "nats", "bpd": "bits per pixel"},
     panels=("loss", "bpd"),
     explore={
-        "Pixel by pixel": drawing.pixel_by_pixel,
-        "Complete": drawing.completions,
-        "Where the bits are": bits.where,
-        "What it sees": bits.sight,
-        "Orders": bits.compared,
+        "Pixel by pixel": Instrument(drawing.pixel_by_pixel, "Play", "How is it drawn, one after another?"),
+        "Complete": Instrument(
+            drawing.completions, "Play", "What could the missing part be?", "All of these are answers.", of_images
+        ),
+        "Where the bits are": Instrument(bits.where, question="Which pixels are hard to foresee?", applies=of_images),
+        "What it sees": Instrument(bits.sight, question="On which pixels does the next one depend?", applies=of_images),
+        "Orders": Instrument(bits.compared, question="Does the order matter?", applies=of_images),
     },
     theory=theory.theory,
 )

@@ -3,8 +3,10 @@
 import streamlit as st
 
 from genmodels.models import MODELS
+from pages._ui.page.instruments import Instrument, of_images, of_points
 from pages._ui.page.page import page
-from pages._ui.views.diffusion import denoising, theory
+from pages._ui.views.diffusion import theory
+from pages._ui.views.diffusion.denoising import VIEWS
 
 st.title(MODELS["ddpm"].title)
 st.write(
@@ -25,6 +27,13 @@ page(
     first=("T", "schedule", "classes"),
     units=dict.fromkeys(("loss", "mse_t1", "mse_t2", "mse_t3", "mse_t4"), "per dimension"),
     panels=("loss", "mse_t1", "mse_t2", "mse_t3", "mse_t4"),
-    explore=denoising.VIEWS,
+    explore={
+        "Forward": Instrument(VIEWS["Forward"], "Play", "How do data become noise?"),
+        "Denoise": Instrument(VIEWS["Denoise"], "Play", "How does noise become data?"),
+        "Edit": Instrument(VIEWS["Edit"], "Play", "What else can a denoiser do to a picture?", applies=of_images),
+        "Samplers": Instrument(VIEWS["Samplers"], question="How few steps are enough?"),
+        "Plane": Instrument(VIEWS["Plane"], question="Where does the learned score point?", applies=of_points),
+        "Bound": Instrument(VIEWS["Bound"], question="What does each step cost?"),
+    },
     theory=theory.theory,
 )

@@ -3,8 +3,10 @@
 import streamlit as st
 
 from genmodels.models import MODELS
+from pages._ui.page.instruments import Instrument, of_images
 from pages._ui.page.page import page
-from pages._ui.views.vae import latent_space, theory
+from pages._ui.views.vae import theory
+from pages._ui.views.vae.latent_space import COVERED, VIEWS, of_a_density_of_points, of_a_known_density, on_a_plane
 
 st.title(MODELS["vae"].title)
 st.write(
@@ -20,7 +22,25 @@ page(
     first=("latent_dim", "prior", "beta"),
     units={"loss": "nats"},
     panels=("elbo", "reconstruction", "kl"),
-    explore=latent_space.VIEWS,
+    explore={
+        "Manifold": Instrument(VIEWS["Manifold"], "Play", "What does each code stand for?"),
+        "Draw a digit": Instrument(VIEWS["Draw a digit"], "Play", "Does it know your handwriting?", applies=of_images),
+        "Path": Instrument(VIEWS["Path"], "Play", "What lies between two examples?"),
+        "Dimensions": Instrument(VIEWS["Dimensions"], "Play", "What does each latent dimension do?", applies=of_images),
+        "Reconstructions": Instrument(VIEWS["Reconstructions"], question="What gets lost on the way through the code?"),
+        "The bound": Instrument(VIEWS["The bound"], question="How far is the ELBO below log p(x)?"),
+        "Prior and posterior": Instrument(
+            VIEWS["Prior and posterior"], question="Do the codes lie where the prior says?", applies=on_a_plane
+        ),
+        "p(x)": Instrument(VIEWS["p(x)"], question="Which density has it learned?", applies=of_a_density_of_points),
+        "True posterior": Instrument(
+            VIEWS["True posterior"], question="How good is the encoder's guess?", applies=of_a_known_density
+        ),
+        "Shapes": Instrument(VIEWS["Shapes"], question="How does the decoder bend the plane?", applies=on_a_plane),
+        "Four priors": Instrument(VIEWS["Four priors"], question="Which prior suits the codes?"),
+        "Collapse": Instrument(VIEWS["Collapse"], "When it fails", "When does the code say nothing?"),
+        "Close the gap": Instrument(VIEWS["Close the gap"], "When it fails", "What does a quick encoder cost?"),
+    },
     theory=theory.theory,
-    covered=latent_space.COVERED,
+    covered=COVERED,
 )

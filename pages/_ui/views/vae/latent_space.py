@@ -12,7 +12,7 @@ from pages._ui.views.common.density import density
 from pages._ui.views.common.shapes import by_class
 from pages._ui.views.vae import bound, collapse, drawing, geometry, priors, true_posterior
 
-__all__ = ["COVERED", "VIEWS"]
+__all__ = ["COVERED", "VIEWS", "of_a_density_of_points", "of_a_known_density", "on_a_plane"]
 
 
 def prior_and_posterior(moment: Moment) -> None:
@@ -72,3 +72,18 @@ VIEWS = {
 
 COVERED = ("Density", "Latent map", "Path", "Dimensions")
 """What a model has for nothing and is among VIEWS."""
+
+
+def on_a_plane(moment: Moment) -> bool:
+    """Its latent space is one."""
+    return moment.model.latent_dim == 2
+
+
+def of_a_known_density(moment: Moment) -> bool:
+    """Its log p(x) can be integrated."""
+    return has(moment.model, Density)
+
+
+def of_a_density_of_points(moment: Moment) -> bool:
+    """And drawn."""
+    return not moment.model.is_image and of_a_known_density(moment)

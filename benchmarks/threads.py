@@ -19,8 +19,8 @@ GAIN, SLOWER = 1.6, 1.3  # times as fast as one thread, quiet; and as slow, besi
 QUIET = 0.9  # of a core that a process must get, or something else runs
 WAYS: dict[str, dict[str, str]] = {
     "one thread": {"OMP_NUM_THREADS": "1"},
-    "as it runs here": ENVIRONMENT,
-    "always two, sleeping": {"OMP_WAIT_POLICY": "PASSIVE", "ALWAYS": "1"},
+    "as it runs here": {},
+    "always two, sleeping": ENVIRONMENT | {"ALWAYS": "1"},
     "always two, spinning": {"ALWAYS": "1"},
 }
 """Ways to wait; the last is PyTorch's own, and is measured only on a quiet machine: beside another it takes minutes."""

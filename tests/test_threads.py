@@ -17,7 +17,7 @@ SHOW = """
 import os, runpy, sys
 import genmodels.cli.parser as cli
 
-cli.main = lambda: print(os.environ["OMP_WAIT_POLICY"], "torch" in sys.modules)
+cli.main = lambda: print(os.environ.get("OMP_WAIT_POLICY"), "torch" in sys.modules)
 sys.argv = ["genmodels", "models"]
 runpy.run_module("genmodels", run_name="__main__")
 """
@@ -110,9 +110,15 @@ def test_the_kernels_own_clocks_are_read() -> None:
     assert 0.25 <= worked <= 1.1 * passed * len(share.cores) + 0.1  # ticks of a hundredth of a second, on each core
 
 
-@pytest.mark.parametrize(("set_by_user", "expected"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
-def test_the_command_line_sets_it_before_torch_reads_it(set_by_user: str | None, expected: str) -> None:
-    environment = {name: value for name, value in os.environ.items() if name not in threads.ENVIRONMENT}
+@pytest.mark.parametrize(
+    ("number", "set_by_user", "expected"), [("2", None, "PASSIVE"), ("2", "ACTIVE", "ACTIVE"), (None, None, "None")]
+)
+def test_a_fixed_number_of_threads_sleeps_and_torch_is_told_in_time(
+    number: str | None, set_by_user: str | None, expected: str
+) -> None:
+    told = (*threads.ENVIRONMENT, "OMP_NUM_THREADS")
+    environment = {name: value for name, value in os.environ.items() if name not in told}
+    environment |= {} if number is None else {"OMP_NUM_THREADS": number}
     environment |= {} if set_by_user is None else {"OMP_WAIT_POLICY": set_by_user}
     done = subprocess.run([sys.executable, "-c", SHOW], cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.stdout.split() == [expected, "False"], done.stderr

@@ -1,9 +1,10 @@
 """How many threads a computation takes, and how they wait for each other. It imports torch late: see ENVIRONMENT.
 
 Operations of a large network are shared by several threads, which wait for each other after each of them. By default
-they wait by asking again and again, for milliseconds. Where another process wants a core, the thread that is
-waited for lacks it, and a step takes five to twenty times as long as on one thread. So they ask for a fraction of a
-millisecond only and then sleep, and while others work on this machine there are no more threads than free cores.
+they wait by asking again and again, for milliseconds: that is fastest where each has a core of its own. Where another
+process wants a core, the thread that is waited for lacks it, and a step takes five to twenty times as long as on one
+thread. So there are never more threads than free cores (:func:`settle_threads`); where their number is fixed, they
+sleep while they wait.
 """
 
 import math
@@ -15,11 +16,10 @@ from typing import TypeVar
 
 __all__ = ["ENVIRONMENT", "Share", "look_again", "looking_again", "settle_threads", "sleep_while_waiting"]
 
-ENVIRONMENT = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "5000"}
-"""What a process that computes is to have in its environment when it imports torch: OpenMP reads it there, once.
+ENVIRONMENT = {"OMP_WAIT_POLICY": "PASSIVE"}
+"""What a process with a fixed number of threads is to have in its environment before it imports torch: OpenMP reads it.
 
-The first is said to any OpenMP (API 5.2, section 21.2.7), the second to GNU's, which PyTorch brings on Linux: 5000
-questions are 0.1 ms or so. https://gcc.gnu.org/onlinedocs/libgomp/GOMP_005fSPINCOUNT.html
+OpenMP API 5.2, section 21.2.7. https://www.openmp.org/specifications/
 """
 SECONDS, FIRST = 1.0, 0.2  # between two looks at what others take; and before the first
 SETTLED = 0.25  # of a core: what others may take, all together, without costing a thread
@@ -29,9 +29,10 @@ T = TypeVar("T")
 
 
 def sleep_while_waiting() -> None:
-    """Set ENVIRONMENT, unless the user says how threads wait; before torch is imported."""
-    if not any(name in os.environ for name in ENVIRONMENT):
-        os.environ.update(ENVIRONMENT)
+    """Set ENVIRONMENT where the user fixes the number of threads, and not how they wait; before torch is imported."""
+    if "OMP_NUM_THREADS" in os.environ:
+        for name, value in ENVIRONMENT.items():
+            os.environ.setdefault(name, value)
 
 
 class Share:

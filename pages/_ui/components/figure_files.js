@@ -4,16 +4,21 @@ class View {
   constructor() {
     this.later = () => (this.due ??= requestAnimationFrame(() => this.look()));
     this.observer = new MutationObserver(this.later);
+    this.sizes = new ResizeObserver(this.later); // columns that find their width, fonts that come late
   }
 
   update() {
     this.observer.observe(document.body, { childList: true, subtree: true });
+    this.sizes.observe(document.body);
+    document.fonts.addEventListener("loadingdone", this.later);
     addEventListener("resize", this.later);
     this.look();
   }
 
   destroy() {
     this.observer.disconnect();
+    this.sizes.disconnect();
+    document.fonts.removeEventListener("loadingdone", this.later);
     removeEventListener("resize", this.later);
     cancelAnimationFrame(this.due);
   }

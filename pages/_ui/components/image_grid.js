@@ -1,6 +1,6 @@
 class View {
   constructor(root) {
-    this.canvas = element("canvas", { role: "img" });
+    this.canvas = element("canvas", { role: "img", "aria-label": "pictures that are being loaded" });
     this.caption = element("span", { class: "faint" });
     this.save = element("button", { onclick: () => download(this.data.download, this.data.image) }, "PNG");
     root.append(element("div", { class: "root" }, this.canvas, element("div", { class: "row below" }, this.caption, this.save)));

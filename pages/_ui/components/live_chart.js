@@ -42,7 +42,7 @@ class View {
 
   panelOf(spec) {
     if (this.panels.has(spec.title)) return this.panels.get(spec.title);
-    const canvas = element("canvas", { tabindex: "0", role: "img" });
+    const canvas = element("canvas", { tabindex: "0", role: "img", "aria-label": spec.title });
     const readout = element("span", { class: "readout" });
     const about = element("p", { class: "about faint", hidden: true }, spec.about ?? "");
     const ask = element("button", { class: "ask", title: spec.about, "aria-label": `What is ${spec.title}?`, "aria-expanded": "false" }, "?");

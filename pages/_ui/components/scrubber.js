@@ -33,7 +33,7 @@ class View {
 
   build(data) {
     [this.frame, this.follow] = [data.start ?? 0, data.follow && !data.held];
-    this.canvas = element("canvas", { tabindex: "0", role: "img" });
+    this.canvas = element("canvas", { tabindex: "0", role: "img", "aria-label": "a film that is being loaded" });
     this.caption = element("span", { class: "caption faint" });
     this.slider = element("input", { type: "range", min: 0, step: 1, "aria-label": "frame" });
     this.playButton = element("button", { onclick: () => this.toggle() });

@@ -56,13 +56,13 @@ def has_map(model: Any) -> bool:
     return model.is_image and has(model, Decoder) and has(model, Encoder) and model.latent_dim == 2
 
 
-@functools.lru_cache(maxsize=8)
+@functools.lru_cache(maxsize=64)
 def maps(path: str, steps: tuple[int, ...]) -> Sprite:
     """The latent plane at each snapshot as a film."""
     return sprite(np.stack([_map(path, step) for step in steps]), quality=80)
 
 
-@functools.lru_cache(maxsize=MOST)
+@functools.lru_cache(maxsize=8 * MOST)
 def _map(path: str, step: int) -> Any:
     cells = codes.latent_map(Run(Path(path)).model(step), SIDE).x[::-1]
     pixels = tile(cells.reshape(SIDE * SIDE, *cells.shape[2:]), SIDE, 0)
@@ -74,7 +74,7 @@ def beliefs(path: str, steps: tuple[int, ...]) -> Sprite | None:
     return _beliefs(path, steps, paper()) if has(Run(Path(path)).model(steps[-1]), Critic) else None
 
 
-@functools.lru_cache(maxsize=8)
+@functools.lru_cache(maxsize=64)
 def _beliefs(path: str, steps: tuple[int, ...], blank: str) -> Sprite:
     found = np.stack([_belief(path, step) for step in steps])
     return sprite(turns.shades(found, figures.DATA, figures.SAMPLES, blank), quality=85)

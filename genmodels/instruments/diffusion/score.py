@@ -7,6 +7,7 @@ learned, which stand at a right angle:
 """
 
 from collections import defaultdict
+from collections.abc import Mapping
 
 import numpy as np
 import torch
@@ -21,8 +22,9 @@ from genmodels.instruments.plane import cells
 from genmodels.models.ddpm import DDPM
 from genmodels.palette import rgb
 from genmodels.probability.samplers import noise_like, timesteps
+from genmodels.text import number
 
-__all__ = ["field", "shades", "square"]
+__all__ = ["conclusion", "field", "shades", "square"]
 
 HALF = 3.2  # of the square that holds N(0, I)
 
@@ -85,3 +87,15 @@ def shades(maps: Array, color: str, paper: str) -> Array:
 def square(data: Data) -> float:
     """Half the side of the square that holds both the data and the noise that they become."""
     return max(HALF, DATASETS[data.name].extent)
+
+
+def conclusion(field: Mapping[str, Array]) -> str:
+    """What of the error of ε̂ nobody could avoid, and where most is left to learn; means over the times drawn."""
+    mse = float(field["mse"].mean())
+    text = f"Over these times the squared error of ε̂ is {number(mse)} per dimension on average"
+    if "gap" not in field:
+        worst = int(field["mse"].argmax())
+        return text + f", and largest, {number(float(field['mse'][worst]))}, at t = {int(field['t'][worst]):,}."
+    floor, gap, worst = float(field["floor"].mean()), float(field["gap"].mean()), int(field["gap"].argmax())
+    text += f": {number(floor)} that no network can avoid and {number(gap)} left to learn"
+    return text + f", the most at t = {int(field['t'][worst]):,}." if gap else text + "."

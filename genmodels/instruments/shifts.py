@@ -119,9 +119,10 @@ def conclusion(scored: Mapping[str, Array]) -> str:
     names, bits, above = [str(name) for name in scored["names"]], scored["bits"], scored["above"]
     if not np.isfinite(bits[0]).all():
         return "The likelihood of test images is not finite here, so nothing can be held against it."
-    said = [f"*{name}* ({number(float(of_kind.mean()))})" for name, of_kind in zip(names, bits, strict=True)]
+    means = [number(float(of_kind.mean())) for of_kind in bits]
+    said = [f"*{name}* (in {a:.0%} of pairs; {m} bits)" for name, a, m in zip(names, above, means, strict=True)]
     likelier = [i for i in np.argsort(-above, kind="stable") if i and above[i] > 0.5]
-    others, test = len(names) - 1, f"than *{names[0]}* ({number(float(bits[0].mean()))} bits a dimension)"
+    others, test = len(names) - 1, f"than *{names[0]}* ({means[0]} bits a dimension)"
     if likelier:
         verb = "is" if len(likelier) == 1 else "are"
         text = f"Of {others} other kinds of images, {len(likelier)} {verb} more likely {test}: "

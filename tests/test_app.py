@@ -22,7 +22,7 @@ from genmodels.training.settings import Settings
 from pages._ui.classroom import wall as mosaic
 from pages._ui.form import lesson
 from pages._ui.form.form import hyperparameters
-from pages._ui.page import theory
+from pages._ui.page import theory, time_machine
 from pages._ui.server import preload
 from pages._ui.shared import run_cache as shared_files
 from tests.answers import at_once
@@ -430,12 +430,24 @@ def test_a_lesson_may_leave_out_single_settings_and_training() -> None:
     assert not test.code
 
 
+def test_at_a_moment_without_weights_the_panels_are_those_of_the_nearest() -> None:
+    found = [time_machine.nearest([0, 26, 380], step) for step in (0, 12, 13, 14, 203, 9999, None)]
+    assert found == [0, 0, 26, 26, 380, 380, 380]
+    test = opened(run="vae-digits-2d", step="316")
+    assert shared(test)["step"] == "316"
+    said = "Of step 316 there is the picture alone: below is step 380, the nearest with weights."
+    assert said in [caption.value for caption in test.caption]
+    assert any("step 380" in words.value for words in test.markdown)
+    test = opened(run="vae-digits-2d", step="380")
+    assert not any("picture alone" in caption.value for caption in test.caption)
+
+
 def test_what_a_lesson_has_wrong_is_named() -> None:
     test = opened(hide="forms", step="77", view="Explain", run="vae-digits-2d", lr="9")
     said = " ".join(warning.value for warning in test.warning)
     for part in (
         "hides 'forms': what can be hidden is menu, form, train",
-        "step = '77', of which there is no snapshot here: there are 26, 380, 3300",
+        "step = '77', of which there is no snapshot here: there are 0, 1, 2, 3, 4, 6,",
         "view = 'Explain' is not one of Explore, Sample, Theory",
         "lr = '9' is not a number from",
     ):

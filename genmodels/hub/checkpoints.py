@@ -37,7 +37,7 @@ ALLOWED = {
     "metrics.jsonl": 64 << 20,
     "samples.npy": 64 << 20,
 }
-"""What a checkpoint consists of, and the most bytes of each; ``snapshots/<step>/`` has the first two, samples, or all."""
+"""A checkpoint's files, and the most bytes of each; ``snapshots/<step>/`` holds the first two, samples, or all."""
 
 SNAPSHOT = re.compile(r"snapshots/(0|[1-9][0-9]{0,11})")
 OF_A_SNAPSHOT = (CONFIG, WEIGHTS, "samples.npy")

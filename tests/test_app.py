@@ -430,6 +430,44 @@ def test_a_lesson_may_leave_out_single_settings_and_training() -> None:
     assert not test.code
 
 
+OF_A_PRESET = {
+    "autoregressive-two-moons": "Plane: two moons, in both orders",
+    "bigan-mnist": "MNIST and the way back",
+    "bigan-two-moons": "Two moons and the way back",
+    "ddpm-digits": "Small digits",
+    "flow-two-moons": "Spline flow: two moons",
+    "gan-digits": "Small digits",
+    "gan-eight-gaussians": "Eight modes",
+    "gan-mnist": "MNIST",
+    "vae-mnist-2d": "MNIST, 2 latent dimensions",
+    "wgan-digits-gp": "Small digits",
+    "wgan-eight-gaussians": "Eight modes",
+    "wgan-mnist-clip": "MNIST, clipped weights",
+}
+"""Which of the checkpoints that ship were made by a preset; the form says its name."""
+
+
+def forms() -> None:
+    import streamlit as st
+
+    from genmodels.models import model_class
+    from genmodels.runs import store
+    from pages._ui.form.choose import choose
+    from pages._ui.page.shown import start_of
+
+    run = store.find(st.query_params["run"])
+    choose(model_class(run.plan.model), start=start_of(run.plan.model, run))
+
+
+@pytest.mark.parametrize("run", [run.id for run in store.bundled()])
+def test_the_form_names_the_preset_that_a_checkpoint_was_made_by(run: str) -> None:
+    test = AppTest.from_function(forms, default_timeout=60)
+    test.query_params["run"] = run
+    test.run()
+    assert not test.exception
+    assert test.selectbox(key="preset").value == OF_A_PRESET.get(run, "Custom")
+
+
 def test_at_a_moment_without_weights_the_panels_are_those_of_the_nearest() -> None:
     found = [time_machine.nearest([0, 26, 380], step) for step in (0, 12, 13, 14, 203, 9999, None)]
     assert found == [0, 0, 26, 26, 380, 380, 380]

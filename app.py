@@ -17,8 +17,6 @@ from pages._ui.components.figure_files import figure_files
 from pages._ui.form.lesson import is_shown
 from pages._ui.server import blobs, cookie, headers, health, preload, uploads
 
-import sys
-sys.setswitchinterval(0.0005)
 PAGES = Path(__file__).resolve().parent / "pages"
 
 

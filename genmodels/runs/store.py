@@ -7,7 +7,8 @@
       control.json         what people want: run, pause or stop; until which step; how slowly; which learning rate
       metrics.jsonl        one line a logged step: step, epoch, seconds, images, every term
       snapshots/<step>/    config.json, model.safetensors (half precision): any past moment can be asked anything;
-                           samples.npy: what it drew from always the same noise; a shipped run lacks its last step's
+                           samples.npy: what it drew from always the same noise. A shipped run lacks its last step's,
+                           and of many steps the weights; images are bytes in it, 255 for 1
       config.json, model.safetensors, samples.npy    the newest weights: what the Hub gets
       trainer.safetensors  the exact state, to go on bit for bit
 

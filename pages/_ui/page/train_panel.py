@@ -26,7 +26,7 @@ from pages._ui.form.lesson import is_shown
 from pages._ui.page.curves import beside, curves
 from pages._ui.page.download import taking
 from pages._ui.page.shown import changed, named, show
-from pages._ui.page.time_machine import film, has_weights, open_at_linked, shown, standing_at
+from pages._ui.page.time_machine import film, has_weights, nearest, open_at_linked, shown, standing_at
 from pages._ui.shared.run_cache import is_begun, metrics
 
 __all__ = ["learning_curves", "stage"]
@@ -107,8 +107,7 @@ def _new(model: str, chosen: Chosen) -> Run:
 def _fork(model: str, run: Run) -> None:
     """The form of a fork: everything as the run has it, to be changed where the networks stay as they are."""
     plan, steps = run.plan, run.snapshots()
-    wanted = standing_at(run)
-    step = wanted if wanted in steps else steps[-1]
+    step = nearest(steps, standing_at(run))
     st.caption(f"A new run from step {step:,} of this one. You can change anything except the network's architecture.")
     with st.form("fork", border=False):
         prefix = f"fork-{run.id}-"

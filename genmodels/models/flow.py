@@ -107,9 +107,17 @@ class Flow(GenerativeModel):
 
     @grey_levels.setter
     def grey_levels(self, levels: int) -> None:
+        self.check_levels(levels)
+        self.grey.fill_(levels)
+
+    def check_levels(self, levels: int) -> None:
+        """A density is of grey images.
+
+        Raises:
+            BadInput: If they are black or white.
+        """
         if self.is_image and levels <= 2:
             raise BadInput(BINARY)
-        self.grey.fill_(levels)
 
     # Density ------------------------------------------------------------------------------------------------------
 

@@ -94,7 +94,8 @@ def test_the_conclusion_names_what_is_likelier_than_the_data() -> None:
     scored = {"names": names, "bits": bits, "simple": simple, "above": np.array([0.5, 1.0, 0.0])}
     said = shifts.conclusion(scored)
     assert said.startswith(
-        "Of 2 other kinds of images, 1 is more likely than *test images* (1.1 bits a dimension): *black* (in 100% of pairs; 0.1 bits). "
+        "Of 2 other kinds of images, 1 is more likely than *test images* (1.1 bits a dimension): *black* (in 100% of "
+        "pairs; 0.1 bits). "
         "The rank correlation of these bits with those that zlib needs is "
     )
     none = shifts.conclusion(scored | {"above": np.array([0.5, 0.1, 0.0])})

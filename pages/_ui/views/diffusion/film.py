@@ -7,10 +7,9 @@ import numpy as np
 import numpy.typing as npt
 
 from genmodels.text import number
-from pages._ui.page.frames import paper
 from pages._ui.views.common.film import joined, play
 
-__all__ = ["PANELS", "Array", "lines_under", "paper", "way_back"]
+__all__ = ["PANELS", "Array", "lines_under", "way_back"]
 
 Array = npt.NDArray[Any]
 PANELS = {"x_t": "noisy data xₜ", "eps": "predicted noise ε̂", "x_0": "predicted data x̂₀"}

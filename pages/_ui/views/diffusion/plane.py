@@ -9,11 +9,12 @@ from genmodels import figures, images
 from genmodels.instruments.diffusion import score
 from pages._ui.components.scrubber import point_film
 from pages._ui.form import url_widgets
+from pages._ui.page.frames import paper
 from pages._ui.shared.answer import answer
 from pages._ui.shared.moment import Moment
 from pages._ui.shared.plot import plot
 from pages._ui.views.common.shapes import square
-from pages._ui.views.diffusion.film import Array, lines_under, paper
+from pages._ui.views.diffusion.film import Array, lines_under
 
 __all__ = ["plane"]
 

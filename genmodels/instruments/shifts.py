@@ -39,13 +39,12 @@ MOST = 1000
 def shifted(data: Data, n: int, seed: int = 0) -> dict[str, Tensor]:
     """``n`` test images and as many of other kinds, uint8 (n, C, H, W) by name; other data sets where they are at hand.
 
-    Where pixels are drawn in black and white, one grey is black or white too.
+    One grey is any but black; where pixels are drawn in black and white, it is white.
     """
     x, rng = floors.chosen(data.test, n, seed).x, random.generator(seed)
     n, top = len(x), data.levels - 1
     order = torch.randperm(math.prod(data.shape[1:]), generator=rng).to(x.device)
-    greys = torch.arange(data.levels) if not data.is_drawn else torch.tensor([0, top])
-    one = greys[torch.randint(len(greys), (n, 1, 1, 1), generator=rng)].to(x)
+    one = torch.randint(top if data.is_drawn else 1, data.levels, (n, 1, 1, 1), generator=rng).to(x)
     noise = torch.randint(data.levels, x.shape, generator=rng).to(x)
     sets = {"test images": x, "inverted": top - x, "rotated by 90°": x.rot90(1, (2, 3))}
     sets |= {"pixels shuffled": x.flatten(2)[..., order].view_as(x)}

@@ -54,7 +54,9 @@ def field(model: DDPM, data: Data, n: int = 500, seed: int = 0, frames: int = 40
         row = {"particles": now.x_t}
         if i < last:
             x_t = model.schedule.noised(x_0, eps, now.t)
-            there, said = _learned(model, now.t, at, x_t)
+            t = torch.full((len(at) + len(x_t),), now.t, device=x_t.device)
+            with torch.no_grad():  # on the grid, and of the noised examples
+                there, said = model.eps_hat(torch.cat([at.to(x_t), x_t]), t).split([len(at), len(x_t)])
             row |= {"t": torch.tensor(now.t), "log_snr": model.schedule.log_snr[now.t], "learned": -there}
             row["mse"] = (said - eps).square().mean()
             a, sigma = (float(rate) for rate in model.schedule.rates(now.t, fine))
@@ -67,14 +69,6 @@ def field(model: DDPM, data: Data, n: int = 500, seed: int = 0, frames: int = 40
         yield (i + 1) / (last + 1)
     whole = {name: torch.stack(values).numpy() for name, values in rows.items()}
     return whole | {"half": np.array(half), "at": at.numpy()}
-
-
-@torch.no_grad()
-def _learned(model: DDPM, t: int, at: Tensor, x_t: Tensor) -> tuple[Tensor, Tensor]:
-    """ε̂ on the grid, and ε̂ of the noised examples."""
-    both = torch.cat([at.to(x_t), x_t])
-    said = model.eps_hat(both, torch.full((len(both),), t, device=both.device))
-    return said[: len(at)], said[len(at) :]
 
 
 def shades(maps: Array, color: str, paper: str) -> Array:

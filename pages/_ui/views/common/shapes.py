@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy.typing as npt
-import streamlit as st
 
 from genmodels import figures, images
 from genmodels.data.datasets import DATASETS
@@ -18,7 +17,6 @@ __all__ = [
     "half_of",
     "label_of",
     "nats",
-    "only_planes",
     "pictures",
     "real_points",
     "said",
@@ -69,13 +67,6 @@ def square(half: float) -> figures.Extent:
 def real_points(moment: Moment, n: int = 300, *, opacity: float = 0.55) -> figures.Points:
     """Test points, in the data's colour."""
     return figures.Points("data", moment.data.test.x[:n].numpy(), figures.DATA, size=3, opacity=opacity)
-
-
-def only_planes(moment: Moment) -> bool:
-    """Whether the moment's data are points of the plane; says so where they are not."""
-    if moment.model.is_image:
-        st.info("This instrument draws the plane, and this run makes images. Train one on *eight-gaussians* to see it.")
-    return not moment.model.is_image
 
 
 def label_of(moment: Moment, key: str = "of_class") -> int | None:

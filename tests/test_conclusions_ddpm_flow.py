@@ -49,16 +49,17 @@ def test_samplers_say_who_is_nearest_to_the_solution_and_to_the_data() -> None:
     gap = np.full((len(SAMPLERS), 2), NAN)
     ddim, heun = SAMPLERS.index("ddim"), SAMPLERS.index("heun")
     gap[ddim], gap[heun] = [0.2, 0.05], [0.3, 0.01]
-    made = arrays(steps=[5, 50], gap=gap)
+    made = arrays(steps=[5, 50], gap=gap, evaluations=[[5 + i, 50 + i] for i in range(len(SAMPLERS))])
     assert denoising.conclusion_of_samplers(made) == (
-        "In 5 steps ddim is nearest to the solution, 0.2 away; in 50 steps heun is nearest to the solution, 0.01 away."
+        f"In 5 steps ({5 + ddim} evaluations) ddim is nearest to the solution, 0.2 away; "
+        f"in 50 steps ({50 + heun} evaluations) heun is nearest to the solution, 0.01 away."
     )
     w1 = np.where(np.isnan(gap), 0.5, gap)
     points = denoising.conclusion_of_samplers(made | arrays(w1=w1, floor=0.02))
     assert points.endswith("; nearest to the data is heun in 50 steps, 0.01 away, 0.5 × as far as other data are.")
     assert "×" not in denoising.conclusion_of_samplers(made | arrays(w1=w1, floor=0.0))
     assert "finite" in denoising.conclusion_of_samplers(made | arrays(gap=NAN * gap))
-    alone = arrays(steps=[5], gap=gap[:, :1])
+    alone = made | arrays(steps=[5], gap=gap[:, :1])
     assert denoising.conclusion_of_samplers(alone).count("steps") == 1
 
 

@@ -218,8 +218,10 @@ def conclusion_of_samplers(made: Mapping[str, Array]) -> str:
         gap, steps = made["gap"][:, k], made["steps"][k]
         if np.isfinite(gap).any():
             best = int(np.nanargmin(gap))
-            away = number(float(gap[best]))
-            said.append(f"in {steps} steps {SAMPLERS[best]} is nearest to the solution, {away} away")
+            away, asked = number(float(gap[best])), made["evaluations"][best, k]
+            said.append(
+                f"in {steps} steps ({asked} evaluations) {SAMPLERS[best]} is nearest to the solution, {away} away"
+            )
     if "w1" in made and np.isfinite(made["w1"]).any():
         best, k = (int(i) for i in np.unravel_index(int(np.nanargmin(made["w1"])), made["w1"].shape))
         least, floor = float(made["w1"][best, k]), float(made["floor"])

@@ -18,7 +18,7 @@ from pages._ui.components.drawing_pad import Drawing
 from pages._ui.page import page
 from pages._ui.page.instruments import Instrument
 from pages._ui.shared.moment import Moment
-from pages._ui.views.common import codes, density
+from pages._ui.views.common import codes, density, shifts
 from pages._ui.views.vae import bound, drawing, priors, true_posterior
 from pages._ui.views.vae.collapse import dimensions_used
 from tests import answers
@@ -68,7 +68,7 @@ from tests.test_views_vae import EXPLORE
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tasks are done here and now, and no worker is started."""
-    for module in (codes, density, bound, priors, true_posterior):
+    for module in (codes, density, shifts, bound, priors, true_posterior):
         monkeypatch.setattr(module, "answer", answers.at_once)
     monkeypatch.setattr(queue, "pool", lambda: None)
     monkeypatch.setattr(st, "page_link", lambda *_, **__: None)  # there are no pages here
@@ -96,6 +96,7 @@ def test_every_view_that_applies_draws_and_others_are_not_offered(
         "True posterior": latent_dim > 2,
         "Draw a digit": not pictures,
         "Dimensions": not pictures,
+        "Out of distribution": not pictures,
         "p(x)": pictures,
     }
     applies = view == "theory" or EXPLORE[view].applies(Moment.of(run))

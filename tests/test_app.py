@@ -120,7 +120,7 @@ def test_after_train_and_fork_the_form_is_that_of_the_new_run() -> None:
     run = store.every()[0]
     assert test.query_params["run"] == run.id
     assert (run.plan.arguments["latent_dim"], test.slider(key="latent_dim").value) == (5, 5)
-    assert f"Run **{run.plan.title}**, step 0" in says(test)
+    assert f"Run **{run.plan.title}** · " in says(test)
     assert "Settings changed" not in says(test)
     parent = opened("vae", run="vae-digits-2d", beta="3")
     parent.session_state["fork-menu-vae-digits-2d"] = True  # open

@@ -1,6 +1,5 @@
 """The film of a training, a frame a moment: the time machine that all panels follow, to the nearest with weights."""
 
-import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,12 +15,12 @@ from pages._ui.components.image_grid import image_grid
 from pages._ui.components.scrubber import point_film, scrubber
 from pages._ui.page import frames
 from pages._ui.shared.moment import Moment
-from pages._ui.shared.run_cache import newest_of, snapshots
+from pages._ui.shared.run_cache import is_begun, newest_of, snapshots
 
-__all__ = ["film", "keep_up", "nearest", "open_at_linked", "pick", "standing_at"]
+__all__ = ["film", "has_weights", "nearest", "open_at_linked", "pace_of_panels", "shown", "standing_at"]
 
 POINTS = 400  # of a plane's samples
-PATIENCE = 5.0  # seconds for which the panels show a snapshot before a newer one takes its place; on a busy host more
+PATIENCE = 5.0  # seconds between two looks of the panels at a run that goes on; on a busy host more
 SIDE, SECONDS = 480, 7.0  # of a film: CSS pixels where there is room, and how long it plays
 ALT = "samples of the model, from the same noise throughout"
 MAP = "a map of the latent plane: what the decoder makes of each code"
@@ -146,16 +145,31 @@ def _pace(steps: Sequence[int]) -> float:
     return float(min(max(len(steps) / SECONDS, 2.0), 12.0))
 
 
+def has_weights(run: Run) -> bool:
+    """Whether there is anything that the panels could be of; of a run that has just begun, with its first point."""
+    there = bool(run.snapshots()) or (run.path / "model.safetensors").exists()
+    return there and (is_begun(run) or not run.state().status.is_going)
+
+
+def shown(run: Run) -> int | None:
+    """The snapshot that the panels show: the nearest to where the reader has stopped; None: the weights as they are."""
+    steps = run.snapshots()
+    return nearest(steps, standing_at(run)) if steps else None
+
+
 def nearest(steps: Sequence[int], wanted: int | None) -> int:
     """Of rising ``steps`` the one nearest to ``wanted``, the later of two; the last where nothing is wanted."""
     return steps[-1] if wanted is None else min(reversed(steps), key=lambda step: abs(step - wanted))
 
 
-def pick(run: Run, steps: Sequence[int]) -> int:
-    """The snapshot that the panels are to show, from now on."""
-    shown = nearest(steps, standing_at(run))
-    st.session_state[f"panels/{run.id}"] = shown, time.monotonic()
-    return shown
+def pace_of_panels(run: Run) -> float | None:
+    """Seconds between two looks of the panels at a run that goes on, for whoever looks at the newest; None: no more.
+
+    Panels that took long to draw are drawn less often, so that many who look cannot keep the host busy with that alone.
+    """
+    if standing_at(run) is not None or not run.state().status.is_going:
+        return None
+    return max(PATIENCE, 20 * st.session_state.get("panels seconds", 0.0))
 
 
 def _go_to(run: Run, steps: Sequence[int], at: int) -> None:
@@ -164,18 +178,6 @@ def _go_to(run: Run, steps: Sequence[int], at: int) -> None:
     if chosen != standing_at(run):
         st.session_state[f"at/{run.id}"] = chosen
         st.session_state.pop("wrong_step", None)
-        st.rerun(scope="app")
-
-
-def keep_up(run: Run) -> None:
-    """The page follows the training, for whoever looks at the newest: now and then, not at every snapshot.
-
-    A page that took long to draw is drawn less often, so that many who look cannot keep the host busy with that alone.
-    """
-    shown, since = st.session_state.get(f"panels/{run.id}", (None, 0.0))
-    patience = max(PATIENCE, 20 * st.session_state.get("page seconds", 0.0))
-    steps = snapshots(run)
-    if steps and standing_at(run) is None and shown != steps[-1] and time.monotonic() - since > patience:
         st.rerun(scope="app")
 
 

@@ -18,6 +18,7 @@ from pages._ui.views.common.shapes import example_of, label_of, pictures, real_p
 
 __all__ = ["dimensions", "latent_map", "path"]
 
+SEED = 9999  # the last
 WAYS = ("straight", "spherical", "geodesic")
 EVEN = "Where codes are drawn from a normal distribution, the map is even in probability: all cells are equally likely."
 
@@ -58,13 +59,16 @@ def _atlas(model: Any, label: int | None) -> tuple[images.Sprite, tuple[list[flo
 def path(moment: Moment) -> None:
     """From one code to another: straight, on an arc, or as the decoder's surface is bent."""
     encodes = has(moment.model, Encoder)
-    most = len(moment.data.test) - 1 if encodes else 9999
     label = label_of(moment, "path_class")
     if st.query_params.get("path_way") == "linear":  # as older links say
         st.query_params["path_way"] = "straight"
+    if encodes:
+        first = example_of(moment, key="path_from", label="from test example")
+        second = example_of(moment, key="path_to", label="to", default=1)
     with st.container(horizontal=True, gap="small"):
-        first = url_widgets.number("from test example" if encodes else "from seed", 0, most, 0, key="path_from")
-        second = url_widgets.number("to", 0, most, min(1, most), key="path_to")
+        if not encodes:
+            first = url_widgets.number("from seed", 0, SEED, 0, key="path_from")
+            second = url_widgets.number("to", 0, SEED, 1, key="path_to")
         way = url_widgets.choice("way", WAYS, WAYS[0 if encodes else 1], key="path_way")
     if way == "geodesic":
         st.caption("The way along which x changes least: the straight line, pulled tight on the decoder's surface.")
@@ -87,8 +91,7 @@ def path(moment: Moment) -> None:
 
 def dimensions(moment: Moment) -> None:
     """One code at a time."""
-    with st.container(horizontal=True, gap="small"):
-        example, label = example_of(moment, key="example"), label_of(moment)
+    example, label = example_of(moment, key="example"), label_of(moment)
     x = seen(codes.sweep, moment, index=example, label=label)
-    st.caption("A row a latent dimension, from −2.5 to 2.5; the others stay where the encoder put this example.")
+    st.caption("Each row varies one latent dimension from −2.5 to 2.5, the others as this example is encoded.")
     pictures(x, x.shape[1], key="sweep", alt="Each latent dimension moved alone.", pixels=56, download="dimensions.png")

@@ -5,6 +5,7 @@ import streamlit as st
 
 from genmodels import figures
 from genmodels.instruments.neighbours import neighbours
+from genmodels.text import number
 from pages._ui.form import url_widgets
 from pages._ui.shared.answer import answer
 from pages._ui.shared.moment import Moment
@@ -56,6 +57,6 @@ def _distances(samples: np.ndarray, real: np.ndarray) -> None:
     )
     plot(figure, key="near-distance")
     st.caption(
-        f"The median is {np.median(samples):.3g} for samples and {np.median(real):.3g} for test examples, which no "
-        "model has seen. A model that learns by heart draws samples much nearer to its training examples."
+        f"The median is {number(np.median(samples))} for samples and {number(np.median(real))} for test examples, "
+        "which no model has seen. A model that learns by heart draws samples much nearer to its training examples."
     )

@@ -7,13 +7,17 @@ import numpy.typing as npt
 import streamlit as st
 
 from genmodels import figures, images
-from genmodels.data.datasets import DATASETS
+from genmodels.data.datasets import DATASETS, Data
+from genmodels.instruments.examples import choices
+from genmodels.text import number, whole
 from pages._ui.components.image_grid import image_grid
 from pages._ui.form import url_widgets
+from pages._ui.shared.answer import seen
 from pages._ui.shared.moment import Moment
 
 __all__ = [
     "by_class",
+    "concluded",
     "example_of",
     "half_of",
     "label_of",
@@ -98,12 +102,47 @@ def by_class(xy: npt.NDArray[Any], labels: npt.NDArray[Any], names: Sequence[str
     ]
 
 
-def nats(label: str, value: float, note: str = "", *, place: Any, digits: int = 2, help: str | None = None) -> None:
-    """A number in nats, and a note under it."""
-    place.metric(label, f"{value:.{digits}f} nats", note or None, delta_color="off", delta_arrow="off", help=help)
+def nats(label: str, value: float, note: str = "", *, place: Any, digits: int = 4, help: str | None = None) -> None:
+    """A number in nats, of which four digits tell bounds of one example apart, and a note under it."""
+    place.metric(label, f"{number(value, digits)} nats", note or None, delta_color="off", delta_arrow="off", help=help)
 
 
 def example_of(moment: Moment, *, key: str, label: str = "test example", default: int = 0) -> int:
-    """A test example, chosen by its number."""
+    """A test example: of images one that is clicked, or any by its number, which the URL keeps."""
     most = len(moment.data.test) - 1
-    return url_widgets.number(label, 0, most, min(default, most), key=key, width=180)
+    default = min(default, most)
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        if moment.model.is_image:
+            _tiles(moment, key, label, default)
+        return url_widgets.number(label, 0, most, default, key=key, width=180)
+
+
+def _tiles(moment: Moment, key: str, label: str, default: int) -> None:
+    numbers, x = seen(_choices, moment, other=default)
+    linked = whole(st.query_params.get(key))
+    chosen = st.session_state.get(key, default if linked is None else linked)
+
+    def choose(tile: int) -> None:
+        st.session_state[key] = numbers[tile]
+
+    image_grid(
+        x,
+        key=f"{key}-tiles",
+        alt=f"Test images to choose from: {label}.",
+        scale=zoom(moment.data.shape, 42),
+        download="",
+        choices=[f"{label}: number {i}" for i in numbers],
+        chosen=numbers.index(chosen) if chosen in numbers else None,
+        choose=choose,
+    )
+
+
+def _choices(model: Any, data: Data, other: int) -> tuple[list[int], bytes]:
+    """The numbers of some test images, and the images as one row."""
+    numbers, x = choices(data, other)
+    return numbers, images.png(images.tile(x, columns=len(x)))
+
+
+def concluded(sentence: str) -> None:
+    """What an instrument comes to, in one sentence with this model's numbers."""
+    st.container(key="conclusion").markdown(sentence)

@@ -7,6 +7,7 @@ import streamlit as st
 from genmodels import figures
 from genmodels.instruments.vae import bound, geometry
 from genmodels.instruments.vae.collapse import usage
+from genmodels.text import number
 from pages._ui.shared.answer import answer, seen
 from pages._ui.shared.moment import Moment
 from pages._ui.shared.plot import plot
@@ -34,7 +35,7 @@ def reconstructions(moment: Moment) -> None:
                 2,
                 key=f"pairs-{i}",
                 alt=f"{name}: test digits and their reconstructions, in pairs.",
-                caption=f"{name}: digit and reconstruction. ELBO {', '.join(f'{one:.1f}' for one in elbo)} nats",
+                caption=f"{name}: digit and reconstruction. ELBO {', '.join(map(number, elbo))} nats",
                 download=f"reconstructions-{i}.png",
             )
 
@@ -86,10 +87,10 @@ def close_the_gap(moment: Moment) -> None:
     lines = [figures.Curve("ELBO", steps, elbo, figures.POSTERIOR)]
     before, after, above = st.columns(3)
     nats("ELBO, as encoded", elbo[0], place=before)
-    after.metric("ELBO, refined", f"{elbo[-1]:.2f} nats", f"{elbo[-1] - elbo[0]:+.2f}")
+    nats("ELBO, refined", elbo[-1], f"{number(elbo[-1] - elbo[0])} higher", place=after)
     if "exact" in refined:
         (exact,) = refined["exact"]
         lines.append(figures.Curve("log p(x), exact", steps, np.full(len(steps), exact), figures.DATA, dashed=True))
-        nats("log p(x)", exact, f"{exact - elbo[-1]:.2f} still apart", place=above)
+        nats("log p(x)", exact, f"{number(exact - elbo[-1])} still apart", place=above)
     figure = figures.curves(lines, title="Refining q(z | x) of one example", x_title="gradient step", y_title="nats")
     plot(figure, key="gap-curve")

@@ -10,6 +10,7 @@ from genmodels.data import uploads
 from genmodels.errors import BadInput
 from genmodels.instruments.codes import encoded
 from genmodels.instruments.vae.drawing import NEAR, Reading, known, read
+from genmodels.text import number
 from pages._ui.components.drawing_pad import drawing_pad
 from pages._ui.form import url_widgets
 from pages._ui.shared.answer import seen
@@ -91,7 +92,7 @@ def _bounds(reading: Reading) -> None:
     nats("ELBO", reading.elbo_nats, help="500 draws of z", place=rungs[0])
     nats("IWAE, k = 500", reading.iwae_nats, help="closer to log p(x) from below", place=rungs[1])
     if reading.log_prob_nats is not None:
-        gap = f"{reading.log_prob_nats - reading.elbo_nats:.2f} above the ELBO"
+        gap = f"{number(reading.log_prob_nats - reading.elbo_nats)} above the ELBO"
         nats("log p(x), exact", reading.log_prob_nats, gap, help="by integrating over z", place=rungs[2])
 
 

@@ -24,8 +24,8 @@ def shapes(moment: Moment) -> None:
         plot(_posteriors(moment), key="ellipses")
         st.caption("Each ellipse is q(z | x) of one test example, one σ wide, in the colour of its label.")
     with right:
-        decades, extent = seen(geometry.stretch, moment)
-        figure = density_of_z(decades - decades.min(), extent, title="The decoder's stretch", unit="decades")
+        powers, extent = seen(geometry.stretch, moment)
+        figure = density_of_z(powers - powers.min(), extent, title="The decoder's stretch", unit="power of ten")
         plot(figure, key="stretch")
         st.caption(
             "log₁₀ √det(JᵀJ) over its least value: where the colour is strong, a small step of z changes the picture "

@@ -12,6 +12,7 @@ from genmodels.instruments.vae.prior import aggregate
 from genmodels.runs import store
 from genmodels.runs.record import Plan
 from genmodels.runs.store import Run
+from genmodels.text import number
 from pages._ui.shared.answer import answer
 from pages._ui.shared.moment import Moment
 from pages._ui.shared.plot import plot
@@ -22,7 +23,7 @@ from pages._ui.views.vae.geometry import density_of_z
 __all__ = ["four_priors", "prior_and_posterior"]
 
 PRIORS = ("normal", "mixture", "vamp", "flow")
-SHIPPED = "vae-mnist-2d-"  # and the prior: the report's four, trained once
+SHIPPED = "vae-mnist-2d-"  # and the prior
 SIDE = 80  # cells of a map
 
 
@@ -56,7 +57,7 @@ def _map_of_z(run: str, step: int | None, key: str) -> dict[str, Any] | None:
 def _apart(maps: dict[str, Any]) -> str:
     """How far prior and aggregate posterior are apart, in words."""
     kl, error = maps["kl"]
-    return f"KL(q(z) ‖ p(z)) = {kl:.3f} ± {error:.3f} nats"
+    return f"KL(q(z) ‖ p(z)) = {number(kl)} ± {number(error, 2)} nats"
 
 
 def four_priors(moment: Moment) -> None:
@@ -80,7 +81,7 @@ def four_priors(moment: Moment) -> None:
 
 def _shipped() -> None:
     """The four that come with the app."""
-    st.caption("Shown: the report's four on MNIST, 20 epochs each, which come with the app.")
+    st.caption("Shown: four that come with the app, each trained on MNIST for 20 epochs.")
     known = {run.id: run for run in store.bundled()}
     for row in (PRIORS[:2], PRIORS[2:]):
         for prior, place in zip(row, st.columns(2), strict=True):
@@ -92,8 +93,8 @@ def _shipped() -> None:
                 if maps is None:
                     continue
                 measures = read_json(run.path / "measures.json")
-                exact = f", log p(x) = {measures['log_prob_nats']:.2f}" if "log_prob_nats" in measures else ""
-                _map(maps, f"{prior}: ELBO {measures['elbo_nats']:.2f}{exact} nats", f"shipped-{prior}")
+                exact = f", log p(x) = {number(measures['log_prob_nats'], 4)}" if "log_prob_nats" in measures else ""
+                _map(maps, f"{prior}: ELBO {number(measures['elbo_nats'], 4)}{exact} nats", f"shipped-{prior}")
                 st.page_link(f"pages/models/{run.plan.model}.py", label="Open it", query_params={"run": run.id})
 
 
@@ -128,7 +129,7 @@ def _one(run: Run, prior: str, at: int | None) -> None:
         st.caption("No snapshot yet at this step.")
         return
     before = [row["elbo"] for row in run.metrics() if row["step"] <= steps[-1]]
-    elbo = f", ELBO {before[-1]:.2f} nats" if before else ""
+    elbo = f", ELBO {number(before[-1], 4)} nats" if before else ""
     if maps := _map_of_z(run.id, steps[-1], f"four-{prior}"):
         _map(maps, f"{prior}: step {steps[-1]:,}{elbo}", f"four-{prior}")
 

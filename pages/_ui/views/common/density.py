@@ -8,6 +8,7 @@ from genmodels.text import number
 from pages._ui.shared.answer import answer
 from pages._ui.shared.moment import Moment
 from pages._ui.shared.plot import plot
+from pages._ui.views.common.shapes import concluded
 
 __all__ = ["density"]
 
@@ -46,3 +47,4 @@ def density(moment: Moment, *, about: str = "", at_once: bool = True) -> None:
         if true is not None:
             mass += f" True is the data's {'with the same noise' if maps['alike'] else 'without that noise'}."
     st.caption(mass)
+    concluded(plane.conclusion(maps))

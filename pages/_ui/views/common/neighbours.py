@@ -4,13 +4,13 @@ import numpy as np
 import streamlit as st
 
 from genmodels import figures
-from genmodels.instruments.neighbours import neighbours
+from genmodels.instruments.neighbours import conclusion, neighbours
 from genmodels.text import number
 from pages._ui.form import url_widgets
 from pages._ui.shared.answer import answer
 from pages._ui.shared.moment import Moment
 from pages._ui.shared.plot import plot
-from pages._ui.views.common.shapes import pictures
+from pages._ui.views.common.shapes import concluded, pictures
 
 __all__ = ["nearest_neighbours"]
 
@@ -46,6 +46,7 @@ def nearest_neighbours(moment: Moment) -> None:
             plot(figures.points(clouds, title="Samples and what is nearest to them"), key="near")
     with right:
         _distances(samples, real)
+    concluded(conclusion(near))
 
 
 def _distances(samples: np.ndarray, real: np.ndarray) -> None:

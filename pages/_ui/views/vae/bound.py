@@ -11,7 +11,7 @@ from genmodels.text import number
 from pages._ui.shared.answer import answer, seen
 from pages._ui.shared.moment import Moment
 from pages._ui.shared.plot import plot
-from pages._ui.views.common.shapes import example_of, nats, pictures
+from pages._ui.views.common.shapes import concluded, example_of, nats, pictures
 from pages._ui.views.vae.collapse import dimensions_used
 
 __all__ = ["close_the_gap", "ladder", "reconstructions"]
@@ -20,6 +20,12 @@ __all__ = ["close_the_gap", "ladder", "reconstructions"]
 def reconstructions(moment: Moment) -> None:
     """The worst, the middle and the best by their ELBO."""
     shown = seen(bound.reconstructions, moment)
+    _pairs(moment, shown)
+    concluded(shown.conclusion())
+
+
+def _pairs(moment: Moment, shown: bound.Reconstructions) -> None:
+    """Data and what is made of them, side by side or over each other."""
     if not moment.model.is_image:
         clouds = [
             figures.Points("test points", shown.x, figures.DATA, size=8),
@@ -58,6 +64,7 @@ def ladder(moment: Moment) -> None:
         used = seen(usage, moment)
         st.caption(f"{used.active} of {used.latent_dim} dimensions are active: their posterior means move by over 0.1.")
         plot(dimensions_used(used), key="kl")
+    concluded(bound.conclusion(rungs))
 
 
 def _rungs(rungs: dict[str, np.ndarray]) -> go.Figure:
@@ -94,3 +101,4 @@ def close_the_gap(moment: Moment) -> None:
         nats("log p(x)", exact, f"{number(exact - elbo[-1])} still apart", place=above)
     figure = figures.curves(lines, title="Refining q(z | x) of one example", x_title="gradient step", y_title="nats")
     plot(figure, key="gap-curve")
+    concluded(geometry.gap_conclusion(refined))

@@ -13,7 +13,7 @@ from genmodels.text import number
 from pages._ui.shared.answer import seen
 from pages._ui.shared.moment import Moment
 from pages._ui.shared.plot import plot
-from pages._ui.views.common.shapes import nats
+from pages._ui.views.common.shapes import concluded, nats
 from pages._ui.views.common.side_by_side import curves, side_by_side, start
 
 __all__ = ["collapse", "dimensions_used"]
@@ -32,6 +32,7 @@ def collapse(moment: Moment) -> None:
         _words(used)
         if st.button("Make it happen", key="make-collapse", help=f"Trains the preset *{PRESET}* and shows it here."):
             _happen()
+    concluded(used.conclusion())
     st.markdown("##### Cures, everything else the same")
     st.caption(
         "The data, networks, settings and seed are those of the run above; only what a button names differs. "

@@ -16,7 +16,7 @@ from pages._ui.form import url_widgets
 from pages._ui.shared.answer import seen
 from pages._ui.shared.moment import Moment
 from pages._ui.shared.plot import plot
-from pages._ui.views.common.shapes import by_class, nats, pictures
+from pages._ui.views.common.shapes import by_class, concluded, nats, pictures
 from pages._ui.views.vae.geometry import draw_posterior
 
 __all__ = ["drawn"]
@@ -60,6 +60,7 @@ def drawn(moment: Moment) -> None:
         for x, where, key in ((reading.near_z, among, "near"), (reading.near_x, "in pixels, among all", "near-x")):
             told = f"the nearest training digits {where}"
             pictures(x, 8, key=key, alt=f"{told.capitalize()}.", caption=told, pixels=50)
+    concluded(reading.conclusion())
 
 
 def _asked(moment: Moment) -> np.ndarray | None:

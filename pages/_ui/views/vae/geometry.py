@@ -11,6 +11,7 @@ from genmodels.instruments.vae import geometry
 from pages._ui.shared.answer import seen
 from pages._ui.shared.moment import Moment
 from pages._ui.shared.plot import plot
+from pages._ui.views.common.shapes import concluded
 
 __all__ = ["density_of_z", "draw_posterior", "shapes"]
 
@@ -31,6 +32,7 @@ def shapes(moment: Moment) -> None:
             "log₁₀ √det(JᵀJ) over its least value: where the colour is strong, a small step of z changes the picture "
             "much. Those are the borders between kinds of pictures."
         )
+    concluded(geometry.stretch_conclusion(powers))
 
 
 def _posteriors(moment: Moment) -> go.Figure:

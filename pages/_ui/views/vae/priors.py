@@ -8,7 +8,7 @@ import streamlit as st
 
 from genmodels import figures
 from genmodels.files import read_json
-from genmodels.instruments.vae.prior import aggregate
+from genmodels.instruments.vae.prior import aggregate, closest, conclusion
 from genmodels.runs import store
 from genmodels.runs.record import Plan
 from genmodels.runs.store import Run
@@ -16,7 +16,7 @@ from genmodels.text import number
 from pages._ui.shared.answer import answer
 from pages._ui.shared.moment import Moment
 from pages._ui.shared.plot import plot
-from pages._ui.views.common.shapes import by_class
+from pages._ui.views.common.shapes import by_class, concluded
 from pages._ui.views.common.side_by_side import Plans, side_by_side
 from pages._ui.views.vae.geometry import density_of_z
 
@@ -47,6 +47,7 @@ def prior_and_posterior(moment: Moment) -> None:
     gap = figures.signed(q - p, extent, title="q(z) − p(z)", unit="density", x_title="z₁", y_title="z₂")
     for place, key, figure in zip(st.columns(3), ("prior", "posterior", "gap"), (prior, posterior, gap), strict=True):
         plot(figure.update_layout(showlegend=False), key=f"density-{key}", place=place)
+    concluded(conclusion(maps))
 
 
 def _map_of_z(run: str, step: int | None, key: str) -> dict[str, Any] | None:
@@ -67,12 +68,13 @@ def four_priors(moment: Moment) -> None:
         "of its density. Dots: where the encoder puts test examples, in the colours of their labels. A prior that fits "
         "covers the dots and nothing else."
     )
+    kl_nats = dict[str, float]()
     shown = side_by_side(
         _plans(moment.run.plan),
-        lambda prior, run: _one(run, prior, st.session_state.get(f"four-at-{moment.id}")),
+        lambda prior, run: _one(run, prior, st.session_state.get(f"four-at-{moment.id}"), kl_nats),
         key="priors",
         all_of_them="Train the four priors with this run's settings",
-        below=lambda runs: _through_time(moment, runs),
+        below=lambda runs: _through_time(moment, runs, kl_nats),
         width=470,
     )
     if not shown:
@@ -82,7 +84,7 @@ def four_priors(moment: Moment) -> None:
 def _shipped() -> None:
     """The four that come with the app."""
     st.caption("Shown: four that come with the app, each trained on MNIST for 20 epochs.")
-    known = {run.id: run for run in store.bundled()}
+    known, kl_nats = {run.id: run for run in store.bundled()}, dict[str, float]()
     for row in (PRIORS[:2], PRIORS[2:]):
         for prior, place in zip(row, st.columns(2), strict=True):
             run = known.get(SHIPPED + prior)
@@ -92,10 +94,12 @@ def _shipped() -> None:
                 maps = _map_of_z(run.id, None, f"shipped-{prior}")
                 if maps is None:
                     continue
+                kl_nats[prior] = float(maps["kl"][0])
                 measures = read_json(run.path / "measures.json")
                 exact = f", log p(x) = {number(measures['log_prob_nats'], 4)}" if "log_prob_nats" in measures else ""
                 _map(maps, f"{prior}: ELBO {number(measures['elbo_nats'], 4)}{exact} nats", f"shipped-{prior}")
                 st.page_link(f"pages/models/{run.plan.model}.py", label="Open it", query_params={"run": run.id})
+    concluded(closest(kl_nats))
 
 
 # Trained here ---
@@ -116,14 +120,15 @@ def _plans(plan: Plan) -> Plans:
     }
 
 
-def _through_time(moment: Moment, runs: Mapping[str, Run]) -> None:
-    """At which of the snapshots the four are drawn, once they stand still; at first the newest."""
+def _through_time(moment: Moment, runs: Mapping[str, Run], kl_nats: dict[str, float]) -> None:
+    """At which snapshot they are drawn, once they stand still: at first the newest. And which is closest."""
     steps = sorted({step for run in runs.values() for step in run.snapshots()})
     if len(steps) > 1 and not any(run.state().status.is_going for run in runs.values()):
         st.select_slider("step", steps, steps[-1], key=f"four-at-{moment.id}", format_func="{:,}".format)
+    concluded(closest(kl_nats))
 
 
-def _one(run: Run, prior: str, at: int | None) -> None:
+def _one(run: Run, prior: str, at: int | None, kl_nats: dict[str, float]) -> None:
     steps = [step for step in run.snapshots() if at is None or step <= at]
     if not steps:
         st.caption("No snapshot yet at this step.")
@@ -131,6 +136,7 @@ def _one(run: Run, prior: str, at: int | None) -> None:
     before = [row["elbo"] for row in run.metrics() if row["step"] <= steps[-1]]
     elbo = f", ELBO {number(before[-1], 4)} nats" if before else ""
     if maps := _map_of_z(run.id, steps[-1], f"four-{prior}"):
+        kl_nats[prior] = float(maps["kl"][0])
         _map(maps, f"{prior}: step {steps[-1]:,}{elbo}", f"four-{prior}")
 
 

@@ -5,12 +5,12 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from genmodels import figures
-from genmodels.instruments.vae.true_posterior import true_posterior
+from genmodels.instruments.vae.true_posterior import conclusion, true_posterior
 from genmodels.text import number
 from pages._ui.shared.answer import answer
 from pages._ui.shared.moment import Moment
 from pages._ui.shared.plot import plot
-from pages._ui.views.common.shapes import example_of, nats, pictures, real_points
+from pages._ui.views.common.shapes import concluded, example_of, nats, pictures, real_points
 from pages._ui.views.vae.geometry import density_of_z, draw_posterior
 
 __all__ = ["posteriors"]
@@ -73,3 +73,4 @@ def _sum(both: Arrays) -> None:
         "space. q is a Gaussian without correlations; where the true posterior bends or leans, it cannot follow, and "
         "the bound pays for it."
     )
+    concluded(conclusion(both))

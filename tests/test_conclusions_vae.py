@@ -58,6 +58,7 @@ def test_the_ladder_says_what_is_left_to_the_top() -> None:
         ([-14.1, -12.8], -10.0, "The encoder's guess costs 1.3 nats of the 4.1 between the ELBO and log p(x)."),
         ([-14.1, -12.8], None, "The encoder's guess costs 1.3 nats."),
         ([-14.1, -12.8], -12.9, "The encoder's guess costs 1.3 nats: all that the ELBO lacks to log p(x)."),
+        ([-14.1, -12.8], -12.7999, "The encoder's guess costs 1.3 nats, nearly all that the ELBO lacks to log p(x)."),
         ([-14.1, -14.1], -12.9, "Gradient steps find no better q(z | x) here than the encoder's guess."),
         ([-14.1, NAN], None, "Not every bound is a number here: " + NOTHING),
         ([-14.1, -12.8], NAN, "Not every bound is a number here: " + NOTHING),

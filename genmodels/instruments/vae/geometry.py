@@ -110,4 +110,6 @@ def gap_conclusion(refined: dict[str, Array]) -> str:
     cost = f"The encoder's guess costs {number(after - before)} nats"
     if exact is None or exact <= after:
         return f"{cost}." if exact is None else f"{cost}: all that the ELBO lacks to log p(x)."
+    if number(after - before) == number(exact - before):
+        return f"{cost}, nearly all that the ELBO lacks to log p(x)."
     return f"{cost} of the {number(exact - before)} between the ELBO and log p(x)."

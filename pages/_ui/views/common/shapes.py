@@ -9,7 +9,7 @@ import streamlit as st
 from genmodels import figures, images
 from genmodels.data.datasets import DATASETS, Data
 from genmodels.instruments.examples import choices
-from genmodels.text import number, whole
+from genmodels.text import number
 from pages._ui.components.image_grid import image_grid
 from pages._ui.form import url_widgets
 from pages._ui.shared.answer import seen
@@ -112,15 +112,14 @@ def example_of(moment: Moment, *, key: str, label: str = "test example", default
     most = len(moment.data.test) - 1
     default = min(default, most)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        index = url_widgets.number(label, 0, most, default, key=key, width=180)
         if moment.model.is_image:
-            _tiles(moment, key, label, default)
-        return url_widgets.number(label, 0, most, default, key=key, width=180)
+            _tiles(moment, key, label, default, index)
+    return index
 
 
-def _tiles(moment: Moment, key: str, label: str, default: int) -> None:
+def _tiles(moment: Moment, key: str, label: str, default: int, chosen: int) -> None:
     numbers, x = seen(_choices, moment, other=default)
-    linked = whole(st.query_params.get(key))
-    chosen = st.session_state.get(key, default if linked is None else linked)
 
     def choose(tile: int) -> None:
         st.session_state[key] = numbers[tile]

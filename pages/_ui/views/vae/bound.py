@@ -68,14 +68,16 @@ def ladder(moment: Moment) -> None:
 
 
 def _rungs(rungs: dict[str, np.ndarray]) -> go.Figure:
-    """The bounds as bars, from a little under the lowest to a little over the highest."""
-    means = {"ELBO": float(rungs["elbo"].mean())}
-    means |= {f"IWAE {k:,}": float(bound) for k, bound in zip(rungs["k"], rungs["iwae"], strict=True)}
+    """The bounds over how many draws of z each is allowed."""
+    k = rungs["k"]
+    lines = [
+        figures.Curve("IWAE", k, rungs["iwae"], figures.POSTERIOR),
+        figures.Curve("ELBO", k, np.full(len(k), rungs["elbo"].mean()), figures.NEUTRAL, dashed=True),
+    ]
     if "exact" in rungs:
-        means["log p(x)"] = float(rungs["exact"].mean())
-    low, high = min(means.values()), max(means.values())
-    figure = figures.bars(means, title="ELBO ≤ IWAE ≤ log p(x)", y_title="nats", color=figures.POSTERIOR)
-    return figure.update_yaxes(range=[low - 0.3 * (high - low) - 0.1, high + 0.15 * (high - low) + 0.1])
+        exact = np.full(len(k), rungs["exact"].mean())
+        lines.append(figures.Curve("log p(x), exact", k, exact, figures.DATA, dashed=True))
+    return figures.curves(lines, title="ELBO ≤ IWAE ≤ log p(x)", x_title="draws of z", y_title="nats", log_x=True)
 
 
 def close_the_gap(moment: Moment) -> None:

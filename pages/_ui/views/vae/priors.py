@@ -35,18 +35,19 @@ def prior_and_posterior(moment: Moment) -> None:
     st.caption(
         "Samples are decoded from the prior; the decoder has learned from the aggregate posterior. Where they differ, "
         f"it is asked what it never saw: {_apart(maps)} between all {len(moment.data.test):,} encoded test examples "
-        "and the prior. Dots: where the encoder puts some of them, in the colours of their labels."
+        "and the prior. Colours follow the cube root of the density. Dots: where the encoder puts some of them."
     )
-    p, q, extent = maps["prior"], maps["posterior"], tuple(maps["extent"].tolist())
+    p, q, extent = np.cbrt(maps["prior"]), np.cbrt(maps["posterior"]), tuple(maps["extent"].tolist())
     dots = by_class(maps["mu"], maps["labels"], moment.data.classes)
-    title = "Prior p(z) and encoded test set"
-    prior = density_of_z(p, extent, title=title, color=figures.LATENT, over=dots)
-    posterior = density_of_z(q, extent, title="Aggregate posterior q(z)", color=figures.POSTERIOR)
+    title, unit = "Prior p(z) and encoded test set", "∛ density"
+    prior = density_of_z(p, extent, title=title, color=figures.LATENT, unit=unit, over=dots)
+    posterior = density_of_z(q, extent, title="Aggregate posterior q(z)", color=figures.POSTERIOR, unit=unit)
     for figure in (prior, posterior):
         figure.update_traces(zmax=float(max(p.max(), q.max())), selector={"type": "heatmap"})
-    gap = figures.signed(q - p, extent, title="q(z) − p(z)", unit="density", x_title="z₁", y_title="z₂")
+    gap = figures.signed(q - p, extent, title="∛q(z) − ∛p(z)", unit=unit, x_title="z₁", y_title="z₂")
     for place, key, figure in zip(st.columns(3), ("prior", "posterior", "gap"), (prior, posterior, gap), strict=True):
-        plot(figure.update_layout(showlegend=False), key=f"density-{key}", place=place)
+        figure.update_traces(showscale=False, selector={"type": "heatmap"}).update_layout(showlegend=False, height=340)
+        plot(figure, key=f"density-{key}", place=place)
     concluded(conclusion(maps))
 
 

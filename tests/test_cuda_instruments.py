@@ -55,6 +55,7 @@ CALLS: list[tuple[str, Call]] = [
     ("vae", lambda run, m, d: codes.path(m, d, 0, 1, frames=3, arc=True)),
     ("vae", lambda run, m, d: codes.geodesic(m, d, 0, 1, frames=4, iterations=2)),
     ("vae", lambda run, m, d: codes.sweep(m, d, 1, steps=3)),
+    ("vae", lambda run, m, d: examples.choices(d, 3)),
     ("vae", lambda run, m, d: prior.aggregate(m, d, side=8)),
     ("vae-grey", lambda run, m, d: prior.aggregate(m, d, side=8)),
     ("vae", lambda run, m, d: vae_bound.reconstructions(m, d, 3, among=9)),

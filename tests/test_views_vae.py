@@ -18,7 +18,7 @@ from pages._ui.components.drawing_pad import Drawing
 from pages._ui.page import page
 from pages._ui.page.instruments import Instrument
 from pages._ui.shared.moment import Moment
-from pages._ui.views.common import codes, density, shapes
+from pages._ui.views.common import chosen, codes, density
 from pages._ui.views.vae import bound, drawing, priors, true_posterior
 from pages._ui.views.vae.collapse import dimensions_used
 from tests import answers
@@ -116,7 +116,7 @@ def test_the_dimensions_that_say_most_come_first_and_by_their_number() -> None:
 
 def test_an_example_is_clicked_or_typed_and_stays_in_the_link(monkeypatch: pytest.MonkeyPatch) -> None:
     tiles: dict[str, Any] = {}
-    monkeypatch.setattr(shapes, "image_grid", lambda _, *, key, **how: tiles.update({key: how}))
+    monkeypatch.setattr(chosen, "image_grid", lambda _, *, key, **how: tiles.update({key: how}))
     run = trained("digits")
     test = drawn(run, "Dimensions", example="7")
     row = tiles["example-tiles"]

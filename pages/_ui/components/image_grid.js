@@ -4,7 +4,7 @@ class View {
     this.tiles = element("div", { class: "tiles" });
     this.stage = element("div", { class: "stage" }, this.canvas, this.tiles);
     this.caption = element("span", { class: "faint" });
-    this.save = element("button", { onclick: () => download(this.data.download, this.data.image) }, "PNG");
+    this.save = element("button", { onclick: () => download(this.data.download, located(this.data.image)) }, "PNG");
     root.append(element("div", { class: "root" }, this.stage, element("div", { class: "row below" }, this.caption, this.save)));
   }
 
@@ -19,7 +19,7 @@ class View {
     this.offer(data.choices ?? [], data.chosen);
     if (before?.image === data.image) return this.size();
     const image = new Image();
-    image.src = data.image;
+    image.src = located(data.image);
     image.decode().then(() => {
       if (this.data.image !== data.image) return;
       [this.canvas.width, this.canvas.height] = [image.naturalWidth, image.naturalHeight];

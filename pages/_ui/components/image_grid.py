@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 
 import streamlit as st
 
-from pages._ui.components import component, data_url
+from pages._ui.components import component
+from pages._ui.server.blobs import address
 
 __all__ = ["image_grid"]
 
@@ -42,5 +43,5 @@ def image_grid(
         if choose is not None and type(clicked) is int and 0 <= clicked < len(choices):
             choose(clicked)
 
-    data = {"image": data_url(image), "alt": alt, "caption": caption, "scale": scale, "download": download}
+    data = {"image": address(image), "alt": alt, "caption": caption, "scale": scale, "download": download}
     _mount(key=key, data=data | {"choices": list(choices), "chosen": chosen}, on_chosen_change=told)

@@ -14,7 +14,8 @@ from pages._ui.form import url_widgets
 from pages._ui.shared.answer import answer, seen
 from pages._ui.shared.moment import Moment
 from pages._ui.shared.plot import plot
-from pages._ui.views.common.shapes import concluded, example_of, label_of, pictures, real_points, zoom
+from pages._ui.views.common.conclusion import concluded
+from pages._ui.views.common.shapes import example_of, label_of, pictures, real_points, zoom
 
 __all__ = ["dimensions", "latent_map", "path"]
 

@@ -8,7 +8,7 @@ from genmodels.text import number
 from pages._ui.shared.answer import answer
 from pages._ui.shared.moment import Moment
 from pages._ui.shared.plot import plot
-from pages._ui.views.common.shapes import concluded
+from pages._ui.views.common.conclusion import concluded
 
 __all__ = ["density"]
 

@@ -10,7 +10,8 @@ from pages._ui.form import url_widgets
 from pages._ui.shared.answer import answer
 from pages._ui.shared.moment import Moment
 from pages._ui.shared.plot import plot
-from pages._ui.views.common.shapes import concluded, pictures
+from pages._ui.views.common.conclusion import concluded
+from pages._ui.views.common.shapes import pictures
 
 __all__ = ["nearest_neighbours"]
 

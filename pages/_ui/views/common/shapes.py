@@ -4,28 +4,23 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy.typing as npt
-import streamlit as st
 
 from genmodels import figures, images
-from genmodels.data.datasets import DATASETS, Data
-from genmodels.instruments.examples import choices
+from genmodels.data.datasets import DATASETS
 from genmodels.text import number
 from pages._ui.components.image_grid import image_grid
 from pages._ui.form import url_widgets
-from pages._ui.shared.answer import seen
 from pages._ui.shared.moment import Moment
+from pages._ui.views.common.chosen import chosen
 
 __all__ = [
     "by_class",
-    "concluded",
     "example_of",
     "half_of",
     "label_of",
     "nats",
-    "only_planes",
     "pictures",
     "real_points",
-    "said",
     "square",
     "zoom",
 ]
@@ -75,23 +70,11 @@ def real_points(moment: Moment, n: int = 300, *, opacity: float = 0.55) -> figur
     return figures.Points("data", moment.data.test.x[:n].numpy(), figures.DATA, size=3, opacity=opacity)
 
 
-def only_planes(moment: Moment) -> bool:
-    """Whether the moment's data are points of the plane; says so where they are not."""
-    if moment.model.is_image:
-        st.info("This instrument draws the plane, and this run makes images. Train one on *eight-gaussians* to see it.")
-    return not moment.model.is_image
-
-
 def label_of(moment: Moment, key: str = "of_class") -> int | None:
     """The class to look at, where the model is conditional: the visitor's choice, in the URL as ``key``."""
     classes = int(moment.model.config.get("classes", 0))
     names = list(moment.data.classes[:classes])
     return names.index(url_widgets.choice_of_many("class", names, key=key)) if names else None
-
-
-def said(value: float) -> str:
-    """A number in a sentence."""
-    return f"{value:.3f}".replace("-", "−")
 
 
 def by_class(xy: npt.NDArray[Any], labels: npt.NDArray[Any], names: Sequence[str]) -> list[figures.Points]:
@@ -109,39 +92,4 @@ def nats(label: str, value: float, note: str = "", *, place: Any, digits: int = 
 
 def example_of(moment: Moment, *, key: str, label: str = "test example", default: int = 0) -> int:
     """A test example: of images one that is clicked, or any by its number, which the URL keeps."""
-    most = len(moment.data.test) - 1
-    default = min(default, most)
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        index = url_widgets.number(label, 0, most, default, key=key, width=180)
-        if moment.model.is_image:
-            _tiles(moment, key, label, default, index)
-    return index
-
-
-def _tiles(moment: Moment, key: str, label: str, default: int, chosen: int) -> None:
-    numbers, x = seen(_choices, moment, other=default)
-
-    def choose(tile: int) -> None:
-        st.session_state[key] = numbers[tile]
-
-    image_grid(
-        x,
-        key=f"{key}-tiles",
-        alt=f"Test images to choose from: {label}.",
-        scale=zoom(moment.data.shape, 42),
-        download="",
-        choices=[f"{label}: number {i}" for i in numbers],
-        chosen=numbers.index(chosen) if chosen in numbers else None,
-        choose=choose,
-    )
-
-
-def _choices(model: Any, data: Data, other: int) -> tuple[list[int], bytes]:
-    """The numbers of some test images, and the images as one row."""
-    numbers, x = choices(data, other)
-    return numbers, images.png(images.tile(x, columns=len(x)))
-
-
-def concluded(sentence: str) -> None:
-    """What an instrument comes to, in one sentence with this model's numbers."""
-    st.container(key="conclusion").markdown(sentence)
+    return chosen(moment, key=key, label=label, default=default, scale=zoom(moment.data.shape, 42))

@@ -11,7 +11,8 @@ from genmodels.text import number
 from pages._ui.shared.answer import answer, seen
 from pages._ui.shared.moment import Moment
 from pages._ui.shared.plot import plot
-from pages._ui.views.common.shapes import concluded, example_of, nats, pictures
+from pages._ui.views.common.conclusion import concluded
+from pages._ui.views.common.shapes import example_of, nats, pictures
 from pages._ui.views.vae.collapse import dimensions_used
 
 __all__ = ["close_the_gap", "ladder", "reconstructions"]

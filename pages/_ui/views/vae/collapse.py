@@ -13,7 +13,8 @@ from genmodels.text import number
 from pages._ui.shared.answer import seen
 from pages._ui.shared.moment import Moment
 from pages._ui.shared.plot import plot
-from pages._ui.views.common.shapes import concluded, nats
+from pages._ui.views.common.conclusion import concluded
+from pages._ui.views.common.shapes import nats
 from pages._ui.views.common.side_by_side import curves, side_by_side, start
 
 __all__ = ["collapse", "dimensions_used"]

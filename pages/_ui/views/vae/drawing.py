@@ -16,7 +16,8 @@ from pages._ui.form import url_widgets
 from pages._ui.shared.answer import seen
 from pages._ui.shared.moment import Moment
 from pages._ui.shared.plot import plot
-from pages._ui.views.common.shapes import by_class, concluded, nats, pictures
+from pages._ui.views.common.conclusion import concluded
+from pages._ui.views.common.shapes import by_class, nats, pictures
 from pages._ui.views.vae.geometry import draw_posterior
 
 __all__ = ["drawn"]

@@ -11,7 +11,7 @@ from genmodels.instruments.vae import geometry
 from pages._ui.shared.answer import seen
 from pages._ui.shared.moment import Moment
 from pages._ui.shared.plot import plot
-from pages._ui.views.common.shapes import concluded
+from pages._ui.views.common.conclusion import concluded
 
 __all__ = ["density_of_z", "draw_posterior", "shapes"]
 

@@ -16,7 +16,8 @@ from genmodels.text import number
 from pages._ui.shared.answer import answer
 from pages._ui.shared.moment import Moment
 from pages._ui.shared.plot import plot
-from pages._ui.views.common.shapes import by_class, concluded
+from pages._ui.views.common.conclusion import concluded
+from pages._ui.views.common.shapes import by_class
 from pages._ui.views.common.side_by_side import Plans, side_by_side
 from pages._ui.views.vae.geometry import density_of_z
 

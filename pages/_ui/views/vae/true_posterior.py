@@ -10,7 +10,8 @@ from genmodels.text import number
 from pages._ui.shared.answer import answer
 from pages._ui.shared.moment import Moment
 from pages._ui.shared.plot import plot
-from pages._ui.views.common.shapes import concluded, example_of, nats, pictures, real_points
+from pages._ui.views.common.conclusion import concluded
+from pages._ui.views.common.shapes import example_of, nats, pictures, real_points
 from pages._ui.views.vae.geometry import density_of_z, draw_posterior
 
 __all__ = ["posteriors"]

@@ -66,7 +66,7 @@ def test_the_ladder_says_what_is_left_to_the_top() -> None:
 )
 def test_what_the_encoders_guess_costs(elbo: list[float], exact: float | None, sentence: str) -> None:
     refined = {"elbo": np.array(elbo)} | ({} if exact is None else {"exact": np.array([exact])})
-    assert geometry.gap_conclusion(refined) == sentence
+    assert geometry.conclusion_of_gap(refined) == sentence
 
 
 def test_reconstructions_say_how_far_apart_they_are() -> None:
@@ -109,9 +109,9 @@ def test_without_a_truth_only_the_mass_is_known() -> None:
 
 
 def test_the_closest_prior_is_named() -> None:
-    told = prior.closest({"normal": 0.42, "flow": 0.061, "vamp": 0.1, "mixture": NAN})
+    told = prior.conclusion_of_priors({"normal": 0.42, "flow": 0.061, "vamp": 0.1, "mixture": NAN})
     assert told == "Of these 3, the flow prior is 0.061 nats from its codes, the normal prior 0.42."
-    assert prior.closest({"normal": 0.42}).endswith("there is nothing to compare.")
+    assert prior.conclusion_of_priors({"normal": 0.42}).endswith("there is nothing to compare.")
 
 
 def test_the_true_posterior_is_as_far_as_its_kl() -> None:
@@ -122,9 +122,9 @@ def test_the_true_posterior_is_as_far_as_its_kl() -> None:
 
 
 def test_the_stretch_is_a_ratio() -> None:
-    assert "up to 100 times as much" in geometry.stretch_conclusion(np.array([[-1.0, 1.0]]))
-    assert geometry.stretch_conclusion(np.array([[-15.0, 1.0]])).endswith("changes nothing.")
-    assert geometry.stretch_conclusion(np.array([[NAN, 1.0]])).endswith(NOTHING)
+    assert "up to 100 times as much" in geometry.conclusion_of_stretch(np.array([[-1.0, 1.0]]))
+    assert geometry.conclusion_of_stretch(np.array([[-15.0, 1.0]])).endswith("changes nothing.")
+    assert geometry.conclusion_of_stretch(np.array([[NAN, 1.0]])).endswith(NOTHING)
 
 
 # Of every model -------------------------------------------------------------------------------------------------------
@@ -158,10 +158,10 @@ def test_a_map_says_how_evenly_it_changes() -> None:
 
 def test_a_path_says_where_it_jumps_and_what_pulling_it_tight_has_won() -> None:
     x = np.array([0.0, 0.0, 1.0, 1.0])[:, None, None, None]
-    assert codes.path_conclusion(x).startswith("Of 3 steps of this path, the largest changes x 3 times as much")
-    assert codes.path_conclusion(x * 0) == "Both ends are decoded alike, and all between."
-    assert codes.path_conclusion(x * NAN).endswith(NOTHING)
-    tight = lambda *energy: codes.geodesic_conclusion({"energy": np.array(energy)})  # noqa: E731
+    assert codes.conclusion_of_path(x).startswith("Of 3 steps of this path, the largest changes x 3 times as much")
+    assert codes.conclusion_of_path(x * 0) == "Both ends are decoded alike, and all between."
+    assert codes.conclusion_of_path(x * NAN).endswith(NOTHING)
+    tight = lambda *energy: codes.conclusion_of_geodesic({"energy": np.array(energy)})  # noqa: E731
     assert tight(10.0, 6.5) == "Pulled tight, the path has 65 % of the straight line's energy."
     assert tight(10.0, 10.0) == "No shorter path than the straight one is found."
     assert tight(10.0, NAN).endswith(NOTHING)
@@ -169,9 +169,9 @@ def test_a_path_says_where_it_jumps_and_what_pulling_it_tight_has_won() -> None:
 
 def test_the_code_that_changes_most_is_named() -> None:
     x = np.zeros((3, 5, 1, 2, 2))
-    assert codes.sweep_conclusion(x) == "No code changes this example."
+    assert codes.conclusion_of_sweep(x) == "No code changes this example."
     x[1, -1], x[2, -1] = 0.5, 0.25
-    told = codes.sweep_conclusion(x)
+    told = codes.conclusion_of_sweep(x)
     assert told.startswith("From end to end z2 changes this example by 0.5, more than any other code, and z1 by 0, the")
-    assert codes.sweep_conclusion(x[1:2]).startswith("From end to end z1 changes this example by 0.5 (")
-    assert codes.sweep_conclusion(x * NAN).endswith(NOTHING)
+    assert codes.conclusion_of_sweep(x[1:2]).startswith("From end to end z1 changes this example by 0.5 (")
+    assert codes.conclusion_of_sweep(x * NAN).endswith(NOTHING)

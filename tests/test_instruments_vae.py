@@ -7,6 +7,7 @@ import torch
 from genmodels.data import datasets
 from genmodels.errors import BadInput
 from genmodels.instruments import codes, examples
+from genmodels.instruments.data import choices
 from genmodels.instruments.vae import bound, geometry
 from genmodels.metrics import likelihood
 from genmodels.models.bigan import BiGAN
@@ -160,7 +161,7 @@ def test_a_geodesic_is_never_longer_than_the_straight_line_and_the_gap_closes(tm
 
 
 def test_the_examples_to_choose_from_are_one_of_each_class(data):
-    numbers, x = examples.choices(data, 100, 3)
+    numbers, x = choices(data, 100, 3)
     assert numbers[10:] in ([100, 3], [100])
     assert data.test.y[numbers[:10]].tolist() == list(range(10))
     assert x.shape == (len(numbers), 1, 8, 8)

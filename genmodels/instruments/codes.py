@@ -22,16 +22,16 @@ from genmodels.text import number
 __all__ = [
     "Encoded",
     "Map",
+    "conclusion_of_geodesic",
+    "conclusion_of_path",
+    "conclusion_of_sweep",
     "encoded",
     "geodesic",
-    "geodesic_conclusion",
     "latent_map",
     "linear",
     "path",
-    "path_conclusion",
     "spherical",
     "sweep",
-    "sweep_conclusion",
 ]
 
 Array = npt.NDArray[Any]
@@ -171,7 +171,7 @@ def path(
     return decoded(model, z, label).cpu().numpy()
 
 
-def path_conclusion(x: Array) -> str:
+def conclusion_of_path(x: Array) -> str:
     """How evenly a film (frames, …) changes, a sentence."""
     steps = _distance(np.diff(x.reshape(len(x), -1), axis=0))
     if not np.isfinite(steps).all():
@@ -182,7 +182,7 @@ def path_conclusion(x: Array) -> str:
     return f"Of {len(steps)} steps of this path, the largest changes x {largest} times as much as the average one."
 
 
-def geodesic_conclusion(film: dict[str, Array]) -> str:
+def conclusion_of_geodesic(film: dict[str, Array]) -> str:
     """What pulling the path tight has won, a sentence; of what :func:`geodesic` returns."""
     first, last = float(film["energy"][0]), float(film["energy"][-1])
     if not math.isfinite(first) or not math.isfinite(last):
@@ -192,7 +192,7 @@ def geodesic_conclusion(film: dict[str, Array]) -> str:
     return f"Pulled tight, the path has {number(100 * last / first)} % of the straight line's energy."
 
 
-def sweep_conclusion(x: Array) -> str:
+def conclusion_of_sweep(x: Array) -> str:
     """Which code changes an example most and which least, a sentence; of what :func:`sweep` returns, (L, steps, …)."""
     change = _distance((x[:, -1] - x[:, 0]).reshape(len(x), -1))
     if not np.isfinite(change).all():

@@ -18,7 +18,7 @@ from genmodels.models.capabilities import Density, has
 from genmodels.models.vae import VAE
 from genmodels.text import number
 
-__all__ = ["ellipses", "gap", "gap_conclusion", "only_two", "posteriors", "stretch", "stretch_conclusion"]
+__all__ = ["conclusion_of_gap", "conclusion_of_stretch", "ellipses", "gap", "only_two", "posteriors", "stretch"]
 
 Array = npt.NDArray[Any]
 DEAD = -14.0  # the power of ten of a stretch that is none
@@ -69,7 +69,7 @@ def stretch(model: VAE, *, side: int = 48) -> tuple[Array, tuple[float, float, f
     return 0.5 * determinant.log10().reshape(side, side).cpu().numpy(), (*ends[0], *ends[1])
 
 
-def stretch_conclusion(powers: Array) -> str:
+def conclusion_of_stretch(powers: Array) -> str:
     """How unevenly space is stretched, a sentence; ``powers`` are those of ten, of :func:`stretch`."""
     if not np.isfinite(powers).all():
         return "The stretch is not a number everywhere: there is nothing to conclude."
@@ -99,7 +99,7 @@ def gap(model: VAE, data: Data, index: int, steps: int = 150) -> Generator[float
     }
 
 
-def gap_conclusion(refined: dict[str, Array]) -> str:
+def conclusion_of_gap(refined: dict[str, Array]) -> str:
     """What the encoder's guess costs, a sentence; of what :func:`gap` returns."""
     before, after = float(refined["elbo"][0]), float(refined["elbo"][-1])
     exact = float(refined["exact"][0]) if "exact" in refined else None

@@ -20,7 +20,7 @@ from genmodels.models.vae import VAE
 from genmodels.probability.priors import FlowPrior, StandardNormal
 from genmodels.text import number
 
-__all__ = ["aggregate", "closest", "conclusion"]
+__all__ = ["aggregate", "conclusion", "conclusion_of_priors"]
 
 Array = npt.NDArray[Any]
 FINER = 8  # points a side of a cell, over which a flow's density is averaged
@@ -78,7 +78,7 @@ def conclusion(maps: dict[str, Array]) -> str:
     return f"Where the codes lie, their density is {times} times (geometric mean) that of the prior."
 
 
-def closest(kl_nats: dict[str, float]) -> str:
+def conclusion_of_priors(kl_nats: dict[str, float]) -> str:
     """Which of several priors is nearest to what was encoded under it, a sentence; of KL(q(z) ‖ p(z)) by name."""
     known = {name: kl for name, kl in kl_nats.items() if math.isfinite(kl)}
     if len(known) < 2:

@@ -6,7 +6,7 @@ import streamlit as st
 
 from genmodels import images
 from genmodels.data.datasets import Data
-from genmodels.instruments.examples import choices
+from genmodels.instruments.data import choices
 from pages._ui.components.image_grid import image_grid
 from pages._ui.form import url_widgets
 from pages._ui.shared.answer import seen

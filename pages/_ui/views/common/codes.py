@@ -78,10 +78,10 @@ def path(moment: Moment) -> None:
         film = answer(codes.geodesic, moment=moment, key="geodesic", first=first, second=second, label=label)
         if film is None:
             return
-        x, sentence = film["x"], codes.geodesic_conclusion(film)
+        x, sentence = film["x"], codes.conclusion_of_geodesic(film)
     else:
         x = seen(codes.path, moment, first=first, second=second, arc=way == "spherical", label=label)
-        sentence = codes.path_conclusion(x)
+        sentence = codes.conclusion_of_path(x)
     if not moment.model.is_image:
         real = real_points(moment, 1000, opacity=0.35)
         steps = figures.Points("decoded path", np.asarray(x), figures.SAMPLES, size=7)
@@ -101,4 +101,4 @@ def dimensions(moment: Moment) -> None:
     x = seen(codes.sweep, moment, index=example, label=label)
     st.caption("Each row varies one latent dimension from −2.5 to 2.5, the others as this example is encoded.")
     pictures(x, x.shape[1], key="sweep", alt="Each latent dimension moved alone.", pixels=56, download="dimensions.png")
-    concluded(codes.sweep_conclusion(x))
+    concluded(codes.conclusion_of_sweep(x))

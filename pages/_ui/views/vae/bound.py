@@ -104,4 +104,4 @@ def close_the_gap(moment: Moment) -> None:
         nats("log p(x)", exact, f"{number(exact - elbo[-1])} still apart", place=above)
     figure = figures.curves(lines, title="Refining q(z | x) of one example", x_title="gradient step", y_title="nats")
     plot(figure, key="gap-curve")
-    concluded(geometry.gap_conclusion(refined))
+    concluded(geometry.conclusion_of_gap(refined))

@@ -32,7 +32,7 @@ def shapes(moment: Moment) -> None:
             "log₁₀ √det(JᵀJ) over its least value: where the colour is strong, a small step of z changes the picture "
             "much. Those are the borders between kinds of pictures."
         )
-    concluded(geometry.stretch_conclusion(powers))
+    concluded(geometry.conclusion_of_stretch(powers))
 
 
 def _posteriors(moment: Moment) -> go.Figure:

@@ -8,7 +8,7 @@ import streamlit as st
 
 from genmodels import figures
 from genmodels.files import read_json
-from genmodels.instruments.vae.prior import aggregate, closest, conclusion
+from genmodels.instruments.vae.prior import aggregate, conclusion, conclusion_of_priors
 from genmodels.runs import store
 from genmodels.runs.record import Plan
 from genmodels.runs.store import Run
@@ -101,7 +101,7 @@ def _shipped() -> None:
                 exact = f", log p(x) = {number(measures['log_prob_nats'], 4)}" if "log_prob_nats" in measures else ""
                 _map(maps, f"{prior}: ELBO {number(measures['elbo_nats'], 4)}{exact} nats", f"shipped-{prior}")
                 st.page_link(f"pages/models/{run.plan.model}.py", label="Open it", query_params={"run": run.id})
-    concluded(closest(kl_nats))
+    concluded(conclusion_of_priors(kl_nats))
 
 
 # Trained here ---
@@ -127,7 +127,7 @@ def _through_time(moment: Moment, runs: Mapping[str, Run], kl_nats: dict[str, fl
     steps = sorted({step for run in runs.values() for step in run.snapshots()})
     if len(steps) > 1 and not any(run.state().status.is_going for run in runs.values()):
         st.select_slider("step", steps, steps[-1], key=f"four-at-{moment.id}", format_func="{:,}".format)
-    concluded(closest(kl_nats))
+    concluded(conclusion_of_priors(kl_nats))
 
 
 def _one(run: Run, prior: str, at: int | None, kl_nats: dict[str, float]) -> None:

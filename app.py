@@ -15,7 +15,7 @@ from genmodels.host import limits, ownership
 from genmodels.models import MODELS
 from pages._ui.components.figure_files import figure_files
 from pages._ui.form.lesson import is_shown
-from pages._ui.server import cookie, headers, health, preload, uploads
+from pages._ui.server import blobs, cookie, headers, health, preload, uploads
 
 PAGES = Path(__file__).resolve().parent / "pages"
 
@@ -52,4 +52,4 @@ else:
     if limits.is_shared():  # an error's kind alone: no code, no path
         config.set_option("client.showErrorDetails", "type")
     middleware = [Middleware(one) for one in (headers.Headers, cookie.Cookie, uploads.Uploads)]
-    app = st.App(__file__, routes=[health.ROUTE], middleware=middleware)
+    app = st.App(__file__, routes=[health.ROUTE, blobs.ROUTE], middleware=middleware)

@@ -250,6 +250,7 @@ np.savez(ZIP, a=np.zeros(3))
         (array((40_000, 2)), "40,000 samples"),
         (array((3, 3)), "no samples of its model"),
         (array((3, 2), kind="i2"), "no samples of its model"),
+        (array((3, 2), kind="u1"), "no samples of its model"),
         (array((3, 2), np.nan), "no numbers"),
         (array((3, 2))[:-1], "no array"),
     ],
@@ -260,6 +261,14 @@ def test_samples_that_are_none_are_refused(tmp_path: Path, content: bytes, says:
     (tmp_path / "x").write_bytes(content)
     with pytest.raises(BadInput, match=says):
         asked("samples", tmp_path / "x", shape=[2])
+
+
+def test_samples_of_images_may_be_bytes(tmp_path: Path) -> None:
+    (tmp_path / "x").write_bytes(array((16, 1, 8, 8), kind="u1"))
+    asked("samples", tmp_path / "x", shape=[1, 8, 8])
+    (tmp_path / "x").write_bytes(array((16, 1, 8, 8), kind="i1"))
+    with pytest.raises(BadInput, match="no samples of its model"):
+        asked("samples", tmp_path / "x", shape=[1, 8, 8])
 
 
 def test_an_array_of_objects_is_never_unpickled(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from genmodels.training.settings import Settings
 from pages._ui.classroom import wall as mosaic
 from pages._ui.form import lesson
 from pages._ui.form.form import hyperparameters
-from pages._ui.page import theory
+from pages._ui.page import theory, time_machine
 from pages._ui.server import preload
 from pages._ui.shared import run_cache as shared_files
 from tests.answers import at_once
@@ -120,7 +120,7 @@ def test_after_train_and_fork_the_form_is_that_of_the_new_run() -> None:
     run = store.every()[0]
     assert test.query_params["run"] == run.id
     assert (run.plan.arguments["latent_dim"], test.slider(key="latent_dim").value) == (5, 5)
-    assert f"Run **{run.plan.title}**, step 0" in says(test)
+    assert f"Run **{run.plan.title}** · " in says(test)
     assert "Settings changed" not in says(test)
     parent = opened("vae", run="vae-digits-2d", beta="3")
     parent.session_state["fork-menu-vae-digits-2d"] = True  # open
@@ -430,12 +430,62 @@ def test_a_lesson_may_leave_out_single_settings_and_training() -> None:
     assert not test.code
 
 
+OF_A_PRESET = {
+    "autoregressive-two-moons": "Plane: two moons, in both orders",
+    "bigan-mnist": "MNIST and the way back",
+    "bigan-two-moons": "Two moons and the way back",
+    "ddpm-digits": "Small digits",
+    "flow-two-moons": "Spline flow: two moons",
+    "gan-digits": "Small digits",
+    "gan-eight-gaussians": "Eight modes",
+    "gan-mnist": "MNIST",
+    "vae-mnist-2d": "MNIST, 2 latent dimensions",
+    "wgan-digits-gp": "Small digits",
+    "wgan-eight-gaussians": "Eight modes",
+    "wgan-mnist-clip": "MNIST, clipped weights",
+}
+"""Which of the checkpoints that ship were made by a preset; the form says its name."""
+
+
+def forms() -> None:
+    import streamlit as st
+
+    from genmodels.models import model_class
+    from genmodels.runs import store
+    from pages._ui.form.choose import choose
+    from pages._ui.page.shown import start_of
+
+    run = store.find(st.query_params["run"])
+    choose(model_class(run.plan.model), start=start_of(run.plan.model, run))
+
+
+@pytest.mark.parametrize("run", [run.id for run in store.bundled()])
+def test_the_form_names_the_preset_that_a_checkpoint_was_made_by(run: str) -> None:
+    test = AppTest.from_function(forms, default_timeout=60)
+    test.query_params["run"] = run
+    test.run()
+    assert not test.exception
+    assert test.selectbox(key="preset").value == OF_A_PRESET.get(run, "Custom")
+
+
+def test_at_a_moment_without_weights_the_panels_are_those_of_the_nearest() -> None:
+    found = [time_machine.nearest([0, 26, 380], step) for step in (0, 12, 13, 14, 203, 9999, None)]
+    assert found == [0, 0, 26, 26, 380, 380, 380]
+    test = opened(run="vae-digits-2d", step="316")
+    assert shared(test)["step"] == "316"
+    said = "Of step 316 there is the picture alone: below is step 380, the nearest with weights."
+    assert said in [caption.value for caption in test.caption]
+    assert any("step 380" in words.value for words in test.markdown)
+    test = opened(run="vae-digits-2d", step="380")
+    assert not any("picture alone" in caption.value for caption in test.caption)
+
+
 def test_what_a_lesson_has_wrong_is_named() -> None:
     test = opened(hide="forms", step="77", view="Explain", run="vae-digits-2d", lr="9")
     said = " ".join(warning.value for warning in test.warning)
     for part in (
         "hides 'forms': what can be hidden is menu, form, train",
-        "step = '77', of which there is no snapshot here: there are 26, 380, 3300",
+        "step = '77', of which there is no snapshot here: there are 0, 1, 2, 3, 4, 6,",
         "view = 'Explain' is not one of Explore, Sample, Theory",
         "lr = '9' is not a number from",
     ):

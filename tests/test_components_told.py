@@ -34,7 +34,7 @@ def test_a_scrubber_stands_at_a_frame(value: Any, monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize("value", [*JUNK, ["a", 1], [1], [math.nan, 0], [1e300, 0], {"0": 1}], ids=repr)
 def test_a_point_lies_in_the_plane(value: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(latent_pad, "_mount", lambda **_: Told(value))
-    monkeypatch.setattr(latent_pad, "data_url", lambda image: "")
+    monkeypatch.setattr(latent_pad, "address", lambda image: "")
     sprite: Any = type("Sprite", (), {"image": b"", "size": (1, 1)})
     assert latent_pad.latent_pad(sprite, ([0.0], [0.0]), key="k", alt="") == (0.0, 0.0)
 

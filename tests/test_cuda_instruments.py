@@ -204,7 +204,7 @@ NO_MODEL = {  # functions of numbers, of a plan or of the data alone, and parts 
         turns.shades,
         turns.turns_of,
     ),
-    *(collapse.cures, geometry.ellipses, geometry.only_two, vae_bound.kl_by_dimension, true_posterior.negative_elbo),
+    *(collapse.cures, geometry.ellipses, geometry.only_two, true_posterior.negative_elbo),
     *(codes.linear, codes.spherical, common.cells, common.drawn, examples.example, examples.some),
     *(neighbours.nearest, neighbours.training_images, drawing.known),
     *(pixels.example_of, pixels.images_only, bits.guesses),

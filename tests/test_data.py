@@ -146,6 +146,22 @@ def test_what_a_model_is_judged_on_is_drawn_once(name: str, part: str) -> None:
     assert torch.equal(getattr(load(name), part).x, x)
 
 
+def test_what_is_drawn_once_is_the_same_everywhere_and_white_as_often_as_it_is_bright() -> None:
+    drawn, grey = load("mnist-static"), load("mnist")
+    assert drawn.levels == 2
+    sums = {part: hashlib.sha256(getattr(drawn, part).x.numpy().tobytes()).hexdigest()[:16] for part in datasets.PARTS}
+    assert sums == {"train": "5a0642fd04351edd", "validation": "f68fa4307ebc67d7", "test": "65d23e3a6af7baae"}
+    for part in datasets.PARTS:
+        x, g = getattr(drawn, part).x, getattr(grey, part).x
+        assert torch.equal(getattr(drawn, part).y, getattr(grey, part).y)
+        assert (x[g == 0] == 0).all()
+        assert (x[g == 255] == 1).all()
+        for level in (1, 64, 128, 254):  # a binomial's share: six standard errors, and what 16 bits round
+            of = x[g == level].double()
+            assert abs(of.mean() - level / 255) < 2**-16 + 6 * 0.5 / math.sqrt(len(of))
+    assert torch.equal(drawn.prepare(drawn.test.x[:9], "threshold"), drawn.prepare(drawn.test.x[:9], "unit"))
+
+
 @pytest.mark.parametrize("inputs", TRANSFORMS)
 def test_every_transform_of_what_is_drawn_is_of_black_and_white(inputs: str) -> None:
     drawn, grey = load("mnist-dynamic"), load("mnist")

@@ -1,6 +1,7 @@
 """The normalizing flow: its density is one, zuko says the same of the same weights, and images are counted right."""
 
 import math
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from genmodels.instruments.plane import cells
 from genmodels.metrics.evaluate import likelihoods
 from genmodels.models.base import build
 from genmodels.models.flow import Flow
+from genmodels.runs import store
 from genmodels.training.loop import Training, fit
 from genmodels.training.settings import Settings
 from tests.test_flow_layers import far
@@ -240,6 +242,12 @@ def test_black_and_white_images_are_refused_and_why() -> None:
     with pytest.raises(BadInput, match="black or white pixels have none"):
         model.grey_levels = 2
     assert model.log_prob(torch.full((1, 1, 8, 8), 0.3 / 256)).isfinite().all()  # an image may be all black
+
+
+def test_black_and_white_data_are_refused_before_anything_is_written(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="black or white pixels have none"):
+        store.create("flow", "mnist-static", folder=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 # Labels, temperatures, what is asked wrongly --------------------------------------------------------------------------

@@ -146,7 +146,7 @@ def test_a_spline_begins_as_the_identity_and_is_it_outside() -> None:
     assert torch.equal(y[outside], x[outside])
     assert (slope[outside] == 0).all()
     assert (y.diff(dim=0) > 0).all()
-    near = torch.tensor([[2.0 - 1e-9], [2.0 + 1e-9], [-2.0 - 1e-9], [-2.0 + 1e-9]], dtype=torch.float64)
+    near = torch.tensor([[2.0 - 1e-12], [2.0 + 1e-12], [-2.0 - 1e-12], [-2.0 + 1e-12]], dtype=torch.float64)
     at, slopes = spline.forward(near, raw[:4])
     torch.testing.assert_close(at, near, atol=1e-6, rtol=0)
     torch.testing.assert_close(slopes, torch.zeros_like(slopes), atol=1e-5, rtol=0)  # its derivative has no jump

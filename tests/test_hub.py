@@ -160,6 +160,23 @@ def test_a_pull_becomes_a_run_like_any_other(there: FakeHub) -> None:
     assert told[-1] == 1.0
 
 
+def test_moments_of_which_there_is_a_picture_alone_come_along_and_are_looked_at(there: FakeHub) -> None:
+    files = {name: content for name, content in shipped(0).items() if not name.startswith("snapshots/")}
+    picture = io.BytesIO()
+    np.save(picture, np.full((16, 1, 8, 8), 255, np.uint8))
+    there.put(REPO, under(BUNDLED, files | {"snapshots/5/samples.npy": picture.getvalue()}))
+    run = pull(PLACE)
+    assert (run.snapshots(), run.frames()) == ([3300], [5, 3300])
+    assert (run.samples(5) == 1).all()
+    wrong = io.BytesIO()
+    np.save(wrong, np.zeros((16, 1, 9, 9), np.uint8))
+    there.put(REPO, under(BUNDLED, files | {"snapshots/5/samples.npy": wrong.getvalue()}))
+    refused("no samples of its model")
+    many = {f"snapshots/{step}/samples.npy": picture.getvalue() for step in range(100)}
+    there.put(REPO, under(BUNDLED, files | many))
+    refused("100 snapshots")
+
+
 def test_a_repository_may_be_one_checkpoint(there: FakeHub) -> None:
     there.put(REPO, shipped(1))
     assert pull(Place(REPO)).model().name == "vae"

@@ -117,16 +117,15 @@ def test_the_verdict_is_of_planes_and_of_images(plane, digits):
     model = made(WGAN)
     model.critic = linear_critic(0.0, 0.5)
     found = critics.verdict(model, plane, 100)
-    np.testing.assert_allclose(found.log10_slopes, math.log10(0.5), rtol=1e-4)
-    assert (found.violations, found.slope) == (0, pytest.approx(0.5))
-    assert found.w1 == pytest.approx(game.coverage(model, plane, 100).w1)
-    assert found.covered.endswith(" of 8")
+    np.testing.assert_allclose(found.slopes, np.full((3, 100), 0.5), rtol=1e-4)
+    assert found.coverage == game.coverage(model, plane, 100)
+    assert found.floor == pytest.approx(game.floor(plane, 100)[0])
     model = made(GAN, (1, 8, 8))
     own = chosen(digits.test, 100, 0).x.float() / 16
     model.sample = lambda n, y=None, rng=None: own[:n]
     found = critics.verdict(model, digits, 100)
     assert found.sliced == 0
-    assert found.w1 is found.covered is None
+    assert found.coverage is found.floor is None
 
 
 def test_there_and_back_of_an_encoder_that_undoes_the_generator_is_no_way(plane):

@@ -93,7 +93,6 @@ def test_the_ladder_rises_to_the_exact_likelihood() -> None:
     means = [found["elbo"].mean(), *found["iwae"], found["exact"].mean()]
     assert all(b > a - 0.3 for a, b in itertools.pairwise(means))
     assert means[-1] > means[0]
-    assert found["kl"].shape == found["active"].shape == (2,)
 
 
 def test_the_loosest_bound_is_far_below_what_it_bounds(digits: Data) -> None:

@@ -1,6 +1,5 @@
 """Posterior collapse: it happens under the preset's settings, and each cure changes what it says and nothing else."""
 
-import numpy as np
 import pytest
 import torch
 
@@ -41,7 +40,6 @@ def test_usage_is_what_the_metrics_say(prior: str, digits: Data) -> None:
     found = instruments.usage(model, digits, 100)
     x = digits.prepare(chosen(digits.test, 100, 0).x, model.inputs)
     assert found.active == likelihood.active_units(model, x)
-    assert (np.diff(found.kl) <= 0).all()
     assert len(found.kl) == (1 if prior == "flow" else 3)
     if prior == "normal":
         assert found.kl.sum() == pytest.approx(likelihood.elbo(model, x).kl.mean().item(), rel=1e-6)

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -363,3 +364,52 @@ def test_a_finished_run_becomes_a_checkpoint(tmp_path: Path, monkeypatch: pytest
     child = store.fork(ship, 40, settings={"lr": 1e-4})
     train(child).close()
     assert child.metrics()[0]["step"] == 41
+
+
+def test_a_checkpoint_has_the_whole_film_and_the_weights_of_some_moments(tmp_path: Path) -> None:
+    run = new()
+    train(run).close()
+    ship = export(run, tmp_path / "ship", {}, snapshots=2, frames=100)
+    assert ship.snapshots() == [0, 40]
+    assert ship.frames() == run.frames() == run.snapshots()
+    for step in run.snapshots():
+        assert np.abs(ship.samples(step) - run.samples(step)).max() <= 0.5 / 255 + 1e-6, "grey levels as bytes"
+    alone = tmp_path / "ship" / "snapshots" / str(step := ship.frames()[1])
+    assert [path.name for path in alone.iterdir()] == ["samples.npy"]
+    assert (alone / "samples.npy").stat().st_size < 16 * 64 + 200, "a byte a pixel"
+    for ask in (ship.model, lambda step: store.fork(ship, step)):
+        with pytest.raises(BadInput, match=rf"only what it drew at step {step}: weights it has of \[0, 40\]"):
+            ask(step)
+    assert len(export(run, tmp_path / "short", {}, snapshots=0, frames=3).frames()) == 3
+    again = export(ship, tmp_path / "again", {}, frames=100)
+    assert all((again.samples(step) == ship.samples(step)).all() for step in run.snapshots()), "packed once"
+    (alone / "samples.npy").write_bytes(b"\x93NUMPY" + bytes(40))
+    assert ship.samples(step) is None
+    (alone / "samples.npy").write_bytes(b"")
+    assert step not in ship.frames()
+
+
+def test_points_of_the_plane_keep_half_precision_in_a_film(tmp_path: Path) -> None:
+    run = store.create("vae", "two-moons", settings={"steps": 12, "batch_size": 16})
+    train(run).close()
+    ship = export(run, tmp_path / "ship", {}, frames=9)
+    assert len(ship.frames()) == 9
+    assert ship.snapshots() == [12]
+    assert all((ship.samples(step) == run.samples(step)).all() for step in ship.frames())
+
+
+def test_the_film_of_a_fork_begins_with_its_parents(tmp_path: Path) -> None:
+    parent = new()
+    train(parent).close()
+    middle = parent.snapshots()[-3]
+    child = store.fork(parent, middle, settings={"steps": 60, "lr": 1e-4})
+    train(child).close()
+    ship = export(child, tmp_path / "ship", {}, snapshots=100, frames=100)
+    before = [step for step in parent.snapshots() if step < middle]
+    assert ship.frames() == sorted({*before, *child.snapshots()})
+    assert ship.snapshots() == child.snapshots(), "a parent's weights may be of other arguments"
+    assert np.abs(ship.samples(before[-1]) - parent.samples(before[-1])).max() <= 0.5 / 255 + 1e-6
+    parent.delete()
+    assert export(child, tmp_path / "alone", {}, snapshots=100, frames=100).frames() == child.snapshots()
+    replace(child.plan, parent=Parent(run=child.id, step=middle)).write(child.path)
+    assert export(child, tmp_path / "own", {}, frames=100).frames() == child.snapshots(), "its own parent, by hand"

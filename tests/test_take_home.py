@@ -171,10 +171,10 @@ def test_the_zip_holds_everything() -> None:
 
 
 @pytest.mark.parametrize("name", ["vae-digits-2d", "wgan-eight-gaussians"])
-def test_the_film_has_a_frame_for_each_snapshot(name: str) -> None:
+def test_the_film_has_a_frame_for_each_moment(name: str) -> None:
     run = store.find(name)
     with Image.open(io.BytesIO(media.film(run))) as picture:
-        assert getattr(picture, "n_frames") in range(2, len(run.snapshots()) + 2)  # noqa: B009  (alike frames are one)
+        assert getattr(picture, "n_frames") in range(2, len(run.frames()) + 2)  # noqa: B009  (alike frames are one)
         assert min(picture.size) >= 200
         assert picture.info["loop"] == 0
     with Image.open(io.BytesIO(media.pictures_of(run)["samples.png"])) as picture:

@@ -1,5 +1,7 @@
-"""Every instrument and the theory of a VAE draw what fits the run, or say what does not."""
+"""Every instrument that the page of a VAE offers, and the theory, draw what they say of the run at hand."""
 
+import runpy
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,14 +15,29 @@ from genmodels.runs import store
 from genmodels.runs.recorder import Recording
 from genmodels.runs.store import Run
 from pages._ui.components.drawing_pad import Drawing
+from pages._ui.page import page
+from pages._ui.page.instruments import Instrument
+from pages._ui.shared.moment import Moment
 from pages._ui.views.common import codes, density
-from pages._ui.views.vae import bound, drawing, latent_space, priors, true_posterior
+from pages._ui.views.vae import bound, drawing, priors, true_posterior
+from pages._ui.views.vae.collapse import dimensions_used
 from tests import answers
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
-TWO = {"Prior and posterior", "Shapes"}  # need two latents
-PICTURES = {"Draw a digit", "Dimensions"}  # need pictures
+PAGE = Path(__file__).resolve().parents[1] / "pages" / "models" / "vae.py"
+
+
+def explored() -> dict[str, Instrument]:
+    """The instruments of the page, by name."""
+    declared = dict[str, Any]()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(page, "page", lambda _, **all_of_it: declared.update(all_of_it))
+        runpy.run_path(str(PAGE))
+    return declared["explore"]
+
+
+EXPLORE = explored()
 
 
 def trained(data: str, **arguments: object) -> Run:
@@ -34,18 +51,14 @@ def trained(data: str, **arguments: object) -> Run:
 
 
 def drawn(run: Run, view: str, **link: str) -> AppTest:
-    """The view, drawn as a page would: what it refuses is said."""
-    call = f"latent_space.VIEWS[{view!r}]" if view in latent_space.VIEWS else "theory.theory"
+    """The view, drawn as a page would."""
+    call = f"EXPLORE[{view!r}].draw" if view in EXPLORE else "theory.theory"
     script = f"""
-import streamlit as st
-from genmodels.errors import BadInput
 from genmodels.runs import store
 from pages._ui.shared.moment import Moment
-from pages._ui.views.vae import latent_space, theory
-try:
-    {call}(Moment.of(store.find({run.id!r})))
-except BadInput as error:
-    st.info(str(error))
+from pages._ui.views.vae import theory
+from tests.test_views_vae import EXPLORE
+{call}(Moment.of(store.find({run.id!r})))
 """
     test = AppTest.from_string(script, default_timeout=60)
     test.query_params.update(link)
@@ -61,7 +74,7 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(st, "page_link", lambda *_, **__: None)  # there are no pages here
 
 
-@pytest.mark.parametrize("view", [*(name for name in latent_space.VIEWS if name != "Four priors"), "theory"])
+@pytest.mark.parametrize("view", [*(name for name in EXPLORE if name != "Four priors"), "theory"])
 @pytest.mark.parametrize(
     ("data", "arguments"),
     [
@@ -72,18 +85,33 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
     ids=str,
 )
-def test_every_view_draws_or_says_why_not(view: str, data: str, arguments: dict[str, Any]) -> None:
-    test = drawn(trained(data, **arguments), view)
-    assert not test.exception
-    latent_dim = arguments.get("latent_dim", 2)
-    impossible = (
-        (view in TWO and latent_dim != 2)
-        or (view in PICTURES and data != "digits")
-        or (view == "p(x)" and data == "digits")
-        or (view == "True posterior" and latent_dim > 2)
-    )
-    asks = view == "Draw a digit"  # nothing is drawn yet
-    assert bool(test.info) == (impossible or (asks and data == "digits")), [one.value for one in test.info]
+def test_every_view_that_applies_draws_and_others_are_not_offered(
+    view: str, data: str, arguments: dict[str, Any]
+) -> None:
+    run = trained(data, **arguments)
+    latent_dim, pictures = arguments.get("latent_dim", 2), data == "digits"
+    impossible = {
+        "Prior and posterior": latent_dim != 2,
+        "Shapes": latent_dim != 2,
+        "True posterior": latent_dim > 2,
+        "Draw a digit": not pictures,
+        "Dimensions": not pictures,
+        "p(x)": pictures,
+    }
+    applies = view == "theory" or EXPLORE[view].applies(Moment.of(run))
+    assert applies != impossible.get(view, False)
+    if applies:
+        test = drawn(run, view)
+        assert not test.exception
+        assert bool(test.info) == (view == "Draw a digit"), [one.value for one in test.info]  # nothing is drawn yet
+
+
+def test_the_dimensions_that_say_most_come_first_and_by_their_number() -> None:
+    used = collapse.Usage(np.array([0.1, 2.0, 0.5]), 3, 3, -10.0, 0.1)
+    (bars,) = dimensions_used(used).data
+    assert list(bars.x) == ["z2", "z3", "z1"]
+    assert list(bars.y) == [2.0, 0.5, 0.1]
+    assert list(dimensions_used(collapse.Usage(np.array([2.6]), 3, 3, -10.0, 0.1)).data[0].x) == ["all together"]
 
 
 # The visitor's own ----------------------------------------------------------------------------------------------------

@@ -98,7 +98,7 @@ def push(arguments: Arguments) -> None:
         raise BadInput("Nothing says where to: give --to hf://owner/repo, or set GENMODELS_HUB_REPO.")
     chosen = [run_of(name) for name in arguments.run] + (bundled() if arguments.bundled else [])
     how: dict[str, Any] = {"private": arguments.private, "dry_run": arguments.dry_run, "progress": Progress().of}
-    sent = push(chosen, place, measuring(arguments), snapshots=arguments.snapshots, **how)
+    sent = push(chosen, place, measuring(arguments), snapshots=arguments.snapshots, frames=arguments.frames, **how)
     for one in sent:
         print(f"{one.path}  {'removed' if one.size is None else f'{one.size:,} bytes'}")
     total = sum(one.size or 0 for one in sent)
@@ -136,8 +136,9 @@ def ship(run: "Run", folder: Path, arguments: Arguments) -> None:
     if run.state().status is not Status.FINISHED:
         raise BadInput(f"Run {run.id} must be finished to become a checkpoint: it is {run.state().status}.")
     snapshots = min(arguments.snapshots, len(run.snapshots()))
-    made = export(run, folder, measuring(arguments)(run), snapshots=snapshots)
-    print(json.dumps({"run": run.id, "folder": str(made.path), "snapshots": len(made.snapshots())}))
+    made = export(run, folder, measuring(arguments)(run), snapshots=snapshots, frames=arguments.frames)
+    counted = {"snapshots": len(made.snapshots()), "frames": len(made.frames())}
+    print(json.dumps({"run": run.id, "folder": str(made.path)} | counted))
 
 
 def measuring(arguments: Arguments) -> "Callable[[Run], dict[str, Any]]":

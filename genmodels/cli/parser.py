@@ -202,6 +202,7 @@ def add_evaluate(parser: Parser) -> None:
 def add_measuring(parser: Parser) -> None:
     """How a run is measured before it is shipped."""
     parser.add_argument("--snapshots", type=whole(0, 100), default=12, help="moments that go along (default 12)")
+    parser.add_argument("--frames", type=whole(0, 90), default=60, help="moments whose picture does (default 60)")
     parser.add_argument("-n", type=whole(10, 10**6), default=1000, help="test examples, and samples (default 1000)")
     parser.add_argument("-k", type=whole(0, 10**6), default=100, help="samples of a VAE's IWAE bound (default 100)")
     parser.add_argument("--seed", type=whole(0, 2**31 - 1), default=0, help="of all noise (default 0)")

@@ -19,7 +19,7 @@ from torch import Tensor
 from genmodels import random
 from genmodels.data import digits, mnist, planes
 from genmodels.data.splits import LOCK, Later, Missing, Split
-from genmodels.data.transforms import TRANSFORMS, black_or_white
+from genmodels.data.transforms import TRANSFORMS, binarized, black_or_white
 from genmodels.errors import BadInput
 from genmodels.files import cache
 from genmodels.text import quoted
@@ -70,6 +70,12 @@ def _drawn(name: str, of: Info) -> Info:
     return replace(of, title=f"{of.title}, drawn anew", about=about, grey=name)
 
 
+def _drawn_once(name: str, of: Info) -> Info:
+    about = f"{of.title} in black and white: each pixel drawn once, seed 0, white as probably as it is bright. Not the "
+    about += "file of Larochelle & Murray, on which most papers' numbers are, but another draw of its kind."
+    return replace(of, title=f"{of.title}, drawn once", about=about, levels=2, grey=name)
+
+
 _NUMERALS = tuple("0123456789")
 _GARMENTS = ("T-shirt", "trousers", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot")
 _KANA = ("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo")
@@ -86,6 +92,7 @@ DATASETS: dict[str, Info] = {
     "kmnist": _like_mnist("Kuzushiji-MNIST", _KANA, "70,000 characters of old Japanese", "KMNIST"),
     "mnist-dynamic": _drawn("mnist", _MNIST),
     "digits-dynamic": _drawn("digits", _SMALL),
+    "mnist-static": _drawn_once("mnist", _MNIST),
     "eight-gaussians": _of_plane("eight-gaussians", "Eight Gaussians", "Eight narrow Gaussians on a circle."),
     "gaussian-grid": _of_plane("gaussian-grid", "25 Gaussians", "A 5×5 grid of narrow Gaussians, nothing between."),
     "ring": _of_plane("ring", "Ring", "A noisy circle: one connected mode with a hole."),
@@ -96,6 +103,7 @@ DATASETS: dict[str, Info] = {
     "drawing": _of_plane("drawing", "Your drawing", "What you draw, inked as a density; a heart until then."),
 }
 
+PARTS = ("train", "validation", "test")
 ELSEWHERE = "elsewhere"
 """Data of which nothing is here: what a model that comes from another library has learned from."""
 
@@ -153,7 +161,7 @@ class Data:
             return self
         with LOCK:
             if device not in self._elsewhere:
-                splits = {name: getattr(self, name).to(device) for name in ("train", "validation", "test")}
+                splits = {name: getattr(self, name).to(device) for name in PARTS}
                 there = replace(self, **splits)
                 there._elsewhere[self.device] = self
                 self._elsewhere[device] = there
@@ -296,8 +304,13 @@ def _drawn_from(name: str) -> Data:
 
     Salakhutdinov & Murray (2008), On the quantitative analysis of deep belief networks, section 5.1, binarize MNIST so;
     that each epoch draws anew is Burda et al. (2016), section 5. https://arxiv.org/abs/1509.00519
+    Where two levels are left, training pictures are drawn once too, as in Larochelle & Murray (2011), NADE, section 6.
     """
     grey = load(DATASETS[name].grey)
+    if DATASETS[name].levels == 2:
+        once = lambda part, k: Later(lambda: Split(binarized(part.x, grey.levels, (0, k)), part.y))  # noqa: E731
+        parts: dict[str, Any] = {part: once(getattr(grey, part), k) for k, part in enumerate(PARTS)}
+        return replace(grey, name=name, levels=2, **parts)
 
     def fixed(part: Split, seed: int) -> Split:
         return Split(black_or_white(part.x, grey.levels, random.generator(seed)), part.y)

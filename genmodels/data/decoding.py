@@ -104,7 +104,7 @@ def _check_size(width: int, height: int) -> None:
 
 
 def samples(_: bytes, *, path: str, shape: list[int]) -> tuple[dict[str, Any], bytes]:
-    """Refuse the NPY file ``path`` unless it holds 1 to 4,096 finite samples of ``shape``.
+    """Refuse the NPY file ``path`` unless it holds 1 to 4,096 finite samples of ``shape``, or images as bytes.
 
     Raises:
         BadInput: If it does not.
@@ -117,7 +117,8 @@ def samples(_: bytes, *, path: str, shape: list[int]) -> tuple[dict[str, Any], b
         raise
     except Exception:  # its head is parsed as Python: that fails in many ways
         raise BadInput("samples.npy is no array") from None
-    if list(array.shape[1:]) != shape or array.dtype.kind != "f":
+    may_be_grey = len(shape) == 3 and array.dtype == np.uint8
+    if list(array.shape[1:]) != shape or (array.dtype.kind != "f" and not may_be_grey):
         raise BadInput("samples.npy holds no samples of its model")
     if not 1 <= len(array) <= MOST_SAMPLES:
         raise BadInput(f"samples.npy holds {len(array):,} samples: it may be 1 to {MOST_SAMPLES:,}")

@@ -1,13 +1,14 @@
 """What a model's loss may expect of a picture: each transform makes bytes, 0 … levels - 1, float32 in its own range."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from genmodels import random
 
-__all__ = ["TRANSFORMS", "black_or_white", "dequantize", "signed", "stochastic", "threshold", "unit"]
+__all__ = ["TRANSFORMS", "binarized", "black_or_white", "dequantize", "signed", "stochastic", "threshold", "unit"]
 
 
 def unit(x: Tensor, levels: int, rng: torch.Generator | None = None) -> Tensor:
@@ -28,6 +29,19 @@ def stochastic(x: Tensor, levels: int, rng: torch.Generator | None = None) -> Te
 def black_or_white(x: Tensor, levels: int, rng: torch.Generator | None = None) -> Tensor:
     """The bytes of :func:`stochastic`: 0 or levels - 1. What is black or white already stays so."""
     return (levels - 1) * stochastic(x, levels, rng).to(x.dtype)
+
+
+def binarized(x: Tensor, levels: int, seed: Sequence[int]) -> Tensor:
+    """Bytes 0 or 1, each 1 with the grey (to 2⁻¹⁶) as its probability: the same on every machine, and with every torch.
+
+    A pixel takes the next 16 bits of the stream of PCG64, which NumPy promises never to change.
+    """
+    bits, parts = np.random.PCG64(list(seed)), list[Tensor]()
+    for some in x.split(1000):
+        u = bits.random_raw(-(-some.numel() // 4)).astype("<u8").view("<u2")[: some.numel()].reshape(some.shape)
+        white = u.astype(np.uint32) * (levels - 1) < some.numpy().astype(np.uint32) << 16
+        parts.append(torch.from_numpy(white.astype(np.uint8)))
+    return torch.cat(parts)
 
 
 def dequantize(x: Tensor, levels: int, rng: torch.Generator | None = None) -> Tensor:

@@ -1,14 +1,18 @@
 """A finished run made small enough to ship: weights in half precision, its curve, its card; not its exact state."""
 
 import json
+import math
 import shlex
 import shutil
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
 from io import BytesIO
 from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
 
 from genmodels.data.datasets import ELSEWHERE
 from genmodels.errors import BadInput
@@ -26,7 +30,7 @@ __all__ = ["command", "export", "thinned", "zipped"]
 ROWS = 120  # of a shipped curve, beside those that hold what was measured on held-out examples
 
 
-def export(run: Run, folder: Path, measures: dict[str, float], *, snapshots: int = 0) -> Run:
+def export(run: Run, folder: Path, measures: dict[str, float], *, snapshots: int = 0, frames: int = 0) -> Run:
     """Write ``run`` into ``folder`` as a checkpoint: a run like any other, that can be looked at, sampled and forked.
 
     Args:
@@ -34,6 +38,7 @@ def export(run: Run, folder: Path, measures: dict[str, float], *, snapshots: int
         folder: Where to; it must be new or empty.
         measures: What was measured of it, by name with its unit.
         snapshots: How many of its moments can be gone back to, evenly chosen among those it has, the last one included.
+        frames: Of how many there is what it drew, chosen likewise; of a fork also what its parents drew before.
 
     Raises:
         BadInput: If the run is not finished, or the folder is not empty.
@@ -46,12 +51,15 @@ def export(run: Run, folder: Path, measures: dict[str, float], *, snapshots: int
     ship = Run(folder)
     model = run.model()
     model.save(folder, weights=half(model.state_dict()))
-    steps = run.snapshots()  # the last of them is the run itself
-    for i in range(snapshots - 1):
-        step = steps[round(i * (len(steps) - 1) / (snapshots - 1))]
-        shutil.copytree(run.folder(step), folder / "snapshots" / str(step), dirs_exist_ok=True)
-    if (run.path / "samples.npy").exists():
-        shutil.copyfile(run.path / "samples.npy", folder / "samples.npy")
+    film = _film(run)
+    whole = _even(run.snapshots(), snapshots)
+    for step in whole | _even(sorted(film), frames):
+        past = folder / "snapshots" / str(step)
+        past.mkdir(parents=True, exist_ok=True)
+        _pack(film[step].samples(step), past)
+        for name in ("config.json", "model.safetensors") if step in whole else ():
+            shutil.copyfile(run.folder(step) / name, past / name)
+    _pack(run.samples(), folder)
     rows = "".join(json.dumps(row) + "\n" for row in thinned(run.metrics()))
     write(folder / "metrics.jsonl", rows.encode())
     told = ("status", "step", "total", "seconds", "message")
@@ -62,6 +70,36 @@ def export(run: Run, folder: Path, measures: dict[str, float], *, snapshots: int
     use = f'from genmodels.models.base import load\n\nmodel = load("checkpoints/{folder.name}")'
     write(folder / "README.md", card(plan, state, folder, command(run), measures, use).encode())
     return ship
+
+
+def _even(steps: Sequence[int], n: int) -> set[int]:
+    """``n`` of ``steps`` evenly chosen, the last one included; without that, which is the run itself."""
+    return {steps[round(i * (len(steps) - 1) / (n - 1))] for i in range(n - 1)} - {*steps[-1:]}
+
+
+def _film(run: Run) -> dict[int, Run]:
+    """Every moment of the run's film, and whose it is: of a fork those before it are its parents'."""
+    film: dict[int, Run] = {}
+    known: set[str] = set()
+    before = math.inf
+    while run.id not in known:
+        known.add(run.id)
+        film = {step: run for step in run.frames() if step < before} | film
+        if run.plan.parent is None:
+            break
+        with suppress(BadInput):  # where the parent is gone, it begins with the fork
+            before, run = min(before, run.plan.parent.step), find(run.plan.parent.run)
+    return film
+
+
+def _pack(samples: npt.NDArray[np.float32] | None, folder: Path) -> None:
+    """What a model drew as a file: images as bytes, a half of what half precision takes; points in half precision."""
+    if samples is None:
+        return
+    buffer = BytesIO()
+    packed = np.rint(samples.clip(0, 1) * 255).astype(np.uint8) if samples.ndim == 4 else samples.astype(np.float16)
+    np.save(buffer, packed)
+    write(folder / "samples.npy", buffer.getvalue(), durable=False)
 
 
 def thinned(rows: list[dict[str, float]], most: int = ROWS) -> list[dict[str, float]]:

@@ -73,12 +73,12 @@ def pictures_of(run: Run) -> dict[str, bytes]:
 
 
 def film(run: Run, *, fps: float = 4) -> bytes:
-    """What the model drew from the same noise at each snapshot and draws now, as a GIF.
+    """What the model drew from the same noise at each moment of its film and draws now, as a GIF.
 
     Raises:
         BadInput: If it has drawn nothing yet.
     """
-    drawn = [_samples(run, step) for step in (*run.snapshots(), None)]
+    drawn = [_samples(run, step) for step in (*run.frames(), None)]
     frames = [_drawn(run, one) for one in drawn if one is not None]
     if not frames:
         raise BadInput(f"Run {run.id} has no samples yet.")

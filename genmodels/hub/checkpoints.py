@@ -37,7 +37,7 @@ ALLOWED = {
     "metrics.jsonl": 64 << 20,
     "samples.npy": 64 << 20,
 }
-"""What a checkpoint consists of, and the most bytes of each; ``snapshots/<step>/`` holds the first two and samples."""
+"""A checkpoint's files, and the most bytes of each; ``snapshots/<step>/`` holds the first two, samples, or all."""
 
 SNAPSHOT = re.compile(r"snapshots/(0|[1-9][0-9]{0,11})")
 OF_A_SNAPSHOT = (CONFIG, WEIGHTS, "samples.npy")
@@ -226,6 +226,7 @@ def wanted(listing: Listing, place: Place) -> dict[str, File]:
     for name in (CONFIG, WEIGHTS, "run.json"):
         if name not in found:
             raise BadInput(f"{place} holds no checkpoint of genmodels: {name} is missing.")
-    if sum(one.size for one in found.values()) > MOST_BYTES or len(found) > 3 * MOST_SNAPSHOTS:
+    moments = {PurePosixPath(name).parent for name in found}
+    if sum(one.size for one in found.values()) > MOST_BYTES or len(moments) > MOST_SNAPSHOTS:
         raise BadInput(f"{place} is larger than {MOST_BYTES / 1e9:.0f} GB or {MOST_SNAPSHOTS} snapshots.")
     return found

@@ -34,6 +34,7 @@ def push(
     measures: Callable[[Run], dict[str, Any]],
     *,
     snapshots: int = 12,
+    frames: int = 60,
     private: bool = False,
     dry_run: bool = False,
     progress: Progress | None = None,
@@ -45,6 +46,7 @@ def push(
         place: The repository. A single run goes to its very subfolder, several each to a folder of their own below.
         measures: What is measured of a run that is no checkpoint yet.
         snapshots: How many past moments of such a run go along.
+        frames: Of how many what it drew does.
         private: Whether a repository that must be made is for those alone who may write it.
         dry_run: Write nothing, only say what would be.
         progress: Told how far it is.
@@ -61,7 +63,7 @@ def push(
         contents: dict[str, bytes | Path] = {}
         rows = []
         for run, home in zip(chosen, homes, strict=True):
-            ready = _exported(run, Path(folder) / PurePosixPath(home.subfolder).name, measures, snapshots)
+            ready = _exported(run, Path(folder) / PurePosixPath(home.subfolder).name, measures, snapshots, frames)
             found = _measured(ready)
             contents |= {home.path(name): one for name, one in _contents(ready, home, found).items()}
             rows.append((home.subfolder, ready.plan, found))
@@ -110,13 +112,13 @@ def _home(run: Run, place: Place, many: int) -> Place:
     return home
 
 
-def _exported(run: Run, folder: Path, measures: Callable[[Run], dict[str, Any]], snapshots: int) -> Run:
+def _exported(run: Run, folder: Path, measures: Callable[[Run], dict[str, Any]], snapshots: int, frames: int) -> Run:
     """The run as a checkpoint; one that is one already stays where it is."""
     if (status := run.state().status) is not Status.FINISHED:
         raise BadInput(f"Run {run.id} is {status}: only a finished run is sent.")
     if (run.path / "measures.json").exists():
         return run
-    return checkpoint.export(run, folder, measures(run), snapshots=min(snapshots, len(run.snapshots())))
+    return checkpoint.export(run, folder, measures(run), snapshots=min(snapshots, len(run.snapshots())), frames=frames)
 
 
 def _measured(run: Run) -> dict[str, Any]:
@@ -130,7 +132,7 @@ def _measured(run: Run) -> dict[str, Any]:
 def _contents(run: Run, home: Place, measures: Mapping[str, Any]) -> dict[str, bytes | Path]:
     """Its files by name: only those that a pull would take, and a card that says how to."""
     names = [name for name in ALLOWED if (run.path / name).exists()]
-    steps = [f"snapshots/{step}/{name}" for step in run.snapshots() for name in OF_A_SNAPSHOT]
+    steps = [f"snapshots/{step}/{name}" for step in run.frames() for name in OF_A_SNAPSHOT]
     found: dict[str, bytes | Path] = {
         name: run.path / name for name in names + [name for name in steps if (run.path / name).exists()]
     }

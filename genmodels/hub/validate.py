@@ -66,14 +66,14 @@ def measures_of(raw: Any, place: Place) -> dict[str, Any]:
 def state_of(here: Mapping[str, Path], config: Any, place: Place) -> State:
     """state.json made anew, once all files are what a run's are."""
     try:
+        shape = list(config["shape"])
+        for name in (name for name in here if name.endswith("samples.npy")):
+            apart.call("samples", what=name, bounds=LOOKING, path=str(here[name]), shape=shape)
         for name in (name for name in here if name.endswith(WEIGHTS)):
             if _of_the_weights(read_json(here[name].parent / CONFIG)) != _of_the_weights(config):
                 raise BadInput(f"{name} is of another model than the rest")
             apart.call("weights", what=name, bounds=LOOKING, path=str(here[name]))
-            model = load(here[name].parent)
-            if (samples := here.get(f"{name.removesuffix(WEIGHTS)}samples.npy")) is not None:
-                path, shape = str(samples), list(model.shape)
-                apart.call("samples", what=samples.name, bounds=LOOKING, path=path, shape=shape)
+            load(here[name].parent)
         state = read_json(here["state.json"]) if "state.json" in here else {}
         numbers = {name: state.get(name, 0) for name in ("step", "total", "seconds")}
         curve = here["metrics.jsonl"].read_text() if "metrics.jsonl" in here else ""

@@ -62,12 +62,24 @@ class Autoregressive(GenerativeModel):
         Preset("Plane: two moons, in both orders", "two-moons", PLANE, QUICK),
         Preset("Plane: swiss roll, in both orders", "swiss-roll", PLANE, QUICK),
         Preset("Small digits, PixelCNN", "digits-dynamic", {"network": "pixelcnn"}, {"steps": 1500, "lr": 4e-3}),
+        Preset(
+            "Small digits, PixelCNN class-conditional",
+            "digits-dynamic",
+            {"network": "pixelcnn", "classes": 10},
+            {"steps": 1500, "lr": 4e-3},
+        ),
         Preset("MNIST, MADE", "mnist-dynamic", {"hidden": 2000}, {"epochs": 60}),
         Preset("MNIST, NADE", "mnist-dynamic", {"network": "nade", "hidden": 500}, {"epochs": 30}),
         Preset(
             "MNIST, PixelCNN",
             "mnist-dynamic",
             {"network": "pixelcnn", "channels": 32, "depth": 8, "reach": 2},
+            {"epochs": 12, "batch_size": 64, "lr": 2e-3},
+        ),
+        Preset(
+            "MNIST, PixelCNN class-conditional",
+            "mnist-dynamic",
+            {"network": "pixelcnn", "channels": 32, "depth": 8, "reach": 2, "classes": 10},
             {"epochs": 12, "batch_size": 64, "lr": 2e-3},
         ),
     )

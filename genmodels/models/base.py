@@ -33,7 +33,7 @@ from genmodels.hyperparameters import check
 from genmodels.models import MODELS, model_class
 from genmodels.text import quoted
 
-__all__ = ["GenerativeModel", "Preset", "build", "half", "load", "only", "weigh"]
+__all__ = ["GenerativeModel", "Preset", "build", "half", "load", "only", "outline", "weigh"]
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 HEADER = 1 << 20  # bytes that a safetensors file may need beside its numbers
@@ -234,8 +234,8 @@ def _shares(shares: Any, classes: int) -> tuple[float, ...]:
     return tuple(map(float, shares))
 
 
-def weigh(config: Mapping[str, Any]) -> tuple[int, int]:
-    """Fewest and most bytes of the weights of the model that ``config`` describes; none are allocated.
+def outline(config: Mapping[str, Any]) -> GenerativeModel:
+    """The model that ``config`` describes without its numbers: the shapes of its weights; none are allocated.
 
     Models draw their first weights and do no arithmetic with them: PyTorch would import its compiler for that here, a
     second and 150 MB of a server that needs none of it.
@@ -245,10 +245,18 @@ def weigh(config: Mapping[str, Any]) -> tuple[int, int]:
     """
     try:
         with torch.device("meta"):
-            state = build(config).state_dict().values()
+            return build(config)
     except RuntimeError:
         raise BadInput("Its shape and hyperparameters would make a model larger than any memory.") from None
-    numbers = [(v.numel(), v.element_size()) for v in state]
+
+
+def weigh(config: Mapping[str, Any]) -> tuple[int, int]:
+    """Fewest and most bytes of the weights of the model that ``config`` describes; none are allocated.
+
+    Raises:
+        BadInput: If it describes no model.
+    """
+    numbers = [(v.numel(), v.element_size()) for v in outline(config).state_dict().values()]
     return sum(n * min(size, 2) for n, size in numbers), sum(n * max(size, 4) for n, size in numbers) + HEADER
 
 

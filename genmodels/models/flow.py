@@ -29,6 +29,7 @@ BINARY = "A flow learns a density, and black or white pixels have none: noise ad
 noise. It needs images in grey, as mnist or digits are."
 SPLINES = {"coupling": "spline", "couplings": 6, "hidden": 32, "bins": 8}
 QUICK = {"steps": 1000, "batch_size": 512, "lr": 5e-3, "ema": 0.998}
+MULTI_SCALE = {"network": "conv", "couplings": 8, "depth": 1, "actnorm": True, "dequantization": "variational"}
 BLURRED = Where(lambda dequantization, kind: dequantization == "gaussian" and kind == "images")
 
 
@@ -54,9 +55,21 @@ class Flow(GenerativeModel):
             {"steps": 1500, "lr": 2e-3},
         ),
         Preset(
+            "Small digits class-conditional (multi-scale RealNVP)",
+            "digits",
+            {"network": "conv", "couplings": 4, "hidden": 32, "depth": 1, "classes": 10},
+            {"steps": 1500, "lr": 2e-3},
+        ),
+        Preset(
             "MNIST, 8 bits (multi-scale)",
             "mnist",
-            {"network": "conv", "couplings": 8, "depth": 1, "actnorm": True, "dequantization": "variational"},
+            MULTI_SCALE,
+            {"epochs": 20, "lr": 1e-3, "clip_norm": 100.0},
+        ),
+        Preset(
+            "MNIST class-conditional, 8 bits (multi-scale)",
+            "mnist",
+            MULTI_SCALE | {"classes": 10},
             {"epochs": 20, "lr": 1e-3, "clip_norm": 100.0},
         ),
         Preset(
@@ -107,9 +120,17 @@ class Flow(GenerativeModel):
 
     @grey_levels.setter
     def grey_levels(self, levels: int) -> None:
+        self.check_levels(levels)
+        self.grey.fill_(levels)
+
+    def check_levels(self, levels: int) -> None:
+        """A density is of grey images.
+
+        Raises:
+            BadInput: If they are black or white.
+        """
         if self.is_image and levels <= 2:
             raise BadInput(BINARY)
-        self.grey.fill_(levels)
 
     # Density ------------------------------------------------------------------------------------------------------
 

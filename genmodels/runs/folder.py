@@ -22,6 +22,7 @@ from genmodels.runs.record import MOST, Plan, State, Status
 __all__ = ["EXACT", "Folder", "exact_step"]
 
 EXACT = "trainer.safetensors"
+MOST_SAMPLES = 64 << 20  # bytes of a file of samples
 
 
 class Folder:
@@ -138,39 +139,52 @@ class Folder:
 
     def snapshots(self) -> list[int]:
         """The steps that can be gone back to, rising; where it finished, its newest weights are the last of them."""
-        steps = set()
-        for path in (self.path / "snapshots").glob("[0-9]*/model.safetensors"):
-            name = path.parent.name
-            with suppress(OSError):
-                if name.isascii() and name.isdigit() and len(name) < 16 and path.stat().st_size:
-                    steps.add(int(name))
+        steps = self._kept("model.safetensors")
         with suppress(BadInput):  # just deleted
             if (state := self.said()).status is Status.FINISHED:
                 steps.add(state.step)
         return sorted(steps)
 
+    def frames(self) -> list[int]:
+        """The steps of its film, rising: :meth:`snapshots`, and those of which only what it drew was kept."""
+        return sorted({*self.snapshots(), *self._kept("samples.npy")})
+
+    def _kept(self, file: str) -> set[int]:
+        """The steps in whose folder there is this file."""
+        steps = set()
+        for path in (self.path / "snapshots").glob(f"[0-9]*/{file}"):
+            name = path.parent.name
+            with suppress(OSError):
+                if name.isascii() and name.isdigit() and len(name) < 16 and path.stat().st_size:
+                    steps.add(int(name))
+        return steps
+
     def folder(self, step: int | None = None) -> Path:
         """Where the weights at ``step`` are (None: the newest).
 
         Raises:
-            BadInput: If there is no snapshot of that step.
+            BadInput: If there is no snapshot of that step, or only what the model drew at it.
         """
         if step is None:
             has_newest = (self.path / "model.safetensors").exists()
             return self.path if has_newest else self.folder(max(self.snapshots(), default=0))
-        if step not in self.snapshots():
-            raise BadInput(f"Run {self.id} has no snapshot of step {step}: it has {self.snapshots() or 'none yet'}.")
+        if step not in (steps := self.snapshots()):
+            what = "only what it drew at" if step in self.frames() else "no snapshot of"
+            raise BadInput(f"Run {self.id} has {what} step {step}: weights it has of {steps or 'none yet'}.")
         past = self.path / "snapshots" / str(step)
         return past if past.exists() else self.path
 
     def samples(self, step: int | None = None) -> npt.NDArray[np.float32] | None:
         """What the model drew at ``step`` (None: newest) from always the same noise; None where there is nothing."""
-        folder = self.folder(step)
+        alone = self.path / "snapshots" / str(step) / "samples.npy"  # its weights may not have been kept
+        path = alone if step is not None and alone.exists() else self.folder(step) / "samples.npy"
         try:
-            x = read_array(folder / "samples.npy")
-            return x.astype(np.float32) if x.ndim in (2, 4) and x.dtype.kind == "f" and x.size else None
-        except BadInput:
+            x: npt.NDArray[Any] = read_array(path) if path.stat().st_size <= MOST_SAMPLES else np.empty(0)
+        except (BadInput, OSError):
             return None
+        if x.ndim == 4 and x.size and x.dtype == np.uint8:  # grey levels of images, as a checkpoint keeps them
+            return x.astype(np.float32) / np.float32(255)
+        return x.astype(np.float32) if x.ndim in (2, 4) and x.dtype.kind == "f" and x.size else None
 
 
 def exact_step(folder: Path) -> int | None:

@@ -1,6 +1,7 @@
 """The checkpoints that ship with the library, as films of how they learned. Without torch: a first page shows them."""
 
 import functools
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +11,8 @@ import numpy.typing as npt
 from genmodels.errors import BadInput
 from genmodels.files import CHECKPOINTS
 from genmodels.images import Sprite, sprite, tile
-from genmodels.runs.record import Plan, State, Status
+from genmodels.runs.folder import Folder
+from genmodels.runs.record import Plan, State
 
 __all__ = ["CHECKPOINTS", "FIRST", "Piece", "pieces"]
 
@@ -28,14 +30,14 @@ FIRST = (
 
 @dataclass(frozen=True)
 class Piece:
-    """A checkpoint: what it drew from the same noise at each of its snapshots, and at the end.
+    """A checkpoint: what it drew from the same noise at each moment of its film, and at the end.
 
     Attributes:
         name: Its folder.
         model: A name of MODELS.
         data: A name of DATASETS.
         seconds: How long it was trained.
-        steps: Of the snapshots, rising; the last is the end of the training.
+        steps: Of these moments, rising; the last is the end of the training.
         samples: What it drew at each, shape (T, N, ...): images in [0, 1], or points of the plane.
     """
 
@@ -52,7 +54,7 @@ class Piece:
         return self.samples.ndim == 5
 
     def film(self, n: int = 16, columns: int = 8) -> Sprite:
-        """The first ``n`` images at each snapshot, ``columns`` in a row, as a film."""
+        """The first ``n`` images at each moment, ``columns`` in a row, as a film."""
         return sprite(np.stack([tile(x[:n], columns)[..., :3].transpose(2, 0, 1) for x in self.samples]))
 
 
@@ -64,15 +66,10 @@ def pieces(folder: Path = CHECKPOINTS) -> tuple[Piece, ...]:
 
 @functools.cache
 def _piece(path: Path) -> Piece | None:
-    files = {int(file.parent.name): file for file in path.glob("snapshots/[0-9]*/samples.npy")}
-    try:
+    folder = Folder(path)
+    with suppress(BadInput):
         plan, state = Plan.read(path), State.read(path)
-    except BadInput:
-        return None
-    if state.status is Status.FINISHED and (path / "samples.npy").exists():
-        files[state.step] = path / "samples.npy"
-    if not files:
-        return None
-    steps = tuple(sorted(files))
-    samples = np.stack([np.load(files[step]).astype(np.float32) for step in steps])
-    return Piece(path.name, plan.model, plan.data, state.seconds, steps, samples)
+        film = {step: x for step in folder.frames() if (x := folder.samples(step)) is not None}
+        if film:
+            return Piece(path.name, plan.model, plan.data, state.seconds, tuple(film), np.stack([*film.values()]))
+    return None

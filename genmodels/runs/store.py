@@ -7,7 +7,8 @@
       control.json         what people want: run, pause or stop; until which step; how slowly; which learning rate
       metrics.jsonl        one line a logged step: step, epoch, seconds, images, every term
       snapshots/<step>/    config.json, model.safetensors (half precision): any past moment can be asked anything;
-                           samples.npy: what it drew from always the same noise; a shipped run lacks its last step's
+                           samples.npy: what it drew from always the same noise. A shipped run lacks its last step's,
+                           and of many steps the weights; images are bytes in it, 255 for 1
       config.json, model.safetensors, samples.npy    the newest weights: what the Hub gets
       trainer.safetensors  the exact state, to go on bit for bit
 
@@ -15,6 +16,7 @@ Whoever writes holds the lock on ``.lock``; the system releases it when that pro
 that says "running" while nobody holds its lock was interrupted, and anybody may take it up again.
 """
 
+import functools
 import json
 import math
 import platform
@@ -35,7 +37,7 @@ from genmodels.errors import BadInput
 from genmodels.files import CHECKPOINTS, inside, make, root, written
 from genmodels.host import ownership
 from genmodels.host.limits import limit
-from genmodels.models.base import GenerativeModel, build, half, load, weigh
+from genmodels.models.base import GenerativeModel, build, half, load, outline
 from genmodels.runs.record import Parent, Plan, Status
 from genmodels.runs.run import Run
 from genmodels.text import quoted, titled
@@ -134,8 +136,8 @@ def planned(
     data_arguments = datasets.checked(data, data_arguments)
     shape = datasets.DATASETS[data].shape
     config = {"model": model, "shape": list(shape), **(arguments or {})}
-    check_size(config)
-    built = build(config)
+    built = _outlined(json.dumps(config, sort_keys=True, default=repr))
+    _check_size(built)
     built.check_levels(datasets.DATASETS[data].levels)
     chosen = Settings.of({**built.defaults, **(settings or {})})
     if (classes := built.config.get("classes", 0)) not in (0, has := len(datasets.DATASETS[data].classes)):
@@ -172,7 +174,17 @@ def check_size(config: Mapping[str, Any]) -> None:
     Raises:
         BadInput: If it is, or ``config`` describes no model.
     """
-    parameters, most = weigh(config)[0] / 2, limit("MAX_PARAMETERS")  # the fewest bytes are two each
+    _check_size(outline(config))
+
+
+@functools.lru_cache(maxsize=64)
+def _outlined(config: str) -> GenerativeModel:
+    """:func:`outline`, once for a class that presses Train on the same settings."""
+    return outline(json.loads(config))
+
+
+def _check_size(model: GenerativeModel) -> None:
+    parameters, most = sum(v.numel() for v in model.state_dict().values()), limit("MAX_PARAMETERS")
     if parameters > most:
         raise BadInput(
             f"This model has {parameters / 1e6:,.1f} million parameters: this host allows {most / 1e6:,.1f} million."

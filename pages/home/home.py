@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import streamlit as st
 
-from genmodels.files import CHECKPOINTS
 from genmodels.images import Sprite, sprite, tile
 from genmodels.models import MODELS
 from genmodels.runs.shipped import Piece, pieces
@@ -72,7 +71,7 @@ def main() -> None:
 
 
 def learning(shown: dict[str, Piece]) -> None:
-    """What each drew at its snapshots; a click opens it there."""
+    """What each drew at the moments of its film; a click opens it there."""
     if shown and (clicked := films([film(name, piece) for name, piece in shown.items()], key="films")):
         name, frame = clicked
         st.switch_page(path_of(name), query_params=state_of(shown[name], frame))
@@ -102,7 +101,7 @@ def first_line(path: Path) -> str:
 
 
 def frames_of(piece: Piece) -> list[int]:
-    """The indices of the snapshots that are shown: few enough to be sent at once."""
+    """The indices of the moments that are shown: few enough to be sent at once."""
     n = len(piece.steps)
     return sorted({round(i) for i in np.linspace(0, n - 1, min(n, MOST)).tolist()})
 
@@ -126,8 +125,7 @@ def state_of(piece: Piece | None, frame: int = -1) -> dict[str, str]:
     if piece is None:
         return {}
     step = piece.steps[frames_of(piece)[frame]]
-    is_there = (CHECKPOINTS / piece.name / "snapshots" / str(step) / "model.safetensors").exists()
-    return {"run": piece.name} | ({"step": str(step)} if is_there and step != piece.steps[-1] else {})
+    return {"run": piece.name} | ({"step": str(step)} if step != piece.steps[-1] else {})
 
 
 main()

@@ -73,7 +73,7 @@ def card(run: Run) -> None:
     else:
         st.markdown(f"**{run.title}**")
     st.write(f"{title} on {datasets.info(plan.data).title}." + (f" {measure}".replace("= -", "= −") if measure else ""))
-    st.caption(f"{size / 1e6:.1f} MB · {len(run.snapshots())} moments of its training")
+    st.caption(f"{size / 1e6:.1f} MB · {len(run.frames())} moments of its training")
 
 
 def drawn(samples: Any) -> bytes:

@@ -3,9 +3,10 @@
 import streamlit as st
 
 from genmodels.models import MODELS
-from pages._ui.page.instruments import Instrument, of_images, of_points
+from pages._ui.page.instruments import Instrument, of_images
 from pages._ui.page.page import page
-from pages._ui.views.gan import bigan, distance, game, modes, theory, turns
+from pages._ui.views.gan import bigan, theory
+from pages._ui.views.gan.instruments import shared
 
 st.title(MODELS["bigan"].title)
 st.write(
@@ -24,17 +25,7 @@ page(
             bigan.there_and_back, "Play", "Do E and G undo each other, although no loss ever compared the two?"
         ),
         "Draw a digit": Instrument(bigan.drawn, "Play", "What does it make of your digit?", applies=of_images),
-        "Turn by turn": Instrument(turns.game, "Play", "What changes in one turn?", applies=of_points),
-        "Latent": Instrument(game.latent, "Play", "What lies between two samples?", applies=of_images),
-        "On the plane": Instrument(
-            game.plane,
-            question="What does the discriminator believe, and where does it push the samples?",
-            applies=of_points,
-        ),
-        "Exact distance": Instrument(
-            distance.distances, question="How far are the samples from the data, exactly?", applies=of_points
-        ),
-        "Mode collapse": Instrument(modes.modes, "When it fails", "Which modes are left out?"),
+        **{name: one for name, one in shared("discriminator").items() if name != "Critic lab"},
     },
     theory=theory.bigan,
     covered=("Latent map", "Path"),

@@ -3,9 +3,9 @@
 import streamlit as st
 
 from genmodels.models import MODELS
-from pages._ui.page.instruments import Instrument, of_images, of_points
 from pages._ui.page.page import page
-from pages._ui.views.gan import critics, distance, game, modes, theory, turns
+from pages._ui.views.gan import theory
+from pages._ui.views.gan.instruments import shared
 
 st.title(MODELS["gan"].title)
 st.write(
@@ -17,26 +17,7 @@ page(
     objective=r"\min_G \max_D \; V(D, G) = E_{x \sim p}[\log D(x)] + E_z[\log(1 - D(G(z)))]",
     first=("objective", "latent_dim", "d_steps"),
     panels=("discriminator_loss", "generator_loss", "D(real)", "D(fake)"),
-    explore={
-        "Turn by turn": Instrument(
-            turns.game,
-            "Play",
-            "What changes in one turn?",
-            "Let one of the two move, and see what the other's next move makes of it.",
-            of_points,
-        ),
-        "Latent": Instrument(game.latent, "Play", "What lies between two samples?", applies=of_images),
-        "On the plane": Instrument(
-            game.plane,
-            question="What does the discriminator believe, and where does it push the samples?",
-            applies=of_points,
-        ),
-        "Critic lab": Instrument(critics.critics, question="How steep is the discriminator?"),
-        "Exact distance": Instrument(
-            distance.distances, question="How far are the samples from the data, exactly?", applies=of_points
-        ),
-        "Mode collapse": Instrument(modes.modes, "When it fails", "Which modes are left out?"),
-    },
+    explore=shared("discriminator"),
     theory=theory.gan,
     covered=("Latent map", "Path"),
 )

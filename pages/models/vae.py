@@ -1,12 +1,16 @@
 """The variational autoencoder: train one, walk through its latent space, and see what its bound is made of."""
 
+from functools import partial
+
 import streamlit as st
 
 from genmodels.models import MODELS
 from pages._ui.page.instruments import Instrument, of_images
 from pages._ui.page.page import page
-from pages._ui.views.vae import theory
-from pages._ui.views.vae.latent_space import COVERED, VIEWS, of_a_density_of_points, of_a_known_density, on_a_plane
+from pages._ui.views.common import codes
+from pages._ui.views.common.density import density
+from pages._ui.views.common.everybody import of_a_density, of_a_density_of_points, of_a_latent_plane
+from pages._ui.views.vae import bound, collapse, drawing, geometry, priors, theory, true_posterior
 
 st.title(MODELS["vae"].title)
 st.write(
@@ -23,24 +27,30 @@ page(
     units={"loss": "nats"},
     panels=("elbo", "reconstruction", "kl"),
     explore={
-        "Manifold": Instrument(VIEWS["Manifold"], "Play", "What does each code stand for?"),
-        "Draw a digit": Instrument(VIEWS["Draw a digit"], "Play", "Does it know your handwriting?", applies=of_images),
-        "Path": Instrument(VIEWS["Path"], "Play", "What lies between two examples?"),
-        "Dimensions": Instrument(VIEWS["Dimensions"], "Play", "What does each latent dimension do?", applies=of_images),
-        "Reconstructions": Instrument(VIEWS["Reconstructions"], question="What gets lost on the way through the code?"),
-        "The bound": Instrument(VIEWS["The bound"], question="How far is the ELBO below log p(x)?"),
+        "Manifold": Instrument(codes.latent_map, "Play", "What does each code stand for?"),
+        "Draw a digit": Instrument(drawing.drawn, "Play", "Does it know your handwriting?", applies=of_images),
+        "Path": Instrument(codes.path, "Play", "What lies between two examples?"),
+        "Dimensions": Instrument(codes.dimensions, "Play", "What does each latent dimension do?", applies=of_images),
+        "Reconstructions": Instrument(bound.reconstructions, question="What gets lost on the way through the code?"),
+        "The bound": Instrument(bound.ladder, question="How far is the ELBO below log p(x)?"),
         "Prior and posterior": Instrument(
-            VIEWS["Prior and posterior"], question="Do the codes lie where the prior says?", applies=on_a_plane
+            priors.prior_and_posterior, question="Do the codes lie where the prior says?", applies=of_a_latent_plane
         ),
-        "p(x)": Instrument(VIEWS["p(x)"], question="Which density has it learned?", applies=of_a_density_of_points),
+        "p(x)": Instrument(
+            partial(density, about="p(x) = ∫ p(x | z) p(z) dz, by a sum over a grid of z: no samples, no estimate."),
+            question="Which density has it learned?",
+            applies=of_a_density_of_points,
+        ),
         "True posterior": Instrument(
-            VIEWS["True posterior"], question="How good is the encoder's guess?", applies=of_a_known_density
+            true_posterior.posteriors, question="How good is the encoder's guess?", applies=of_a_density
         ),
-        "Shapes": Instrument(VIEWS["Shapes"], question="How does the decoder bend the plane?", applies=on_a_plane),
-        "Four priors": Instrument(VIEWS["Four priors"], question="Which prior suits the codes?"),
-        "Collapse": Instrument(VIEWS["Collapse"], "When it fails", "When does the code say nothing?"),
-        "Close the gap": Instrument(VIEWS["Close the gap"], "When it fails", "What does a quick encoder cost?"),
+        "Shapes": Instrument(
+            geometry.shapes, question="How does the decoder bend the plane?", applies=of_a_latent_plane
+        ),
+        "Four priors": Instrument(priors.four_priors, question="Which prior suits the codes?"),
+        "Collapse": Instrument(collapse.collapse, "When it fails", "When does the code say nothing?"),
+        "Close the gap": Instrument(bound.close_the_gap, "When it fails", "What does a quick encoder cost?"),
     },
     theory=theory.theory,
-    covered=COVERED,
+    covered=("Density", "Latent map", "Path", "Dimensions"),
 )

@@ -38,6 +38,7 @@ def show(page: Page, serve: Callable[[str], str]) -> Callable[..., Locator]:
         page.goto(f"{serve(DEMO)}/?show={name}{extra}")
         component = page.locator(f".st-key-{key or name}")
         component.locator("canvas").first.wait_for()
+        expect(component.locator("canvas[aria-label*='being loaded']")).to_have_count(0)
         return component
 
     return open_

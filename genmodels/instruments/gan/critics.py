@@ -10,7 +10,7 @@ import torch
 
 from genmodels import random
 from genmodels.data.datasets import Data
-from genmodels.instruments.gan.game import coverage, floor, pairs, slopes
+from genmodels.instruments.gan.game import Coverage, coverage, floor, pairs, slopes
 from genmodels.metrics.distances import sliced_wasserstein1
 from genmodels.metrics.floors import chosen
 from genmodels.models.adversarial import Adversarial
@@ -100,42 +100,29 @@ class Verdict:
     """A critic and its generator in numbers; what needs points of the plane is None of images.
 
     Attributes:
+        slopes: How steep the critic is at data, samples and between, (3, N).
         sliced: Sliced 1-Wasserstein distance of samples to test data, pixels in [0, 1].
-        slope: Mean ‖∇f‖ between data and samples.
-        violations: The share of points where it is above 1.
-        log10_slopes: log₁₀ ‖∇f‖ at data, samples and between, (3N,).
-        w1: The exact distance.
-        w1_floor: The same of data to data, on average.
-        covered: "7 of 8" modes, where the data have some.
-        close: The share of the samples within 3σ of a mode.
+        coverage: The exact distance, and the modes that are covered.
+        floor: The exact distance of data to data, on average.
     """
 
+    slopes: Array
     sliced: float
-    slope: float
-    violations: float
-    log10_slopes: Array
-    w1: float | None = None
-    w1_floor: float | None = None
-    covered: str | None = None
-    close: float | None = None
+    coverage: Coverage | None = None
+    floor: float | None = None
 
 
 @torch.no_grad()
 def verdict(model: Adversarial, data: Data, n: int = 400) -> Verdict:
     """How far the samples are from the data, and how steep the critic is."""
-    steep = slopes(model, data, n)
-    every = np.log10(np.concatenate([steep.real, steep.fake, steep.between]).clip(1e-12))
-    critic = float(steep.between.mean()), steep.violations, every
     if model.is_image:
         part = chosen(data.test, n, 0)
         real = part.x.to(model.device).flatten(1) / (data.levels - 1)
         y = part.y.to(model.device) if model.classes else None
         fake = model.sample(len(real), y=y, rng=random.generator(0, model.device)).flatten(1)
-        return Verdict(sliced_wasserstein1(fake, real, rng=random.generator(0)), *critic)
-    c = coverage(model, data, n)
-    least, _ = floor(data, n, by_class=bool(model.classes))
-    covered, close = (f"{c.modes.covered} of {c.modes.of}", c.modes.close) if c.modes else (None, None)
-    return Verdict(c.sliced, *critic, c.w1, least, covered, close)
+        return Verdict(slopes(model, data, n), sliced_wasserstein1(fake, real, rng=random.generator(0)))
+    near = coverage(model, data, n)
+    return Verdict(slopes(model, data, n), near.sliced, near, floor(data, n, by_class=bool(model.classes))[0])
 
 
 def saturation(reach: float = 8.0, n: int = 161) -> dict[str, Array]:

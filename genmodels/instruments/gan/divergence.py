@@ -14,7 +14,7 @@ from genmodels.instruments.gan.game import Surface, only_plane
 from genmodels.instruments.plane import cells
 from genmodels.models.gan import GAN
 
-__all__ = ["WIDTHS", "Best", "Bound", "best_discriminator", "jensen_shannon", "kde", "neighbours", "value"]
+__all__ = ["WIDTHS", "Bound", "best_discriminator", "jensen_shannon", "kde", "neighbours", "value"]
 
 WIDTHS = (0.03, 0.1, 0.3)
 """Within which neighbours are counted, units of x."""
@@ -37,27 +37,14 @@ class Bound:
     learned_se: float
 
 
-@dataclass(frozen=True)
-class Best:
-    """The best discriminator for the generator as it is.
-
-    Attributes:
-        surface: p / (p + q), q estimated from samples; NaN where both densities are next to nothing.
-        bound: What fresh data and samples say of JS(p, q), and V(D, G) of the learned one.
-    """
-
-    surface: Surface
-    bound: Bound
-
-
 @torch.no_grad()
 def best_discriminator(
     model: GAN, data: Data, half: float, *, side: int = 80, n: int = 4000, width: float = 0.08
-) -> Best:
-    """D* = p / (p + q) on the plane, from the true density p and a kernel estimate of the generator's q.
+) -> tuple[Surface, Bound]:
+    """D* = p / (p + q) on the plane, from the true density p and a kernel estimate of the generator's q, and JS(p, q).
 
-    The picture is of those two densities. The divergence is not a sum over it, which would be that of the data from
-    smoothed samples and of a grid's cells: see :func:`jensen_shannon`.
+    The picture is of those two densities, NaN where both are next to nothing. The divergence is not a sum over it,
+    which would be that of the data from smoothed samples and of a grid's cells: see :func:`jensen_shannon`.
 
     Raises:
         BadInput: If the model is conditional or makes images, or the data's density is not known.
@@ -71,8 +58,8 @@ def best_discriminator(
     log_q = kde(fake, grid, width)
     best = torch.where(torch.logaddexp(log_p, log_q) > math.log(1e-4), (log_p - log_q).sigmoid(), math.nan)
     real = data.plane.sample(n, random.generator(1)).to(fake)
-    bound = jensen_shannon(real, fake, lambda x: model.belief(model.critic(x)))
-    return Best(Surface(half, best.cpu().reshape(side, side).numpy(), 0.5, "D*(x)"), bound)
+    surface = Surface(half, best.cpu().reshape(side, side).numpy(), 0.5, "D*(x)")
+    return surface, jensen_shannon(real, fake, lambda x: model.belief(model.critic(x)))
 
 
 def kde(samples: Tensor, points: Tensor, width: float) -> Tensor:

@@ -36,25 +36,25 @@ def history(run: str, steps: list[int], n: int = 400) -> Generator[float, None, 
     source = store.find(run)
     data = source.data()
     table: Table = {"step": np.array(steps)}
-    distances, modes = [], []
+    distances, counts = [], []
     for i, step in enumerate(steps):
         yield i / len(steps)
         model = source.model(step)
         if not isinstance(model, Adversarial):
             raise BadInput(f"Run {run} is not one of two players.")
         if model.is_image:
-            modes.append(count(model, data, n))
+            counts.append(count(model, data, n))
         else:
             distances.append(coverage(model, data, n))
-            modes.append(distances[-1].modes)
+            counts.append(distances[-1].modes)
     if distances:
-        table |= {"w1": np.array([c.w1 for c in distances]), "sliced": np.array([c.sliced for c in distances])}
-        table |= {"estimate": np.array([c.estimate for c in distances]), "flow": np.array([c.flow for c in distances])}
+        for name in ("w1", "sliced", "estimate", "flow"):
+            table[name] = np.array([getattr(distance, name) for distance in distances])
         table["floor"] = np.array(floor(data, n, by_class=bool(model.classes)))
-    counted = [m for m in modes if m is not None]
-    if counted:
-        table |= {"covered": np.array([m.covered for m in counted]), "close": np.array([m.close for m in counted])}
-        table |= {"counts": np.array([m.counts for m in counted]), "best": np.array(_best(data))}
+    if known := [modes for modes in counts if modes is not None]:
+        for name in ("covered", "close", "counts"):
+            table[name] = np.array([getattr(modes, name) for modes in known])
+        table["best"] = np.array(_best(data))
     return table
 
 

@@ -14,6 +14,7 @@ from genmodels.data.datasets import DATASETS, Data
 from genmodels.errors import BadInput
 from genmodels.instruments.gan.game import arrows, numbers, surface
 from genmodels.models.adversarial import Adversarial
+from genmodels.palette import rgb
 from genmodels.text import quoted
 from genmodels.training.loop import Training
 from genmodels.training.settings import Settings
@@ -105,8 +106,7 @@ def shades(maps: npt.NDArray[Any], above: str, below: str, paper: str) -> npt.ND
 
     The strongest colour is that of the largest value in all frames, so that they can be compared.
     """
-    inks = [np.array([int(color[i : i + 2], 16) for i in (1, 3, 5)], float) for color in (above, below, paper)]
-    high, low, blank = (ink[:, None, None] for ink in inks)
+    high, low, blank = (np.array(rgb(color), float)[:, None, None] for color in (above, below, paper))
     share = (maps / max(float(np.abs(maps).max()), 1e-12))[:, None, ::-1]
     ink = np.where(share > 0, high, low)
     return np.rint(blank + 0.8 * np.abs(share) * (ink - blank)).astype(np.uint8)

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
 
 from genmodels import random
 from genmodels.data.datasets import Data
@@ -16,9 +15,9 @@ from genmodels.instruments.examples import example, some
 from genmodels.metrics import likelihood
 from genmodels.models.capabilities import Density, has
 from genmodels.models.vae import VAE
-from genmodels.probability.priors import FlowPrior, StandardNormal
+from genmodels.probability.priors import StandardNormal
 
-__all__ = ["LADDER", "Reconstructions", "kl_by_dimension", "ladder", "loosest", "numbers", "reconstructions"]
+__all__ = ["LADDER", "Reconstructions", "ladder", "loosest", "numbers", "reconstructions"]
 
 Array = npt.NDArray[Any]
 DRAWS = 1000  # of z, for what one draw would leave to chance
@@ -62,18 +61,12 @@ def numbers(model: VAE, data: Data, index: int = 0) -> dict[str, float]:
 def ladder(model: VAE, data: Data, n: int = 200) -> Generator[float, None, dict[str, Array]]:
     """The ladder of bounds on ``n`` random test examples: ELBO ≤ IWAE_k ≤ log p(x), exact for up to 2 latents.
 
-    A task. Returns "k", "iwae" (means over the examples, nats), "iwae_se", "elbo", "kl" (:func:`kl_by_dimension`),
-    "active" (the variance of the posterior means), and "exact" with the grid's "points" where it can be had.
+    A task. Returns "k", "iwae" (means over the examples, nats), "iwae_se", "elbo" of each example, and "exact" with the
+    grid's "points" where it can be had.
     """
     x, _ = some(model, data, n)
     rng = random.generator(0, model.device)
-    bound = likelihood.elbo(model, x, rng=rng)
-    told: dict[str, Array] = {
-        "k": np.array(LADDER),
-        "elbo": bound.elbo.cpu().numpy(),
-        "kl": kl_by_dimension(model, x, bound, rng).cpu().numpy(),
-        "active": likelihood.activity(model, x).cpu().numpy(),
-    }
+    rungs: dict[str, Array] = {"k": np.array(LADDER), "elbo": likelihood.elbo(model, x, rng=rng).elbo.cpu().numpy()}
     yield 0.05
     bounds = []
     for i, k in enumerate(LADDER):
@@ -82,19 +75,12 @@ def ladder(model: VAE, data: Data, n: int = 200) -> Generator[float, None, dict[
             parts.append(likelihood.iwae(model, part, k, rng=rng))
             yield 0.05 + 0.75 * (i == 3) * min(1.0, (j + 1) * 25 / len(x))
         bounds.append(torch.cat(parts))
-    told["iwae"] = np.array([float(b.mean()) for b in bounds])
-    told["iwae_se"] = np.array([float(b.std()) / math.sqrt(len(b)) for b in bounds])
+    rungs["iwae"] = np.array([float(b.mean()) for b in bounds])
+    rungs["iwae_se"] = np.array([float(b.std()) / math.sqrt(len(b)) for b in bounds])
     if has(model, Density):
         exact = likelihood.quadrature(model, x)
-        told |= {"exact": exact.log_prob.cpu().numpy(), "points": np.array(exact.points)}
-    return told
-
-
-def kl_by_dimension(model: VAE, x: Tensor, bound: likelihood.Bound, rng: torch.Generator) -> Tensor:
-    """The KL of each latent dimension, mean over ``x``, nats, (L,); of a flow prior in several dimensions all, (1,)."""
-    if isinstance(model.prior, FlowPrior) and model.latent_dim > 1:
-        return bound.kl.mean().reshape(1)  # its dimensions cannot be told apart
-    return likelihood.kl_per_dimension(model, x, rng=rng)
+        rungs |= {"exact": exact.log_prob.cpu().numpy(), "points": np.array(exact.points)}
+    return rungs
 
 
 def loosest(model: VAE, data: Data, *, among: int = 100, k: int = 64) -> int:

@@ -10,9 +10,9 @@ import torch
 from genmodels import random
 from genmodels.data.datasets import Data
 from genmodels.instruments.examples import some
-from genmodels.instruments.vae.bound import kl_by_dimension
 from genmodels.metrics import likelihood
 from genmodels.models.vae import VAE
+from genmodels.probability.priors import FlowPrior
 from genmodels.runs.record import Plan
 
 __all__ = ["CURES", "Usage", "cures", "usage"]
@@ -59,7 +59,7 @@ class Usage:
     """Which latent dimensions a model uses.
 
     Attributes:
-        kl: Of each dimension, nats, the largest first, (L,); of a flow prior in several dimensions the total, (1,).
+        kl: Of each dimension, nats, (L,); of a flow prior, whose dimensions cannot be told apart, the total, (1,).
         active: How many dimensions are active.
         latent_dim: Of how many.
         elbo_nats: Mean over the examples.
@@ -79,9 +79,10 @@ def usage(model: VAE, data: Data, n: int = 1000) -> Usage:
     x, _ = some(model, data, n)
     rng = random.generator(0, model.device)
     bound = likelihood.elbo(model, x, rng=rng)
-    kl = kl_by_dimension(model, x, bound, rng).double().sort(descending=True).values
+    together = isinstance(model.prior, FlowPrior) and model.latent_dim > 1
+    kl = bound.kl.mean().reshape(1) if together else likelihood.kl_per_dimension(model, x, rng=rng)
     return Usage(
-        kl=kl.cpu().numpy(),
+        kl=kl.double().cpu().numpy(),
         active=likelihood.active_units(model, x, threshold=ACTIVE),
         latent_dim=model.latent_dim,
         elbo_nats=bound.elbo.mean().item(),

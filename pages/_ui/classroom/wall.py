@@ -16,6 +16,7 @@ from genmodels.data.datasets import info
 from genmodels.errors import BadInput
 from genmodels.figures import DATA, RUNS
 from genmodels.images import dots, png, tile
+from genmodels.palette import rgb
 from genmodels.quantities import quantity
 from genmodels.runs import classroom
 from genmodels.runs.classroom import Entry
@@ -99,9 +100,9 @@ def _dotted(extent: float) -> Callable[[Any], str]:
 
 def _blue(picture: Any) -> Any:
     """Dots in the colour of the data."""
-    found = picture.copy()
-    found[..., :3] = [int(DATA[i : i + 2], 16) for i in (1, 3, 5)]
-    return found
+    blue = picture.copy()
+    blue[..., :3] = rgb(DATA)
+    return blue
 
 
 def _url(picture: bytes) -> str:

@@ -26,6 +26,12 @@ function element(tag, attributes = {}, ...children) {
   return made;
 }
 
+// Where the server keeps what it has sent the address of: the app's own address is where the page's script lies.
+function located(path) {
+  const script = document.querySelector('script[type="module"][src*="static/js/"]');
+  return new URL(`../../${path}`, script.src).href;
+}
+
 // The theme's colours, as a canvas needs them.
 function theme(root) {
   const style = getComputedStyle(root.host ?? root);

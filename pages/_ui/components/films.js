@@ -29,7 +29,7 @@ class View {
     const caption = element("span", { class: "faint" });
     const button = element("button", { class: "film", onclick: () => this.open(spec) }, canvas, element("span", { class: "title" }, spec.title), caption);
     this.frames.append(button);
-    const picture = Object.assign(new Image(), { src: spec.sprite });
+    const picture = Object.assign(new Image(), { src: located(spec.sprite) });
     const film = { spec, canvas, caption, button, picture, frame: null };
     picture.decode().then(() => ((film.ready = true), (film.frame = null), this.seek(this.at)));
     return film;

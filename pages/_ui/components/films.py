@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from genmodels.images import Sprite
-from pages._ui.components import component, data_url
+from pages._ui.components import component
+from pages._ui.server.blobs import address
 
 __all__ = ["Film", "films"]
 
@@ -48,7 +49,7 @@ def _spec(one: Film) -> dict[str, object]:
         "name": one.name,
         "title": one.title,
         "alt": one.alt,
-        "sprite": data_url(one.sheet.image),
+        "sprite": address(one.sheet.image),
         "frames": one.sheet.frames,
         "columns": one.sheet.columns,
         "width": width,

@@ -2,7 +2,7 @@ class View {
   constructor(root) {
     this.canvas = element("canvas", { role: "img", "aria-label": "pictures that are being loaded" });
     this.caption = element("span", { class: "faint" });
-    this.save = element("button", { onclick: () => download(this.data.download, this.data.image) }, "PNG");
+    this.save = element("button", { onclick: () => download(this.data.download, located(this.data.image)) }, "PNG");
     root.append(element("div", { class: "root" }, this.canvas, element("div", { class: "row below" }, this.caption, this.save)));
   }
 
@@ -16,7 +16,7 @@ class View {
     this.save.title = this.save.ariaLabel = `download ${data.download}`;
     if (before?.image === data.image) return this.size();
     const image = new Image();
-    image.src = data.image;
+    image.src = located(data.image);
     image.decode().then(() => {
       if (this.data.image !== data.image) return;
       [this.canvas.width, this.canvas.height] = [image.naturalWidth, image.naturalHeight];

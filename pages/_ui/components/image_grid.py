@@ -1,6 +1,7 @@
 """A picture in crisp pixels that changes in place, with its download."""
 
-from pages._ui.components import component, data_url
+from pages._ui.components import component
+from pages._ui.server.blobs import address
 
 __all__ = ["image_grid"]
 
@@ -20,5 +21,5 @@ def image_grid(
         scale: Size on the screen of one of its pixels, in CSS pixels; less where the screen is narrow.
         download: Name of the file that is offered; "" for none.
     """
-    data = {"image": data_url(image), "alt": alt, "caption": caption, "scale": scale, "download": download}
+    data = {"image": address(image), "alt": alt, "caption": caption, "scale": scale, "download": download}
     _mount(key=key, data=data)

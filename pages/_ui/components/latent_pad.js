@@ -33,7 +33,7 @@ class View {
     this.legend.replaceChildren(...labels);
     if (before?.atlas === data.atlas) return this.redraw();
     const image = new Image();
-    image.src = data.atlas;
+    image.src = located(data.atlas);
     image.decode().then(() => {
       if (this.data.atlas === data.atlas) (this.atlas = image), this.redraw();
     });

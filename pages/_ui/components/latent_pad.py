@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from genmodels.figures import CLASSES
 from genmodels.images import Sprite
-from pages._ui.components import component, data_url
+from pages._ui.components import component
+from pages._ui.server.blobs import address
 
 __all__ = ["Encoded", "latent_pad"]
 
@@ -53,7 +54,7 @@ def latent_pad(
         z where the point was let go, where ``report``; otherwise ``start``.
     """
     data = {
-        "atlas": data_url(atlas.image),
+        "atlas": address(atlas.image),
         "x_axis": [float(z) for z in axes[0]],
         "y_axis": [float(z) for z in axes[1]],
         "cell": list(atlas.size),

@@ -1,8 +1,3 @@
-// A film lies on a shelf, or comes with the data. On the shelf it is sent once, however often the newest frame changes:
-// one instance of this component only fills the shelf, another shows what lies there.
-const shelf = new Map(); // name → film
-const readers = new Map(); // name → the view that shows it
-
 const SPEEDS = [0.5, 1, 2, 4];
 
 class View {
@@ -21,13 +16,8 @@ class View {
   }
 
   update(data) {
-    if (data.shelf) {
-      shelf.set(data.shelf, data.film);
-      return readers.get(data.shelf)?.refresh();
-    }
     if (!this.data) this.build(data);
     this.data = data;
-    if (typeof data.film === "string") readers.set(data.film, this);
     this.refresh();
   }
 
@@ -53,30 +43,37 @@ class View {
   // What there is to show: pictures are decoded before they take the old ones' place.
   async refresh() {
     const { data } = this;
-    const film = typeof data.film === "string" ? shelf.get(data.film) : data.film;
-    if (!film) return; // it will come to the shelf
+    const { film } = data;
     const turn = (this.turn = (this.turn ?? 0) + 1);
-    const [picture, now] = await Promise.all([this.decoded("film", film.sprite), this.decoded("now", data.now?.sprite)]);
+    const [picture, now, past] = await Promise.all([
+      this.decoded("film", film.sprite), this.decoded("now", data.now?.sprite), this.fetched(film.points?.frames),
+    ]);
     if (turn !== this.turn) return; // newer data have come meanwhile
     const first = !this.film;
     Object.assign(this, { film, picture, now, frames: film.frames + (data.now ? 1 : 0) });
-    this.points = film.points && this.readPoints(film.points, data.now?.points);
+    this.points = film.points && this.readPoints(film.points, past, data.now?.points);
     this.lay();
     const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
     if (first && data.autoplay && this.frames > 1 && !still) this.toggle();
   }
 
-  async decoded(name, url) {
+  async decoded(name, path) {
+    const url = path && located(path);
     if (url === this.pictures[name]?.src) return this.pictures[name];
     const picture = url ? Object.assign(new Image(), { src: url }) : undefined;
     await picture?.decode();
     return (this.pictures[name] = picture);
   }
 
-  readPoints(points, now = "") {
+  async fetched(path) {
+    if (path && path !== this.cloud?.path) this.cloud = { path, points: await (await fetch(located(path))).arrayBuffer() };
+    return path && this.cloud.points;
+  }
+
+  readPoints(points, old, now = "") {
     this.observer ??= new ResizeObserver(() => this.glide(0));
     this.observer.observe(this.canvas);
-    const [past, newest] = [floats(points.frames, Int16Array), floats(now, Int16Array)];
+    const [past, newest] = [new Int16Array(old), floats(now, Int16Array)];
     const frames = new Int16Array(past.length + newest.length);
     frames.set(past), frames.set(newest, past.length);
     return { ...points, frames, cloud: floats(points.cloud, Int16Array), unit: points.extent / 32000 };

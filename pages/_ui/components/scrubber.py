@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import streamlit as st
 
 from genmodels.figures import DATA, SAMPLES
 from genmodels.images import Sprite
-from pages._ui.components import component, data_url
+from pages._ui.components import component
+from pages._ui.server.blobs import address
 
 __all__ = ["point_film", "scrubber"]
 
@@ -41,8 +41,7 @@ def scrubber(
         key: Identity: where the reader is belongs to it.
         alt: What the film shows, for those who cannot see it.
         captions: A line under each frame.
-        now: One more frame at the end, as a PNG or JPEG, and its caption: it may change often, for the film itself is
-            sent only when it changes.
+        now: One more frame at the end, as a PNG or JPEG, and its caption: it may change often.
         scale: Size on the screen of one pixel of the film, in CSS pixels; less where the screen is narrow.
         fps: Frames a second at single speed.
         start: The frame first shown; the last where ``follow``, otherwise the first.
@@ -55,7 +54,7 @@ def scrubber(
     Returns:
         The frame at which the reader stopped, where ``report``; otherwise the one shown first.
     """
-    newest = None if now is None else {"sprite": data_url(now[0]), "caption": now[1]}
+    newest = None if now is None else {"sprite": address(now[0]), "caption": now[1]}
     options = {"scale": scale, "autoplay": autoplay, "loop": loop, "controls": controls, "fps": fps}
     return _show(key, _sprite(film, captions), newest, alt, start, follow, report, options)
 
@@ -102,8 +101,8 @@ def point_film(
     """
     frames = np.asarray(points, np.float32)
     drawn = {
-        "frames": _int16(frames, extent),
-        "cloud": _int16(data, extent),
+        "frames": address(_int16(frames, extent)),
+        "cloud": _text(_int16(data, extent)),
         "extent": extent,
         "side": side,
         "color": colors[0],
@@ -111,7 +110,7 @@ def point_film(
     }
     film = {"points": drawn, "frames": len(frames), "captions": None if captions is None else list(captions)}
     film = ({} if under is None else _sprite(under, captions)) | film
-    newest = None if now is None else {"points": _int16(now[0], extent), "caption": now[1]}
+    newest = None if now is None else {"points": _text(_int16(now[0], extent)), "caption": now[1]}
     options = {"fps": fps, "autoplay": autoplay, "controls": True}
     return _show(key, film, newest, alt, start, follow, report, options)
 
@@ -130,11 +129,7 @@ def _show(
     first = start if start is not None else (last if follow else 0)
     data = {"film": film, "now": now, "alt": alt, "start": first, "follow": follow, "report": report}
     data["held"] = start is not None
-    with st.container(gap=None):
-        if now is not None:
-            _mount(key=f"{key}-shelf", data={"shelf": key, "film": film})
-            data["film"] = key
-        told = _mount(key=key, data=data | options, on_at_change=_nothing).get("at")
+    told = _mount(key=key, data=data | options, on_at_change=_nothing).get("at")
     if told is None:
         return first
     newest, frame = (told.get("newest"), told.get("frame")) if isinstance(told, dict) else (None, None)
@@ -145,14 +140,18 @@ def _show(
 
 def _sprite(film: Sprite, captions: Sequence[str] | None) -> dict[str, Any]:
     width, height = film.size
-    shown = {"sprite": data_url(film.image), "frames": film.frames, "columns": film.columns}
+    shown = {"sprite": address(film.image), "frames": film.frames, "columns": film.columns}
     return shown | {"width": width, "height": height, "captions": None if captions is None else list(captions)}
 
 
-def _int16(xy: npt.ArrayLike, extent: float) -> str:
+def _int16(xy: npt.ArrayLike, extent: float) -> bytes:
     """Coordinates as whole numbers, 32,000 for ``extent``: half the bytes, and finer than any screen."""
     whole = np.nan_to_num(np.asarray(xy, np.float32) * (32_000 / extent)).clip(-32_767, 32_767).astype("<i2")
-    return base64.b64encode(whole.tobytes()).decode()
+    return whole.tobytes()
+
+
+def _text(content: bytes) -> str:
+    return base64.b64encode(content).decode()
 
 
 def _nothing() -> None:

@@ -1,6 +1,7 @@
-"""What a film of a training shows at each snapshot: samples, a map of codes, or samples over what a critic believes."""
+"""What a film of a training shows at each moment: samples, a map of codes, or samples over what a critic believes."""
 
 import functools
+import time
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from genmodels.instruments.gan import game, turns
 from genmodels.models.capabilities import Critic, Decoder, Encoder, has
 from genmodels.runs.store import Run
 
-__all__ = ["beliefs", "has_map", "maps", "paper", "samples", "samples_film", "truth"]
+__all__ = ["beliefs", "has_map", "maps", "moments", "paper", "samples", "samples_film", "truth"]
 
 SIDE = 15  # digits along a side of a map
 MOST = 60  # frames of which each is the answer of a network
@@ -26,8 +27,18 @@ def paper() -> str:
     return "#14171a" if st.context.theme.type == "dark" else "#ffffff"
 
 
+def moments(run: Run) -> tuple[int, ...]:
+    """:meth:`Run.frames`, as they were at most half a second ago."""
+    return _moments(str(run.path), time.monotonic() // 0.5)
+
+
+@functools.lru_cache(maxsize=256)
+def _moments(path: str, now: float) -> tuple[int, ...]:
+    return tuple(Run(Path(path)).frames())
+
+
 def samples(path: str, step: int) -> Any:
-    """What the model drew at a snapshot, shape (N, ...), read once for all who look; None where it drew nothing."""
+    """What the model drew at a moment, shape (N, ...), read once for all who look; None where it drew nothing."""
     try:
         return _kept(path, step)
     except FileNotFoundError:

@@ -11,6 +11,7 @@ import streamlit as st
 from genmodels.errors import BadInput
 from genmodels.hyperparameters import declared
 from genmodels.models import model_class
+from genmodels.runs.store import Run
 from genmodels.training.settings import Settings
 from pages._ui.form import url_widgets
 from pages._ui.form.choose import choose
@@ -19,6 +20,7 @@ from pages._ui.page import instruments
 from pages._ui.page.instruments import Instrument, View
 from pages._ui.page.sampling import sampling
 from pages._ui.page.shown import current, refill, start_of
+from pages._ui.page.time_machine import has_weights, pace_of_panels, shown
 from pages._ui.page.train_panel import learning_curves, stage
 from pages._ui.shared.moment import Moment
 from pages._ui.views.common.everybody import for_everybody
@@ -62,7 +64,7 @@ def page(
         theory: The theory panel, where there is one.
         covered: What a model can do for nothing, and the family shows better.
     """
-    begun, cls = time.monotonic(), model_class(model)
+    cls = model_class(model)
     settings = ["preset", "data", *declared(cls), *declared(Settings)]
     say_what_is_unknown(settings)
     run = current(model, opens)
@@ -74,28 +76,30 @@ def page(
     with form:
         chosen = choose(cls, first=first, start=start, drawn=is_shown("form"))
     with work:
-        moment = stage(model, chosen, run)
+        stage(model, chosen, run)
     if objective and not is_presenting():
         st.latex(objective)
     if about and not is_presenting():
         st.caption(about)
     if run is not None and is_shown("curves"):
         learning_curves(run, units=units, first=panels)
-    if moment is not None:
+    if run is not None and has_weights(run):
         with st.container(key="panels"):
-            st.fragment(_panels)(model, settings, moment, explore, theory, covered)
-    st.session_state["page seconds"] = time.monotonic() - begun
+            st.fragment(_panels, run_every=pace_of_panels(run))(model, settings, run, explore, theory, covered)
 
 
 def _panels(
     model: str,
     settings: Sequence[str],
-    moment: Moment,
+    run: Run,
     explore: Mapping[str, Instrument | View],
     theory: View | None,
     covered: Sequence[str],
 ) -> None:
-    """What is a function of the moment; a choice in it draws it alone again."""
+    """What is a function of the moment; a choice in it, and a newer moment, draw it alone again."""
+    if not has_weights(run):  # deleted meanwhile
+        st.rerun(scope="app")
+    begun, moment = time.monotonic(), Moment.of(run, shown(run))
     if said := words():
         st.html(f'<p class="words">{escape(said)}</p>')
     if is_presenting():
@@ -116,4 +120,5 @@ def _panels(
     except BadInput as error:  # of a model without its data, say
         st.info(str(error))
     with place:  # last, for it tells what the rest has chosen
-        link_menu(model, settings, run=moment.id)
+        link_menu(model, settings, run=run.id)
+    st.session_state["panels seconds"] = time.monotonic() - begun

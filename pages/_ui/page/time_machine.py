@@ -1,6 +1,5 @@
-"""The film of a training, a frame a snapshot: the time machine that all panels follow."""
+"""The film of a training, a frame a moment: the time machine that all panels follow, to the nearest with weights."""
 
-import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,25 +15,25 @@ from pages._ui.components.image_grid import image_grid
 from pages._ui.components.scrubber import point_film, scrubber
 from pages._ui.page import frames
 from pages._ui.shared.moment import Moment
-from pages._ui.shared.run_cache import newest_of, snapshots
+from pages._ui.shared.run_cache import is_begun, newest_of, snapshots
 
-__all__ = ["film", "keep_up", "open_at_linked", "pick", "standing_at"]
+__all__ = ["film", "has_weights", "nearest", "open_at_linked", "pace_of_panels", "shown", "standing_at"]
 
 POINTS = 400  # of a plane's samples
-PATIENCE = 5.0  # seconds for which the panels show a snapshot before a newer one takes its place; on a busy host more
+PATIENCE = 5.0  # seconds between two looks of the panels at a run that goes on; on a busy host more
 SIDE, SECONDS = 480, 7.0  # of a film: CSS pixels where there is room, and how long it plays
 ALT = "samples of the model, from the same noise throughout"
 MAP = "a map of the latent plane: what the decoder makes of each code"
 
 
 def standing_at(run: Run) -> int | None:
-    """The snapshot at which the reader has stopped the time machine; None: the newest, whichever that is."""
+    """The moment at which the reader has stopped the time machine; None: the newest, whichever that is."""
     return st.session_state.get(f"at/{run.id}")
 
 
 def open_at_linked(run: Run) -> None:
     """Once a visitor and run: the time machine stands where the link says; after that the link says where it stands."""
-    key, steps = f"opened/{run.id}", run.snapshots()
+    key, steps = f"opened/{run.id}", run.frames()
     if key not in st.session_state:
         text = st.query_params.get("step")
         st.session_state[key] = step if (step := whole(text)) in steps else None
@@ -53,13 +52,13 @@ def open_at_linked(run: Run) -> None:
 
 
 def film(run: Run, state: State) -> int | None:
-    """Show the training so far, a frame a snapshot, and the model as it is now; one that has ended plays by itself.
+    """Show the training so far, a frame a moment, and the model as it is now; one that has ended plays by itself.
 
     Returns:
         The step that is shown, or None while there is nothing to see.
     """
     path, going = str(run.path), state.status.is_going
-    steps = [step for step in snapshots(run) if frames.samples(path, step) is not None]
+    steps = [step for step in frames.moments(run) if frames.samples(path, step) is not None]
     if not steps and going:
         st.caption("The first picture comes with the first snapshot.")
         return None
@@ -72,6 +71,9 @@ def film(run: Run, state: State) -> int | None:
     start = steps.index(opened) if opened in steps else None
     at = show(run, steps, newest, f"step {state.step:,}, now", start, not going)
     _go_to(run, steps, at)
+    if (stands := standing_at(run)) is not None and stands not in (kept := snapshots(run)) and kept:
+        below = nearest(kept, stands)
+        st.caption(f"Of step {stands:,} there is the picture alone: below is step {below:,}, the nearest with weights.")
     return state.step if standing_at(run) is None else standing_at(run)
 
 
@@ -87,7 +89,8 @@ def _still(run: Run) -> None:
 
 def _pictures(run: Run, steps: Sequence[int], newest: bool, now: str, start: int | None, ended: bool) -> int:
     path = str(run.path)
-    if ended and len(steps) <= frames.MOST and frames.has_map(Moment.of(run, steps[-1]).model):
+    whole = len(steps) <= frames.MOST and set(steps) <= set(snapshots(run))
+    if ended and whole and frames.has_map(Moment.of(run, steps[-1]).model):
         sheet, last, alt = frames.maps(path, tuple(steps)), None, MAP
     else:
         last = (picture, now) if newest and (picture := newest_of(run, _tiled)) else None
@@ -112,14 +115,21 @@ def _points(run: Run, steps: Sequence[int], newest: bool, now: str, start: int |
     last = (cloud[:POINTS], now) if newest and (cloud := newest_of(run, np.asarray)) is not None else None
     points = np.stack([frames.samples(path, step)[:POINTS] for step in steps])
     truth, extent = frames.truth(path)
+    asked, under = tuple(steps), None
+    if ended and len(steps) <= frames.MOST and (kept := snapshots(run)):  # of the others there are no weights to ask
+        asked = tuple(nearest(kept, step) for step in steps)
+        under = frames.beliefs(path, asked)
     return point_film(
         points,
         key=_key(run),
         alt=ALT,
         extent=extent,
         data=truth,
-        under=frames.beliefs(path, tuple(steps)) if ended and len(steps) <= frames.MOST else None,
-        captions=[f"step {step:,}" for step in steps],
+        under=under,
+        captions=[
+            f"step {step:,}" if under is None or one == step else f"step {step:,}, critic at {one:,}"
+            for step, one in zip(steps, asked, strict=True)
+        ],
         now=last,
         side=SIDE,
         fps=_pace(steps),
@@ -135,32 +145,39 @@ def _pace(steps: Sequence[int]) -> float:
     return float(min(max(len(steps) / SECONDS, 2.0), 12.0))
 
 
-def pick(run: Run, steps: Sequence[int]) -> int:
-    """The snapshot that the panels are to show, from now on."""
-    wanted = standing_at(run)
-    shown = steps[-1] if wanted is None or wanted not in steps else wanted
-    st.session_state[f"panels/{run.id}"] = shown, time.monotonic()
-    return shown
+def has_weights(run: Run) -> bool:
+    """Whether there is anything that the panels could be of; of a run that has just begun, with its first point."""
+    there = bool(run.snapshots()) or (run.path / "model.safetensors").exists()
+    return there and (is_begun(run) or not run.state().status.is_going)
+
+
+def shown(run: Run) -> int | None:
+    """The snapshot that the panels show: the nearest to where the reader has stopped; None: the weights as they are."""
+    steps = run.snapshots()
+    return nearest(steps, standing_at(run)) if steps else None
+
+
+def nearest(steps: Sequence[int], wanted: int | None) -> int:
+    """Of rising ``steps`` the one nearest to ``wanted``, the later of two; the last where nothing is wanted."""
+    return steps[-1] if wanted is None else min(reversed(steps), key=lambda step: abs(step - wanted))
+
+
+def pace_of_panels(run: Run) -> float | None:
+    """Seconds between two looks of the panels at a run that goes on, for whoever looks at the newest; None: no more.
+
+    Panels that took long to draw are drawn less often, so that many who look cannot keep the host busy with that alone.
+    """
+    if standing_at(run) is not None or not run.state().status.is_going:
+        return None
+    return max(PATIENCE, 20 * st.session_state.get("panels seconds", 0.0))
 
 
 def _go_to(run: Run, steps: Sequence[int], at: int) -> None:
-    """The page follows the time machine to the snapshot chosen, at once."""
+    """The page follows the time machine to the moment chosen, at once."""
     chosen = steps[at] if at < len(steps) - 1 else None
     if chosen != standing_at(run):
         st.session_state[f"at/{run.id}"] = chosen
         st.session_state.pop("wrong_step", None)
-        st.rerun(scope="app")
-
-
-def keep_up(run: Run) -> None:
-    """The page follows the training, for whoever looks at the newest: now and then, not at every snapshot.
-
-    A page that took long to draw is drawn less often, so that many who look cannot keep the host busy with that alone.
-    """
-    shown, since = st.session_state.get(f"panels/{run.id}", (None, 0.0))
-    patience = max(PATIENCE, 20 * st.session_state.get("page seconds", 0.0))
-    steps = snapshots(run)
-    if steps and standing_at(run) is None and shown != steps[-1] and time.monotonic() - since > patience:
         st.rerun(scope="app")
 
 

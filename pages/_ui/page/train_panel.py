@@ -26,8 +26,7 @@ from pages._ui.form.lesson import is_shown
 from pages._ui.page.curves import beside, curves
 from pages._ui.page.download import taking
 from pages._ui.page.shown import changed, named, show
-from pages._ui.page.time_machine import film, keep_up, open_at_linked, pick, standing_at
-from pages._ui.shared.moment import Moment
+from pages._ui.page.time_machine import film, has_weights, nearest, open_at_linked, shown, standing_at
 from pages._ui.shared.run_cache import is_begun, metrics
 
 __all__ = ["learning_curves", "stage"]
@@ -38,34 +37,27 @@ SOON = 0.5  # the same, while its first point has not come
 PACES = {"full speed": 0.0, "10 steps a second": 0.1, "3 steps a second": 0.33, "1 step a second": 1.0}
 
 
-def stage(model: str, chosen: Chosen, run: Run | None) -> Moment | None:
+def stage(model: str, chosen: Chosen, run: Run | None) -> None:
     """The upper part: what is shown, Train, and the film of the training.
 
     Args:
         model: A name of MODELS.
         chosen: What Train trains.
         run: The run that is shown.
-
-    Returns:
-        Where the time machine stands, or None while there is nothing to look at.
     """
     if run is not None:
         open_at_linked(run)
-    steps = run.snapshots() if run is not None else []
-    shown = pick(run, steps) if run is not None and steps else None
-    if run is not None:
-        st.markdown(named(run, run.state().step if shown is None else shown))
+        state = run.state()  # of a run that goes on the line below says the step
+        st.markdown(named(run, standing_at(run) if state.status.is_going else shown(run) or state.step))
     if is_shown("train"):
         _start(model, chosen, run)
         membership.say()
     if run is None:
         if not st.query_params.get("run", "").startswith("hf://"):
             st.caption("Nothing is trained yet. Press Train: the curves, the samples and the time machine come here.")
-        return None
+        return
     every = _pace(run, run.state().status)
-    st.fragment(_stage, run_every=every)(run, every)
-    has_weights = shown is not None or (run.path / "model.safetensors").exists()
-    return Moment.of(run, shown) if has_weights else None
+    st.fragment(_stage, run_every=every)(run, every, has_weights(run))
 
 
 def learning_curves(run: Run, *, units: Mapping[str, str] | None = None, first: Sequence[str] = ()) -> None:
@@ -115,8 +107,7 @@ def _new(model: str, chosen: Chosen) -> Run:
 def _fork(model: str, run: Run) -> None:
     """The form of a fork: everything as the run has it, to be changed where the networks stay as they are."""
     plan, steps = run.plan, run.snapshots()
-    wanted = standing_at(run)
-    step = wanted if wanted in steps else steps[-1]
+    step = nearest(steps, standing_at(run))
     st.caption(f"A new run from step {step:,} of this one. You can change anything except the network's architecture.")
     with st.form("fork", border=False):
         prefix = f"fork-{run.id}-"
@@ -163,11 +154,11 @@ def _pace(run: Run, status: Status) -> float | None:
     return EVERY if is_begun(run) else SOON
 
 
-def _stage(run: Run, every: float | None) -> None:
+def _stage(run: Run, every: float | None, panels: bool) -> None:
     """All that changes above the curves while the run goes on; it reruns by itself."""
     state = run.state()
-    if _pace(run, state.status) != every:
-        st.rerun(scope="app")  # only the page can say how often it is looked at
+    if _pace(run, state.status) != every or has_weights(run) != panels:
+        st.rerun(scope="app")  # only the page can say how often it is looked at, and what there is below
     if not run.is_bundled:
         run.seen()
         _say(run, state)
@@ -177,7 +168,6 @@ def _stage(run: Run, every: float | None) -> None:
             _buttons(run, state.status)
     if is_shown("film"):
         film(run, state)
-    keep_up(run)
 
 
 def _curves(together: Sequence[Run], units: Mapping[str, str], first: Sequence[str]) -> None:

@@ -11,18 +11,13 @@ from pages._ui.components.image_grid import image_grid
 from pages._ui.components.latent_pad import Encoded, latent_pad
 from pages._ui.components.live_chart import Line, Panel, Series, live_chart
 from pages._ui.components.scrubber import point_film, scrubber
-
-st.set_page_config(layout="wide")
-st.html(Path("pages/_ui/style.css"))
-st.title("Components")
-which = st.query_params.get("show", "all")
+from pages._ui.server import blobs
 
 
 def is_shown(name: str) -> bool:
-    return which in ("all", name)
+    return st.query_params.get("show", "all") in ("all", name)
 
 
-@st.fragment(run_every=0.1 if "live" in st.query_params else None)
 def charts() -> None:
     updates = st.session_state.get("updates", 0) + 1
     st.session_state["updates"] = updates
@@ -93,7 +88,6 @@ def grid() -> None:
     image_grid(image, key="grid", alt="36 noise images", caption="noise", scale=4)
 
 
-@st.fragment(run_every=0.2 if "live" in st.query_params else None)
 def growing() -> None:
     """A film whose last frame changes all the time."""
     ticks = st.session_state.get("ticks", 0) + 1
@@ -109,21 +103,32 @@ def growing() -> None:
     st.text(f"looks at {at}")
 
 
-if is_shown("chart"):
-    charts()
-if is_shown("now"):
-    growing()
-left, middle, right = st.columns([2, 3, 2])
-with left:
-    if is_shown("film"):
-        film()
-    if is_shown("grid"):
-        grid()
-with middle:
-    if is_shown("pad"):
-        plane()
-with right:
-    if is_shown("drawing"):
-        drawing()
-    if is_shown("points"):
-        points()
+def everything() -> None:
+    st.set_page_config(layout="wide")
+    st.html(Path("pages/_ui/style.css"))
+    st.title("Components")
+    live = "live" in st.query_params
+    if is_shown("chart"):
+        st.fragment(charts, run_every=0.1 if live else None)()
+    if is_shown("now"):
+        st.fragment(growing, run_every=0.2 if live else None)()
+    left, middle, right = st.columns([2, 3, 2])
+    with left:
+        if is_shown("film"):
+            film()
+        if is_shown("grid"):
+            grid()
+    with middle:
+        if is_shown("pad"):
+            plane()
+    with right:
+        if is_shown("drawing"):
+            drawing()
+        if is_shown("points"):
+            points()
+
+
+if st.runtime.exists():
+    everything()
+else:
+    app = st.App(__file__, routes=[blobs.ROUTE])

@@ -57,7 +57,7 @@ def _measure(moment: Moment) -> str:
     """Which pixels a number is of: without that it can stand beside no other."""
     if moment.model.inputs != "threshold":
         return f"Pixels are one of {moment.model.config['levels']} grey levels."
-    if moment.data.is_drawn:
+    if moment.data.is_drawn or moment.data.levels == 2:
         return "Test images were drawn in black and white once, from their grey; numbers of papers are mostly of such."
     return "Pixels are black or white as their grey is over ½: easier than those drawn from their grey, of most papers."
 

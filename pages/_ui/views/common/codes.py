@@ -87,9 +87,6 @@ def path(moment: Moment) -> None:
 
 def dimensions(moment: Moment) -> None:
     """One code at a time."""
-    if not moment.model.is_image:
-        st.info("Dimensions are shown as pictures; this model makes points.")
-        return
     with st.container(horizontal=True, gap="small"):
         example, label = example_of(moment, key="example"), label_of(moment)
     x = seen(codes.sweep, moment, index=example, label=label)

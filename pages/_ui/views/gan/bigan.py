@@ -10,7 +10,7 @@ from pages._ui.components.drawing_pad import drawing_pad
 from pages._ui.shared.answer import seen
 from pages._ui.shared.moment import Moment
 from pages._ui.shared.plot import plot
-from pages._ui.views.common.shapes import half_of, label_of, pictures, square
+from pages._ui.views.common.shapes import by_class, half_of, label_of, pictures, square
 
 __all__ = ["drawn", "there_and_back"]
 
@@ -56,10 +56,7 @@ def _ways(moment: Moment, way: instruments.Back) -> None:
 
 def _codes(moment: Moment, way: instruments.Back) -> None:
     if way.z.shape[1] >= 2:
-        clouds = [
-            figures.Points(name, way.z[way.labels == i, :2], figures.CLASSES[i % 10], size=4)
-            for i, name in enumerate(moment.data.classes or ("test examples",))
-        ]
+        clouds = by_class(way.z[:, :2], way.labels, moment.data.classes or ("test examples",))
         title = "Codes E(x), two dimensions"
         plot(figures.points(clouds, title=title, x_title="z₁", y_title="z₂"), key="codes")
     figure = figures.histogram(
@@ -77,9 +74,6 @@ def _codes(moment: Moment, way: instruments.Back) -> None:
 
 def drawn(moment: Moment) -> None:
     """The visitor's own digit, encoded and generated again."""
-    if not moment.model.is_image:
-        st.info("Points need no drawing. Choose the data set *drawing* to let a model learn your own density.")
-        return
     label = label_of(moment)
     left, right = st.columns([2, 3])
     with left:

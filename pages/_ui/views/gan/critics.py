@@ -1,7 +1,6 @@
 """How steep is this critic, and what do others make of the same data: five critics trained side by side."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import streamlit as st
@@ -10,6 +9,7 @@ from genmodels import figures
 from genmodels.instruments.gan import critics as instruments
 from genmodels.instruments.gan import game
 from genmodels.runs.store import Run
+from genmodels.text import number
 from pages._ui.shared.answer import seen
 from pages._ui.shared.moment import Moment
 from pages._ui.shared.plot import plot
@@ -32,11 +32,14 @@ KEPT = {
 
 def critics(moment: Moment) -> None:
     """This critic's slopes, then the five."""
-    left, right = st.columns([3, 2], gap="medium")
-    with left:
+    if moment.model.is_image:
         _histogram(moment)
-    with right:
-        _violations(moment)
+    else:
+        left, right = st.columns([3, 2], gap="medium")
+        with left:
+            _histogram(moment)
+        with right:
+            _violations(moment)
     st.markdown("##### Five critics, everything else the same")
     st.caption(
         "Log loss, least squares, clipped weights, gradient penalty, spectral norm: the data, seed, batches, learning "
@@ -50,7 +53,7 @@ def critics(moment: Moment) -> None:
 def _histogram(moment: Moment) -> None:
     slopes = seen(game.slopes, moment)
     figure = figures.histogram(
-        {"data": slopes.real, "samples": slopes.fake, "between": slopes.between},
+        dict(zip(COLORS, slopes, strict=True)),
         title="How steep the score is",
         x_title="‖∇f(x)‖, score per unit of x",
         colors=COLORS,
@@ -58,15 +61,12 @@ def _histogram(moment: Moment) -> None:
     )
     plot(figure.update_layout(height=380), key="slopes")
     st.caption(
-        f"At 500 test examples, 500 samples and 500 points between: {slopes.violations:.1%} are steeper than 1. "
+        f"At 500 test examples, 500 samples and 500 points between: {(slopes > 1).mean():.1%} are steeper than 1. "
         + KEPT[moment.model.penalty if moment.run.plan.model == "wgan" else "discriminator"]
     )
 
 
 def _violations(moment: Moment) -> None:
-    if moment.model.is_image:
-        st.info("The map of violations needs the plane; the histogram is of images too.")
-        return
     half = half_of(moment)
     steep = seen(game.steepness, moment, half=half, label=label_of(moment))
     over, title = (real_points(moment),), "Where it is too steep"
@@ -81,15 +81,13 @@ def _numbers(runs: Mapping[str, Run]) -> None:
         return
     verdicts = {critic: seen(instruments.verdict, Moment.of(run)) for critic, run in runs.items()}
     rows = [{"critic": critic} | _row(verdict) for critic, verdict in verdicts.items()]
-    empty = {name for name in rows[0] if all(row[name] is None for row in rows)}
     left, right = st.columns([3, 2], gap="medium")
-    shown = [{name: value for name, value in row.items() if name not in empty} for row in rows]
-    left.dataframe(shown, hide_index=True, width="stretch", key="five-table")
+    left.dataframe(rows, hide_index=True, width="stretch", key="five-table")
     left.caption(
         "400 samples against 400 test examples; slopes at data, samples and between. The maps show each score, blue "
         "where the critic sees data, vermilion where it sees samples."
     )
-    slopes = {critic: verdict.log10_slopes for critic, verdict in verdicts.items()}
+    slopes = {critic: np.log10(verdict.slopes.clip(1e-12)) for critic, verdict in verdicts.items()}
     low, high = np.quantile(np.concatenate(list(slopes.values())), [0.01, 0.995])  # all but the outermost hundredth
     figure = figures.histogram(
         slopes,
@@ -102,14 +100,10 @@ def _numbers(runs: Mapping[str, Run]) -> None:
     plot(figure, key="five-slopes", place=right)
 
 
-def _row(verdict: instruments.Verdict) -> dict[str, Any]:
-    number = lambda value, form: None if value is None else format(value, form)  # noqa: E731
-    return {
-        "exact W₁": number(verdict.w1, ".3f"),
-        "floor": number(verdict.w1_floor, ".3f"),
-        "sliced W₁": number(verdict.sliced, ".3f"),
-        "modes": verdict.covered,
-        "within 3σ": number(verdict.close, ".0%"),
-        "mean slope": number(verdict.slope, ".3g"),
-        "steeper than 1": number(verdict.violations, ".0%"),
-    }
+def _row(verdict: instruments.Verdict) -> dict[str, str]:
+    row, near, slopes = {"sliced W₁": number(verdict.sliced)}, verdict.coverage, verdict.slopes
+    if near is not None and verdict.floor is not None:
+        row = {"exact W₁": number(near.w1), "floor": number(verdict.floor)} | row
+    if near is not None and near.modes is not None:
+        row |= {"modes": f"{near.modes.covered} of {near.modes.of}", "within 3σ": f"{near.modes.close:.0%}"}
+    return row | {"mean slope": number(slopes[2].mean()), "steeper than 1": f"{(slopes > 1).mean():.0%}"}

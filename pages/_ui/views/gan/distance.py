@@ -6,10 +6,11 @@ import streamlit as st
 
 from genmodels import figures
 from genmodels.instruments.gan import critics, modes
+from genmodels.text import number
 from pages._ui.shared.answer import answer, seen
 from pages._ui.shared.moment import Moment
 from pages._ui.shared.plot import plot
-from pages._ui.views.common.shapes import half_of, only_planes, said, square
+from pages._ui.views.common.shapes import half_of, square
 
 __all__ = ["distances", "history"]
 
@@ -33,8 +34,6 @@ def history(moment: Moment) -> Table | None:
 
 def distances(moment: Moment) -> None:
     """The exact distance at each snapshot, the critic's estimate beside it, and the best plan now."""
-    if not only_planes(moment):
-        return
     left, right = st.columns([3, 2], gap="medium")
     with left:
         table = history(moment)
@@ -65,10 +64,7 @@ def _curves(moment: Moment, table: Table) -> None:
         "400 samples of the same noise against the same 400 test points at every step, and the critic on these. Two "
         f"sets of 400 data are themselves {mean:.3f} ± {spread:.3f} apart: nothing can be seen below, and the two "
         "distributions are nearer to each other than the samples, by at most about as much."
-        + (
-            " The model is conditional: W₁ is the mean over the labels of each class's own."
-            * bool(moment.model.classes)
-        )
+        + " The model is conditional: W₁ is the mean over the labels of each class's own." * bool(moment.model.classes)
         + (KEPT[penalty] if penalty else "")
     )
 
@@ -90,5 +86,5 @@ def _plan(moment: Moment) -> None:
         low, middle, high = np.quantile(plan.climb, [0.1, 0.5, 0.9])
         st.caption(
             f"Along these ways the best 1-Lipschitz critic climbs with slope 1 (Gulrajani et al. 2017, proposition 1); "
-            f"this one with {said(middle)} in the middle, from {said(low)} to {said(high)} for four in five."
+            f"this one with {number(middle)} in the middle, from {number(low)} to {number(high)} for four in five."
         )

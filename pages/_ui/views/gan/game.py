@@ -10,23 +10,29 @@ from genmodels import figures
 from genmodels.instruments import codes
 from genmodels.instruments.gan import divergence, game
 from genmodels.runs.store import Run
+from genmodels.text import number
 from pages._ui.shared.answer import seen
 from pages._ui.shared.moment import Moment
 from pages._ui.shared.plot import plot
 from pages._ui.views.common.codes import latent_map, path
-from pages._ui.views.common.shapes import half_of, label_of, only_planes, real_points, said, square
+from pages._ui.views.common.shapes import half_of, label_of, real_points, square
 from pages._ui.views.common.side_by_side import curves, dots, picture, small
 
-__all__ = ["belief", "latent", "legend_above", "panel", "plane", "pushes"]
+__all__ = ["WATCHED", "belief", "critic_of", "latent", "panel", "plane", "pushes"]
 
 WATCHED = {"value": "V(D, G), nats", "wasserstein": "estimate", "discriminator_loss": "its loss"}
 """What a critic tells of the game: the first of these terms that it has, and the title of the axis."""
 
 
-def legend_above(figure: go.Figure, height: int | None = None) -> go.Figure:
+def critic_of(moment: Moment) -> str:
+    """What the critic is called: of a GAN and a BiGAN the discriminator."""
+    return next(iter(moment.model.players()))
+
+
+def legend_above(figure: go.Figure, height: int) -> go.Figure:
     """The legend under the title, with room for both; ``height`` of the figure in CSS pixels."""
-    figure.update_layout(margin={"t": 66}, title={"y": 1, "yref": "container", "yanchor": "top", "pad": {"t": 8}})
-    return figure.update_layout(height=height) if height else figure
+    title = {"y": 1, "yref": "container", "yanchor": "top", "pad": {"t": 8}}
+    return figure.update_layout(margin={"t": 66}, title=title, height=height)
 
 
 def belief(surface: game.Surface, *, title: str, over: tuple[figures.Points, ...] = ()) -> go.Figure:
@@ -49,21 +55,19 @@ def pushes(figure: go.Figure, x: np.ndarray, push: np.ndarray, half: float) -> f
 
 def plane(moment: Moment) -> None:
     """The critic as a surface, the pushes on the samples, the best critic there could be, and the sheet of noise."""
-    if not only_planes(moment):
-        return
     label, real = label_of(moment), real_points(moment)
     has_best = moment.run.plan.model == "gan" and moment.data.log_prob is not None and not moment.model.classes
-    places = st.columns(3 if has_best else 2, gap="small")
+    first, *more = st.columns(3 if has_best else 2, gap="small")
     height = 430 if has_best else 540
-    with places[0]:
+    with first:
         _surface(moment, label, height)
     if has_best:
-        with places[1]:
+        with more[0]:
             _best(moment, height)
     sheet = seen(codes.latent_map, moment, n=41, label=label)
     figure = figures.mesh(sheet.x, title="A square of noise under G", over=(real,), extent=square(half_of(moment)))
-    low, high = (f"{float(axis):.1f}".replace("-", "−") for axis in sheet.axes[0][[0, -1]])
-    with places[-1]:
+    low, high = (number(axis, 2) for axis in sheet.axes[0][[0, -1]])
+    with more[-1]:
         plot(legend_above(figure, height), key="sheet")
         st.caption(
             f"A grid of the first two dimensions of the noise, z₁ from {low} to {high}, carried by G. Where modes lie "
@@ -75,8 +79,9 @@ def _surface(moment: Moment, label: int | None, height: int) -> None:
     half = half_of(moment)
     x, push = seen(game.arrows, moment, n=100, label=label)
     over = real_points(moment), figures.Points("samples", x, figures.SAMPLES, size=5, outlined=True)
-    name = "Critic f(x) and pushes" if moment.run.plan.model == "wgan" else "Discriminator D(x) and pushes"
-    figure = belief(seen(game.surface, moment, half=half, label=label), title=name, over=over)
+    surface = seen(game.surface, moment, half=half, label=label)
+    title = f"{critic_of(moment).capitalize()} {surface.name} and pushes"
+    figure = belief(surface, title=title, over=over)
     longest = pushes(figure, x, push, half)
     plot(legend_above(figure, height), key="surface")
     st.caption(
@@ -86,15 +91,14 @@ def _surface(moment: Moment, label: int | None, height: int) -> None:
 
 
 def _best(moment: Moment, height: int) -> None:
-    best = seen(divergence.best_discriminator, moment, half=half_of(moment))
-    figure = belief(best.surface, title="The best discriminator, p / (p + q)")
+    surface, bound = seen(divergence.best_discriminator, moment, half=half_of(moment))
+    figure = belief(surface, title="The best discriminator, p / (p + q)")
     plot(legend_above(figure, height), key="best")
-    js, js_se = best.bound.js, best.bound.js_se
+    learned, best = number(bound.learned), number(2 * bound.js - math.log(4))
     st.caption(
         "p is exact, q a kernel estimate from 4,000 samples; blank where both are nearly 0. On fresh data and samples "
-        f"the learned one has V(D, G) = {said(best.bound.learned)} ± {said(best.bound.learned_se)} nats, and the best "
-        f"of several has {said(2 * js - math.log(4))} ± {said(2 * js_se)}, at most V(D*, G); −log 4 = −1.386 where "
-        "p = q."
+        f"the learned one has V(D, G) = {learned} ± {number(bound.learned_se, 2)} nats, and the best of several has "
+        f"{best} ± {number(2 * bound.js_se, 2)}, at most V(D*, G); −log 4 = −1.39 where p = q."
     )
 
 

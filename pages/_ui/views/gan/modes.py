@@ -17,31 +17,28 @@ from pages._ui.views.common.side_by_side import side_by_side
 from pages._ui.views.gan.distance import history
 from pages._ui.views.gan.game import panel
 
-__all__ = ["modes"]
+__all__ = ["has_modes", "modes"]
 
 Array = npt.NDArray[np.float64]
 
 
+def has_modes(moment: Moment) -> bool:
+    """There is something to count: modes of the plane, or classes of pictures."""
+    return moment.data.plane is None or moment.data.plane.modes is not None
+
+
 def modes(moment: Moment) -> None:
     """Modes or classes covered, and the share of samples that is close to one, over the training; and the remedies."""
-    data = moment.data
-    if data.plane is not None and data.plane.modes is None:
-        st.info(
-            "Modes can be counted on *eight-gaussians*, *gaussian-grid* and on pictures that a judge knows; these data "
-            "have none of their own."
-        )
-        return
     table = history(moment)
     if table is not None:
         _over_training(moment, table)
     st.markdown("##### Make it happen, and mend it")
     st.caption(
-        f"*collapse* trains a GAN on *{data.name}* that chases whatever fools the discriminator now; each of the "
-        "others changes one thing. The same seed, networks, batches and learning rate: ordinary runs, in *Runs* too."
+        f"*collapse* trains a GAN on *{moment.data.name}* that chases whatever fools the discriminator now; each of "
+        "the others changes one thing. All have the same seed, networks, batches and learning rate, and are in *Runs*."
     )
-    plans = instruments.cases(data.name)
-    each = dict.fromkeys(plans, "")
-    side_by_side(plans, panel, key="mend", all_of_them="Train all four", each=each, below=_covered)
+    plans = instruments.cases(moment.data.name)
+    side_by_side(plans, panel, key="mend", all_of_them="Train all four", each=dict.fromkeys(plans, ""), below=_covered)
 
 
 def _over_training(moment: Moment, table: Mapping[str, Array]) -> None:
@@ -86,7 +83,7 @@ def _covered(runs: Mapping[str, Run]) -> None:
         except BadInput:  # no judge of these pictures
             continue
         if counts and counts[0] is not None:
-            lines.append(figures.Curve(name, steps, [one.covered for one in counts], color))
+            lines.append(figures.Curve(name, steps, [modes.covered for modes in counts], color))
             of, last = counts[0].of, max(last, steps[-1])
     if lines:
         lines.append(figures.Curve("there are", [0, last], [of, of], figures.NEUTRAL, dashed=True))

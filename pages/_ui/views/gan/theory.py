@@ -97,7 +97,7 @@ def gan(moment: Moment) -> None:
         terms |= {"value": measured(terms["value"]), "-log 4": measured(-math.log(4))}
     terms["divergence"] = "With a density that is known, on the plane and without labels, the numbers stand here."
     if not model.is_image and not model.classes and moment.data.log_prob is not None:
-        bound = seen(best_discriminator, moment, half=DATASETS[moment.data.name].extent).bound
+        _, bound = seen(best_discriminator, moment, half=DATASETS[moment.data.name].extent)
         terms |= {"JS": measured(bound.js, bound.js_se), "V, fresh": measured(bound.learned, bound.learned_se)}
         terms |= {"V at best": measured(2 * bound.js - math.log(4), 2 * bound.js_se), "divergence": BOUNDED}
     show((GAME, Picture(_saturation(belief), SATURATION, "saturation"), TRAINING), terms)

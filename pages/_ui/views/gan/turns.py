@@ -1,34 +1,33 @@
 """What does one turn of each player do? The game in slow motion; the visitor says who moves."""
 
 from collections.abc import Mapping
+from typing import Any
 
+import numpy.typing as npt
 import streamlit as st
 
 from genmodels import figures, images
 from genmodels.errors import BadInput
 from genmodels.instruments.gan import turns
 from genmodels.instruments.gan.game import Surface
+from genmodels.text import number
 from pages._ui.components.scrubber import point_film
 from pages._ui.form import url_widgets
+from pages._ui.page.frames import paper
 from pages._ui.shared.answer import answer
 from pages._ui.shared.moment import Moment
 from pages._ui.shared.plot import plot
-from pages._ui.views.common.shapes import only_planes, real_points, said
-from pages._ui.views.diffusion.film import Array, paper
-from pages._ui.views.gan.game import belief, pushes
+from pages._ui.views.common.shapes import real_points
+from pages._ui.views.gan.game import WATCHED, belief, critic_of, pushes
 
 __all__ = ["game"]
 
-CRITICS = {"gan": "discriminator", "wgan": "critic", "bigan": "discriminator"}
-WATCHED = {"value": "V", "wasserstein": "estimate", "discriminator_loss": "its loss"}
-"""What is said of the critic's turn: the first of these that there is."""
+Array = npt.NDArray[Any]
 
 
 def game(moment: Moment) -> None:
     """Step the critic alone, the generator alone, or both; then see each turn slowly."""
-    if not only_planes(moment):
-        return
-    critic, moves = CRITICS[moment.run.plan.model], st.query_params.get("moves", "")
+    critic, moves = critic_of(moment), st.query_params.get("moves", "")
     _moves(critic)
     try:
         turns.turns_of(moves)
@@ -88,14 +87,14 @@ def _captions(film: Mapping[str, Array], critic: str) -> list[str]:
     lines = ["before the first turn"]
     for i, (turn, is_generator) in enumerate(zip(film["turn"][1:], film["mover"][1:], strict=True), 1):
         mover, effect = critic, "the ground moves, the dots stay"
-        name, quantity = watched, WATCHED[watched]
+        name, quantity = watched, WATCHED[watched].split(",")[0]
         if is_generator:
             mover, effect = "generator", "the dots move, the ground stays"
             name, quantity = "generator_loss", "its loss"
         if turn - film["turn"][i - 1] > 1:
             mover, effect = "several turns", "both have moved"
         before, after = film["terms"][i - 1 : i + 1, names.index(name)]
-        lines.append(f"turn {turn}, {mover}: {quantity} {said(before)} → {said(after)}; {effect}")
+        lines.append(f"turn {turn}, {mover}: {quantity} {number(before)} → {number(after)}; {effect}")
     return lines
 
 
@@ -110,5 +109,5 @@ def _now(moment: Moment, film: Mapping[str, Array]) -> None:
     terms = zip(film["names"].tolist(), film["terms"][-1], strict=True)
     st.caption(
         f"An arrow is where the generator's next turn would move this sample, the longest {longest:.3g} per unit of x. "
-        + " · ".join(f"{name.replace('_', ' ')} {said(value)}" for name, value in terms)
+        + " · ".join(f"{name.replace('_', ' ')} {number(value)}" for name, value in terms)
     )

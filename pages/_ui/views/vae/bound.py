@@ -6,10 +6,12 @@ import streamlit as st
 
 from genmodels import figures
 from genmodels.instruments.vae import bound, geometry
+from genmodels.instruments.vae.collapse import usage
 from pages._ui.shared.answer import answer, seen
 from pages._ui.shared.moment import Moment
 from pages._ui.shared.plot import plot
 from pages._ui.views.common.shapes import example_of, nats, pictures
+from pages._ui.views.vae.collapse import dimensions_used
 
 __all__ = ["close_the_gap", "ladder", "reconstructions"]
 
@@ -52,14 +54,9 @@ def ladder(moment: Moment) -> None:
             )
         plot(_rungs(rungs), key="rungs")
     with right:
-        active, kl = rungs["active"], rungs["kl"]
-        names = [f"z{i + 1}" for i in range(len(kl))] if len(kl) == len(active) else ["all together"]
-        st.caption(
-            f"{int((active > 0.01).sum())} of {len(active)} dimensions are active: their posterior means move by more "
-            "than 0.1."
-        )
-        values = dict(zip(names, kl.tolist(), strict=True))
-        plot(figures.bars(values, title="KL of each latent dimension", y_title="nats", color=figures.LATENT), key="kl")
+        used = seen(usage, moment)
+        st.caption(f"{used.active} of {used.latent_dim} dimensions are active: their posterior means move by over 0.1.")
+        plot(dimensions_used(used), key="kl")
 
 
 def _rungs(rungs: dict[str, np.ndarray]) -> go.Figure:

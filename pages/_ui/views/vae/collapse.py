@@ -15,7 +15,7 @@ from pages._ui.shared.plot import plot
 from pages._ui.views.common.shapes import nats
 from pages._ui.views.common.side_by_side import curves, side_by_side, start
 
-__all__ = ["collapse"]
+__all__ = ["collapse", "dimensions_used"]
 
 SILENT = 0.2  # nats, to which the scale of a KL reaches at least
 PRESET = "Posterior collapse (see it happen)"
@@ -26,7 +26,7 @@ def collapse(moment: Moment) -> None:
     used = seen(usage, moment)
     left, right = st.columns([3, 2], gap="medium")
     with left:
-        plot(_bars(used), key="usage")
+        plot(dimensions_used(used), key="usage")
     with right:
         _words(used)
         if st.button("Make it happen", key="make-collapse", help=f"Trains the preset *{PRESET}* and shows it here."):
@@ -46,10 +46,11 @@ def collapse(moment: Moment) -> None:
     )
 
 
-def _bars(used: Usage, title: str = "KL(q(zⱼ | x) ‖ p(zⱼ))", height: int = 300) -> go.Figure:
-    whole = len(used.kl) < used.latent_dim  # a flow prior's dimensions cannot be told apart
-    names = ["all"] if whole else [str(i + 1) for i in range(len(used.kl))]
-    values = dict(zip(names, used.kl.tolist(), strict=True))
+def dimensions_used(used: Usage, title: str = "KL(q(zⱼ | x) ‖ p(zⱼ))", height: int = 300) -> go.Figure:
+    """The KL of each latent dimension as bars, the largest first."""
+    order = used.kl.argsort()[::-1].tolist()
+    names = ["all together"] if len(order) < used.latent_dim else [f"z{i + 1}" for i in order]
+    values = dict(zip(names, used.kl[order].tolist(), strict=True))
     figure = figures.bars(values, title=title, x_title="dimension, sorted", y_title="nats", color=figures.LATENT)
     top = max(1.05 * float(used.kl.max()), SILENT)  # what is nearly nothing looks like nothing
     return figure.update_yaxes(range=[0, top]).update_layout(height=height)
@@ -85,6 +86,6 @@ def _one(cure: str, run: Run) -> None:
     used = seen(usage, Moment.of(run, run.snapshots()[-1]))
     st.metric("active dimensions", f"{used.active} of {used.latent_dim}")
     nats("ELBO, β = 1", used.elbo_nats, f"± {used.elbo_nats_se:.2f}", place=st)
-    plot(_bars(used, "", 190), key=f"cure-kl-{cure}", displayModeBar=False)
+    plot(dimensions_used(used, "", 190), key=f"cure-kl-{cure}", displayModeBar=False)
     if cure in CURES:
         st.caption(CURES[cure][1])

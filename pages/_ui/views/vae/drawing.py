@@ -25,9 +25,6 @@ FINE = 112  # pixels a side of what the pad hands over: it is scaled afterwards
 
 def drawn(moment: Moment) -> None:
     """The visitor's own digit, read by the model."""
-    if not moment.model.is_image:
-        st.info("Points need no drawing. Choose the data set *drawing* to let a model learn your own density.")
-        return
     left, right = st.columns([2, 3])
     try:
         with left:

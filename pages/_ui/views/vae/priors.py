@@ -1,4 +1,4 @@
-"""The four priors beside each other, each over what was encoded under it: as shipped, or trained here, through time."""
+"""The prior of a VAE over what was encoded under it; and four priors beside each other, shipped or trained here."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -19,19 +19,41 @@ from pages._ui.views.common.shapes import by_class
 from pages._ui.views.common.side_by_side import Plans, side_by_side
 from pages._ui.views.vae.geometry import density_of_z
 
-__all__ = ["apart", "four_priors", "map_of_z"]
+__all__ = ["four_priors", "prior_and_posterior"]
 
 PRIORS = ("normal", "mixture", "vamp", "flow")
 SHIPPED = "vae-mnist-2d-"  # and the prior: the report's four, trained once
 SIDE = 80  # cells of a map
 
 
-def map_of_z(run: str, step: int | None, key: str) -> dict[str, Any] | None:
+def prior_and_posterior(moment: Moment) -> None:
+    """The prior, the aggregate posterior and their difference, on one scale."""
+    maps = _map_of_z(moment.id, moment.step, "aggregate")
+    if maps is None:
+        return
+    st.caption(
+        "Samples are decoded from the prior; the decoder has learned from the aggregate posterior. Where they differ, "
+        f"it is asked what it never saw: {_apart(maps)} between all {len(moment.data.test):,} encoded test examples "
+        "and the prior. Dots: where the encoder puts some of them, in the colours of their labels."
+    )
+    p, q, extent = maps["prior"], maps["posterior"], tuple(maps["extent"].tolist())
+    dots = by_class(maps["mu"], maps["labels"], moment.data.classes)
+    title = "Prior p(z) and encoded test set"
+    prior = density_of_z(p, extent, title=title, color=figures.LATENT, over=dots)
+    posterior = density_of_z(q, extent, title="Aggregate posterior q(z)", color=figures.POSTERIOR)
+    for figure in (prior, posterior):
+        figure.update_traces(zmax=float(max(p.max(), q.max())), selector={"type": "heatmap"})
+    gap = figures.signed(q - p, extent, title="q(z) − p(z)", unit="density", x_title="z₁", y_title="z₂")
+    for place, key, figure in zip(st.columns(3), ("prior", "posterior", "gap"), (prior, posterior, gap), strict=True):
+        plot(figure.update_layout(showlegend=False), key=f"density-{key}", place=place)
+
+
+def _map_of_z(run: str, step: int | None, key: str) -> dict[str, Any] | None:
     """Prior and aggregate posterior of a run, the same wherever they are shown; None while they are not there."""
     return answer(aggregate, key=key, at_once=True, run=run, step=step, side=SIDE)
 
 
-def apart(maps: dict[str, Any]) -> str:
+def _apart(maps: dict[str, Any]) -> str:
     """How far prior and aggregate posterior are apart, in words."""
     kl, error = maps["kl"]
     return f"KL(q(z) ‖ p(z)) = {kl:.3f} ± {error:.3f} nats"
@@ -66,7 +88,7 @@ def _shipped() -> None:
             if run is None:
                 continue
             with place:
-                maps = map_of_z(run.id, None, f"shipped-{prior}")
+                maps = _map_of_z(run.id, None, f"shipped-{prior}")
                 if maps is None:
                     continue
                 measures = read_json(run.path / "measures.json")
@@ -107,7 +129,7 @@ def _one(run: Run, prior: str, at: int | None) -> None:
         return
     before = [row["elbo"] for row in run.metrics() if row["step"] <= steps[-1]]
     elbo = f", ELBO {before[-1]:.2f} nats" if before else ""
-    if maps := map_of_z(run.id, steps[-1], f"four-{prior}"):
+    if maps := _map_of_z(run.id, steps[-1], f"four-{prior}"):
         _map(maps, f"{prior}: step {steps[-1]:,}{elbo}", f"four-{prior}")
 
 
@@ -117,4 +139,4 @@ def _map(maps: dict[str, Any], title: str, key: str) -> None:
     figure = density_of_z(values, extent, unit="∛ density", title=title, color=figures.LATENT, over=dots)
     figure.update_traces(showscale=False, selector={"type": "heatmap"})
     plot(figure.update_layout(showlegend=False, height=380), key=key)
-    st.caption(f"{apart(maps)} between the encoded test set and the prior.")
+    st.caption(f"{_apart(maps)} between the encoded test set and the prior.")

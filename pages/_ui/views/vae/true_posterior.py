@@ -6,7 +6,6 @@ import streamlit as st
 
 from genmodels import figures
 from genmodels.instruments.vae.true_posterior import true_posterior
-from genmodels.models.capabilities import Density, has
 from pages._ui.shared.answer import answer
 from pages._ui.shared.moment import Moment
 from pages._ui.shared.plot import plot
@@ -21,9 +20,6 @@ Arrays = dict[str, np.ndarray]
 def posteriors(moment: Moment) -> None:
     """Why the bound has a gap: p(z | x) on a grid of z, and q(z | x) over it."""
     model = moment.model
-    if not has(model, Density):
-        st.info(f"The true posterior is known for one or two latents; this model has {model.latent_dim}.")
-        return
     example = example_of(moment, key="posterior_example")
     st.latex(r"\log p(x) = \text{ELBO} + KL(q(z \mid x) \,\|\, p(z \mid x))")
     both = answer(true_posterior, key="posterior", at_once=True, moment=moment, index=example)

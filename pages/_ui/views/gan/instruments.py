@@ -1,0 +1,22 @@
+"""The instruments that GAN, Wasserstein GAN and bidirectional GAN share, declared once for their pages."""
+
+from pages._ui.page.instruments import Instrument, of_images, of_points
+from pages._ui.views.gan import critics, distance, game, modes, turns
+
+__all__ = ["shared"]
+
+
+def shared(
+    critic: str, distances: str = "Exact distance", question: str = "How far are the samples from the data, exactly?"
+) -> dict[str, Instrument]:
+    """By name; ``critic`` is what this family calls it, ``distances`` what it calls the distance, and asks of it."""
+    one_turn = "Let one of the two move, and see what the other's next move makes of it."
+    believes = f"What does the {critic} believe, and where does it push the samples?"
+    return {
+        "Turn by turn": Instrument(turns.game, "Play", "What changes in one turn?", one_turn, of_points),
+        "Latent": Instrument(game.latent, "Play", "What lies between two samples?", applies=of_images),
+        "On the plane": Instrument(game.plane, question=believes, applies=of_points),
+        "Critic lab": Instrument(critics.critics, question=f"How steep is the {critic}?"),
+        distances: Instrument(distance.distances, question=question, applies=of_points),
+        "Mode collapse": Instrument(modes.modes, "When it fails", "Which modes are left out?", applies=modes.has_modes),
+    }

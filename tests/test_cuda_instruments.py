@@ -200,6 +200,8 @@ NO_MODEL = {  # functions of numbers, of a plan or of the data alone, and parts 
     ),
     *(divergence.kde, divergence.jensen_shannon, divergence.neighbours, divergence.value),
     *(game.pairs, game.only_plane, bigan.normal, critics.apart, critics.rivals, critics.saturation),
+    *(bigan.conclusion, critics.compared, critics.conclusion, game.conclusion, modes.compared, modes.conclusion),
+    turns.conclusion,
     *(
         modes.cases,
         game.reached,

@@ -7,9 +7,11 @@ import numpy.typing as npt
 
 from genmodels import figures, images
 from genmodels.data.datasets import DATASETS
+from genmodels.text import number
 from pages._ui.components.image_grid import image_grid
 from pages._ui.form import url_widgets
 from pages._ui.shared.moment import Moment
+from pages._ui.views.common.chosen import chosen
 
 __all__ = [
     "by_class",
@@ -19,7 +21,6 @@ __all__ = [
     "nats",
     "pictures",
     "real_points",
-    "said",
     "square",
     "zoom",
 ]
@@ -76,11 +77,6 @@ def label_of(moment: Moment, key: str = "of_class") -> int | None:
     return names.index(url_widgets.choice_of_many("class", names, key=key)) if names else None
 
 
-def said(value: float) -> str:
-    """A number in a sentence."""
-    return f"{value:.3f}".replace("-", "−")
-
-
 def by_class(xy: npt.NDArray[Any], labels: npt.NDArray[Any], names: Sequence[str]) -> list[figures.Points]:
     """Points of a plane, (N, 2), in the colours of their labels, (N,), which have these names."""
     return [
@@ -89,12 +85,11 @@ def by_class(xy: npt.NDArray[Any], labels: npt.NDArray[Any], names: Sequence[str
     ]
 
 
-def nats(label: str, value: float, note: str = "", *, place: Any, digits: int = 2, help: str | None = None) -> None:
-    """A number in nats, and a note under it."""
-    place.metric(label, f"{value:.{digits}f} nats", note or None, delta_color="off", delta_arrow="off", help=help)
+def nats(label: str, value: float, note: str = "", *, place: Any, digits: int = 4, help: str | None = None) -> None:
+    """A number in nats, of which four digits tell bounds of one example apart, and a note under it."""
+    place.metric(label, f"{number(value, digits)} nats", note or None, delta_color="off", delta_arrow="off", help=help)
 
 
 def example_of(moment: Moment, *, key: str, label: str = "test example", default: int = 0) -> int:
-    """A test example, chosen by its number."""
-    most = len(moment.data.test) - 1
-    return url_widgets.number(label, 0, most, min(default, most), key=key, width=180)
+    """A test example: of images one that is clicked, or any by its number, which the URL keeps."""
+    return chosen(moment, key=key, label=label, default=default, scale=zoom(moment.data.shape, 42))

@@ -15,7 +15,7 @@ from pages._ui.components.films import Film, films
 
 PAGES = Path(__file__).resolve().parents[1]
 COLUMNS = 3
-DIGITS, MOST = 16, 36  # of a frame, and frames of a film
+DIGITS, MOST, QUALITY = 16, 30, 70  # of a frame; frames of a film, and of its JPEG
 DOORS = {
     "Show me": (
         "models/ddpm.py",
@@ -111,7 +111,7 @@ def sheet(name: str) -> Sprite:
     """The film of a checkpoint, drawn once for all visitors."""
     piece = next(one for one in pieces() if one.name == name)
     pages = [tile(piece.samples[i][:DIGITS])[..., :3].transpose(2, 0, 1) for i in frames_of(piece)]
-    return sprite(np.stack(pages), quality=80)
+    return sprite(np.stack(pages), quality=QUALITY)
 
 
 def film(name: str, piece: Piece) -> Film:

@@ -13,6 +13,7 @@ PARTS = (
     "pages",
     "genmodels",
     "checkpoints",
+    "experiments",
     "docker/install.sh",
     "requirements.txt",
     "requirements.lock",

@@ -11,6 +11,7 @@ from scipy.stats import wasserstein_distance
 from genmodels import random
 from genmodels.errors import BadInput
 from genmodels.metrics.distances import (
+    density_coverage,
     frechet_distance,
     frechet_gaussians,
     inception_score,
@@ -21,6 +22,7 @@ from genmodels.metrics.distances import (
     sliced_wasserstein1,
     wasserstein1,
 )
+from genmodels.metrics.resampling import standard_errors
 
 
 def normal(*size, seed=0):
@@ -225,3 +227,33 @@ def test_the_standard_error_of_a_kernel_distance_is_how_much_it_differs():
     assert draws[0].blocks == 10
     said = torch.tensor([one.se for one in draws]).square().mean().sqrt().item()
     assert said == pytest.approx(spread, rel=0.35)  # of 200 draws: five standard deviations of a spread's own estimate
+
+
+def test_density_and_coverage_follow_their_definition_and_are_one_for_a_copy():
+    real, fake, k = normal(40, 3, seed=2), 0.5 * normal(30, 3, seed=3) + 1, 5
+    distance = torch.cdist(real, real)
+    radii = distance.sort(1).values[:, k]  # column 0 is the point itself
+    inside = torch.cdist(fake, real) <= radii
+    found = density_coverage(real, fake, k=k)
+    assert found.density == pytest.approx(inside.sum().item() / (k * 30), abs=1e-12)
+    assert found.coverage == pytest.approx(inside.any(0).double().mean().item(), abs=1e-12)
+    assert density_coverage(real, real).coverage == 1
+    assert density_coverage(real, real + 100) == (0, 0)
+
+
+def test_the_standard_error_of_halves_is_that_of_a_mean():
+    x, y = normal(400, 1, seed=4), normal(400, 1, seed=5)
+    found = standard_errors(lambda a, b: {"gap": (a.mean() - b.mean()).item()}, x, y, draws=400)
+    exact = ((x.var() + y.var()) / 400).sqrt().item()
+    assert found["gap_se"] == pytest.approx(exact, rel=0.2)  # of 400 draws 3.5 %: five of these and more
+    assert standard_errors(lambda a, b: {"gap": 0.0}, x, y, draws=0) == {}
+
+
+def test_the_standard_error_of_halves_is_how_much_a_distance_differs_among_sets():
+    def distance(a, b):
+        return {"fid": frechet_distance(a, b)}
+
+    sets = [(normal(200, 4, seed=2 * i), normal(200, 4, seed=2 * i + 1) + 1) for i in range(60)]
+    spread = torch.tensor([distance(*pair)["fid"] for pair in sets]).std().item()
+    told = [standard_errors(distance, *pair, draws=20)["fid_se"] for pair in sets[:10]]
+    assert sum(told) / len(told) == pytest.approx(spread, rel=0.5)  # of 60 sets 9 %, of 10 × 20 halves 5 %

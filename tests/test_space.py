@@ -490,7 +490,7 @@ def test_exactly_what_the_app_needs_is_pushed(tmp_path: Path) -> None:
         "genmodels/data/_mnist/NOTICE.md",
     } <= found
     assert {name.split("/")[0] for name in found if "/" in name} == {
-        "pages", "genmodels", "checkpoints", ".streamlit", "docker"
+        "pages", "genmodels", "checkpoints", "experiments", ".streamlit", "docker"
     }  # fmt: skip
     assert not any("__pycache__" in name or name.endswith((".pyc", "secrets.toml")) for name in found)
     assert 10e6 < size < 200e6

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
-from genmodels.cli import commands, hub, remote
+from genmodels.cli import commands, experiment, hub, remote
 from genmodels.cli.app import app
 from genmodels.errors import BadInput, TrainingFailed
 from genmodels.files import FULL
@@ -247,6 +247,26 @@ def add_push(parser: Parser) -> None:
     add_measuring(parser)
 
 
+def add_experiment(parser: Parser) -> None:
+    """For ``experiment``."""
+    parser.set_defaults(experiment=experiment.listed, json=False)
+    choices = parser.add_subparsers(metavar="WHAT")
+    for name, act in experiment.ACTS.items():
+        one = choices.add_parser(name, help=act.__doc__, description=act.__doc__, allow_abbrev=False)
+        one.set_defaults(experiment=act)
+        if name in ("list", "measures"):
+            add_json(one)
+            continue
+        one.add_argument("file", metavar="FILE", help="a .toml file, or the name of one that ships: `experiment list`")
+        one.add_argument("--seeds", type=whole(1, 1000), metavar="N", help="seeds 0 … N − 1 instead of the declared")
+        if name == "run":
+            one.add_argument("--on", choices=("here", "hf-jobs"), default="here", help="where (default here)")
+            one.add_argument("--flavor", metavar="NAME", help="which computer of Hugging Face Jobs")
+            one.add_argument("--to", metavar="HF", help="where its runs go (default: as of `train`)")
+        formats = ("markdown", "latex", "csv", "json")
+        one.add_argument("--format", choices=formats, default="markdown", help="of the table (default markdown)")
+
+
 COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], int | None], Callable[[Parser], None]]] = {
     "app": (app, add_app),
     "models": (commands.models, add_model),
@@ -258,6 +278,7 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], int | None], Callable[[
     "fork": (commands.fork, add_fork),
     "sample": (commands.sample, add_sample),
     "evaluate": (commands.evaluate, add_evaluate),
+    "experiment": (experiment.experiment, add_experiment),
     "export": (hub.export, add_export),
     "checkpoints": (hub.checkpoints, add_checkpoints),
     "pull": (hub.pull, add_pull),

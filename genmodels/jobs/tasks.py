@@ -37,7 +37,12 @@ Arrays = dict[str, npt.NDArray[Any]]
 
 Instrument = Callable[..., Generator[float, None, Arrays]]
 
-HOMES = ("genmodels.instruments.", "genmodels.runs.timing")
+HOMES = (
+    "genmodels.instruments.",
+    "genmodels.runs.timing",
+    "genmodels.experiments.measures",
+    "genmodels.experiments.misprints",
+)
 """Where the functions of tasks live: no question can name another."""
 
 KEPT, KEPT_BYTES = 300, 2_000_000_000  # answers kept; the oldest go first

@@ -17,8 +17,10 @@ from genmodels.probability.distributions import assignment
 
 __all__ = [
     "KID",
+    "DensityCoverage",
     "Modes",
     "PrecisionRecall",
+    "density_coverage",
     "frechet_distance",
     "frechet_gaussians",
     "inception_score",
@@ -193,12 +195,43 @@ def precision_recall(real: Tensor, fake: Tensor, *, k: int = 3) -> PrecisionReca
     return PrecisionRecall(_share_inside(fake, real, k), _share_inside(real, fake, k))
 
 
+class DensityCoverage(NamedTuple):
+    """Density: how many balls of data a sample lies in, 1 for data. Coverage: the share of balls that a sample hits."""
+
+    density: float
+    coverage: float
+
+
+def density_coverage(real: Tensor, fake: Tensor, *, k: int = 5) -> DensityCoverage:
+    """Precision and recall with the balls around the data alone, so that one sample far off changes little.
+
+    Naeem et al. (2020), Reliable fidelity and diversity metrics, eqs. 3-4. https://arxiv.org/abs/2002.09797
+
+    Args:
+        real: Features, shape (N, D).
+        fake: Features, shape (M, D).
+        k: Which nearest neighbour a ball reaches.
+
+    Raises:
+        BadInput: If the sets do not match or hold no more than ``k`` rows.
+    """
+    real, fake = _pair(real, fake, least=k + 1)
+    radii = _reach(real, k)
+    inside = torch.cat([torch.cdist(rows, real) <= radii for rows in fake.split(ROWS)])  # (M, N)
+    return DensityCoverage(int(inside.sum()) / (k * len(fake)), int(inside.any(0).sum()) / len(real))
+
+
 def _share_inside(points: Tensor, others: Tensor, k: int) -> float:
     """The share of ``points`` within the manifold of ``others``."""
-    itself = 1  # the nearest neighbour of a point among its own set
-    radii = torch.cat([torch.cdist(rows, others).kthvalue(k + itself).values for rows in others.split(ROWS)])
+    radii = _reach(others, k)
     inside = torch.cat([(torch.cdist(rows, others) <= radii).any(1) for rows in points.split(ROWS)])
     return inside.double().mean().item()
+
+
+def _reach(points: Tensor, k: int) -> Tensor:
+    """How far the ``k``-th nearest neighbour of each is among the others."""
+    itself = 1  # the nearest neighbour of a point among its own set
+    return torch.cat([torch.cdist(rows, points).kthvalue(k + itself).values for rows in points.split(ROWS)])
 
 
 # Optimal transport ----------------------------------------------------------------------------------------------------

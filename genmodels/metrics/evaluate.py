@@ -18,6 +18,7 @@ from genmodels.metrics.judge import Seen
 from genmodels.metrics.judge import judge as judge_of
 from genmodels.metrics.judge import quality as quality_of
 from genmodels.metrics.likelihood import Progress
+from genmodels.metrics.resampling import standard_errors
 from genmodels.models.base import GenerativeModel
 from genmodels.models.vae import VAE
 
@@ -29,7 +30,14 @@ ASSIGNED = 1000  # points of an exact assignment, whose cost grows as their cube
 
 
 def measures(
-    model: GenerativeModel, data: Data, *, n: int = 1000, k: int = 100, seed: int = 0, progress: Progress | None = None
+    model: GenerativeModel,
+    data: Data,
+    *,
+    n: int = 1000,
+    k: int = 100,
+    seed: int = 0,
+    halves: int = 0,
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Every measure that the model and the data allow, by name with its unit; ``_se`` is a standard error.
 
@@ -39,12 +47,15 @@ def measures(
         n: Test examples, drawn at random, and as many samples; at most as many as the test set has.
         k: Importance samples of a VAE's tightest bound; 0 leaves it out.
         seed: Of all noise, and of which examples.
+        halves: Random halves that the standard errors of the distances are told from
+            (:mod:`genmodels.metrics.resampling`); 0 leaves them out.
         progress: Told how far it is.
     """
     n = min(n, floors.most(data))
     data = replace(data, test=floors.chosen(data.test, n, seed))
     likely = likelihoods(model, data, n=n, k=k, seed=seed, progress=progress)
-    return {"examples": n, **likely, **samples_against(model, data, n=n, seed=seed, progress=progress)}
+    near = samples_against(model, data, n=n, seed=seed, halves=halves, progress=progress)
+    return {"examples": n, **likely, **near}
 
 
 @torch.no_grad()
@@ -114,7 +125,7 @@ def kl_from_truth(model: Any, data: Data, value: Tensor, rng: torch.Generator) -
 
 @torch.no_grad()
 def samples_against(
-    model: GenerativeModel, data: Data, *, n: int, seed: int = 0, progress: Progress | None = None
+    model: GenerativeModel, data: Data, *, n: int, seed: int = 0, halves: int = 0, progress: Progress | None = None
 ) -> dict[str, Any]:
     """How near ``n`` samples are to the first ``n`` test examples.
 
@@ -128,7 +139,7 @@ def samples_against(
     ``sliced_w1``, in data units, of pixels or of the plane. Of the plane also the exact ``w1`` (of 1,000 at most), and
     the modes covered where they are known; of pictures what a judge of them sees (:mod:`genmodels.metrics.judge`).
     """
-    shown = lambda **how: compared(model, data, n=n, seed=seed, progress=progress, **how)  # noqa: E731
+    shown = lambda **how: compared(model, data, n=n, seed=seed, halves=halves, progress=progress, **how)  # noqa: E731
     if "draw" not in inspect.signature(model.sample).parameters:  # what was learned in black and white is drawn so
         return shown(inputs="threshold" if model.is_image and model.inputs == "threshold" else "unit")
     if not model.is_image:
@@ -143,6 +154,7 @@ def compared(
     *,
     n: int,
     seed: int,
+    halves: int = 0,
     progress: Progress | None = None,
     inputs: str = "unit",
     **how: Any,
@@ -157,17 +169,20 @@ def compared(
     test = data.prepare(data.test.x[:n], inputs, noise).cpu()
     same = [data.prepare(part.x, inputs, noise).cpu() for part in floors.draws(data, n, seed)]
 
-    def sliced(x: Tensor) -> dict[str, float]:
+    def sliced(test: Tensor, x: Tensor) -> dict[str, float]:
         w1 = distances.sliced_wasserstein1(test.flatten(1), x.flatten(1), rng=random.generator(seed))
         return {"sliced_w1": w1}
 
-    distance: dict[str, Any] = sliced(x) | _floors(map(sliced, same))
+    distance: dict[str, Any] = sliced(test, x) | _floors(sliced(test, one) for one in same)
+    distance |= standard_errors(sliced, test, x, draws=halves, seed=seed)
     if not model.is_image:
-        return distance | placed(data, test, same, x)
-    return distance | judged(data.name, test, same, x, labels(model, data.test.y[:n]))
+        return distance | placed(data, test, same, x, halves)
+    return distance | judged(data.name, test, same, x, labels(model, data.test.y[:n]), halves)
 
 
-def judged(name: str, test: Tensor, same: list[Tensor], x: Tensor, y: Tensor | None = None) -> dict[str, float]:
+def judged(
+    name: str, test: Tensor, same: list[Tensor], x: Tensor, y: Tensor | None = None, halves: int = 0
+) -> dict[str, float]:
     """The pictures ``x`` as the judge of the data set ``name`` sees them; an empty table where there is none.
 
     Where they were asked for by labels y, ``judge_as_asked`` is the share in which the judge sees what was asked for.
@@ -178,23 +193,29 @@ def judged(name: str, test: Tensor, same: list[Tensor], x: Tensor, y: Tensor | N
         return {}
     real, drawn = judge.see(test), judge.see(x)
 
-    def told(seen: Seen) -> dict[str, float]:
+    def told(real: Seen, seen: Seen) -> dict[str, float]:
         quality = asdict(quality_of(real, seen, rng=random.generator(0)))
         return {f"judge_{key}": value for key, value in quality.items()}
 
-    table, best = told(drawn), [told(judge.see(one)) for one in same]
+    def of_rows(i: Tensor, j: Tensor) -> dict[str, float]:
+        row = told(*(Seen(one.features[some], one.probabilities[some]) for one, some in ((real, i), (drawn, j))))
+        return {key: value for key, value in row.items() if key != "judge_kid_se"}
+
+    table, best = told(real, drawn), [told(real, judge.see(one)) for one in same]
     for row in best:
         del row["judge_kid_se"]  # how much it differs among the sets says that better
+    table |= standard_errors(of_rows, torch.arange(len(test)), torch.arange(len(x)), draws=halves)
     if y is not None:
         table["judge_as_asked"] = (drawn.probabilities.argmax(1) == y.cpu()).double().mean().item()
     return table | _floors(best)
 
 
-def placed(data: Data, test: Tensor, same: list[Tensor], x: Tensor) -> dict[str, float]:
+def placed(data: Data, test: Tensor, same: list[Tensor], x: Tensor, halves: int = 0) -> dict[str, float]:
     """The points ``x`` beside the truth: exact transport, and the modes."""
     few = min(len(x), ASSIGNED)
-    table = {"w1": distances.wasserstein1(test[:few], x[:few])}
-    table |= _floors({"w1": distances.wasserstein1(test[:few], one[:few])} for one in same)
+    w1 = lambda test, x: {"w1": distances.wasserstein1(test, x)}  # noqa: E731
+    table = w1(test[:few], x[:few]) | _floors(w1(test[:few], one[:few]) for one in same)
+    table |= standard_errors(w1, test[:few], x[:few], draws=halves)
     modes = getattr(data.plane, "modes", None)
     if data.plane is not None and modes is not None:
         reached = distances.modes_covered(x, modes.to(x), data.plane.sigma)

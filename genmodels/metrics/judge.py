@@ -29,7 +29,7 @@ from genmodels.data.datasets import DATASETS, Data, load
 from genmodels.errors import BadInput
 from genmodels.files import CHECKPOINTS, read_json, write, write_json
 from genmodels.metrics import floors
-from genmodels.metrics.distances import frechet_distance, inception_score, kid, precision_recall
+from genmodels.metrics.distances import density_coverage, frechet_distance, inception_score, kid, precision_recall
 from genmodels.text import quoted
 
 __all__ = ["Judge", "Quality", "Seen", "floor", "judge", "judges", "quality"]
@@ -137,6 +137,8 @@ class Quality:
         confidence: Share of the samples that the judge puts in one class with p > 0.95.
         rarest: Share of the samples in the class that the judge sees least often.
         commonest: Share of those in the class that it sees most often.
+        density: How many balls around the data a sample lies in, over the number of neighbours: 1 for data.
+        coverage: Share of the balls around the data that a sample lies in.
     """
 
     fid: float
@@ -148,13 +150,15 @@ class Quality:
     confidence: float
     rarest: float
     commonest: float
+    density: float
+    coverage: float
 
 
 def quality(real: Seen, fake: Seen, *, rng: torch.Generator | None = None) -> Quality:
     """How samples compare with real data in the same judge's eyes. FID and recall depend on how many there are of each.
 
     Raises:
-        BadInput: If one of the sets holds fewer than four pictures.
+        BadInput: If one of the sets holds fewer than six pictures.
     """
     kernel = kid(real.features, fake.features, rng=rng)
     precision, recall = precision_recall(real.features, fake.features)
@@ -170,6 +174,7 @@ def quality(real: Seen, fake: Seen, *, rng: torch.Generator | None = None) -> Qu
         (best > 0.95).double().mean().item(),
         share.min().item(),
         share.max().item(),
+        *density_coverage(real.features, fake.features),
     )
 
 

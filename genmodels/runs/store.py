@@ -48,6 +48,7 @@ __all__ = [
     "CHECKPOINTS",
     "Run",
     "alike",
+    "asked",
     "bundled",
     "check_size",
     "create",
@@ -158,12 +159,13 @@ def planned(
 
 def alike(plan: Plan) -> list[Run]:
     """The runs that were asked for as ``plan`` asks, seed and all, whatever their titles; the newest first."""
+    return [run for run in every() if asked(run.plan) == asked(plan)]
 
-    def what(one: Plan) -> str:
-        asked = (one.model, one.arguments, one.data, one.data_arguments, one.settings, one.device)
-        return json.dumps([*asked, one.parent and asdict(one.parent)], sort_keys=True)
 
-    return [run for run in every() if what(run.plan) == what(plan)]
+def asked(plan: Plan) -> str:
+    """All that makes a run what it is: two plans of the same text train the same, whatever their titles."""
+    what = (plan.model, plan.arguments, plan.data, plan.data_arguments, plan.settings, plan.device)
+    return json.dumps([*what, plan.parent and asdict(plan.parent)], sort_keys=True)
 
 
 def check_size(config: Mapping[str, Any]) -> None:

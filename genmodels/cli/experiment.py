@@ -1,0 +1,94 @@
+"""What the command line does with experiments: run one, show what came of it, list those that ship."""
+
+import contextlib
+import sys
+from argparse import Namespace as Arguments
+from collections.abc import Callable
+
+from genmodels.cli.commands import show
+from genmodels.cli.foreground import stopping
+from genmodels.cli.terminal import Progress
+from genmodels.errors import BadInput
+
+__all__ = ["ACTS", "experiment", "listed"]
+
+
+def experiment(arguments: Arguments) -> int | None:
+    """Train, measure and tabulate what a small file declares: models × data × settings × seeds."""
+    return arguments.experiment(arguments)
+
+
+def run(arguments: Arguments) -> int:
+    """Train and measure what is missing, then print the table; Ctrl-C stops it, and the next call goes on."""
+    from genmodels.data.datasets import load
+    from genmodels.experiments import declaration, results, running
+    from genmodels.experiments.places import PLACES, Here, HuggingFace
+    from genmodels.experiments.writers import FORMATS
+
+    if arguments.on == "here" and (arguments.flavor or arguments.to):
+        raise BadInput("--flavor and --to are for --on hf-jobs: here runs are trained on this computer.")
+    one = declaration.read(arguments.file, seeds=arguments.seeds)
+    place = (
+        HuggingFace(arguments.flavor or "a10g-small", arguments.to) if arguments.on == "hf-jobs" else PLACES["here"]()
+    )
+    progress, number = Progress(), 0
+    if isinstance(place, Here):
+        for data in sorted({case.data for case in one.cases}):
+            load(data, progress=progress.of)
+    with stopping() as asked, contextlib.closing(running.advance(one, place)) as steps:
+        for news in steps:
+            progress.of(news.fraction, news.text)
+            if number := asked():
+                break
+    progress.end()
+    rows = results.rows(one)
+    print(FORMATS[arguments.format](one, rows), end="")
+    failed = [row for row in rows if row.status == "failed"]
+    for row in failed:
+        print(f"{row.run} failed: `python -m genmodels runs` says why.", file=sys.stderr)
+    return 128 + number if number else int(bool(failed))
+
+
+def shown(arguments: Arguments) -> None:
+    """Print what came of an experiment so far; nothing is trained and nothing is measured."""
+    from genmodels.experiments import declaration, results
+    from genmodels.experiments.writers import FORMATS
+
+    one = declaration.read(arguments.file, seeds=arguments.seeds)
+    print(FORMATS[arguments.format](one, results.found(one)), end="")
+
+
+def listed(arguments: Arguments) -> None:
+    """List the experiments that ship with the library."""
+    from genmodels.experiments import declaration
+
+    known = [declaration.read(name) for name in declaration.shipped()]
+    show(
+        [{"name": one.name, "runs": len(one.cases), "seeds": len(one.seeds), "title": one.title} for one in known],
+        arguments.json,
+    )
+
+
+def measured(arguments: Arguments) -> None:
+    """List what can be measured."""
+    from genmodels.experiments.measures import MEASURES
+
+    rows = [
+        {
+            "name": name,
+            "unit": one.unit or "–",
+            "better": one.better or "–",
+            "needs": one.needs or "–",
+            "what": one.about,
+        }
+        for name, one in MEASURES.items()
+    ]
+    show(rows, arguments.json)
+
+
+ACTS: dict[str, Callable[[Arguments], int | None]] = {
+    "run": run,
+    "show": shown,
+    "list": listed,
+    "measures": measured,
+}

@@ -1,0 +1,1 @@
+"""Experiments: models × data × settings × seeds, declared in a small file; measured, tabulated, and told apart."""

@@ -1,0 +1,90 @@
+"""All that learned the same data, in one table: each measured alike, so that no number depends on the others."""
+
+import functools
+import math
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+from genmodels.data.datasets import DATASETS
+from genmodels.errors import BadInput
+from genmodels.experiments.declaration import FOLDER
+from genmodels.experiments.measures import MEASURES, Cell, How, cells, likelihood_of, suits
+from genmodels.experiments.results import Row, loaded, row_of
+from genmodels.files import read_json
+from genmodels.runs import store
+from genmodels.runs.record import Status
+from genmodels.runs.run import Run
+
+__all__ = ["HOW", "columns", "compared", "data_of", "floor", "missing"]
+
+HOW = How()
+"""How everything is measured that is compared."""
+
+OF_CARD = "as its card says"  # the state of a row that was not measured like the others
+
+MOST = 40  # runs, the newest, beside the checkpoints
+
+
+def data_of() -> list[str]:
+    """The data of which there is something finished, in the order of the registry."""
+    known = {run.plan.data for run in _finished()}
+    return [name for name in DATASETS if name in known]
+
+
+def compared(data: str) -> list[Row]:
+    """Every finished run of ``data`` that is here, and every checkpoint; what was not measured yet has no cells."""
+    return [_row(run) for run in _finished() if run.plan.data == data]
+
+
+def columns(data: str) -> list[str]:
+    """The measures that such data have."""
+    return [name for name in MEASURES if suits(name, DATASETS[data], data)]
+
+
+def missing(table: Sequence[Row]) -> list[Row]:
+    """The rows that were not measured yet, or not like the others."""
+    return [row for row in table if not row.cells or row.status == OF_CARD]
+
+
+def floor(table: Sequence[Row], name: str) -> Cell | None:
+    """What real data score against real data, as many of them; None where that was not measured."""
+    for row in table:
+        if row.status != OF_CARD and (cell := row.cells.get(name)) and not math.isnan(cell.floor):
+            return Cell(cell.floor, cell.floor_se)
+    return None
+
+
+def _finished() -> list[Run]:
+    runs = []
+    for run in [*store.bundled(), *store.every()[:MOST]]:
+        with suppress(BadInput):  # deleted in this instant
+            if run.state().status is Status.FINISHED and run.plan.data in DATASETS:
+                runs.append(run)
+    return runs
+
+
+def _row(run: Run) -> Row:
+    row = row_of(run, HOW, run.title)
+    if row.cells or not run.is_bundled:
+        return row
+    known = _shipped(FOLDER / f"checkpoints-{run.plan.data}.json")
+    return known.get(run.id) or _of_card(row, run.path / "measures.json")
+
+
+def _of_card(row: Row, path: Path) -> Row:
+    """The row with what the card of its checkpoint says, of its own number of examples."""
+    with suppress(BadInput):
+        card = read_json(path)
+        told = {"likelihood": likelihood_of(card)[0], "examples": card["examples"], "status": OF_CARD}
+        return replace(row, cells=cells(card), **told)
+    return row
+
+
+@functools.lru_cache(maxsize=16)
+def _shipped(path: Path) -> dict[str, Row]:
+    """What was measured of the checkpoints before they shipped, by their names."""
+    with suppress(BadInput):
+        return {row.run: row for row in loaded(path)[1]}
+    return {}

@@ -1,0 +1,293 @@
+"""An experiment as it is declared: a TOML file, checked whole before anything is written or trained.
+
+::
+
+    title = "Two families on two moons"
+    data = ["two-moons"]
+    seeds = 3                       # 0, 1, 2; or a list of seeds
+    measures = ["kl", "sliced_w1"]  # see `python -m genmodels experiment measures`
+
+    [settings]                      # of every training
+    steps = 500
+
+    [[models]]
+    name = "flow"                   # in tables and figures
+    model = "flow"
+    arguments = { depth = 4 }
+    settings = { lr = 1e-3 }
+    vary = { depth = [2, 4] }       # a run for each; several multiply
+
+    [[models]]
+    name = "shipped"
+    checkpoint = "flow-two-moons"   # a finished run, or one that ships with the library: measured, not trained
+
+    [measuring]
+    n = 1000                        # test examples, and samples; k and seed as in `evaluate`
+
+    [[figures]]
+    title = "Sliced W1"
+    bars = "sliced_w1"              # of a measure; or curves = "loss", of what the training logs
+"""
+
+import difflib
+import itertools
+import math
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from genmodels.data.datasets import DATASETS
+from genmodels.errors import BadInput
+from genmodels.experiments import measures
+from genmodels.experiments.measures import How
+from genmodels.files import BUNDLE, inside
+from genmodels.hyperparameters import declared
+from genmodels.models import model_class
+from genmodels.runs import store
+from genmodels.runs.record import Plan
+from genmodels.text import quoted, titled
+
+__all__ = ["FOLDER", "Case", "Experiment", "Figure", "Source", "parsed", "read", "shipped"]
+
+FOLDER = BUNDLE / "experiments"
+MOST_RUNS, MOST_BYTES, MOST_SEED = 1000, 100_000, 2**31 - 1
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure: ``bars`` of a measure, or ``curves`` of a term that the trainings log."""
+
+    title: str
+    bars: str = ""
+    curves: str = ""
+
+
+@dataclass(frozen=True)
+class Source:
+    """What an experiment reproduces.
+
+    Attributes:
+        name: Of the source.
+        place: Which table or figure.
+        theirs: Their numbers: by name of the row, by measure, the value in words.
+        differs: What is different here, and why the numbers are, a sentence or two.
+    """
+
+    name: str
+    place: str
+    differs: str
+    theirs: Mapping[str, Mapping[str, str]]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One run of an experiment, before or after it was made.
+
+    Attributes:
+        name: What it is called in tables; those that differ by their seed alone have the same.
+        data: A name of DATASETS.
+        seed: Of its training.
+        plan: What is to be trained; of a checkpoint what was.
+        checkpoint: The name of a run that is there already, or "".
+    """
+
+    name: str
+    data: str
+    seed: int
+    plan: Plan
+    checkpoint: str = ""
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A declared experiment; see the module for the meaning of each."""
+
+    name: str
+    title: str
+    about: str
+    measures: tuple[str, ...]
+    how: How
+    cases: tuple[Case, ...]
+    figures: tuple[Figure, ...]
+    source: Source | None
+    path: Path | None = None
+
+    @property
+    def seeds(self) -> list[int]:
+        """The seeds of what is trained."""
+        return sorted({case.seed for case in self.cases if not case.checkpoint})
+
+
+def shipped() -> list[str]:
+    """The names of the experiments that ship with the library."""
+    return sorted(path.stem for path in FOLDER.glob("*.toml"))
+
+
+def read(name: str, *, seeds: int | None = None) -> Experiment:
+    """The experiment in the file ``name``, or the shipped one of that name.
+
+    Args:
+        name: A path that ends with .toml, or one of :func:`shipped`.
+        seeds: How many seeds, from 0 on, instead of those declared.
+
+    Raises:
+        BadInput: If there is none, or anything in it is not allowed.
+    """
+    path = Path(name) if name.endswith(".toml") else inside(FOLDER, name).with_name(f"{name}.toml")
+    if not path.is_file():
+        raise BadInput(f"There is no experiment {quoted(name)}: it is a .toml file, or one of {', '.join(shipped())}.")
+    if path.stat().st_size > MOST_BYTES:
+        raise BadInput(f"{quoted(name)} is larger than {MOST_BYTES:,} bytes: an experiment is a small file.")
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise BadInput(f"{quoted(name)} is not TOML: {str(error)[:120]}.") from None
+    if seeds is not None:
+        raw["seeds"] = seeds
+    return replace(parsed(raw, path.stem), path=path)
+
+
+KEYS: dict[str, tuple[str, ...]] = {
+    "an experiment": (
+        *("title", "about", "data", "seeds", "measures", "settings", "models", "measuring", "figures", "source"),
+    ),
+    "a model": ("name", "model", "checkpoint", "arguments", "settings", "vary"),
+    "a figure": ("title", "bars", "curves"),
+    "measuring": tuple(one.name for one in fields(How)),
+    "a source": ("name", "place", "theirs", "differs"),
+}
+MEASURING = {"n": (10, 100_000), "k": (0, 100_000), "seed": (0, MOST_SEED)}
+
+
+def parsed(raw: Mapping[str, Any], name: str) -> Experiment:
+    """The experiment that the TOML of a file says, checked.
+
+    Raises:
+        BadInput: If a key is unknown, or a value is not allowed.
+    """
+    _known(raw, "an experiment")
+    models, data = _list(raw, "models", dict), _list(raw, "data", str)
+    how = _how(_dict(raw, "measuring"))
+    for one in data:
+        if one not in DATASETS:
+            raise BadInput(f"There are no data {quoted(one)}: they may be {', '.join(DATASETS)}.")
+        measures.check(_list(raw, "measures", str), one)
+    seeds, settings = _seeds(raw.get("seeds", 1)), _dict(raw, "settings")
+    for one in models:
+        _known(one, "a model")
+    trained = [one for one in models if "checkpoint" not in one]
+    vary = [_dict(one, "vary") for one in trained]
+    ways = sum(math.prod(len(_list(one, key, None)) for key in one) for one in vary)
+    if (count := len(data) * len(seeds) * ways + len(models) - len(trained)) > MOST_RUNS:
+        raise BadInput(f"These are {count:,} runs: an experiment has {MOST_RUNS:,} at most.")
+    cases = [case for one in models for case in _cases(one, data, seeds, settings)]
+    names = {(case.name, case.data, case.seed, case.checkpoint) for case in cases}
+    if len(names) < len(cases):
+        raise BadInput("Two models have the same name: give each a `name` of its own.")
+    return Experiment(
+        name,
+        titled(_text(raw, "title", name)),
+        _text(raw, "about", ""),
+        tuple(_list(raw, "measures", str)),
+        how,
+        tuple(sorted(cases, key=lambda case: (bool(case.checkpoint), case.seed))),  # each has one before one has two
+        tuple(_figure(one, raw) for one in _list(raw, "figures", dict, fewest=0)),
+        _source(_dict(raw, "source")) if "source" in raw else None,
+    )
+
+
+def _cases(one: Mapping[str, Any], data: list[str], seeds: list[int], common: Mapping[str, Any]) -> Iterator[Case]:
+    if "checkpoint" in one:
+        if set(one) - {"name", "checkpoint"}:
+            raise BadInput("A checkpoint is measured as it is: beside `checkpoint` it takes a `name` and nothing else.")
+        run = store.find(_text(one, "checkpoint", ""))
+        if (plan := run.plan).data not in data:
+            raise BadInput(f"Checkpoint {run.id} learned {plan.data}, which is not among the data of this experiment.")
+        yield Case(_text(one, "name", run.id), plan.data, int(plan.settings.get("seed", 0)), plan, run.id)
+        return
+    model = _text(one, "model", "")
+    known, arguments, settings = declared(model_class(model)), _dict(one, "arguments"), _dict(one, "settings")
+    vary = {key: _list(_dict(one, "vary"), key, None) for key in _dict(one, "vary")}
+    for values in itertools.product(*vary.values()):
+        chosen = dict(zip(vary, values, strict=True))
+        of_model = {key: value for key, value in chosen.items() if key in known}
+        of_training = {**common, **settings, **{k: v for k, v in chosen.items() if k not in known}}
+        if "seed" in of_training:
+            raise BadInput("The seed is not a setting of one model: `seeds` says those of all.")
+        name = " ".join([_text(one, "name", model), *(f"{key}={value}" for key, value in chosen.items())])
+        for place in data:
+            plan = store.planned(model, place, arguments={**arguments, **of_model}, settings=of_training)
+            for seed in seeds:
+                own = replace(plan, title=titled(f"{name} on {place}, seed {seed}"))
+                yield Case(titled(name), place, seed, replace(own, settings={**plan.settings, "seed": seed}))
+
+
+def _how(raw: Mapping[str, Any]) -> How:
+    _known(raw, "measuring")
+    for key, value in raw.items():
+        low, high = MEASURING[key]
+        if type(value) is not int or not low <= value <= high:
+            raise BadInput(f"measuring.{key} = {quoted(value)} is not a whole number from {low} to {high:,}.")
+    return How(**raw)
+
+
+def _seeds(raw: Any) -> list[int]:
+    """``n`` for 0 … n − 1, or a list of them."""
+    seeds = list(range(min(raw, MOST_RUNS + 1))) if type(raw) is int and raw > 0 else raw
+    good = isinstance(seeds, list) and bool(seeds) and all(type(s) is int and 0 <= s <= MOST_SEED for s in seeds)
+    if not good or len(set(seeds)) < len(seeds):
+        raise BadInput(f"seeds = {quoted(raw)} is neither how many, from 1 up, nor a list of different seeds.")
+    if type(raw) is int and raw > MOST_RUNS:
+        raise BadInput(f"{raw:,} seeds are too many: an experiment has {MOST_RUNS:,} runs at most.")
+    return seeds
+
+
+def _figure(raw: Mapping[str, Any], whole: Mapping[str, Any]) -> Figure:
+    _known(raw, "a figure")
+    figure = Figure(_text(raw, "title", ""), _text(raw, "bars", ""), _text(raw, "curves", ""))
+    if bool(figure.bars) == bool(figure.curves):
+        raise BadInput("A figure has either `bars`, of a measure, or `curves`, of what a training logs.")
+    if figure.bars and figure.bars not in whole["measures"]:
+        raise BadInput(f"A figure shows bars of {quoted(figure.bars)}, which is not among the measures.")
+    return figure
+
+
+def _source(raw: Mapping[str, Any]) -> Source:
+    _known(raw, "a source")
+    theirs = {str(row): {str(k): str(v) for k, v in _dict(_dict(raw, "theirs"), row).items()} for row in raw["theirs"]}
+    return Source(_text(raw, "name", ""), _text(raw, "place", ""), _text(raw, "differs", ""), theirs)
+
+
+# What TOML may be -----------------------------------------------------------------------------------------------------
+
+
+def _known(raw: Mapping[str, Any], what: str) -> None:
+    for key in raw:
+        if key not in KEYS[what]:
+            near = difflib.get_close_matches(key, KEYS[what], 1)
+            hint = f"did you mean {near[0]}? " if near else ""
+            raise BadInput(f"{quoted(key)} is not a key of {what}: {hint}it may be {', '.join(KEYS[what])}.")
+
+
+def _text(raw: Mapping[str, Any], key: str, default: str) -> str:
+    value = raw.get(key, default)
+    if not isinstance(value, str) or len(value) > 2000:
+        raise BadInput(f"{key} = {quoted(value)} is not a text.")
+    return value
+
+
+def _dict(raw: Mapping[str, Any], key: str) -> dict[str, Any]:
+    value = raw.get(key, {})
+    if not isinstance(value, dict):
+        raise BadInput(f"{key} = {quoted(value)} is not a table of names and values.")
+    return value
+
+
+def _list(raw: Mapping[str, Any], key: str, kind: type | None, *, fewest: int = 1) -> list[Any]:
+    value = raw.get(key, [])
+    if not isinstance(value, list) or len(value) < fewest or (kind and not all(isinstance(v, kind) for v in value)):
+        what = "texts" if kind is str else "tables" if kind is dict else "values"
+        raise BadInput(f"{key} is missing, or is not a list of {what}: an experiment needs it.")
+    return value

@@ -1,0 +1,171 @@
+"""Where the trainings of an experiment happen: in this process, in the workers of a server, or on rented computers.
+
+One interface for all: ``train(plans)`` trains each to its end and tells how much of all is done. Whoever stops asking
+stops the training, and what is there is kept. What came of each is in its run.
+"""
+
+import time
+from collections.abc import Generator, Sequence
+from contextlib import suppress
+from typing import Protocol
+
+from genmodels.errors import BadInput, Busy, TrainingFailed
+from genmodels.host.threads import settle_threads
+from genmodels.hub import checkpoints, remote_jobs
+from genmodels.jobs import queue
+from genmodels.jobs.worker import Job
+from genmodels.runs import store
+from genmodels.runs.record import Plan, Status
+from genmodels.runs.recorder import Recording
+from genmodels.runs.run import Run
+
+__all__ = ["PLACES", "Here", "HuggingFace", "Place", "Queue", "known", "taken"]
+
+SLICE = 0.1  # seconds of training between two looks
+EVERY = 0.5  # seconds between two looks at the workers
+
+Known = dict[str, list[Run]]
+
+
+class Place(Protocol):
+    """Somewhere to train."""
+
+    def train(self, plans: Sequence[Plan]) -> Generator[float, None, None]:
+        """Train what is planned to its end; yields how much of all is done, 0 to 1.
+
+        Raises:
+            BadInput: If the place cannot do it.
+        """
+
+
+def known() -> Known:
+    """All runs, by what they were asked for (:func:`genmodels.runs.store.asked`); those that are furthest first."""
+    order = (Status.FINISHED, Status.RUNNING, Status.PAUSED, Status.QUEUED, Status.STOPPED, Status.INTERRUPTED)
+    runs: dict[str, list[tuple[int, Run]]] = {}
+    for run in store.every():
+        with suppress(BadInput):  # deleted in this instant
+            status = run.state().status
+            place = order.index(status) if status in order else len(order)
+            runs.setdefault(store.asked(run.plan), []).append((place, run))
+    return {what: [run for _, run in sorted(found, key=lambda one: one[0])] for what, found in runs.items()}
+
+
+def taken(plan: Plan, among: Known) -> Run:
+    """The run of this plan, to be begun or gone on with: one that was stopped, else a new one."""
+    held = (Status.STOPPED, Status.INTERRUPTED)
+    for run in among.get(store.asked(plan), []):
+        if (status := run.state().status) in held or status.is_going:
+            return run
+    return store.create(
+        plan.model,
+        plan.data,
+        arguments=plan.arguments,
+        settings=plan.settings,
+        data_arguments=plan.data_arguments,
+        title=plan.title,
+        device=plan.device,
+    )
+
+
+class Here:
+    """This process, one run after the other.
+
+    Args:
+        slice: Seconds of training between two looks at whether to go on.
+    """
+
+    def __init__(self, slice: float = SLICE) -> None:
+        self.slice = slice
+
+    def train(self, plans: Sequence[Plan]) -> Generator[float, None, None]:
+        """See :class:`Place`."""
+        among = known()
+        for i, plan in enumerate(plans):
+            for done in self._one(taken(plan, among)):
+                yield (i + done) / len(plans)
+
+    def _one(self, run: Run) -> Generator[float, None, None]:
+        run.want(want="run", until=None)
+        run.say(deaths=0)
+        settle_threads(many=run.plan.heavy)
+        try:
+            recording = Recording(run)
+        except Busy:  # some other process is at it: the next look finds it finished
+            return
+        ended, job = False, Job(run, recording)
+        try:
+            while not ended and job.over() is None:
+                if job.ready(time.monotonic()):
+                    ended = not job.advance(self.slice)
+                else:
+                    time.sleep(0.02)
+                yield recording.training.step_ / max(1, recording.training.total)
+        except Exception:  # the run says why, and the others go on
+            ended = True
+        finally:
+            recording.close(None if ended else Status.STOPPED)
+
+
+class Queue:
+    """The workers of a server, which take turns over all runs; as many at once as there are."""
+
+    def train(self, plans: Sequence[Plan]) -> Generator[float, None, None]:
+        """See :class:`Place`."""
+        among = known()
+        queue.check_room(len(plans))
+        runs = [taken(plan, among) for plan in plans]
+        for run in runs:
+            if not run.state().status.is_going:
+                queue.submit(run)
+        try:
+            while True:
+                states = [run.state() for run in runs]
+                done = sum(state.progress if state.status.is_going else 1.0 for state in states)
+                yield done / len(runs)
+                if not any(state.status.is_going for state in states):
+                    return
+                time.sleep(EVERY)
+        finally:
+            for run in runs:
+                if run.state().status.is_going:
+                    with suppress(BadInput):
+                        queue.stop(run)
+
+
+class HuggingFace:
+    """Rented computers of Hugging Face Jobs, one for each run, all at once; what they make is pulled."""
+
+    def __init__(self, flavor: str = "a10g-small", to: str | None = None) -> None:
+        self.flavor, self.to = flavor, to
+
+    def train(self, plans: Sequence[Plan]) -> Generator[float, None, None]:
+        """See :class:`Place`. Jobs whose end nobody waits for go on; `follow` comes back to them."""
+        jobs = []
+        for i, plan in enumerate(plans):
+            place = remote_jobs.place_for(self.to, plan.model, plan.data)
+            if self.to and place.subfolder:  # one folder for each
+                place = type(place)(place.repo, subfolder=f"{place.subfolder}-{i}")
+            jobs.append(remote_jobs.submit(words(plan), place, flavor=self.flavor))
+            yield 0.0
+        for i, job in enumerate(jobs):
+            with suppress(TrainingFailed):  # its log says why; the others go on
+                for _ in remote_jobs.follow(job):
+                    yield i / len(jobs)
+                checkpoints.pull(job.place)
+            yield (i + 1) / len(jobs)
+
+
+def words(plan: Plan) -> list[str]:
+    """What stands after ``train`` on a command line that makes this run: every argument and setting.
+
+    >>> words(Plan(model="gan", data="digits", arguments={"hidden": 8}, settings={"batch_size": 16}))
+    ['gan', '--data', 'digits', '--title=untitled', '--set=hidden=8', '--batch-size=16']
+    """
+    text = lambda value: ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)  # noqa: E731
+    said = [plan.model, "--data", plan.data, f"--title={plan.title}"]
+    said += [f"--set={name}={text(value)}" for name, value in plan.arguments.items() if name != "model"]
+    return said + [f"--{name.replace('_', '-')}={str(value).lower()}" for name, value in plan.settings.items()]
+
+
+PLACES = {"here": Here, "hf-jobs": HuggingFace}
+"""By the names that the command line calls them by."""

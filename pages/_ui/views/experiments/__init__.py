@@ -1,0 +1,1 @@
+"""What the pages of comparison and reproduction draw."""

@@ -1,0 +1,132 @@
+"""Tables and figures of the sources: theirs beside ours, what differs, and a small run of it, here and now."""
+
+import functools
+from collections.abc import Sequence
+
+import numpy as np
+import streamlit as st
+
+from genmodels import figures
+from genmodels.durations import worded
+from genmodels.errors import BadInput
+from genmodels.experiments import declaration, results, writers
+from genmodels.experiments.declaration import Experiment, Figure
+from genmodels.experiments.measures import MEASURES, measure
+from genmodels.experiments.results import Row
+from genmodels.quantities import quantity
+from genmodels.runs.record import Status
+from pages._ui.form.url_widgets import choice_of_many
+from pages._ui.shared.answer import answer
+from pages._ui.shared.plot import plot
+from pages._ui.views.common.side_by_side import start
+
+__all__ = ["entries"]
+
+EVERY = 2.0  # seconds between two looks at a small run
+
+
+def entries() -> None:
+    """All entries in a list, and the one that is chosen."""
+    known = {one.title: one for one in map(_read, declaration.shipped()) if one.source and _shipped(one.name)}
+    st.dataframe(
+        [
+            {
+                "entry": one.title,
+                "source": one.source.name if one.source else "",
+                "where": one.source.place if one.source else "",
+                "runs": len(_shipped(one.name)),
+            }
+            for one in known.values()
+        ],
+        hide_index=True,
+        key="entries",
+    )
+    one = known[choice_of_many("Entry", list(known), key="entry", width=420)]
+    assert one.source is not None
+    st.subheader(one.title, anchor=False)
+    st.write(one.about)
+    rows = _shipped(one.name)
+    st.markdown(writers.markdown(writers.summary_table(one, rows)))
+    st.caption("Mean ± standard error over the seeds; of one seed, from test examples and samples.")
+    st.markdown(f"**What differs.** {one.source.differs}")
+    for i, figure in enumerate(one.figures):
+        _drawn(figure, rows, key=f"{one.name}-{i}")
+    seconds = sum(row.seconds for row in rows)
+    st.caption(f"{len(rows)} runs, seeds {one.seeds or '–'}, {worded(seconds)} of training. Made again by:")
+    st.code(f"python -m genmodels experiment run {one.name}", language="bash")
+    if any(not case.checkpoint for case in one.cases):
+        small(one.name)
+
+
+def small(name: str) -> None:
+    """One seed of it, trained by this server's workers."""
+    one = _read(name, 1)
+    if st.button(f"Run it small now: {len(one.cases)} runs, one seed", type="primary", key=f"run-{name}"):
+        plans = {
+            case.name + case.data: {
+                "model": case.plan.model,
+                "data": case.data,
+                "arguments": case.plan.arguments,
+                "settings": case.plan.settings,
+                "title": case.plan.title,
+            }
+            for case in one.cases
+            if not case.checkpoint
+        }
+        if start(plans):
+            st.query_params["small"] = name
+    if st.query_params.get("small") == name:
+        going = not all(row.cells for row in results.rows(one))
+        st.fragment(_watch, run_every=EVERY if going else None)(name, going)
+
+
+def _watch(name: str, going: bool) -> None:
+    """How far the small run is; then its numbers."""
+    one = _read(name, 1)
+    rows = results.rows(one)
+    if going and all(row.cells for row in rows):
+        st.rerun(scope="app")  # nothing is left to be looked at again and again
+    for row in rows:
+        if row.status != Status.FINISHED:
+            st.progress(min(1.0, row.steps / max(1, _total(one, row))), f"{row.name}: {row.status}, step {row.steps:,}")
+    open_ones = [row for row in rows if row.status == Status.FINISHED and not row.cells]
+    if open_ones:
+        how, run = one.how, open_ones[0].run
+        answer(measure, key=f"small-{run}", at_once=True, run=run, n=how.n, k=how.k, seed=how.seed)
+    st.markdown(writers.markdown(writers.summary_table(one, rows)))
+
+
+def _total(one: Experiment, row: Row) -> int:
+    return next(case.plan.settings["steps"] for case in one.cases if case.name == row.name)
+
+
+def _drawn(figure: Figure, rows: Sequence[Row], *, key: str) -> None:
+    """A figure of the entry: bars with errors over the seeds, or a band of curves."""
+    if figure.bars:
+        one, table = MEASURES[figure.bars], results.summaries(rows, figure.bars)
+        values = {name: s.mean for (name, _), s in table.items()}
+        errors = {name: s.se if s.n > 1 else s.within for (name, _), s in table.items()}
+        plot(figures.bars(values, errors=errors, y_title=one.title, title=figure.title), key=key)
+        return
+    lines, seen = [], dict[str, str]()
+    for row in rows:
+        if figure.curves in row.curves:
+            x, y = (np.array(column, float) for column in row.curves[figure.curves])
+            color = seen.setdefault(row.name, figures.RUNS[len(seen) % len(figures.RUNS)])
+            lines.append(figures.Curve(f"{row.name}, seed {row.seed}", x, y, color))
+    axis = quantity(figure.curves.removeprefix("held-out "))
+    y_title = f"{axis.title}, {axis.unit}" if axis.unit else axis.title
+    plot(figures.curves(lines, title=figure.title, x_title="step", y_title=y_title), key=key)
+
+
+@functools.lru_cache(maxsize=64)
+def _read(name: str, seeds: int | None = None) -> Experiment:
+    return declaration.read(name, seeds=seeds)
+
+
+@functools.lru_cache(maxsize=64)
+def _shipped(name: str) -> list[Row]:
+    try:
+        return results.loaded(declaration.FOLDER / f"{name}.json")[1]
+    except BadInput:
+        return []

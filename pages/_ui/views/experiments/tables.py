@@ -1,0 +1,81 @@
+"""Results as tables that can be sorted and taken away, and as bars with their errors."""
+
+import math
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import streamlit as st
+
+from genmodels import figures
+from genmodels.experiments import writers
+from genmodels.experiments.comparison import floor
+from genmodels.experiments.measures import MEASURES
+from genmodels.experiments.results import Row
+from pages._ui.shared.plot import plot
+
+__all__ = ["bars", "downloads", "table"]
+
+FLOOR = "real data against real data"
+
+
+def table(rows: Sequence[Row], measures: Sequence[str], every: Sequence[Row], *, key: str) -> None:
+    """A row a run, and above them what real data score; each number with its standard error beside it.
+
+    Args:
+        rows: Those that are shown.
+        measures: The columns.
+        every: Those of which the floor is told: also what is hidden.
+        key: Identity of the widget.
+    """
+    lines: list[dict[str, Any]] = [{"": FLOOR, "model": None, "n": None, "likelihood": None}]
+    for row in rows:
+        lines.append(
+            {"": row.name, "model": row.model, "n": row.examples or None, "likelihood": row.likelihood or None}
+        )
+    of_data = {name: cell for name in measures if (cell := floor(every, name))}
+    config: dict[str, Any] = {"": st.column_config.TextColumn(pinned=True)}
+    for name in measures:
+        one = MEASURES[name]
+        title = f"{one.title} ({one.unit})" if one.unit else one.title
+        better = {"higher": " Higher is better.", "lower": " Lower is better."}.get(one.better, "")
+        config[title] = st.column_config.NumberColumn(format="%.4g", help=one.about + better)
+        config[f"± {one.title}"] = st.column_config.NumberColumn("±", format="%.2g", help="Standard error.")
+        for line, cell in zip(lines, [of_data.get(name), *(row.cells.get(name) for row in rows)], strict=True):
+            if cell is not None:
+                line[title] = cell.value
+                line[f"± {one.title}"] = None if math.isnan(cell.se) else cell.se
+    for line, row in zip(lines[1:], rows, strict=True):
+        line["of what the likelihood is"] = row.base or None
+    st.dataframe(lines, hide_index=True, column_config=config, key=key)
+
+
+def downloads(rows: Sequence[Row], name: str) -> None:
+    """The rows as files, a row a run."""
+    flat = writers.tidy(rows)
+    forms = {"csv": writers.as_csv, "md": writers.markdown, "tex": writers.latex}
+    with st.container(horizontal=True, gap="small"):
+        for ending, write in forms.items():
+            st.download_button(
+                {"csv": "CSV", "md": "Markdown", "tex": "LaTeX"}[ending],
+                partial(write, flat),
+                f"{name}.{ending}",
+                key=f"download-{ending}",
+                on_click="ignore",
+            )
+
+
+def bars(rows: Sequence[Row], measure: str, every: Sequence[Row], *, key: str) -> None:
+    """A bar a run of one measure, with its standard error, beside the floor."""
+    known = [row for row in rows if measure in row.cells]
+    one, of_data = MEASURES[measure], floor(every, measure)
+    plot(
+        figures.bars(
+            {row.name: row.cells[measure].value for row in known},
+            errors={row.name: row.cells[measure].se for row in known if not math.isnan(row.cells[measure].se)},
+            y_title=f"{one.title}, {one.unit}" if one.unit else one.title,
+            title=one.title,
+            floor=("real data", of_data.value) if of_data else None,
+        ),
+        key=key,
+    )

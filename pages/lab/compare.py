@@ -1,0 +1,58 @@
+"""Compare: all that learned the same data in one table, each with its error, beside what real data score."""
+
+import streamlit as st
+
+from genmodels.data.datasets import DATASETS
+from genmodels.experiments import comparison
+from genmodels.experiments.measures import MEASURES, measure
+from genmodels.experiments.results import Row
+from pages._ui.form.url_widgets import choice_of_many
+from pages._ui.shared.answer import answer
+from pages._ui.views.experiments.tables import bars, downloads, table
+
+
+def main() -> None:
+    """Choose the data, hide what is not wanted, measure what is missing."""
+    st.title("Compare")
+    st.caption(
+        "Which family is better, and at what? Every checkpoint and every finished run of the same data, measured "
+        f"alike: {comparison.HOW.n:,} test examples (or all) against as many samples, the same seed."
+    )
+    data = choice_of_many("Data", comparison.data_of(), key="data", width=280)
+    every, measures = comparison.compared(data), comparison.columns(data)
+    models = list(dict.fromkeys(row.model for row in every))
+    shown = st.pills("Models", models, default=models, selection_mode="multi", key=f"models-{data}")
+    rows = [row for row in every if row.model in shown]
+    table(rows, measures, every, key=f"table-{data}")
+    st.caption(
+        f"{DATASETS[data].title}. A likelihood is exact, a bound on it, or there is none; two of different kinds of "
+        "data (the last column) cannot be compared. FID, KID, IS, precision, recall, density and coverage are those of "
+        "a small classifier of these data, and comparable with no paper's. Of a VAE's pictures the decoder's means are "
+        "judged. Times are of the machine that each was trained and measured on."
+    )
+    missing(rows)
+    if measured := [row for row in rows if row.cells]:
+        downloads(measured, f"compare-{data}")
+        known = [name for name in measures if any(name in row.cells for row in measured)]
+        titles = {MEASURES[name].title: name for name in known}
+        chosen = choice_of_many("Draw", list(titles), key="draw", width=280)
+        bars(measured, titles[chosen], every, key=f"bars-{data}")
+
+
+def missing(rows: list[Row]) -> None:
+    """Have a worker measure what was not measured yet, one after the other."""
+    open_ones = comparison.missing(rows)
+    if not open_ones:
+        return
+    st.write(
+        f"Not measured like the others yet: {', '.join(row.name for row in open_ones)}. What stands there is of their "
+        "cards, of another n perhaps."
+    )
+    if not st.toggle("Measure them", key="measure", help="One after the other; what was measured stays."):
+        return
+    row, how = open_ones[0], comparison.HOW
+    if answer(measure, key=f"measure-{row.run}", at_once=True, run=row.run, n=how.n, k=how.k, seed=how.seed):
+        st.rerun()
+
+
+main()

@@ -1,0 +1,167 @@
+"""The pages of comparison and reproduction, and the experiments behind the misprints."""
+
+import math
+import time
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from genmodels.experiments import comparison, declaration, measures, misprints, results
+from genmodels.experiments.misprints import MISPRINTS
+from genmodels.jobs import queue, tasks
+from genmodels.runs import store
+from tests.answers import at_once, finish
+
+PAGES = Path(__file__).resolve().parents[1] / "pages/lab"
+
+
+@pytest.fixture(autouse=True)
+def _no_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queue, "pool", lambda: None)
+
+
+def page(name: str, **link: str) -> AppTest:
+    test = AppTest.from_file(str(PAGES / f"{name}.py"), default_timeout=60)
+    for key, value in link.items():
+        test.query_params[key] = value
+    test.run()
+    assert not test.exception
+    return test
+
+
+# Misprints ------------------------------------------------------------------------------------------------------------
+
+BOUNDS = ("nats from the ELBO",)  # whose truth is the most that it may be
+
+
+@pytest.mark.parametrize("one", MISPRINTS, ids=lambda one: one.test.__name__)
+def test_the_right_line_gives_what_it_must_and_the_printed_one_does_not(one: misprints.Misprint) -> None:
+    outcome = one.test()
+    assert one.line != one.correct
+    if one.asks.startswith(BOUNDS):
+        assert 0 < outcome.right <= outcome.truth < outcome.wrong
+        return
+    assert outcome.right == pytest.approx(outcome.truth, rel=0.02, abs=1e-9)
+    assert not math.isclose(outcome.wrong, outcome.truth, rel_tol=0.1, abs_tol=1e-3)
+
+
+def test_all_experiments_are_one_task() -> None:
+    told = finish(misprints.told())
+    assert all(len(column) == len(MISPRINTS) for column in told.values())
+
+
+def test_the_page_shows_a_line_first_and_then_the_right_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pages._ui.shared.answer.answer", at_once)
+    test = page("reproduce", what="Misprints")
+    assert len(test.latex) == len(MISPRINTS)
+    test.toggle[0].set_value(True).run()
+    assert not test.exception
+    assert len(test.latex) == len(MISPRINTS) + 1
+    assert [metric.label for metric in test.metric] == ["As printed", "Corrected", "What it must be"]
+
+
+# Reproduction ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", declaration.shipped())
+def test_every_experiment_that_ships_has_all_its_results(name: str) -> None:
+    one = declaration.read(name)
+    raw, rows = results.loaded(declaration.FOLDER / f"{name}.json")
+    assert {(row.name, row.data, row.seed) for row in rows} == {(c.name, c.data, c.seed) for c in one.cases}
+    assert all(row.status == "finished" and row.cells for row in rows)
+    assert all(set(row.cells) <= set(one.measures) for row in rows)
+    likelihoods = {"log_prob", "elbo", "iwae", "bpd", "kl"}  # which not every model has
+    assert all(set(row.cells) >= set(one.measures) - likelihoods for row in rows)
+    assert raw["seeds"] == one.seeds
+    assert raw["measuring"] == {"n": one.how.n, "k": one.how.k, "seed": one.how.seed}
+    for case in one.cases:
+        if case.checkpoint:
+            row = next(row for row in rows if row.run == case.checkpoint)
+            assert row.steps == store.find(case.checkpoint).state().step
+
+
+def test_every_entry_is_drawn_with_theirs_beside_ours() -> None:
+    entries = [one for name in declaration.shipped() if (one := declaration.read(name)).source]
+    assert entries
+    for one in entries:
+        test = page("reproduce", entry=one.title)
+        text = "\n".join(str(element.value) for element in test.markdown)
+        assert one.source is not None
+        assert one.source.differs in text
+        for row in one.source.theirs.values():
+            assert all(value in text for value in row.values())
+        assert f"python -m genmodels experiment run {one.name}" in test.code[0].value
+        assert len(test.get("plotly_chart")) == len(one.figures)
+
+
+def test_a_small_run_is_trained_by_the_workers() -> None:
+    one = declaration.read("training-curves", seeds=1)
+    test = page("reproduce", entry=one.title)
+    next(button for button in test.button if "small" in button.label).click().run()
+    assert not test.exception
+    assert set(queue.waiting()) == {run.id for run in store.every()}
+    assert len(store.every()) == len(one.cases)
+    assert [row.status for row in results.rows(one)] == ["queued"] * len(one.cases)
+
+
+# Comparison -----------------------------------------------------------------------------------------------------------
+
+
+def columns(test: AppTest) -> dict[str, list[object]]:
+    return test.dataframe[0].value.to_dict("list")
+
+
+def test_checkpoints_of_one_data_set_stand_in_one_table_under_the_floor() -> None:
+    test = page("compare", data="digits")
+    table = columns(test)
+    assert table[""][0] == "real data against real data"
+    assert set(table[""][1:]) == {"ddpm-digits", "gan-digits", "vae-digits-2d", "wgan-digits-gp"}
+    assert set(table["n"][1:]) == {180}
+    fid = dict(zip(table[""], table["FID of the judge"], strict=True))
+    assert all(value > 0 for value in fid.values())
+    assert fid["gan-digits"] > fid["real data against real data"]
+    assert set(table["likelihood"][1:]) == {"bound", "none", "exact"}
+
+
+def test_a_value_never_changes_because_a_row_is_hidden() -> None:
+    test = page("compare", data="digits")
+    whole = {line[""]: line for line in test.dataframe[0].value.to_dict("records")}
+    test.get("button_group")[0].set_value(["gan"]).run()
+    assert not test.exception
+    few = {line[""]: line for line in test.dataframe[0].value.to_dict("records")}
+    assert set(few) == {"real data against real data", "gan-digits"}
+    for name, line in few.items():
+        for column, value in line.items():
+            if isinstance(value, float) and not math.isnan(value):
+                assert value == whole[name][column]
+
+
+def test_what_was_not_measured_is_measured_when_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(comparison, "_shipped", lambda path: {})
+    test = page("compare", data="two-moons")
+    assert "yet: autoregressive-two-moons" in test.markdown[0].value
+    assert not tasks.queue().exists()
+    test.toggle[0].set_value(True).run()
+    (waiting,) = tasks.queue().iterdir()
+    assert (
+        tasks.read_json(tasks.folder() / waiting.name / "task.json")["arguments"]["run"] == "autoregressive-two-moons"
+    )
+
+
+def test_twenty_checkpoints_open_within_two_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = comparison.compared("digits")
+    monkeypatch.setattr(comparison, "compared", lambda data: known * 5)
+    page("compare", data="digits")  # the modules are loaded
+    start = time.process_time()
+    page("compare", data="digits")
+    assert time.process_time() - start < 2
+
+
+def test_a_likelihood_says_of_what_it_is() -> None:
+    info = measures.DATASETS
+    assert measures._base(info["two-moons"], "unit", {}) == "density on the plane"
+    assert measures._base(info["mnist"], "signed", {"bpd": 1.0}) == "probability of the grey levels"
+    assert measures._base(info["mnist"], "dequantize", {"bpd": 1.0}) == "density of dequantized grey"
+    assert measures._base(info["mnist"], "threshold", {}) == "probability of thresholded black and white"
+    assert measures._base(info["mnist-dynamic"], "unit", {"bpd": 1.0}).endswith("drawn from grey")

@@ -42,10 +42,10 @@ def lead_on() -> None:
     name = state.pop("page", None)
     if name is None:
         return
-    found = {path.stem: path for part in ("models", "lab") for path in sorted((PAGES / part).glob("[a-z]*.py"))}
-    if name in found:
-        st.switch_page(found[name], query_params=state)
-    st.warning(f"The link says page = {quoted(name)}, which is not one of {', '.join(found)}. This is the first page.")
+    pages = {path.stem: path for part in ("models", "lab") for path in sorted((PAGES / part).glob("[a-z]*.py"))}
+    if name in pages:
+        st.switch_page(pages[name], query_params=state)
+    st.warning(f"The link says page = {quoted(name)}, which is not one of {', '.join(pages)}. This is the first page.")
 
 
 def main() -> None:

@@ -22,6 +22,7 @@ from genmodels.flows.bijections import ActNorm, Coupling, Linear
 from genmodels.instruments.codes import Array
 from genmodels.instruments.plane import cells
 from genmodels.models.flow import Flow
+from genmodels.palette import rgb
 from genmodels.text import number
 
 __all__ = ["conclusion", "film", "layers", "passage"]
@@ -139,7 +140,7 @@ def film(way: dict[str, Array], paper: str, side: int = 260) -> Array:
 
     The colour of a point is its log-determinant so far: orange where space has been stretched, blue where narrowed.
     """
-    blank = np.array([int(paper[i : i + 2], 16) for i in (1, 3, 5)], float)
+    blank = np.array(rgb(paper), float)
     half, stages = float(way["half"]), len(way["points"])
     limit = max(1e-6, float(np.quantile(np.abs(way["ladj"]), 0.98)))
     top = max(float(np.quantile(way[name][way[name] > 0], 0.995)) for name in ("learned", "true") if name in way)

@@ -435,6 +435,7 @@ OF_A_PRESET = {
     "bigan-mnist": "MNIST and the way back",
     "bigan-two-moons": "Two moons and the way back",
     "ddpm-digits": "Small digits",
+    "ddpm-eight-gaussians": "Plane: eight Gaussians",
     "flow-two-moons": "Spline flow: two moons",
     "gan-digits": "Small digits",
     "gan-eight-gaussians": "Eight modes",

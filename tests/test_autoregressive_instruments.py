@@ -11,14 +11,16 @@ from genmodels import random
 from genmodels.data import datasets
 from genmodels.errors import BadInput
 from genmodels.instruments.autoregressive import bits, drawing, orders, receptive, slices
+from genmodels.instruments.examples import example
 from genmodels.jobs import queue
 from genmodels.metrics import evaluate
 from genmodels.models.autoregressive import Autoregressive
 from genmodels.runs import store
 from genmodels.runs.recorder import Recording
-from pages._ui.views.common import density, neighbours
+from pages._ui.views.common import density, neighbours, shifts
 from tests import answers
 from tests.answers import finish
+from tests.instruments import applies, on_page
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 DIGITS = {"network": "pixelcnn", "channels": 6, "depth": 2}
@@ -65,7 +67,7 @@ def test_a_completion_keeps_what_is_given_and_says_what_the_real_rest_costs(
 ) -> None:
     model = make(**arguments)
     film = finish(drawing.completed(model, data, example=5, share=0.25, n=6))
-    real = drawing.example_of(model, data, 5)
+    real = example(model, data, 5)
     y = data.test.y[5:6] if model.classes else None
     given = model.orders[0, :16]
     assert film["t"][0] == 16
@@ -99,7 +101,7 @@ def test_what_cannot_be_drawn_is_refused(data: datasets.Data) -> None:
 
 def test_bits_add_up_to_the_likelihood_and_the_guess_is_the_expectation(data: datasets.Data) -> None:
     model = make(**DIGITS)
-    found, x = bits.where(model, data, 3), drawing.example_of(model, data, 3)
+    found, x = bits.where(model, data, 3), example(model, data, 3)
     with torch.no_grad():
         assert found["total"] == pytest.approx(-model.log_prob(x).item() / np.log(2), rel=1e-5)
         p = model.said(x)[..., 0].sigmoid().view(1, 8, 8)
@@ -111,7 +113,7 @@ def test_bits_add_up_to_the_likelihood_and_the_guess_is_the_expectation(data: da
 def test_the_expectation_of_grey_pixels_is_that_of_their_law() -> None:
     model, grey = make(hidden=64, pixels="logistics", levels=17, components=3), datasets.load("digits")
     found = bits.where(model, grey, 0)
-    x = drawing.example_of(model, grey, 0)
+    x = example(model, grey, 0)
     said = model.said(x)[:, 20].expand(4000, -1)
     drawn = model.law.draw(said.detach(), random.generator(0))
     assert abs(drawn.mean() - found["mean"].reshape(-1)[20]) < 6 * drawn.std() / 4000**0.5
@@ -120,7 +122,7 @@ def test_the_expectation_of_grey_pixels_is_that_of_their_law() -> None:
 def test_the_average_is_that_of_the_test_set_and_never_dearer_alone_for_a_model_of_means(data: datasets.Data) -> None:
     model = make(**DIGITS)
     found = finish(bits.average(model, data, n=60))
-    x = drawing.example_of(model, data, 0, 60)
+    x = example(model, data, 0, 60)
     with torch.no_grad():
         nats = -model.log_prob(x).double()
     assert found["total"] * np.log(2) == pytest.approx(nats.mean().item(), rel=1e-5)
@@ -139,7 +141,7 @@ def test_the_average_is_that_of_the_test_set_and_never_dearer_alone_for_a_model_
 def test_the_numbers_of_the_theory_are_the_models(shape: tuple[int, ...]) -> None:
     model = make(shape, hidden=32, orders=2, order="random")
     loaded = datasets.load("digits-dynamic" if len(shape) == 3 else "two-moons")
-    it, x = bits.numbers(model, loaded, 4, 1), drawing.example_of(model, loaded, 4)
+    it, x = bits.numbers(model, loaded, 4, 1), example(model, loaded, 4)
     i = int(model.orders[0, 1])
     with torch.no_grad():
         assert it["log p"] == pytest.approx(model.log_prob(x).item(), rel=1e-5)
@@ -259,29 +261,43 @@ def _at_once(runs: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from pages._ui.views.autoregressive import drawing as of_drawing
 
     monkeypatch.setenv("GENMODELS_RUNS", str(home))
-    for module in (of_bits, of_drawing, density, neighbours):
+    for module in (of_bits, of_drawing, density, neighbours, shifts):
         monkeypatch.setattr(module, "answer", answers.at_once)
     monkeypatch.setattr(queue, "pool", lambda: None)
 
 
-VIEWS = ("drawing.pixel_by_pixel", "drawing.completions", "bits.where", "bits.sight", "bits.compared", "theory.theory")
+VIEWS = on_page("autoregressive")
 
 
 @pytest.mark.usefixtures("_at_once")
-@pytest.mark.parametrize("view", VIEWS)
+@pytest.mark.parametrize("view", [*VIEWS, "theory"])
 @pytest.mark.parametrize("run", RUNS)
-def test_every_view_draws_what_fits_the_run_or_says_what_does_not(run: str, view: str) -> None:
+def test_every_view_that_is_offered_draws_what_fits_the_run(run: str, view: str) -> None:
     from streamlit.testing.v1 import AppTest
 
+    points, call = run.startswith("points"), "theory.theory"
+    if view != "theory":
+        if not applies(VIEWS[view], is_image=not points):
+            assert points
+            assert view != "Pixel by pixel"
+            return
+        draw = VIEWS[view].draw
+        call = f"{draw.__module__.rpartition('.')[2]}.{draw.__name__}"
     script = f"""
+import streamlit as st
+from genmodels.hyperparameters import declared
+from genmodels.models.autoregressive import Autoregressive
 from genmodels.runs import store
+from genmodels.training.settings import Settings
+for name in [*declared(Autoregressive), *declared(Settings)]:
+    st.text_input(name, key=name)  # as the form's widgets are called: no instrument may have the key of one
 from pages._ui.shared.moment import Moment
 from pages._ui.views.autoregressive import bits, drawing, theory
+from pages._ui.views.common import shifts
 try:
-    {view}(Moment.of(store.find({run!r})))
+    {call}(Moment.of(store.find({run!r})))
 except Exception as error:
     from genmodels.errors import BadInput
-    import streamlit as st
     if not isinstance(error, BadInput):
         raise
     st.info(str(error))
@@ -290,10 +306,7 @@ except Exception as error:
     test.query_params["order_steps"] = "100"
     test.run()
     assert not test.exception
-    points = run.startswith("points")
-    if points and view not in ("drawing.pixel_by_pixel", "theory.theory"):
-        assert len(test.info) == 1
-    elif view == "theory.theory":
+    if view == "theory":
         assert len(test.code) >= 5
     elif run == "points-of-classes":
         assert "without labels" in test.info[0].value

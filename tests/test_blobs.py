@@ -18,7 +18,8 @@ def browser(monkeypatch: pytest.MonkeyPatch) -> TestClient:
 
 
 @pytest.mark.parametrize(
-    ("content", "kind"), [(PICTURE, "image/png"), (b"\xff\xd8\xff..", "image/jpeg"), (b"<b>", "application/octet-stream")]
+    ("content", "kind"),
+    [(PICTURE, "image/png"), (b"\xff\xd8\xff..", "image/jpeg"), (b"<b>", "application/octet-stream")],
 )
 def test_an_address_leads_to_its_content_alone(browser: TestClient, content: bytes, kind: str) -> None:
     answer = browser.get(blobs.address(content))

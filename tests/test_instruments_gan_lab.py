@@ -1,5 +1,6 @@
 """The critic's laboratory: exact beside estimate, slopes, five critics, the way back, and the curves of the theory."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -7,8 +8,8 @@ import pytest
 import torch
 
 from genmodels.errors import BadInput
-from genmodels.instruments.gan import bigan, critics, game, modes
-from genmodels.metrics.distances import modes_covered, wasserstein1
+from genmodels.instruments.gan import bigan, critics, divergence, game, modes, turns
+from genmodels.metrics.distances import Modes, modes_covered, wasserstein1
 from genmodels.metrics.floors import chosen
 from genmodels.models.bigan import BiGAN
 from genmodels.models.gan import GAN, generator_loss
@@ -16,6 +17,7 @@ from genmodels.models.wgan import WGAN
 from genmodels.nn.adversarial import Critic
 from genmodels.runs import store
 from genmodels.runs.recorder import Recording
+from genmodels.text import number
 
 
 def made(cls, shape=(2,), **arguments):
@@ -190,3 +192,129 @@ def test_data_of_the_plane_without_modes_have_no_counts():
     _, found = finish(modes.history(run.id, run.snapshots(), 50))
     assert "covered" not in found
     assert np.isnan(found["estimate"]).all()
+
+
+# What an instrument concludes -----------------------------------------------------------------------------------------
+
+ONE = np.zeros((3, 2))
+
+
+def test_what_comes_back_is_compared_with_two_examples(plane):
+    model = made(BiGAN)
+    x = plane.test.x[:40].numpy()
+    way = bigan.Back(x, np.roll(x, 1, 0), x, np.zeros(40), np.square(x - np.roll(x, 1, 0)).mean(1))
+    assert bigan.conclusion(way).endswith(", 100 % of what two test examples differ by.")
+    one = bigan.Back(x[:1], x[:1], x[:1], np.zeros(1), np.array([0.25]))
+    assert bigan.conclusion(one) == "What comes back differs by a mean squared error of 0.25."
+    others = bigan.back(model, plane, 30)
+    mean = number(float(others.error.mean()))
+    assert bigan.conclusion(one, others).endswith(f"of 0.25; what comes back of test examples by {mean} on average.")
+    assert "error of –" in bigan.conclusion(dataclasses.replace(one, error=np.array([math.nan])))
+
+
+def test_an_estimate_is_beside_the_exact_distance_what_it_must_be():
+    told = lambda w1, estimate, kept, floor=None: critics.Transport(ONE, ONE, w1, ONE, estimate).conclusion(kept, floor)  # noqa: E731
+    below = "The critic's estimate, 0.11, is below the exact distance, 0.14"
+    assert told(0.14, 0.11, "spectral") == f"{below}, as a lower bound must be."
+    assert told(0.14, 0.14, "spectral").endswith("as a lower bound must be.")
+    assert told(0.14, 0.11, "gp").startswith(f"{below};")
+    for kept in ("gp", "spectral"):
+        assert told(0.14, 0.2, kept).endswith("the critic is somewhere steeper than 1.")
+    assert "unknown factor" in told(0.14, 0.2, "clip")
+    assert told(0.14, -3.21, "none") == (
+        "The critic's estimate, −3.21, says nothing of the exact distance, 0.14, for nothing bounds the critic's slope."
+    )
+    assert told(0.14, math.nan, "gp") == told(0.14, 0.3, None)  # what was not measured is not spoken of
+    assert "2 times as far as data are from other data, 0.07" in told(0.14, 0.3, None, (0.07, 0.01))
+    assert "no farther than data are from other data, 0.07 ± 0.01" in told(0.08, 0.3, None, (0.07, 0.01))
+
+
+@pytest.mark.parametrize("penalty", ["spectral", "gp"])
+def test_a_critic_that_is_nowhere_steeper_than_one_is_below_the_exact_distance(plane, penalty):
+    """A theorem: of any critic of slope 1, on the points themselves."""
+    model = made(WGAN, penalty=penalty)
+    angle = 0.3
+    model.critic = linear_critic(math.cos(angle), math.sin(angle))
+    found = critics.transport(model, plane, 50)
+    assert found.estimate == pytest.approx(
+        (found.climb * np.linalg.norm(found.real - found.fake, axis=1)).mean(), rel=1e-4
+    )
+    assert " is below " in found.conclusion(penalty)
+
+
+def test_a_slope_is_above_one_somewhere_everywhere_or_nowhere():
+    steep = np.full((3, 50), 0.5)
+    assert (
+        critics.conclusion(steep, "critic")
+        == "At none of 150 points is this critic steeper than 1; the steepest is 0.5."
+    )
+    steep[0, :3] = 2
+    told = critics.conclusion(steep, "discriminator")
+    assert told == "At 2 % of 150 points this discriminator is steeper than 1, up to 2: it is not 1-Lipschitz."
+    assert critics.conclusion(steep + 1, "critic").startswith("At 100 % of 150 points")
+    steep[1, 1] = math.nan
+    assert "not finite" in critics.conclusion(steep, "critic")
+
+
+def test_of_several_critics_the_nearest_and_the_farthest_are_named():
+    verdict = lambda far: critics.Verdict(ONE, far)  # noqa: E731
+    known = {
+        "clipping": verdict(0.6),
+        "log loss": verdict(0.2),
+        "spectral norm": verdict(math.nan),
+        "none": verdict(0.4),
+    }
+    assert critics.compared(known) == (
+        "Of these 3, log loss comes nearest to the data, sliced W₁ = 0.2, and clipping stays farthest, 0.6."
+    )
+    assert critics.compared({"clipping": verdict(0.6)}) == critics.compared({}) == ""
+    exact = lambda far: critics.Verdict(ONE, 0.0, game.Coverage(None, far, 0.0, math.nan, math.nan), 0.1)  # noqa: E731
+    assert "a comes nearest to the data, W₁ = 0.1, and b" in critics.compared({"b": exact(0.3), "a": exact(0.1)})
+
+
+def test_what_is_covered_is_none_one_some_or_all():
+    table = {"covered": np.array([0, 1, 7, 8]), "close": np.array([0, 0.5, 0.958, 1]), "counts": np.zeros((4, 8))}
+    table["best"] = np.array(0.989)
+    told = [modes.conclusion(table, i, "modes") for i in range(4)]
+    assert told[0] == "None of the 8 modes is covered; 100 % of the samples lie between them, as 1.1 % of the data do."
+    assert told[1].startswith("1 of 8 modes is covered; 50 %")
+    assert told[2].startswith("7 of 8 modes are covered; 4.2 % of the samples lie between them")
+    assert told[3].startswith("All 8 modes are covered; 0 %")
+    assert "leave the judge unsure" in modes.conclusion(table, 3, "classes")
+    counted = {"collapse": Modes(1, 8, 0.1, ()), "gradient penalty": Modes(8, 8, 0.9, ())}
+    assert modes.compared(counted) == "Covered by now: collapse 1 of 8, gradient penalty 8 of 8."
+
+
+def test_what_a_critic_makes_of_data_and_samples_is_told_as_it_is(plane):
+    told = game.conclusion(game.numbers(made(GAN), plane, 50))
+    assert told.startswith("On average the discriminator gives data D = 0.")
+    model = made(WGAN)
+    estimate = game.numbers(model, plane, 50)["wasserstein"]
+    assert number(estimate) in game.conclusion({"wasserstein": estimate})
+    assert game.conclusion({"wasserstein": 0.113}) == "On average the critic scores data 0.113 higher than samples."
+    for value, text in ((-0.5, "−0.5"), (0.0, "0"), (math.nan, "–")):
+        assert f"no higher than samples: {text} is the difference." in game.conclusion({"wasserstein": value})
+
+
+def test_a_divergence_within_its_error_is_no_difference():
+    told = divergence.Bound(0.2, 0.01, -1.2, 0.02).conclusion()
+    assert "JS(p, q) is at least 0.2 ± 0.01 nats" in told
+    assert told.endswith(f"shows {number((-1.2 + math.log(4)) / 2)} nats of it.")
+    assert divergence.Bound(0.2, 0.01, -3.0, 0.02).conclusion().endswith("shows 0 nats of it.")
+    for js, error in ((0.0, 0.0), (0.01, 0.01)):
+        assert "no discriminator" in divergence.Bound(js, error, -1.4, 0.02).conclusion().lower()
+
+
+def test_a_game_is_told_by_who_moved():
+    film = {
+        "points": np.zeros((2, 5, 2)),
+        "names": np.array(["loss", "wasserstein"]),
+        "terms": np.array([[0, 0.1], [0, 0.2]]),
+    }
+    assert turns.conclusion(film, "", "critic").startswith("Nobody has moved yet")
+    assert turns.conclusion(film, "d1", "critic") == (
+        "In 1 turn of the critic the samples moved by 0 on average, and the critic's estimate went from 0.1 to 0.2."
+    )
+    film["points"][1] = [3, 4]
+    told = turns.conclusion(film, "b2g3", "critic")
+    assert told.startswith("In 2 turns of the critic and 5 turns of the generator the samples moved by 5 on average")

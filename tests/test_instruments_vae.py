@@ -7,6 +7,7 @@ import torch
 from genmodels.data import datasets
 from genmodels.errors import BadInput
 from genmodels.instruments import codes, examples
+from genmodels.instruments.data import choices
 from genmodels.instruments.vae import bound, geometry
 from genmodels.metrics import likelihood
 from genmodels.models.bigan import BiGAN
@@ -157,3 +158,12 @@ def test_a_geodesic_is_never_longer_than_the_straight_line_and_the_gap_closes(tm
     assert found["elbo"][-1] >= found["elbo"][0] - 1e-3
     assert found["elbo"][-1] <= found["exact"][0] + 0.05
     assert found["mu"].shape == found["sigma"].shape == (2, 2)
+
+
+def test_the_examples_to_choose_from_are_one_of_each_class(data):
+    numbers, x = choices(data, 100, 3)
+    assert numbers[10:] in ([100, 3], [100])
+    assert data.test.y[numbers[:10]].tolist() == list(range(10))
+    assert x.shape == (len(numbers), 1, 8, 8)
+    np.testing.assert_allclose(x[10], data.test.x[100] / (data.levels - 1))
+    assert len(set(numbers)) == len(numbers)

@@ -216,17 +216,8 @@ HTML = {  # what stands in the HTML that pages write, and why nothing from outsi
         "title": "escaped",
         "caption": "of title",
     },
-    "pages/_ui/views/diffusion/film.py": {
-        "shown": "a number",
-        "PANELS[part]": "words of the page",
-        "labels": "of PANELS",
-    },
+    "pages/_ui/views/common/film.py": {"shown": "a number", "label": "words of the page", "spans": "of labels"},
     "pages/_ui/views/autoregressive/theory.py": {"OF_ONE": "numbers of an equation"},
-    "pages/_ui/views/flow/microscope.py": {
-        "frames.shape[-1]": "a number",
-        "PANELS[name]": "words of the page",
-        "labels": "of PANELS",
-    },
     "pages/_ui/page/page.py": {"LARGE": "a style sheet of the page"},
     "pages/lab/wall.py": {"wall.code": "letters, checked where it is read", "len(hung)": "a number"},
 }

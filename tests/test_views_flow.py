@@ -17,6 +17,7 @@ from genmodels.models.flow import Flow
 from genmodels.runs import store
 from genmodels.runs.recorder import Recording
 from pages._ui.views.common import density
+from pages._ui.views.common import shifts as shifts_view
 from pages._ui.views.flow import bits as bits_view
 from pages._ui.views.flow import codes as codes_view
 from pages._ui.views.flow import microscope as microscope_view
@@ -52,7 +53,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _at_once(runs: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Tasks are done here and now, and no worker is started."""
     monkeypatch.setenv("GENMODELS_RUNS", str(home))
-    for module in (microscope_view, codes_view, bits_view, density):
+    for module in (microscope_view, codes_view, bits_view, density, shifts_view):
         monkeypatch.setattr(module, "answer", answers.at_once)
     monkeypatch.setattr(queue, "pool", lambda: None)
 
@@ -69,7 +70,8 @@ def test_every_view_draws_or_says_why_not(view: str, run: str) -> None:
     if view == "theory":
         call = "theory.theory"
     elif not VIEWS[view].applies(SimpleNamespace(model=SimpleNamespace(is_image=image))):  # type: ignore[arg-type]
-        assert (view, image) in {("Microscope", True), ("Dequantization", False)}
+        assert image == (view == "Microscope")
+        assert view in {"Microscope", "Dequantization", "Curve", "Out of distribution"}
         return
     script = f"""
 from genmodels.runs import store
@@ -169,7 +171,7 @@ def test_numbers_add_up() -> None:
     for run in RUNS:
         it = dequantization.numbers(*model_and_data(run), 3)
         assert it["base"] + it["ladj"] == pytest.approx(it["log_prob"], abs=1e-3)
-    with pytest.raises(BadInput, match="is not there"):
+    with pytest.raises(BadInput, match="are not all there"):
         dequantization.numbers(*model_and_data("points"), 10**6)
 
 

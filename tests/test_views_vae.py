@@ -18,7 +18,7 @@ from pages._ui.components.drawing_pad import Drawing
 from pages._ui.page import page
 from pages._ui.page.instruments import Instrument
 from pages._ui.shared.moment import Moment
-from pages._ui.views.common import codes, density
+from pages._ui.views.common import chosen, codes, density
 from pages._ui.views.vae import bound, drawing, priors, true_posterior
 from pages._ui.views.vae.collapse import dimensions_used
 from tests import answers
@@ -114,6 +114,26 @@ def test_the_dimensions_that_say_most_come_first_and_by_their_number() -> None:
     assert list(dimensions_used(collapse.Usage(np.array([2.6]), 3, 3, -10.0, 0.1)).data[0].x) == ["all together"]
 
 
+def test_an_example_is_clicked_or_typed_and_stays_in_the_link(monkeypatch: pytest.MonkeyPatch) -> None:
+    tiles: dict[str, Any] = {}
+    monkeypatch.setattr(chosen, "image_grid", lambda _, *, key, **how: tiles.update({key: how}))
+    run = trained("digits")
+    test = drawn(run, "Dimensions", example="7")
+    row = tiles["example-tiles"]
+    assert [name.rsplit(" ", 1)[1] for name in row["choices"]] == [str(i) for i in first_of_each(run)]
+    assert row["chosen"] == first_of_each(run).index(7)
+    assert test.number_input(key="example").value == 7
+    drawn(run, "Dimensions", example="100")
+    assert tiles["example-tiles"]["chosen"] is None
+    drawn(run, "Path", path_to="999999")  # a link beyond the data
+    assert {"path_from-tiles", "path_to-tiles"} <= set(tiles)
+
+
+def first_of_each(run: Run) -> list[int]:
+    y = run.data().test.y.tolist()
+    return [y.index(label) for label in range(10)]
+
+
 # The visitor's own ----------------------------------------------------------------------------------------------------
 
 
@@ -127,7 +147,7 @@ def test_a_drawing_is_answered_with_its_bounds(monkeypatch: pytest.MonkeyPatch) 
     pad(monkeypatch, sheet)
     test = drawn(trained("digits"), "Draw a digit")
     assert not test.exception
-    said = {metric.label: float(metric.value.removesuffix(" nats")) for metric in test.metric}
+    said = {metric.label: float(metric.value.removesuffix(" nats").replace("−", "-")) for metric in test.metric}
     assert said["ELBO"] <= said["IWAE, k = 500"] + 0.1 <= said["log p(x), exact"] + 0.3
 
 

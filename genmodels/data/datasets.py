@@ -309,8 +309,8 @@ def _drawn_from(name: str) -> Data:
     grey = load(DATASETS[name].grey)
     if DATASETS[name].levels == 2:
         once = lambda part, k: Later(lambda: Split(binarized(part.x, grey.levels, (0, k)), part.y))  # noqa: E731
-        parts: dict[str, Any] = {part: once(getattr(grey, part), k) for k, part in enumerate(PARTS)}
-        return replace(grey, name=name, levels=2, **parts)
+        train, validation, test = (once(getattr(grey, part), k) for k, part in enumerate(PARTS))
+        return replace(grey, name=name, levels=2, train=train, validation=validation, test=test)
 
     def fixed(part: Split, seed: int) -> Split:
         return Split(black_or_white(part.x, grey.levels, random.generator(seed)), part.y)

@@ -212,7 +212,7 @@ def wanted(listing: Listing, place: Place) -> dict[str, File]:
     """
     start = place.path("")
     own = {path[len(start) :]: one for path, one in listing.files.items() if path.startswith(start)}
-    found = {}
+    files = {}
     for name, one in own.items():
         folder, _, last = name.rpartition("/")
         snapshot = SNAPSHOT.fullmatch(folder)
@@ -222,11 +222,11 @@ def wanted(listing: Listing, place: Place) -> dict[str, File]:
             if one.size > ALLOWED[last]:
                 most = ALLOWED[last] / 1e6
                 raise BadInput(f"{place}: {name} has {one.size / 1e6:,.1f} MB, at most {most:,.1f} MB are allowed.")
-            found[name] = one
+            files[name] = one
     for name in (CONFIG, WEIGHTS, "run.json"):
-        if name not in found:
+        if name not in files:
             raise BadInput(f"{place} holds no checkpoint of genmodels: {name} is missing.")
-    moments = {PurePosixPath(name).parent for name in found}
-    if sum(one.size for one in found.values()) > MOST_BYTES or len(moments) > MOST_SNAPSHOTS:
+    moments = {PurePosixPath(name).parent for name in files}
+    if sum(one.size for one in files.values()) > MOST_BYTES or len(moments) > MOST_SNAPSHOTS:
         raise BadInput(f"{place} is larger than {MOST_BYTES / 1e9:.0f} GB or {MOST_SNAPSHOTS} snapshots.")
-    return found
+    return files

@@ -66,8 +66,8 @@ class Place:
         Raises:
             BadInput: If it is no such name.
         """
-        found = _PLACE.fullmatch(name)
-        whole = found and cls(found[1], found[2] or revision or "", found[3].strip("/") or subfolder.strip("/"))
+        parts = _PLACE.fullmatch(name)
+        whole = parts and cls(parts[1], parts[2] or revision or "", parts[3].strip("/") or subfolder.strip("/"))
         if not whole or not _PLACE.fullmatch(str(whole)):
             raise BadInput(f"{quoted(name)} names nothing on the Hub: write hf://owner/repo[@revision][/subfolder].")
         return whole
@@ -218,21 +218,21 @@ def file(listing: Listing, path: str, most: int = MOST_JSON, count: Count | None
         raise BadInput(f"{name} has {entry.size / 1e6:,.1f} MB: at most {most / 1e6:,.1f} MB are allowed.")
     what: dict[str, Any] = {"repo_id": listing.place.repo, "filename": path, "revision": listing.commit}
     try:
-        found = Path(hf_hub_download(**what, local_files_only=True))
-        if entry.is_at(found):
+        cached = Path(hf_hub_download(**what, local_files_only=True))
+        if entry.is_at(cached):
             if count:
                 count(entry.size)
-            return found
+            return cached
     except LocalEntryNotFoundError:
-        found = None
+        cached = None
     if not listing.live:
         _ask(replace(listing.place, revision=listing.commit))  # one short request: the client would try for long
-    what |= {"force_download": found is not None, "tqdm_class": _meter(name, entry.size, count)}
-    found = Path(asked(lambda: hf_hub_download(**what, library_name="genmodels"), listing.place))
-    if not entry.is_at(found):
-        found.resolve().unlink()
+    what |= {"force_download": cached is not None, "tqdm_class": _meter(name, entry.size, count)}
+    cached = Path(asked(lambda: hf_hub_download(**what, library_name="genmodels"), listing.place))
+    if not entry.is_at(cached):
+        cached.resolve().unlink()
         raise BadInput(f"{name} is not what the Hub lists (it came truncated or changed): try again later.")
-    return found
+    return cached
 
 
 def _meter(name: str, size: int, count: Count | None) -> type:

@@ -64,9 +64,9 @@ def push(
         rows = []
         for run, home in zip(chosen, homes, strict=True):
             ready = _exported(run, Path(folder) / PurePosixPath(home.subfolder).name, measures, snapshots, frames)
-            found = _measured(ready)
-            contents |= {home.path(name): one for name, one in _contents(ready, home, found).items()}
-            rows.append((home.subfolder, ready.plan, found))
+            numbers = _measured(ready)
+            contents |= {home.path(name): one for name, one in _contents(ready, home, numbers).items()}
+            rows.append((home.subfolder, ready.plan, numbers))
         if not dry_run:
             asked(
                 lambda: HfApi(library_name="genmodels").create_repo(place.repo, private=private or None, exist_ok=True),
@@ -133,14 +133,14 @@ def _contents(run: Run, home: Place, measures: Mapping[str, Any]) -> dict[str, b
     """Its files by name: only those that a pull would take, and a card that says how to."""
     names = [name for name in ALLOWED if (run.path / name).exists()]
     steps = [f"snapshots/{step}/{name}" for step in run.frames() for name in OF_A_SNAPSHOT]
-    found: dict[str, bytes | Path] = {
+    files: dict[str, bytes | Path] = {
         name: run.path / name for name in names + [name for name in steps if (run.path / name).exists()]
     }
     revision = f', revision="{home.revision}"' if home.revision else ""
     load = f'from_pretrained("{home.repo}"{revision}, subfolder="{home.subfolder}")'
     use = f"from genmodels.hub.pretrained import from_pretrained\n\nmodel = {load}"
-    found["README.md"] = card(run.plan, run.state(), run.path, checkpoint.command(run), measures, use).encode()
-    return found
+    files["README.md"] = card(run.plan, run.state(), run.path, checkpoint.command(run), measures, use).encode()
+    return files
 
 
 def _there(place: Place, homes: Sequence[Place], forgiving: bool) -> tuple[list[str], list[Row]]:

@@ -17,10 +17,25 @@ from genmodels.instruments.examples import example, some
 from genmodels.instruments.samples import labels
 from genmodels.models.capabilities import Encoder, has
 from genmodels.probability.priors import StandardNormal
+from genmodels.text import number
 
-__all__ = ["Encoded", "Map", "encoded", "geodesic", "latent_map", "linear", "path", "spherical", "sweep"]
+__all__ = [
+    "Encoded",
+    "Map",
+    "conclusion_of_geodesic",
+    "conclusion_of_path",
+    "conclusion_of_sweep",
+    "encoded",
+    "geodesic",
+    "latent_map",
+    "linear",
+    "path",
+    "spherical",
+    "sweep",
+]
 
 Array = npt.NDArray[Any]
+UNIT = "(root mean square a dimension)"
 TAIL = 0.02  # of the prior's mass in each direction, that a map leaves out at each end
 
 
@@ -49,6 +64,18 @@ class Map:
 
     axes: tuple[Array, Array]
     x: Array
+
+    def conclusion(self) -> str:
+        """How evenly what is decoded changes over the map, a sentence."""
+        n = len(self.x)
+        flat = self.x.reshape(n, n, -1)
+        steps = np.concatenate([_distance(np.diff(flat, axis=a)).ravel() for a in (0, 1)])
+        if not np.isfinite(steps).all():
+            return "Not everything that is decoded is a number: there is nothing to conclude."
+        if not steps.max():
+            return "Every code of this map is decoded alike."
+        typical, most = number(float(np.median(steps)), 2), number(float(steps.max()), 2)
+        return f"From a cell to the next, x changes by {typical} in the median and by {most} at most {UNIT}."
 
 
 @torch.no_grad()
@@ -142,6 +169,46 @@ def path(
     ends = _code(model, data, first), _code(model, data, second)
     z = (spherical if arc else linear)(*ends, torch.linspace(0, 1, frames, device=model.device))
     return decoded(model, z, label).cpu().numpy()
+
+
+def conclusion_of_path(x: Array) -> str:
+    """How evenly a film (frames, …) changes, a sentence."""
+    steps = _distance(np.diff(x.reshape(len(x), -1), axis=0))
+    if not np.isfinite(steps).all():
+        return "Not everything that is decoded is a number: there is nothing to conclude."
+    if not steps.sum():
+        return "Both ends are decoded alike, and all between."
+    largest = number(float(steps.max() / steps.mean()), 2)
+    return f"Of {len(steps)} steps of this path, the largest changes x {largest} times as much as the average one."
+
+
+def conclusion_of_geodesic(film: dict[str, Array]) -> str:
+    """What pulling the path tight has won, a sentence; of what :func:`geodesic` returns."""
+    first, last = float(film["energy"][0]), float(film["energy"][-1])
+    if not math.isfinite(first) or not math.isfinite(last):
+        return "The energy of the path is not a number: there is nothing to conclude."
+    if last >= first:
+        return "No shorter path than the straight one is found."
+    return f"Pulled tight, the path has {number(100 * last / first)} % of the straight line's energy."
+
+
+def conclusion_of_sweep(x: Array) -> str:
+    """Which code changes an example most and which least, a sentence; of what :func:`sweep` returns, (L, steps, …)."""
+    change = _distance((x[:, -1] - x[:, 0]).reshape(len(x), -1))
+    if not np.isfinite(change).all():
+        return "Not everything that is decoded is a number: there is nothing to conclude."
+    most, least = int(change.argmax()), int(change.argmin())
+    if not change[most]:
+        return "No code changes this example."
+    told = f"From end to end z{most + 1} changes this example by {number(float(change[most]), 2)}"
+    if len(change) == 1:
+        return f"{told} {UNIT}."
+    return f"{told}, more than any other code, and z{least + 1} by {number(float(change[least]), 2)}, the least {UNIT}."
+
+
+def _distance(difference: Array) -> Array:
+    """The root mean square over the last dimension."""
+    return np.asarray(np.sqrt(np.square(difference.astype(np.float64)).mean(-1)))
 
 
 def geodesic(

@@ -10,7 +10,7 @@ import torch
 
 from genmodels.data.datasets import DATASETS, Data, load
 
-__all__ = ["Density", "density", "look"]
+__all__ = ["Density", "choices", "density", "look"]
 
 Array = npt.NDArray[Any]
 
@@ -73,3 +73,15 @@ def density(data: Data, *, n: int = 2000, side: int = 160) -> Density:
     grid = torch.as_tensor(np.stack([x1, x2], -1).reshape(-1, 2))
     exact = None if data.log_prob is None else data.log_prob(grid).exp().cpu().numpy().reshape(side, side)
     return Density(data.train.x[:n].cpu().numpy(), exact, (-reach, reach, -reach, reach))
+
+
+def choices(data: Data, *others: int, n: int = 10) -> tuple[list[int], npt.NDArray[np.float32]]:
+    """Test images to choose from: the first of each class, or the first ``n``, and after them ``others``.
+
+    Returns:
+        Their numbers in the test set, and the images in [0, 1], (·, C, H, W).
+    """
+    y = data.test.y.cpu().numpy()
+    first = [int(np.argmax(y == c)) for c in range(min(n, len(data.classes))) if (y == c).any()]
+    numbers = list(dict.fromkeys([*(first or range(min(n, len(y)))), *others]))
+    return numbers, data.prepare(data.test.x[numbers], "unit").float().cpu().numpy()

@@ -1,4 +1,4 @@
-"""Test examples as a model's networks see them: one by its number, or some drawn at random."""
+"""Test examples as a model's networks see them: by their number, or drawn at random; and a refusal of points."""
 
 from typing import Any
 
@@ -6,15 +6,28 @@ from torch import Tensor
 
 from genmodels import random
 from genmodels.data.datasets import Data
+from genmodels.errors import BadInput
 from genmodels.metrics import floors
 
-__all__ = ["example", "some"]
+__all__ = ["example", "images_only", "some"]
 
 
-def example(model: Any, data: Data, index: int) -> Tensor:
-    r"""One test example as the model's loss expects it, shape (1, \*shape)."""
-    x = data.test.x[index : index + 1].to(model.device)
+def example(model: Any, data: Data, index: int, n: int = 1) -> Tensor:
+    r"""``n`` test examples from number ``index`` on, as the model's loss expects them, shape (n, \*shape).
+
+    Raises:
+        BadInput: If they are not all there.
+    """
+    if not 0 <= index <= index + n <= len(data.test):
+        raise BadInput(f"Test examples {index} to {index + n - 1} are not all there: there are {len(data.test)}.")
+    x = data.test.x[index : index + n].to(model.device)
     return data.prepare(x, model.inputs, random.generator(index, model.device))
+
+
+def images_only(model: Any) -> None:
+    """Refuse a model of points."""
+    if not model.is_image:
+        raise BadInput("This is done with images, and this model makes points of the plane.")
 
 
 def some(model: Any, data: Data, n: int | None, *, seed: int = 0) -> tuple[Tensor, Tensor]:

@@ -13,10 +13,12 @@ from genmodels import random
 from genmodels.data.datasets import Data
 from genmodels.errors import BadInput
 from genmodels.models.base import GenerativeModel
+from genmodels.text import number
 
-__all__ = ["nearest", "neighbours", "training_images"]
+__all__ = ["conclusion", "nearest", "neighbours", "training_images"]
 
 MOST = 256
+COPY = 1e-3  # root mean square, within which two images are one
 ROWS = 8192  # training examples that are compared at once
 
 
@@ -52,6 +54,27 @@ def neighbours(
         "distance": distance[: len(x)].cpu().numpy(),
         "test_distance": distance[len(x) :, 0].cpu().numpy(),
     }
+
+
+def conclusion(near: dict[str, npt.NDArray[Any]]) -> str:
+    """Whether samples are suspiciously near, a sentence; of what :func:`neighbours` returns.
+
+    The share of pairs of a sample and a test example of which the sample is nearer is a half where both are alike,
+    give or take twice its standard error (Mann & Whitney 1947).
+    """
+    ours, real = near["distance"][:, 0], near["test_distance"]
+    if not (np.isfinite(ours).all() and np.isfinite(real).all()):
+        return "Not every distance is a number: there is nothing to conclude."
+    n, m = len(ours), len(real)
+    if near["x"].ndim > 2 and (copies := int((ours < COPY).sum())):  # points of a plane lie as near by chance
+        return f"{copies} of {n} samples {'is a copy of a training example' if copies == 1 else 'are copies'}."
+    pairs = ours[:, None] - real
+    share = float((pairs < 0).mean() + (pairs == 0).mean() / 2)
+    noise = 2 * ((n + m + 1) / (12 * n * m)) ** 0.5
+    told = f"In {number(100 * share)} % of pairs a sample is nearer to the training examples than a test example"
+    if share <= 0.5 + noise:
+        return f"{told}: no sign of learning by heart."
+    return f"{told}: more than chance, for samples may be learned by heart, or smoother than data."
 
 
 def nearest(x: Tensor, data: Data, k: int) -> Iterator[tuple[float, Tensor, Tensor]]:

@@ -17,8 +17,9 @@ from genmodels.errors import BadInput
 from genmodels.metrics import floors
 from genmodels.models.capabilities import Density, has
 from genmodels.probability.distributions import kl_from_draws
+from genmodels.text import number
 
-__all__ = ["cells", "density", "drawn"]
+__all__ = ["cells", "conclusion", "density", "drawn"]
 
 ROWS = 500  # points whose density is computed at once
 
@@ -75,6 +76,21 @@ def density(
         maps |= {"true": truth(grid).exp().view(side, side).numpy(), "alike": np.array(alike)}
         maps["kl"] = np.array(kl_from_draws(of_true, of_learned) if len(of_learned) else kl)
     return maps
+
+
+def conclusion(maps: dict[str, npt.NDArray[Any]]) -> str:
+    """How far what was learned is from the truth, a sentence; of what :func:`density` returns."""
+    if "kl" not in maps:
+        return f"{number(100 * float(maps['mass']))} % of what was learned lies in this square; the truth is not known."
+    kl, error = (float(value) for value in maps["kl"])
+    if math.isnan(kl) or math.isnan(error):
+        return "The KL is not a number here: there is nothing to conclude."
+    if kl == math.inf:
+        return "Some of the data lie where the model has no density at all."
+    if abs(kl) <= 2 * error:
+        return f"What was learned cannot be told from the truth: KL {number(kl, 2)} ± {number(error, 2)}."
+    times = number(math.exp(kl)) if kl < 700 else f"e^{number(kl)}"
+    return f"Where the data lie, the true density is {times} times (geometric mean) the learned one."
 
 
 def drawn(model: Any, n: int) -> Tensor:

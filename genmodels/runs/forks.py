@@ -28,20 +28,20 @@ def changeable(run: Run) -> dict[str, Hyperparameter]:
 @functools.lru_cache(maxsize=64)
 def _changeable(text: str) -> dict[str, Hyperparameter]:
     config = json.loads(text)
-    usual, found = _weight(config), dict[str, Hyperparameter]()
+    usual, free = _weight(config), dict[str, Hyperparameter]()
     for name, one in declared(model_class(config["model"])).items():
         now = config.get(name, one.default)
         fits = [value for value in _others(one, now) if _weight({**config, name: value}) == usual]
         match one.rule:
             case Only(options, help):
                 if fits:
-                    found[name] = replace(one, rule=Only(tuple(o for o in options if o in (now, *fits)), help))
+                    free[name] = replace(one, rule=Only(tuple(o for o in options if o in (now, *fits)), help))
             case Between() | Switch():
                 if fits:
-                    found[name] = one
+                    free[name] = one
             case _:
-                found[name] = one
-    return {name: one for name, one in found.items() if _may_count(one, config, found)}
+                free[name] = one
+    return {name: one for name, one in free.items() if _may_count(one, config, free)}
 
 
 def _may_count(one: Hyperparameter, config: Mapping[str, Any], beside: Mapping[str, Hyperparameter]) -> bool:

@@ -15,7 +15,7 @@ from pages._ui.components.films import Film, films
 
 PAGES = Path(__file__).resolve().parents[1]
 COLUMNS = 3
-DIGITS, MOST = 16, 36  # of a frame, and frames of a film
+DIGITS, MOST, QUALITY = 16, 30, 70  # of a frame; frames of a film, and of its JPEG
 DOORS = {
     "Show me": (
         "models/ddpm.py",
@@ -42,10 +42,10 @@ def lead_on() -> None:
     name = state.pop("page", None)
     if name is None:
         return
-    found = {path.stem: path for part in ("models", "lab") for path in sorted((PAGES / part).glob("[a-z]*.py"))}
-    if name in found:
-        st.switch_page(found[name], query_params=state)
-    st.warning(f"The link says page = {quoted(name)}, which is not one of {', '.join(found)}. This is the first page.")
+    pages = {path.stem: path for part in ("models", "lab") for path in sorted((PAGES / part).glob("[a-z]*.py"))}
+    if name in pages:
+        st.switch_page(pages[name], query_params=state)
+    st.warning(f"The link says page = {quoted(name)}, which is not one of {', '.join(pages)}. This is the first page.")
 
 
 def main() -> None:
@@ -111,7 +111,7 @@ def sheet(name: str) -> Sprite:
     """The film of a checkpoint, drawn once for all visitors."""
     piece = next(one for one in pieces() if one.name == name)
     pages = [tile(piece.samples[i][:DIGITS])[..., :3].transpose(2, 0, 1) for i in frames_of(piece)]
-    return sprite(np.stack(pages), quality=80)
+    return sprite(np.stack(pages), quality=QUALITY)
 
 
 def film(name: str, piece: Piece) -> Film:

@@ -21,11 +21,11 @@ info = datasets.DATASETS[name]
 st.subheader(info.title)
 st.write(info.about)
 
-found = answer(instruments.look, key="look", at_once=True, name=name, arguments=strokes() if name == "drawing" else {})
-if found is None:
+drawn = answer(instruments.look, key="look", at_once=True, name=name, arguments=strokes() if name == "drawing" else {})
+if drawn is None:
     st.stop()
 
-splits = zip(found["sizes"].tolist(), ("training", "validation", "test"), strict=True)
+splits = zip(drawn["sizes"].tolist(), ("training", "validation", "test"), strict=True)
 sizes = " · ".join(f"{size:,} {what}" for size, what in splits)
 st.caption(f"{sizes} — fixed and disjoint" + (f"; {info.levels} levels of grey" if info.levels else ""))
 
@@ -34,9 +34,9 @@ if info.kind == "images":
     left, middle, right = st.columns([5, 2, 4])
     with left:
         st.markdown("**Examples**")
-        sheet = found["examples"].reshape(-1, *info.shape)
+        sheet = drawn["examples"].reshape(-1, *info.shape)
         image_grid(
-            images.png(images.tile(sheet, columns=found["examples"].shape[1])),
+            images.png(images.tile(sheet, columns=drawn["examples"].shape[1])),
             key="examples",
             alt=f"Ten examples of each class of {info.title}, a class a row.",
             scale=scale,
@@ -45,21 +45,21 @@ if info.kind == "images":
     with middle:
         st.markdown("**Mean of each class**")
         image_grid(
-            images.png(images.tile(found["mean"], columns=2)),
+            images.png(images.tile(drawn["mean"], columns=2)),
             key="means",
             alt="The mean image of each class.",
             scale=scale,
             download=f"{name}-means.png",
         )
     with right:
-        counts = dict(zip(info.classes, found["counts"][0].tolist(), strict=True))
+        counts = dict(zip(info.classes, drawn["counts"][0].tolist(), strict=True))
         chart = figures.bars(counts, title="Training examples of each class", y_title="examples", color=figures.DATA)
         plot(chart, key="counts")
 else:
-    extent = tuple(found["extent"].tolist())
+    extent = tuple(drawn["extent"].tolist())
     left, right = st.columns(2)
-    cloud = figures.Points("training points", found["points"], figures.DATA, size=3)
+    cloud = figures.Points("training points", drawn["points"], figures.DATA, size=3)
     plot(figures.points([cloud], title="What a model sees", extent=extent), key="points", place=left)
-    if found["density"].size:
-        density = figures.density(found["density"], extent, title="The exact density", unit="p(x)")
+    if drawn["density"].size:
+        density = figures.density(drawn["density"], extent, title="The exact density", unit="p(x)")
         plot(density, key="density", place=right)

@@ -31,13 +31,13 @@ def main() -> None:
     )
     if kept := health.keeping():
         st.info(kept)
-    found = [(run, line) for run in store.every() + store.bundled() if (line := row(run))]
+    listed = [(run, line) for run in store.every() + store.bundled() if (line := row(run))]
     broken = dict(store.damaged())
-    found += [(run, {"name": run.id, "state": "damaged", "message": why}) for run, why in broken.items()]
-    if not found:
+    listed += [(run, {"name": run.id, "state": "damaged", "message": why}) for run, why in broken.items()]
+    if not listed:
         st.info("There are no runs yet. Choose a model and press Train.")
         return
-    every, rows = [run for run, _ in found], [line for _, line in found]
+    every, rows = [run for run, _ in listed], [line for _, line in listed]
     picked = st.dataframe(
         rows,
         key="table",
@@ -85,11 +85,11 @@ def row(run: Run) -> dict[str, object]:
 @st.fragment(run_every=2.0)
 def curves(names: list[str]) -> None:
     """What the chosen runs logged, a panel a term, a colour a run; held-out curves dashed."""
-    found = {}
+    runs = {}
     for name in names:
         with suppress(BadInput):  # deleted meanwhile
-            found[name] = store.find(name)
-    metrics = {name: run.metrics() for name, run in found.items()}
+            runs[name] = store.find(name)
+    metrics = {name: run.metrics() for name, run in runs.items()}
     terms = list(
         dict.fromkeys(k for rows in metrics.values() for line in rows[-1:] for k in line if "held-out" not in k)
     )
@@ -101,7 +101,7 @@ def curves(names: list[str]) -> None:
                 kept = [line for line in rows if key in line]
                 if kept:
                     xs, ys = [line["step"] for line in kept], [line[key] for line in kept]
-                    series.append(Series(found[name].plan.title, xs, ys, color, held_out))
+                    series.append(Series(runs[name].plan.title, xs, ys, color, held_out))
         one = quantity(term)
         panels.append(Panel(one.title, one.unit, series, about=one.explained))
     if panels:

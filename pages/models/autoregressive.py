@@ -6,6 +6,7 @@ from genmodels.models import MODELS
 from pages._ui.page.instruments import Instrument, of_images
 from pages._ui.page.page import page
 from pages._ui.views.autoregressive import bits, drawing, theory
+from pages._ui.views.common.shifts import out_of_distribution
 
 st.title(MODELS["autoregressive"].title)
 st.write(
@@ -19,13 +20,40 @@ page(
     units={"loss": "nats", "bpd": "bits per pixel"},
     panels=("loss", "bpd"),
     explore={
-        "Pixel by pixel": Instrument(drawing.pixel_by_pixel, "Play", "How is it drawn, one after another?"),
+        "Pixel by pixel": Instrument(
+            drawing.pixel_by_pixel,
+            "Play",
+            "How is it drawn, one after another?",
+            "Each number is drawn when those before are known: when is it settled what it will be?",
+        ),
         "Complete": Instrument(
             drawing.completions, "Play", "What could the missing part be?", "All of these are answers.", of_images
         ),
-        "Where the bits are": Instrument(bits.where, question="Which pixels are hard to foresee?", applies=of_images),
-        "What it sees": Instrument(bits.sight, question="On which pixels does the next one depend?", applies=of_images),
-        "Orders": Instrument(bits.compared, question="Does the order matter?", applies=of_images),
+        "Where the bits are": Instrument(
+            bits.where,
+            question="Which pixels are hard to foresee?",
+            before="Guess first: the ground, the middle of a stroke, or its edge?",
+            applies=of_images,
+        ),
+        "What it sees": Instrument(
+            bits.sight,
+            question="On which pixels does the next one depend?",
+            before="Move the pixel, and see how far back the network looks.",
+            applies=of_images,
+        ),
+        "Out of distribution": Instrument(
+            out_of_distribution,
+            "When it fails",
+            "Does a likelihood tell what is unlike the data?",
+            "Guess which of these kinds of images the model finds more likely than its own test images.",
+            of_images,
+        ),
+        "Orders": Instrument(
+            bits.compared,
+            question="Does the order matter?",
+            before="Any order can write down the same law. Guess which is learned most easily.",
+            applies=of_images,
+        ),
     },
     theory=theory.theory,
 )

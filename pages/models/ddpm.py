@@ -5,8 +5,7 @@ import streamlit as st
 from genmodels.models import MODELS
 from pages._ui.page.instruments import Instrument, of_images, of_points
 from pages._ui.page.page import page
-from pages._ui.views.diffusion import theory
-from pages._ui.views.diffusion.denoising import VIEWS
+from pages._ui.views.diffusion import bound, denoising, edits, plane, theory
 
 st.title(MODELS["ddpm"].title)
 st.write(
@@ -28,12 +27,41 @@ page(
     units=dict.fromkeys(("loss", "mse_t1", "mse_t2", "mse_t3", "mse_t4"), "per dimension"),
     panels=("loss", "mse_t1", "mse_t2", "mse_t3", "mse_t4"),
     explore={
-        "Forward": Instrument(VIEWS["Forward"], "Play", "How do data become noise?"),
-        "Denoise": Instrument(VIEWS["Denoise"], "Play", "How does noise become data?"),
-        "Edit": Instrument(VIEWS["Edit"], "Play", "What else can a denoiser do to a picture?", applies=of_images),
-        "Samplers": Instrument(VIEWS["Samplers"], question="How few steps are enough?"),
-        "Plane": Instrument(VIEWS["Plane"], question="Where does the learned score point?", applies=of_points),
-        "Bound": Instrument(VIEWS["Bound"], question="What does each step cost?"),
+        "Forward": Instrument(
+            denoising.forward,
+            "Play",
+            "How do data become noise?",
+            "Guess from which t on nobody can tell what it was; then scrub.",
+        ),
+        "Denoise": Instrument(
+            denoising.denoise,
+            "Play",
+            "How does noise become data?",
+            "Watch x̂₀, what the network takes to be behind the noise: when does it know what it will be?",
+        ),
+        "Edit": Instrument(
+            edits.edit,
+            "Play",
+            "What else can a denoiser do to a picture?",
+            "Noise a real digit a little or a lot, and see what comes back.",
+            of_images,
+        ),
+        "Samplers": Instrument(
+            denoising.samplers,
+            question="How few steps are enough?",
+            before="All begin with the same noise. Guess which needs the fewest steps before you compare them.",
+        ),
+        "Plane": Instrument(
+            plane.plane,
+            question="Where does the learned score point?",
+            before="Move t: in the noise arrows point to the middle of the data, near the data to what is nearest.",
+            applies=of_points,
+        ),
+        "Bound": Instrument(
+            bound.bound,
+            question="What does each step cost?",
+            before="Guess which steps cost most, those near the data or those near the noise; then compute the bound.",
+        ),
     },
     theory=theory.theory,
 )

@@ -351,6 +351,25 @@ def test_a_finger_draws_and_drags(chromium: Browser, serve: Callable[[str], str]
     touch.close()
 
 
+def test_a_tile_is_chosen_by_mouse_and_keys_again_and_again(show: Callable[..., Locator], page: Page) -> None:
+    grid = show("tiles")
+    tiles = grid.locator(".tiles button")
+    expect(tiles.nth(1)).to_have_attribute("aria-pressed", "true")
+    page.wait_for_function("c => c.width === 44", arg=grid.locator("canvas").element_handle())
+    canvas, last = grid.locator("canvas").bounding_box(), tiles.nth(4).bounding_box()
+    assert canvas is not None
+    assert last is not None
+    assert last["x"] + last["width"] == pytest.approx(canvas["x"] + canvas["width"], abs=1)
+    for tile in (3, 0, 3):
+        tiles.nth(tile).click()
+        page.get_by_text(f"tile {tile}").wait_for()
+        expect(tiles.nth(tile)).to_have_attribute("aria-pressed", "true")
+        assert grid.locator('[aria-pressed="true"]').count() == 1
+    tiles.nth(2).press("Enter")
+    page.get_by_text("tile 2").wait_for()
+    expect(tiles.nth(2)).to_be_focused()
+
+
 def test_image_grid_is_crisp_and_can_be_taken_home(show: Callable[..., Locator], page: Page) -> None:
     grid = show("grid")
     canvas = grid.locator("canvas")

@@ -1,7 +1,7 @@
 """Samples as they come into being, pixel by pixel, and images of which a part is given and the rest drawn."""
 
 import math
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -13,28 +13,17 @@ from genmodels import random
 from genmodels.data.datasets import Data
 from genmodels.errors import BadInput
 from genmodels.hyperparameters import check
+from genmodels.instruments.examples import example as example_of
+from genmodels.instruments.examples import images_only
 from genmodels.metrics.evaluate import labels
 from genmodels.models.autoregressive import Autoregressive, Drawn
+from genmodels.text import number
 
-__all__ = ["completed", "example_of", "images_only", "pixel_by_pixel"]
+__all__ = ["completed", "conclusion", "conclusion_of_completions", "pixel_by_pixel"]
 
 Array = npt.NDArray[Any]
 Task = Generator[float, None, dict[str, Array]]
 FRAMES, MOST = 57, 100  # of 28 rows: two frames a row
-
-
-def images_only(model: Autoregressive) -> None:
-    """Refuse a model of points."""
-    if not model.is_image:
-        raise BadInput("This is done with images, and this model makes points of the plane.")
-
-
-def example_of(model: Autoregressive, data: Data, example: int, n: int = 1) -> Tensor:
-    r"""``n`` test examples from number ``example`` on, as the model's loss expects them, (n, \*shape)."""
-    if not 0 <= example <= len(data.test) - n:
-        raise BadInput(f"Test examples {example} to {example + n - 1} are not all there: there are {len(data.test)}.")
-    x = data.test.x[example : example + n]
-    return data.prepare(x, model.inputs, random.generator(0, data.device)).to(model.device)
 
 
 def pixel_by_pixel(
@@ -122,3 +111,29 @@ def _film(model: Autoregressive, moments: Iterator[Drawn], kept: int = 0) -> Tas
 
 def _bytes(x: Tensor) -> Array:
     return (x * 255).round().to(torch.uint8).cpu().numpy()
+
+
+# What they come to -----------------------------------------------------------------------------------------------
+
+
+def conclusion(film: Mapping[str, Array]) -> str:
+    """What the images cost, and by which pixel half of it is paid."""
+    each, n = film["bits_each"].astype(float), len(film["bits_each"])
+    if not np.isfinite(each).all():
+        return "These images are so improbable that their bits are not finite."
+    error = f" ± {number(float(each.std(ddof=1)) / math.sqrt(n), 2)}" if n > 1 else ""
+    text = f"An image costs {number(float(each.mean()))}{error} bits on average"
+    if film["bits"][-1] <= 0:
+        return text + "."
+    half = int(film["t"][(film["bits"] >= film["bits"][-1] / 2).argmax()])
+    return text + f"; half of that is paid when {half:,} of {int(film['t'][-1]):,} pixels are drawn."
+
+
+def conclusion_of_completions(film: Mapping[str, Array]) -> str:
+    """What the real rest costs beside those that were drawn."""
+    each, real = film["bits_each"].astype(float), float(film["bits_of_real"])
+    if not (np.isfinite(each).all() and math.isfinite(real)):
+        return "The rest of this image is so improbable that its bits are not finite."
+    dearer = int((each > real).sum())
+    text = f"The real rest costs {number(real)} bits, those drawn {number(float(each.mean()))} on average: "
+    return text + f"{dearer} of {len(each)} {'is' if dearer == 1 else 'are'} less probable than the real one."

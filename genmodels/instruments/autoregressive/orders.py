@@ -1,7 +1,7 @@
 """Whether the order matters: any law can be written in any order, but not every network learns it as easily."""
 
 import math
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from typing import Any
 
 import numpy as np
@@ -10,13 +10,15 @@ import torch
 
 from genmodels.data.datasets import Data
 from genmodels.errors import BadInput
-from genmodels.instruments.autoregressive.drawing import example_of, images_only
+from genmodels.instruments.examples import example as example_of
+from genmodels.instruments.examples import images_only
 from genmodels.metrics.evaluate import labels
 from genmodels.models.autoregressive import ORDERS, Autoregressive
+from genmodels.text import number
 from genmodels.training.loop import Training
 from genmodels.training.settings import Settings
 
-__all__ = ["ROWS", "compared", "masks"]
+__all__ = ["ROWS", "compared", "conclusion", "conclusion_of_masks", "masks"]
 
 Array = npt.NDArray[Any]
 Task = Generator[float, None, dict[str, Array]]
@@ -91,3 +93,29 @@ def _nats(model: Autoregressive, data: Data) -> list[float]:
     y = labels(model, data.test.y[:n])
     nats = -model.log_prob(example_of(model, data, 0, n), y=y).double()
     return [nats.mean().item(), nats.std().item() / math.sqrt(n)]
+
+
+# What they come to -----------------------------------------------------------------------------------------------
+
+
+def conclusion(trained: Mapping[str, Array]) -> str:
+    """Which order costs least, and whether the next differs by more than chance would."""
+    nats, error = trained["test"].T
+    names, order = trained["names"], np.argsort(nats)
+    if not np.isfinite(nats).all() or len(order) < 2:
+        return "These trainings cannot be compared."
+    best, next_, worst = order[0], order[1], order[-1]
+    least, most = (number(float(nats[k])) for k in (best, worst))
+    text = f"After {int(trained['step'][-1]):,} steps *{names[best]}* costs least, {least} nats an image, "
+    text += f"and *{names[worst]}* most, {most}"
+    apart = float(nats[next_] - nats[best]) > 2 * math.hypot(error[best], error[next_])
+    return text + (
+        f"; *{names[next_]}* comes next." if apart else f"; to *{names[next_]}* it is within two standard errors."
+    )
+
+
+def conclusion_of_masks(costs: Mapping[str, Array]) -> str:
+    """What the mean of the masks saves, beside one of them."""
+    each, together = costs["each"][:, 0], float(costs["together"][0])
+    text = f"One mask costs {number(float(each.mean()))} nats an image on average, the best {number(float(each.min()))}"
+    return text + f", and all {len(each)} together {number(together)}."

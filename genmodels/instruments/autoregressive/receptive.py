@@ -5,8 +5,10 @@ networks, https://arxiv.org/abs/1601.06759, describe. What is above to the right
 45°: stacked, they are blind to the rest (van den Oord et al. 2016, figure 1, https://arxiv.org/abs/1606.05328).
 """
 
+from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
@@ -15,12 +17,13 @@ from torch.nn import functional as F
 from genmodels import random
 from genmodels.data.datasets import Data
 from genmodels.errors import BadInput
-from genmodels.instruments.autoregressive.drawing import example_of, images_only
+from genmodels.instruments.examples import example as example_of
+from genmodels.instruments.examples import images_only
 from genmodels.metrics.evaluate import labels
 from genmodels.models.autoregressive import Autoregressive
 from genmodels.nn.pixelcnn import PixelCNN
 
-__all__ = ["Masked", "blind_spot", "field"]
+__all__ = ["Masked", "blind_spot", "conclusion", "field"]
 
 Array = npt.NDArray[Any]
 EXAMPLES, CHANNELS = 32, 16
@@ -98,3 +101,16 @@ def blind_spot(depth: int, row: int, column: int, side: int = 15) -> dict[str, A
 def _inside(row: int, column: int, height: int, width: int) -> None:
     if not 0 <= row < height or not 0 <= column < width:
         raise BadInput(f"There is no pixel in row {row}, column {column}: the image has {height} × {width}.")
+
+
+def conclusion(seen: Mapping[str, Array]) -> str:
+    """How much of what comes before is seen, and in how few pixels half of the slope lies."""
+    before, slope = seen["before"], seen["slope"]
+    if not before.any():
+        return "Nothing comes before this pixel: it hangs on no other."
+    share = float((slope[before] > 0).mean())
+    strongest = np.sort(slope[before])[::-1].cumsum()
+    if not strongest[-1] > 0:
+        return f"It sees none of the {int(before.sum()):,} pixels before."
+    half, there = 1 + int((strongest >= strongest[-1] / 2).argmax()), int(before.sum())
+    return f"It sees {share:.0%} of the {there:,} pixels before; {half:,} of them have half of all the slope."

@@ -1,21 +1,25 @@
 """The variational bound of a diffusion model on test examples, term by term, and the numbers of its derivation."""
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import torch
 
 from genmodels import random
 from genmodels.data.datasets import Data
 from genmodels.errors import BadInput
-from genmodels.instruments.diffusion.film import Array, Task, count_of, examples_of
-from genmodels.metrics import floors
+from genmodels.instruments.diffusion.film import Array, Task, count_of
+from genmodels.instruments.examples import example as example_of
+from genmodels.instruments.examples import some
 from genmodels.metrics.evaluate import labels
 from genmodels.models.ddpm import DDPM
 from genmodels.probability import diffusion_elbo
 from genmodels.probability.samplers import noise_like
+from genmodels.text import number
 
-__all__ = ["every_term", "numbers"]
+__all__ = ["conclusion", "every_term", "numbers"]
 
 AT_ONCE = 64  # noisy examples that the network sees at once
 
@@ -32,9 +36,8 @@ def every_term(model: DDPM, data: Data, n: int = 4, seed: int = 0) -> Task:
         "error", the standard error of its mean; for images "bpd", the mean in bits per dimension, and "levels", the
         grey levels of what it is the bound of; for points with a known density "exact", −log p(x), (n,).
     """
-    some = floors.chosen(data.test, count_of(model, n), seed)
-    x_0 = data.prepare(some.x, model.inputs, random.generator(0, data.device)).to(model.device)
-    y, rng = labels(model, some.y), random.generator(seed, model.device)
+    x_0, told = some(model, data, count_of(model, n), seed=seed)
+    y, rng = labels(model, told), random.generator(seed, model.device)
     chain, nats, errors = model.chain(y, data.levels), [], []
     times = torch.arange(2, model.T + 1, device=model.device)
     for part in times.split(max(1, AT_ONCE // n)):
@@ -80,7 +83,7 @@ def numbers(model: DDPM, data: Data, example: int, t: int, *, seed: int = 0) -> 
     """
     if not 2 <= t <= model.T:
         raise BadInput(f"t = {t} is not a step of the model: use 2 to {model.T}.")
-    schedule, x_0 = model.schedule, examples_of(model, data, example)
+    schedule, x_0 = model.schedule, example_of(model, data, example)
     eps = noise_like(x_0, random.generator(seed, model.device))
     at = torch.full((1,), t, device=x_0.device)
     x_t = schedule.noised(x_0, eps, at)
@@ -103,3 +106,21 @@ def numbers(model: DDPM, data: Data, example: int, t: int, *, seed: int = 0) -> 
     values["L"] = diffusion_elbo.step_term(schedule, x_0, x_t, guess, at, model.variance)
     values["L_T"] = diffusion_elbo.prior_term(schedule, x_0)
     return {name: float(value) for name, value in values.items()}
+
+
+def conclusion(terms: Mapping[str, Array]) -> str:
+    """How much of the bound is paid at small t, and how far it is above the truth where that is known."""
+    whole, last = float(terms["nats"].mean()), float(terms["last"].mean())
+    few = terms["t"] <= terms["t"][-1] / 10
+    late = last + float(terms["steps"][few].sum())
+    if not math.isfinite(whole):
+        return "The bound is not finite here."
+    text = (
+        f"The last tenth of the steps, t ≤ {int(terms['t'][-1] / 10):,}, costs {number(late)} of {number(whole)} nats"
+    )
+    text += f", {late / whole:.0%}." if 0 <= late <= whole != 0 else "."
+    if "exact" in terms and np.isfinite(terms["exact"]).all():
+        over = terms["nats"] - terms["exact"]
+        error = float(over.std(ddof=1)) / math.sqrt(len(over)) if len(over) > 1 else math.nan
+        text += f" The bound is {number(float(over.mean()))} ± {number(error)} nats above the true −log p(x)."
+    return text

@@ -1,6 +1,6 @@
 """The denoising diffusion model at work: its noising, its steps back, its samplers beside each other."""
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from typing import Any
 
 import numpy as np
@@ -11,17 +11,8 @@ from genmodels import random
 from genmodels.data.datasets import Data
 from genmodels.errors import BadInput
 from genmodels.hyperparameters import check
-from genmodels.instruments.diffusion.film import (
-    FRAMES,
-    Array,
-    Task,
-    count_of,
-    examples_of,
-    film_of,
-    frames_of,
-    images_only,
-    shown,
-)
+from genmodels.instruments.diffusion.film import FRAMES, Array, Task, count_of, film_of, frames_of, shown
+from genmodels.instruments.examples import example, images_only
 from genmodels.metrics import floors
 from genmodels.metrics.distances import sliced_wasserstein1
 from genmodels.metrics.judge import judge as judge_of
@@ -29,8 +20,22 @@ from genmodels.metrics.judge import quality
 from genmodels.models.ddpm import DDPM
 from genmodels.probability.samplers import SAMPLERS, STOCHASTIC, noise_like
 from genmodels.probability.schedules import SCHEDULES, Schedule
+from genmodels.text import number
 
-__all__ = ["CURVES", "STEPS", "compared", "denoised", "evaluations", "judged", "noising", "tables"]
+__all__ = [
+    "CURVES",
+    "STEPS",
+    "compared",
+    "conclusion_of_film",
+    "conclusion_of_judged",
+    "conclusion_of_samplers",
+    "conclusion_of_schedule",
+    "denoised",
+    "evaluations",
+    "judged",
+    "noising",
+    "tables",
+]
 
 CURVES: dict[str, Callable[[Schedule], Tensor]] = {
     "signal": lambda schedule: schedule.alpha_bar.sqrt(),
@@ -52,7 +57,7 @@ def noising(
 
     "x_t" of the same examples and the same noise, (F, n, \*shape), at the times "t", (F,), and "log_snr" there, (F,).
     """
-    x_0 = examples_of(model, data, first, n)
+    x_0 = example(model, data, first, n)
     eps = noise_like(x_0, random.generator(seed, model.device))
     t = np.unique(np.linspace(0, model.T, min(frames, model.T + 1)).round().astype(int))
     x_t = torch.stack([model.schedule.noised(x_0, eps, int(at)) for at in t])
@@ -180,3 +185,61 @@ def _distances(data: Data, samples: Tensor) -> dict[str, Array]:
     w1 = [[to_test(points) for points in row] for row in samples]
     floor = floors.averaged({"floor": to_test(part.x)} for part in floors.draws(data, n, 0))
     return {name: np.array(value) for name, value in ({"w1": w1} | floor).items()}
+
+
+# What they come to -----------------------------------------------------------------------------------------------
+
+
+def conclusion_of_schedule(table: Mapping[str, Array]) -> str:
+    """When signal and noise are alike, and what is left of the data at the end."""
+    T, noisy = int(table["t"][-1]), table["log_snr"] <= 0
+    left = f"at t = T = {T:,}, √ᾱ = {number(float(table['signal'][-1]))} of x₀ is left."
+    if not noisy.any():
+        return f"There is more signal than noise at every t; {left}"
+    return f"From t = {int(table['t'][noisy.argmax()]):,} on there is as much noise as signal or more; {left}"
+
+
+def conclusion_of_film(film: Mapping[str, Array]) -> str:
+    """When the guess x̂₀ has come near to the sample that it becomes."""
+    guess, sample = film["x_0"].astype(float), film["x_t"][-1].astype(float)
+    away = np.sqrt(((guess - sample) ** 2).reshape(len(guess), -1).mean(1))
+    if not np.isfinite(away).all() or not away[0]:
+        return "The first guess is the sample already." if away[0] == 0 else "These samples are not finite."
+    near = {words: film["t"][away <= share * away[0]] for words, share in (("half", 0.5), ("a tenth", 0.1))}
+    left = " and ".join(f"{words} of it is left at t = {int(t[0]):,}" for words, t in near.items() if len(t))
+    white, unit = (255, " of grey from 0 to 1") if film["x_0"].dtype == np.uint8 else (1, "")
+    return f"The first guess x̂₀ is {number(float(away[0]) / white)} from the sample, root mean square{unit}; {left}."
+
+
+def conclusion_of_samplers(made: Mapping[str, Array]) -> str:
+    """Which sampler is nearest to the solution in the fewest steps and in the most, and of points how near to data."""
+    said = list[str]()
+    for k in (0, len(made["steps"]) - 1):
+        gap, steps = made["gap"][:, k], made["steps"][k]
+        if np.isfinite(gap).any():
+            best = int(np.nanargmin(gap))
+            away, asked = number(float(gap[best])), made["evaluations"][best, k]
+            said.append(
+                f"in {steps} steps ({asked} evaluations) {SAMPLERS[best]} is nearest to the solution, {away} away"
+            )
+    if "w1" in made and np.isfinite(made["w1"]).any():
+        best, k = (int(i) for i in np.unravel_index(int(np.nanargmin(made["w1"])), made["w1"].shape))
+        least, floor = float(made["w1"][best, k]), float(made["floor"])
+        of_data = f", {number(least / floor, 2)} × as far as other data are" if floor > 0 else ""
+        name = f"{SAMPLERS[best]} in {made['steps'][k]} steps"
+        said.append(f"nearest to the data is {name}, {number(least)} away{of_data}")
+    text = "; ".join(dict.fromkeys(said))
+    return text[:1].upper() + text[1:] + "." if text else "No sampler came to a solution that is finite."
+
+
+def conclusion_of_judged(scores: Mapping[str, Array]) -> str:
+    """The least FID of all, and that in the fewest steps, beside that of test pictures."""
+    fid = scores["fid"]
+    if not np.isfinite(fid).any():
+        return "No FID is finite here."
+    best, k = (int(i) for i in np.unravel_index(int(np.nanargmin(fid)), fid.shape))
+    text = f"The least FID, {number(float(fid[best, k]))}, is that of {SAMPLERS[best]} in {scores['steps'][k]} steps"
+    if k and np.isfinite(fid[:, 0]).any():
+        few = int(np.nanargmin(fid[:, 0]))
+        text += f"; in {scores['steps'][0]} steps it is {number(float(fid[few, 0]))}, of {SAMPLERS[few]}"
+    return text + f". As many test pictures have {number(float(scores['fid_floor']))}."

@@ -4,7 +4,8 @@ Each is a task, and under it the mathematics: there data go in, and the steps co
 in [-1, 1]); ``model.to_data`` takes them to data space.
 """
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import torch
@@ -14,14 +15,27 @@ from genmodels import random
 from genmodels.data.datasets import Data
 from genmodels.errors import BadInput
 from genmodels.instruments.codes import spherical
-from genmodels.instruments.diffusion.film import Task, count_of, examples_of, film_of, frames_of, images_only, shown
+from genmodels.instruments.diffusion.film import Array, Task, count_of, film_of, frames_of, shown
+from genmodels.instruments.examples import example as example_of
+from genmodels.instruments.examples import images_only
 from genmodels.metrics.evaluate import labels
 from genmodels.models.ddpm import DDPM
 from genmodels.probability.repaint import repaint
 from genmodels.probability.samplers import Step, heun, named, noise_like, timesteps, walk
-from genmodels.text import quoted
+from genmodels.text import number, quoted
 
-__all__ = ["MASKS", "filled", "inpaint", "interpolated", "invert", "mask", "redraw", "redrawn"]
+__all__ = [
+    "MASKS",
+    "conclusion",
+    "conclusion_of_path",
+    "filled",
+    "inpaint",
+    "interpolated",
+    "invert",
+    "mask",
+    "redraw",
+    "redrawn",
+]
 
 MASKS = ("right", "left", "bottom", "top", "middle")
 """What of an image can be hidden."""
@@ -70,7 +84,7 @@ def filled(
 def _copies(model: DDPM, data: Data, example: int, n: int) -> tuple[Tensor, Tensor | None]:
     """A test image ``n`` times, and its label as often."""
     images_only(model)
-    x = examples_of(model, data, example).expand(count_of(model, n), *model.shape)
+    x = example_of(model, data, example).expand(count_of(model, n), *model.shape)
     return x, labels(model, data.test.y[example].expand(n))
 
 
@@ -97,7 +111,7 @@ def interpolated(model: DDPM, data: Data, first: int = 0, second: int = 1, n: in
         "error", the root mean square between the images and the ends of the path, in data space.
     """
     images_only(model)
-    ends = torch.cat([examples_of(model, data, i) for i in (first, second)])
+    ends = torch.cat([example_of(model, data, i) for i in (first, second)])
     yield 0.0
     here, there = invert(model, ends, steps=steps).flatten(1)
     weight = torch.linspace(0, 1, count_of(model, n), device=model.device)
@@ -175,3 +189,28 @@ def invert(model: DDPM, x: Tensor, *, y: Tensor | None = None, steps: int = 50) 
     eps = model.denoiser(model.asked(y, len(x)))
     *_, last = walk(heun(eps, model.schedule), eps, model.schedule, x_1, rising)
     return last.x_t
+
+
+# What they come to -----------------------------------------------------------------------------------------------
+
+
+def conclusion(film: Mapping[str, Array]) -> str:
+    """How far the images at the end of a film are from the test image "x" and from each other, in grey from 0 to 1."""
+    ends, x = film["x_t"][-1].astype(float) / 255, film["x"].astype(float) / 255
+    away = math.sqrt(float(((ends - x) ** 2).mean()))
+    text = f"At the end the images are {number(away)} away from the digit"
+    if len(ends) > 1:  # the mean square between two of n is twice their variance
+        text += f" and {number(math.sqrt(2 * float(ends.var(0, ddof=1).mean())))} from each other"
+    return text + ", root mean square of grey from 0 to 1."
+
+
+def conclusion_of_path(way: Mapping[str, Array]) -> str:
+    """How near the ends come back, and how much contrast there is midway, as a share of the ends'."""
+    contrast = lambda x: float(x.astype(float).std())  # noqa: E731
+    error, middle = number(float(way["error"])), len(way["path"]) // 2
+    ends = (contrast(way["x"][0]) + contrast(way["x"][1])) / 2
+    text = f"The two digits come back to within {error}, root mean square of grey from 0 to 1"
+    if not ends:
+        return text + "."
+    noise, pixels = (contrast(way[name][middle]) / ends for name in ("path", "blend"))
+    return text + f"; midway there is {noise:.0%} of their contrast through the noise, {pixels:.0%} through the pixels."

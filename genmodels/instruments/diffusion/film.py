@@ -1,4 +1,4 @@
-"""What the instruments of a diffusion share: which examples they are of, and films of a model's steps back.
+"""What the instruments of a diffusion share: how many examples they are of, and films of a model's steps back.
 
 What asks the network many times is a task: a generator that yields how far it is, 0 to 1, and returns arrays by name.
 Films keep at most :data:`FRAMES` of their steps; images in them are uint8.
@@ -12,13 +12,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from genmodels import random
-from genmodels.data.datasets import Data
 from genmodels.errors import BadInput
 from genmodels.models.ddpm import DDPM
 from genmodels.probability.samplers import Step
 
-__all__ = ["FRAMES", "Array", "Task", "count_of", "examples_of", "film_of", "frames_of", "images_only", "shown"]
+__all__ = ["FRAMES", "Array", "Task", "count_of", "film_of", "frames_of", "shown"]
 
 Array = npt.NDArray[Any]
 Task = Generator[float, None, dict[str, Array]]
@@ -27,26 +25,12 @@ FRAMES = 50
 MOST_IMAGES, MOST_POINTS = 100, 1000
 
 
-def examples_of(model: DDPM, data: Data, first: int, n: int = 1) -> Tensor:
-    """``n`` test examples from number ``first`` on, in the model's space."""
-    if not 0 <= first <= first + n <= len(data.test):
-        raise BadInput(f"Test examples {first} to {first + n - 1} are not all there: there are {len(data.test)}.")
-    x = data.test.x[first : first + n]
-    return data.prepare(x, model.inputs, random.generator(0, data.device)).to(model.device)
-
-
 def count_of(model: DDPM, n: int) -> int:
     """``n``, where so many examples may be asked for."""
     most = MOST_IMAGES if model.is_image else MOST_POINTS
     if not 1 <= n <= most:
         raise BadInput(f"n = {n} is not a number of examples from 1 to {most}.")
     return n
-
-
-def images_only(model: DDPM) -> None:
-    """Refuse a model of points."""
-    if not model.is_image:
-        raise BadInput("This is done with images, and this model makes points of the plane.")
 
 
 def shown(model: DDPM, x: Tensor, reach: float = 1.0) -> Array:

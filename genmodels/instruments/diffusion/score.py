@@ -7,6 +7,7 @@ learned, which stand at a right angle:
 """
 
 from collections import defaultdict
+from collections.abc import Mapping
 
 import numpy as np
 import torch
@@ -21,8 +22,9 @@ from genmodels.instruments.plane import cells
 from genmodels.models.ddpm import DDPM
 from genmodels.palette import rgb
 from genmodels.probability.samplers import noise_like, timesteps
+from genmodels.text import number
 
-__all__ = ["field", "shades", "square"]
+__all__ = ["conclusion", "field", "shades", "square"]
 
 HALF = 3.2  # of the square that holds N(0, I)
 
@@ -52,7 +54,9 @@ def field(model: DDPM, data: Data, n: int = 500, seed: int = 0, frames: int = 40
         row = {"particles": now.x_t}
         if i < last:
             x_t = model.schedule.noised(x_0, eps, now.t)
-            there, said = _learned(model, now.t, at, x_t)
+            t = torch.full((len(at) + len(x_t),), now.t, device=x_t.device)
+            with torch.no_grad():  # on the grid, and of the noised examples
+                there, said = model.eps_hat(torch.cat([at.to(x_t), x_t]), t).split([len(at), len(x_t)])
             row |= {"t": torch.tensor(now.t), "log_snr": model.schedule.log_snr[now.t], "learned": -there}
             row["mse"] = (said - eps).square().mean()
             a, sigma = (float(rate) for rate in model.schedule.rates(now.t, fine))
@@ -67,14 +71,6 @@ def field(model: DDPM, data: Data, n: int = 500, seed: int = 0, frames: int = 40
     return whole | {"half": np.array(half), "at": at.numpy()}
 
 
-@torch.no_grad()
-def _learned(model: DDPM, t: int, at: Tensor, x_t: Tensor) -> tuple[Tensor, Tensor]:
-    """ε̂ on the grid, and ε̂ of the noised examples."""
-    both = torch.cat([at.to(x_t), x_t])
-    said = model.eps_hat(both, torch.full((len(both),), t, device=both.device))
-    return said[: len(at)], said[len(at) :]
-
-
 def shades(maps: Array, color: str, paper: str) -> Array:
     """Densities (F, H, W), x₂ rising, as frames (F, 3, H, W), uint8, x₂ falling, from ``paper`` at 0 to ``color``."""
     ink, blank = (np.array(rgb(c), float)[:, None, None] for c in (color, paper))
@@ -85,3 +81,15 @@ def shades(maps: Array, color: str, paper: str) -> Array:
 def square(data: Data) -> float:
     """Half the side of the square that holds both the data and the noise that they become."""
     return max(HALF, DATASETS[data.name].extent)
+
+
+def conclusion(field: Mapping[str, Array]) -> str:
+    """What of the error of ε̂ nobody could avoid, and where most is left to learn; means over the times drawn."""
+    mse = float(field["mse"].mean())
+    text = f"Over these times the squared error of ε̂ is {number(mse)} per dimension on average"
+    if "gap" not in field:
+        worst = int(field["mse"].argmax())
+        return text + f", and largest, {number(float(field['mse'][worst]))}, at t = {int(field['t'][worst]):,}."
+    floor, gap, worst = float(field["floor"].mean()), float(field["gap"].mean()), int(field["gap"].argmax())
+    text += f": {number(floor)} that no network can avoid and {number(gap)} left to learn"
+    return text + f", the most at t = {int(field['t'][worst]):,}." if gap else text + "."

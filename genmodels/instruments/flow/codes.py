@@ -1,7 +1,7 @@
 """Is z a Gaussian? The codes of data beside N(0, I), samples by temperature, and where a flow is undone badly."""
 
 import math
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 
 import numpy as np
 import torch
@@ -13,8 +13,16 @@ from genmodels.instruments.codes import Array
 from genmodels.instruments.examples import some
 from genmodels.instruments.plane import cells
 from genmodels.models.flow import Flow
+from genmodels.text import number
 
-__all__ = ["gaussianity", "inverse_error", "temperatures"]
+__all__ = [
+    "conclusion_of_codes",
+    "conclusion_of_inverse",
+    "conclusion_of_temperatures",
+    "gaussianity",
+    "inverse_error",
+    "temperatures",
+]
 
 PROBABILITIES = (np.arange(99) + 1) / 100
 TEMPERATURES = (0.5, 0.7, 0.85, 1.0, 1.15)
@@ -91,18 +99,56 @@ def inverse_error(model: Flow, data: Data, n: int = 64, side: int = 60) -> Gener
     yield 0.3
     apart = (back - x).abs()
     log_prob = model.log_prob(x, y).double()
-    found = {"error": apart.flatten(1).amax(1).cpu().numpy()}
+    errors = {"error": apart.flatten(1).amax(1).cpu().numpy()}
     yield 0.5
     model.double()
     try:
-        found["nats"] = (log_prob - model.log_prob(x.double(), y)).abs().cpu().numpy()
+        errors["nats"] = (log_prob - model.log_prob(x.double(), y)).abs().cpu().numpy()
     finally:
         model.float()
     yield 0.8
     if model.is_image:
-        return found | {"map": np.log10(apart.mean((0, 1)).cpu().numpy() + 1e-12)}
+        return errors | {"map": np.log10(apart.mean((0, 1)).cpu().numpy() + 1e-12)}
     half = DATASETS[data.name].extent
     grid = cells(half, side).to(model.device)
     y = None if y is None else y.new_zeros(len(grid))
     error = (model.f.inverse(model.encode(grid, y), y) - grid).abs().amax(1).view(side, side)
-    return found | {"map": np.log10(error.cpu().numpy() + 1e-12), "half": np.array(half)}
+    return errors | {"map": np.log10(error.cpu().numpy() + 1e-12), "half": np.array(half)}
+
+
+# What they come to -----------------------------------------------------------------------------------------------
+
+
+def conclusion_of_codes(codes: Mapping[str, Array]) -> str:
+    """The length of the codes beside that of Gaussian noise, and how many dimensions are told from it."""
+    D, norm = codes["z"].shape[1], codes["norm"].astype(float)
+    mean = math.sqrt(2) * math.exp(math.lgamma((D + 1) / 2) - math.lgamma(D / 2))  # of χ with D degrees of freedom
+    wide = math.sqrt(D - mean**2)
+    beyond = int((codes["distance"] > codes["critical"]).sum())
+    spread = f" ± {number(float(norm.std(ddof=1)))}" if len(norm) > 1 else ""
+    text = f"Encoded test examples have norm {number(float(norm.mean()))}{spread}; a Gaussian's would be "
+    text += f"{number(mean)} ± {number(wide)}. Of {D:,} dimension{'s' if D > 1 else ''}, {beyond:,} "
+    return text + f"{'differs' if beyond == 1 else 'differ'} from N(0, 1) by more than chance would."
+
+
+def conclusion_of_temperatures(drawn: Mapping[str, Array]) -> str:
+    """How much samples differ from each other at the ends, beside temperature 1."""
+    if drawn["x"].shape[1] < 2:
+        return "One sample differs from no other: draw more."
+    spread = np.sqrt(drawn["x"].astype(float).var(1).reshape(len(drawn["x"]), -1).mean(1))
+    one = spread[np.abs(drawn["temperature"] - 1).argmin()]
+    if not one or not np.isfinite(spread).all():
+        return "These samples do not differ, or are not finite."
+    share = spread / one
+    low, high = (f"at T = {drawn['temperature'][k]:g}" for k in (0, -1))
+    text = f"A{low[1:]} samples differ from each other {number(float(share[0]), 2)} × as much as at T = 1, "
+    return text + f"{high} {number(float(share[-1]), 2)} ×."
+
+
+def conclusion_of_inverse(errors: Mapping[str, Array]) -> str:
+    """How far the worst example comes back, and how many nats single precision costs."""
+    error, nats = float(errors["error"].max()), float(errors["nats"].max())
+    if not math.isfinite(error + nats):
+        return "Some of these test examples do not come back at all: the way back overflows in single precision."
+    text = f"Of {len(errors['error'])} test examples the worst comes back {number(error, 2)} away, and log p(x) is at "
+    return text + f"most {number(nats, 2)} nats from that in double precision: it means no more digits than these."

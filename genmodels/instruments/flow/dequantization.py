@@ -1,7 +1,7 @@
 """What dequantization costs, in bits per dimension; and the numbers of one example, for the equations."""
 
 import math
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 
 import numpy as np
 import torch
@@ -15,8 +15,16 @@ from genmodels.instruments.examples import example as example_of
 from genmodels.instruments.examples import some
 from genmodels.models.flow import Flow
 from genmodels.probability.distributions import standard_normal_log_prob
+from genmodels.text import number
 
-__all__ = ["bits", "costs", "numbers"]
+__all__ = ["MEASURES", "bits", "conclusion", "costs", "numbers"]
+
+MEASURES = {
+    "density of images in [0, 1]": "of what was scaled to the unit cube",
+    "density of pixels from 0 to levels": "of what was left in grey levels",
+    "probability of whole levels": "of discrete images: a bound of dequantization, or a categorical model",
+}
+"""What nats may be of, and so what is added to make bits of them."""
 
 DRAWS = (1, 4, 16)
 
@@ -77,12 +85,13 @@ def costs(model: Flow, data: Data, n: int = 64, seed: int = 0) -> Generator[floa
     blurred, _ = images.gaussian(grey, levels, 1.0, random.generator(seed, x.device))
     edge = images.EDGE / float(levels)
     rows.append(("Gaussian noise, σ = 1", log_prob(blurred.clamp(edge, 1 - edge)) - D * levels.log(), False))
-    found = [(name, -value.double() / (D * math.log(2)), bound) for name, value, bound in rows]
+    names, values, bounds = zip(*rows, strict=True)
+    bits_of = -torch.stack(values).double().cpu() / (D * math.log(2))
     return {
-        "name": np.array([name for name, _, _ in found]),
-        "bits": np.array([value.mean().item() for _, value, _ in found]),
-        "se": np.array([value.std().item() / math.sqrt(len(x)) for _, value, _ in found]),
-        "bound": np.array([bound for _, _, bound in found]),
+        "name": np.array(names),
+        "bits": bits_of.mean(1).numpy(),
+        "se": bits_of.std(1).numpy() / math.sqrt(len(x)),
+        "bound": np.array(bounds),
     }
 
 
@@ -93,15 +102,25 @@ def numbers(model: Flow, data: Data, example: int) -> dict[str, float]:
     Raises:
         BadInput: If there is no such example.
     """
-    if not 0 <= example < len(data.test):
-        raise BadInput(f"Test example {example} is not there: there are {len(data.test)}.")
     x = example_of(model, data, example)
     y = data.test.y[[example]].to(model.device) if model.classes else None
     z, ladj = model.f(x, y)
     base = standard_normal_log_prob(z).sum()
-    found = {"base": base.item(), "ladj": ladj.item(), "log_prob": (base + ladj).item(), "D": float(model.latent_dim)}
-    found |= {"length": z.norm().item(), "back": (model.f.inverse(z, y) - x).abs().max().item()}
+    terms = {"base": base.item(), "ladj": ladj.item(), "log_prob": (base + ladj).item(), "D": float(model.latent_dim)}
+    terms |= {"length": z.norm().item(), "back": (model.f.inverse(z, y) - x).abs().max().item()}
     if model.is_image:
         bound = model.discrete_log_prob(x, random.generator(0, model.device), y=y, draws=1).item()
-        found |= {"bound": bound, "bpd": -bound / (model.latent_dim * math.log(2)), "levels": float(model.grey_levels)}
-    return found
+        terms |= {"bound": bound, "bpd": -bound / (model.latent_dim * math.log(2)), "levels": float(model.grey_levels)}
+    return terms
+
+
+def conclusion(costs: Mapping[str, Array]) -> str:
+    """What more draws and learned noise save, and where the numbers that bound nothing lie."""
+    value = dict(zip(costs["name"].tolist(), costs["bits"].tolist(), strict=True))
+    one, many = value["uniform noise, 1 draw"], value[f"uniform noise, {DRAWS[-1]} draws"]
+    text = f"With uniform noise an image costs at most {number(one)} bits per dimension, "
+    text += f"with {DRAWS[-1]} draws {number(many)}"
+    if (learned := value.get("learned noise, 1 draw")) is not None:
+        text += f", with learned noise {number(learned)}"
+    blurred = value["Gaussian noise, σ = 1"]
+    return text + f"; {number(blurred)} with Gaussian noise is no bound of it."

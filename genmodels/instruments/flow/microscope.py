@@ -10,7 +10,7 @@ the model's is a Gaussian, and what p_K is not is what the flow has not learned.
 """
 
 import math
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 
 import numpy as np
 import torch
@@ -22,13 +22,15 @@ from genmodels.flows.bijections import ActNorm, Coupling, Linear
 from genmodels.instruments.codes import Array
 from genmodels.instruments.plane import cells
 from genmodels.models.flow import Flow
+from genmodels.palette import rgb
+from genmodels.text import number
 
-__all__ = ["film", "layers", "passage"]
+__all__ = ["conclusion", "film", "layers", "passage"]
 
 LINES, ALONG = 21, 240  # lines of the grid each way, and points along each
 BETWEEN = 4  # frames from one layer to the next
 REACH = 3.2  # of the square that holds N(0, I)
-BOTH = ((0x00, 0x72, 0xB2), (0xD5, 0x5E, 0x00))  # narrower: blue; wider: vermilion
+BOTH = ((0x00, 0x72, 0xB2), (0xD5, 0x5E, 0x00))  # narrower: blue; wider: orange
 
 
 def layers(model: Flow) -> list[str]:
@@ -76,14 +78,14 @@ def passage(
     half, parts, device = max(REACH, DATASETS[data.name].extent), list(model.f.parts), model.device
     told = lambda x: torch.full((len(x),), label or 0, device=device) if model.classes else None  # noqa: E731
     points, grid = data.test.x[:n].to(device), square_grid(half).to(device)
-    maps, found = cells(half, side).to(device), {"half": np.array(half)}
+    maps, way = cells(half, side).to(device), {"half": np.array(half)}
     for name, x in (("points", points), ("grid", grid)):
         stages, so_far = [x], [x.new_zeros(len(x))]
         for h, ladj in model.f.steps(x, told(x)):
             stages.append(h)
             so_far.append(so_far[-1] + ladj)
-        found[name] = torch.stack(stages).cpu().numpy()
-        found["ladj" if name == "points" else "grid_ladj"] = torch.stack(so_far).cpu().numpy()
+        way[name] = torch.stack(stages).cpu().numpy()
+        way["ladj" if name == "points" else "grid_ladj"] = torch.stack(so_far).cpu().numpy()
     learned, true = [], []
     knows = data.log_prob is not None and not model.classes
     for k in range(len(parts) + 1):
@@ -95,13 +97,13 @@ def passage(
         learned.append(torch.exp(normal(ahead) + total))
         if knows:
             true.append(torch.exp(_pushed(data, parts[:k], maps)))
-    found["learned"] = torch.stack(learned).view(-1, side, side).cpu().numpy()
+    way["learned"] = torch.stack(learned).view(-1, side, side).cpu().numpy()
     if knows:
         assert data.log_prob is not None
-        found["true"] = torch.stack(true).view(-1, side, side).cpu().numpy()
+        way["true"] = torch.stack(true).view(-1, side, side).cpu().numpy()
         gap = data.log_prob(points.cpu()).double() - model.log_prob(points).double().cpu()
-        found["kl"] = np.array([gap.mean().item(), gap.std().item() / math.sqrt(len(gap))])
-    return found
+        way["kl"] = np.array([gap.mean().item(), gap.std().item() / math.sqrt(len(gap))])
+    return way
 
 
 def normal(z: Tensor) -> Tensor:
@@ -133,25 +135,25 @@ def square_grid(half: float) -> Tensor:
 # The film -------------------------------------------------------------------------------------------------------------
 
 
-def film(found: dict[str, Array], paper: str, side: int = 260) -> Array:
+def film(way: dict[str, Array], paper: str, side: int = 260) -> Array:
     """Frames (F, 3, side, panels · side), uint8: grid and points gliding from layer to layer, and the densities there.
 
-    The colour of a point is its log-determinant so far: vermilion where space has been stretched, blue where narrowed.
+    The colour of a point is its log-determinant so far: orange where space has been stretched, blue where narrowed.
     """
-    blank = np.array([int(paper[i : i + 2], 16) for i in (1, 3, 5)], float)
-    half, stages = float(found["half"]), len(found["points"])
-    limit = max(1e-6, float(np.quantile(np.abs(found["ladj"]), 0.98)))
-    top = max(float(np.quantile(found[name][found[name] > 0], 0.995)) for name in ("learned", "true") if name in found)
+    blank = np.array(rgb(paper), float)
+    half, stages = float(way["half"]), len(way["points"])
+    limit = max(1e-6, float(np.quantile(np.abs(way["ladj"]), 0.98)))
+    top = max(float(np.quantile(way[name][way[name] > 0], 0.995)) for name in ("learned", "true") if name in way)
     frames = []
     for step in range((stages - 1) * BETWEEN + 1):
         k, share = divmod(step / BETWEEN, 1)
         a, b = int(k), min(int(k) + 1, stages - 1)
-        mix = lambda name, a=a, b=b, s=share: (1 - s) * found[name][a] + s * found[name][b]  # noqa: E731
+        mix = lambda name, a=a, b=b, s=share: (1 - s) * way[name][a] + s * way[name][b]  # noqa: E731
         drawn = [np.broadcast_to(blank, (side, side, 3)).copy()]
         for points, ladj, ink in (("grid", "grid_ladj", 0.45), ("points", "ladj", 0.9)):
             _splat(drawn[0], mix(points), mix(ladj) / limit, half, blank, ink, 1 + (points == "points"))
         for name, color in (("learned", BOTH[1]), ("true", BOTH[0])):
-            if name in found:
+            if name in way:
                 drawn.append(_shade(mix(name) / top, np.array(color), blank, side))
         frames.append(np.rint(np.concatenate(drawn, 1)).astype(np.uint8).transpose(2, 0, 1))
     return np.stack(frames)
@@ -176,3 +178,16 @@ def _shade(share: Array, color: Array, blank: Array, side: int) -> Array:
     rows = np.arange(side) * len(share) // side
     shown = np.sqrt(np.nan_to_num(share).clip(0, 1))[::-1][rows][:, rows][..., None]
     return blank + 0.85 * shown * (color - blank)
+
+
+def conclusion(passage: Mapping[str, Array]) -> str:
+    """How much of the data is stretched on the whole way, and how far what was learned is from the truth."""
+    ladj = passage["ladj"][-1]
+    text = (
+        f"On the whole way f stretches space at {(ladj > 0).mean():.0%} of test points; the middle log-determinant is "
+    )
+    text += f"{number(float(np.median(ladj)))} nats."
+    if "kl" in passage:
+        kl, error = (float(value) for value in passage["kl"])
+        text += f" KL(true ‖ learned) is {number(kl)} ± {number(error, 2)} nats, before every layer and after it."
+    return text

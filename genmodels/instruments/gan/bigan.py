@@ -12,8 +12,9 @@ from genmodels import random
 from genmodels.data.datasets import Data
 from genmodels.errors import BadInput
 from genmodels.models.bigan import BiGAN
+from genmodels.text import number
 
-__all__ = ["Back", "back", "normal", "read"]
+__all__ = ["Back", "back", "conclusion", "normal", "read"]
 
 Array = npt.NDArray[Any]
 
@@ -65,6 +66,16 @@ def _back(model: BiGAN, data: Data, examples: torch.Tensor, labels: torch.Tensor
     error = (model.generate(z, y) - x).square().flatten(1).mean(1)
     shown = (x + 1) / 2 if model.is_image else x
     return Back(*(t.cpu().numpy() for t in (shown, model.decode(z, y), z, labels, error)))
+
+
+def conclusion(way: Back, others: Back | None = None) -> str:
+    """How far what comes back is from what went, in a sentence; beside ``others``, or what two of them differ by."""
+    error = float(way.error.mean())
+    begun = f"What comes back differs by a mean squared error of {number(error)}"
+    if others is not None:
+        return f"{begun}; what comes back of test examples by {number(others.error.mean())} on average."
+    back, apart = (float(np.square(way.x - other).mean()) for other in (way.mean, np.roll(way.x, 1, 0)))
+    return f"{begun}, {number(100 * back / apart)} % of what two test examples differ by." if apart else f"{begun}."
 
 
 def normal(reach: float = 4.0, n: int = 161) -> tuple[Array, Array]:

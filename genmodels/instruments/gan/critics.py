@@ -1,6 +1,7 @@
 """A critic against what it should be: the exact distance, slope 1 along the best plan, and four other critics."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,15 +11,17 @@ import torch
 
 from genmodels import random
 from genmodels.data.datasets import Data
-from genmodels.instruments.gan.game import Coverage, coverage, floor, pairs, slopes
+from genmodels.instruments.gan.game import Coverage, coverage, floor, only_plane, pairs, slopes
 from genmodels.metrics.distances import sliced_wasserstein1
-from genmodels.metrics.floors import chosen
 from genmodels.models.adversarial import Adversarial
 from genmodels.models.gan import generator_slope
 from genmodels.probability.distributions import assignment
 from genmodels.runs.record import Plan
+from genmodels.text import number
 
-__all__ = ["RIVALS", "Transport", "Verdict", "apart", "rivals", "saturation", "transport", "verdict"]
+__all__ = [
+    "RIVALS", "Transport", "Verdict", "apart", "compared", "conclusion", "rivals", "saturation", "transport", "verdict",
+]  # fmt: skip
 
 Array = npt.NDArray[Any]
 
@@ -32,12 +35,43 @@ class Transport:
         real: Where each is carried, (N, 2).
         w1: The mean length of the ways: the exact distance of the two sets, that of :func:`.game.coverage`.
         climb: How much the critic rises along each way, by its length, (N,); 1 for the best 1-Lipschitz critic.
+        estimate: How much higher it scores data than samples, on average: of a WGAN's critic its estimate of ``w1``.
     """
 
     fake: Array
     real: Array
     w1: float
     climb: Array
+    estimate: float
+
+    def conclusion(self, kept: str | None = None, floor: tuple[float, float] | None = None) -> str:
+        """How far the samples are, in a sentence, and what the critic makes of that.
+
+        Args:
+            kept: What keeps a WGAN's critic in check, its hyperparameter ``penalty``; None of any other model.
+            floor: What :func:`.game.floor` says of data and data, where that is known.
+        """
+        estimate, exact = f"The critic's estimate, {number(self.estimate)},", f"the exact distance, {number(self.w1)}"
+        match kept if math.isfinite(self.estimate) else None, self.estimate <= self.w1:
+            case "clip", _:
+                return (
+                    f"{estimate} is to {exact}, up to an unknown factor, for clipped weights bound the slope by some k."
+                )
+            case "none", _:
+                return f"{estimate} says nothing of {exact}, for nothing bounds the critic's slope."
+            case "spectral", True:
+                return f"{estimate} is below {exact}, as a lower bound must be."
+            case "gp", True:
+                return f"{estimate} is below {exact}; that of the best critic under this soft penalty is not."
+            case (("spectral" | "gp"), False):
+                return f"{estimate} is above {exact}, which shows that the critic is somewhere steeper than 1."
+        begun = f"The {len(self.fake)} samples are {number(self.w1)} from as many data"
+        if floor is None:
+            return f"{begun}, on average along the cheapest plan."
+        mean, spread = floor
+        if self.w1 > mean + 2 * spread:
+            return f"{begun}, {number(self.w1 / mean)} times as far as data are from other data, {number(mean)}."
+        return f"{begun}, no farther than data are from other data, {number(mean)} ± {number(spread, 2)}."
 
 
 @torch.no_grad()
@@ -51,12 +85,13 @@ def transport(model: Adversarial, data: Data, n: int = 400, *, seed: int = 0) ->
     Raises:
         BadInput: If the model makes images.
     """
+    only_plane(model)
     fake, real, y = pairs(model, data, n, seed=seed)
     length, order = assignment(fake, real, y)
     rise = model.critic(real[order], y) - model.critic(fake, y)
     climb = rise.double() / length.clamp_min(1e-9)
     a, b, c = (t.cpu().numpy() for t in (fake, real[order], climb))
-    return Transport(a, b, float(length.mean()), c)
+    return Transport(a, b, float(length.mean()), c, float(rise.mean()))
 
 
 RIVALS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -116,13 +151,33 @@ class Verdict:
 def verdict(model: Adversarial, data: Data, n: int = 400) -> Verdict:
     """How far the samples are from the data, and how steep the critic is."""
     if model.is_image:
-        part = chosen(data.test, n, 0)
-        real = part.x.to(model.device).flatten(1) / (data.levels - 1)
-        y = part.y.to(model.device) if model.classes else None
-        fake = model.sample(len(real), y=y, rng=random.generator(0, model.device)).flatten(1)
+        fake, real = (x.flatten(1) for x in pairs(model, data, n)[:2])
         return Verdict(slopes(model, data, n), sliced_wasserstein1(fake, real, rng=random.generator(0)))
     near = coverage(model, data, n)
     return Verdict(slopes(model, data, n), near.sliced, near, floor(data, n, by_class=bool(model.classes))[0])
+
+
+def conclusion(slopes: Array, critic: str) -> str:
+    """How steep a critic is at the points where it was asked, (3, N), in a sentence."""
+    share, steepest = float((slopes > 1).mean()), number(slopes.max())
+    if not np.isfinite(slopes).all():
+        return f"The slope of this {critic} is not finite everywhere."
+    if not share:
+        return f"At none of {slopes.size:,} points is this {critic} steeper than 1; the steepest is {steepest}."
+    where = f"At {number(100 * share)} % of {slopes.size:,} points this {critic} is steeper than 1"
+    return f"{where}, up to {steepest}: it is not 1-Lipschitz."
+
+
+def compared(verdicts: Mapping[str, Verdict]) -> str:
+    """Which of several comes nearest to the data and which stays farthest, in a sentence; "" of fewer than two."""
+    is_exact = all(verdict.coverage is not None for verdict in verdicts.values())
+    far = {name: v.coverage.w1 if is_exact and v.coverage else v.sliced for name, v in verdicts.items()}
+    far = {name: distance for name, distance in far.items() if math.isfinite(distance)}
+    if len(far) < 2:
+        return ""
+    name, (nearest, *_, farthest) = "W₁" if is_exact else "sliced W₁", sorted(far, key=lambda name: far[name])
+    near = f"{nearest} comes nearest to the data, {name} = {number(far[nearest])}"
+    return f"Of these {len(far)}, {near}, and {farthest} stays farthest, {number(far[farthest])}."
 
 
 def saturation(reach: float = 8.0, n: int = 161) -> dict[str, Array]:

@@ -13,6 +13,7 @@ from genmodels.errors import BadInput
 from genmodels.instruments.gan.game import Surface, only_plane
 from genmodels.instruments.plane import cells
 from genmodels.models.gan import GAN
+from genmodels.text import number
 
 __all__ = ["WIDTHS", "Bound", "best_discriminator", "jensen_shannon", "kde", "neighbours", "value"]
 
@@ -35,6 +36,15 @@ class Bound:
     js_se: float
     learned: float
     learned_se: float
+
+    def conclusion(self) -> str:
+        """Whether data and samples can be told apart, in a sentence."""
+        if self.js <= 2 * self.js_se:
+            learned = f"the learned one has V(D, G) = {number(self.learned)}, and −log 4 = −1.39"
+            return f"No discriminator that was tried tells fresh data from samples better than a guess; {learned}."
+        shown = number(max(0.0, (self.learned + math.log(4)) / 2))
+        bound = f"JS(p, q) is at least {number(self.js)} ± {number(self.js_se, 2)} nats, of at most log 2 = 0.693"
+        return f"Data and samples can be told apart: {bound}; the learned discriminator shows {shown} nats of it."
 
 
 @torch.no_grad()

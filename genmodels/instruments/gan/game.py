@@ -4,6 +4,7 @@ The critic is the network that learns to tell samples from data: of a GAN and a 
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,28 +16,19 @@ from torch import Tensor
 from genmodels import random
 from genmodels.data.datasets import Data
 from genmodels.errors import BadInput
+from genmodels.instruments.examples import some
 from genmodels.instruments.plane import cells
 from genmodels.instruments.samples import labels
 from genmodels.metrics import judge
 from genmodels.metrics.distances import Modes, modes_covered, sliced_wasserstein1, wasserstein1
-from genmodels.metrics.floors import chosen
 from genmodels.models.adversarial import Adversarial
 from genmodels.models.wgan import WGAN, between, gradient_norm
+from genmodels.text import number
 
 __all__ = [
-    "Coverage",
-    "Surface",
-    "arrows",
-    "coverage",
-    "floor",
-    "numbers",
-    "only_plane",
-    "pairs",
-    "reached",
-    "slopes",
-    "steepness",
-    "surface",
-]
+    "Coverage", "Surface", "arrows", "conclusion", "coverage",
+    "floor", "numbers", "only_plane", "pairs", "reached", "slopes", "steepness", "surface",
+]  # fmt: skip
 
 Array = npt.NDArray[Any]
 
@@ -52,9 +44,8 @@ def only_plane(model: Adversarial) -> None:
 
 def _test(model: Adversarial, data: Data, n: int) -> tuple[Tensor, Tensor | None]:
     """``n`` random test examples as the networks see them, and their labels for a conditional model."""
-    part = chosen(data.test, n, 0)
-    x = data.prepare(part.x, model.inputs, random.generator(0, data.device)).to(model.device)
-    return x, part.y.to(model.device) if model.classes else None
+    x, y = some(model, data, n)
+    return x, y.to(model.device) if model.classes else None
 
 
 # The critic on the plane ----------------------------------------------------------------------------------------------
@@ -115,6 +106,17 @@ def arrows(model: Adversarial, n: int = 150, *, seed: int = 0, label: int | None
     return x.detach().cpu().numpy(), -gradient.cpu().numpy()
 
 
+def conclusion(terms: Mapping[str, float]) -> str:
+    """What the critic makes of data and of samples, in a sentence; ``terms`` are those of :func:`numbers`."""
+    if "wasserstein" not in terms:
+        real, fake = number(terms["D(real)"]), number(terms["D(fake)"])
+        return f"On average the discriminator gives data D = {real} and samples D = {fake}; a guess is ½ for both."
+    above = terms["wasserstein"]
+    if not above > 0:
+        return f"On average the critic scores data no higher than samples: {number(above)} is the difference."
+    return f"On average the critic scores data {number(above)} higher than samples."
+
+
 @torch.no_grad()
 def slopes(model: Adversarial, data: Data, n: int = 500, *, seed: int = 0) -> Array:
     """‖∇f‖ of the critic at ``n`` real examples, at samples and between them, (3, n): never above 1 if 1-Lipschitz."""
@@ -172,14 +174,10 @@ class Coverage:
 
 
 def pairs(model: Adversarial, data: Data, n: int = 400, *, seed: int = 0) -> tuple[Tensor, Tensor, Tensor | None]:
-    """The ``n`` samples and ``n`` test points that every distance is of, (N, 2) each, and their labels, if it has any.
-
-    Raises:
-        BadInput: If the model makes images.
-    """
-    only_plane(model)
+    r"""The ``n`` samples and test examples that every distance is of, (N, \*shape) each, and their labels, if any."""
     real, y = _test(model, data, n)
-    return model.sample(len(real), y=y, rng=random.generator(seed, model.device)), real, y
+    fake = model.sample(len(real), y=y, rng=random.generator(seed, model.device))
+    return fake, (real + 1) / 2 if model.is_image else real, y
 
 
 @torch.no_grad()
@@ -189,6 +187,7 @@ def coverage(model: Adversarial, data: Data, n: int = 400, *, seed: int = 0) -> 
     Raises:
         BadInput: If the model makes images.
     """
+    only_plane(model)
     fake, real, y = pairs(model, data, n, seed=seed)
     estimate = flow = math.nan
     if isinstance(model, WGAN):

@@ -1,7 +1,7 @@
 """Mode collapse: what the samples reach and miss over a training, a way to make it happen, and what mends it."""
 
 import math
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from typing import Any
 
 import numpy as np
@@ -15,8 +15,9 @@ from genmodels.metrics.distances import Modes
 from genmodels.metrics.floors import chosen
 from genmodels.models.adversarial import Adversarial
 from genmodels.runs import store
+from genmodels.text import number
 
-__all__ = ["REMEDIES", "cases", "count", "history"]
+__all__ = ["REMEDIES", "cases", "compared", "conclusion", "count", "history"]
 
 Table = dict[str, npt.NDArray[Any]]
 
@@ -58,6 +59,21 @@ def history(run: str, steps: list[int], n: int = 400) -> Generator[float, None, 
     return table
 
 
+def conclusion(table: Mapping[str, npt.NDArray[Any]], at: int, what: str) -> str:
+    """How many of the modes or classes, ``what``, are covered at row ``at`` of a history, in a sentence."""
+    covered, of = int(table["covered"][at]), table["counts"].shape[1]
+    how_many = {0: f"None of the {of} {what} is", of: f"All {of} {what} are", 1: f"1 of {of} {what} is"}
+    between, best = (number(100 * (1 - float(share))) for share in (table["close"][at], table["best"]))
+    begun = f"{how_many.get(covered, f'{covered} of {of} {what} are')} covered"
+    lie = "lie between them" if what == "modes" else "leave the judge unsure"
+    return f"{begun}; {between} % of the samples {lie}, as {best} % of the data do."
+
+
+def compared(counts: Mapping[str, Modes]) -> str:
+    """How many modes or classes each of several trainings covers, in a sentence."""
+    return "Covered by now: " + ", ".join(f"{name} {m.covered} of {m.of}" for name, m in counts.items()) + "."
+
+
 def count(model: Adversarial, data: Data, n: int = 200) -> Modes | None:
     """Which modes or classes ``n`` samples of always the same noise reach: :func:`.game.reached`."""
     y = chosen(data.test, n, 0).y if model.classes else None
@@ -75,7 +91,7 @@ def _best(data: Data) -> float:
 
 REMEDIES: dict[str, tuple[str, dict[str, Any]]] = {
     "collapse": ("gan", {"objective": "minimax", "d_steps": 1, "beta1": 0.9}),
-    "3 critic steps": ("gan", {"objective": "minimax", "d_steps": 3, "beta1": 0.9}),
+    "3 updates of the critic": ("gan", {"objective": "minimax", "d_steps": 3, "beta1": 0.9}),
     "non-saturating, β₁ = 0.5": ("gan", {"objective": "non-saturating", "d_steps": 1, "beta1": 0.5}),
     "gradient penalty": ("wgan", {"penalty": "gp", "penalty_weight": 1.0, "n_critic": 3}),
 }

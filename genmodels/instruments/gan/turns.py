@@ -2,7 +2,7 @@
 
 import copy
 import re
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -15,16 +15,19 @@ from genmodels.errors import BadInput
 from genmodels.instruments.gan.game import arrows, numbers, surface
 from genmodels.models.adversarial import Adversarial
 from genmodels.palette import rgb
-from genmodels.text import quoted
+from genmodels.text import number, quoted
 from genmodels.training.loop import Training
 from genmodels.training.settings import Settings
 
-__all__ = ["MOST", "play", "shades", "turns_of"]
+__all__ = ["MOST", "WATCHED", "conclusion", "play", "shades", "turns_of"]
 
 MOST = 300  # turns of a game
 FRAMES = 60  # of its film
 SIDE, POINTS = 48, 200  # of the map in the film; samples in it
 LONG = 1_000_000  # steps of the training that the turns are taken from: its end, and its logs, are far away
+
+WATCHED = {"value": "V(D, G)", "wasserstein": "estimate", "discriminator_loss": "loss"}
+"""What a critic tells of the game: the first of these terms that it has, and what it is called."""
 
 Arrays = dict[str, npt.NDArray[Any]]
 
@@ -74,6 +77,20 @@ def play(model: Adversarial, data: Data, moves: str, settings: dict[str, Any]) -
     table: Arrays = {key: np.stack([frame[key] for frame in frames]) for key in frames[0]}
     table |= {"turn": np.array([i for i, _ in kept]), "mover": np.array([who for _, who in kept])}
     return table | {"names": names, "x": x, "push": push, "half": np.array(half)}
+
+
+def conclusion(film: Mapping[str, npt.NDArray[Any]], moves: str, critic: str) -> str:
+    """What a game of these moves has changed, in a sentence: where the samples are, and what the critic tells."""
+    turns, names = turns_of(moves), film["names"].tolist()
+    if not turns:
+        return "Nobody has moved yet: let one of the two, and what it changes stands here in numbers."
+    moved = ((turns.count("d"), critic), (turns.count("g"), "generator"))
+    who = " and ".join(f"{n} turn{'s' * (n > 1)} of the {player}" for n, player in moved if n)
+    way = np.linalg.norm(film["points"][-1] - film["points"][0], axis=-1).mean()
+    watched = next(name for name in WATCHED if name in names)
+    before, after = (number(value) for value in film["terms"][[0, -1], names.index(watched)])
+    went = f"the {critic}'s {WATCHED[watched]} went from {before} to {after}"
+    return f"In {who} the samples moved by {number(way)} on average, and {went}."
 
 
 def _taken(model: Adversarial, data: Data, settings: dict[str, Any], turns: str) -> Iterator[str]:

@@ -16,8 +16,9 @@ from genmodels.metrics import likelihood
 from genmodels.models.capabilities import Density, has
 from genmodels.models.vae import VAE
 from genmodels.probability.priors import StandardNormal
+from genmodels.text import number
 
-__all__ = ["LADDER", "Reconstructions", "ladder", "loosest", "numbers", "reconstructions"]
+__all__ = ["LADDER", "Reconstructions", "conclusion", "ladder", "loosest", "numbers", "reconstructions"]
 
 Array = npt.NDArray[Any]
 DRAWS = 1000  # of z, for what one draw would leave to chance
@@ -83,6 +84,22 @@ def ladder(model: VAE, data: Data, n: int = 200) -> Generator[float, None, dict[
     return rungs
 
 
+def conclusion(rungs: dict[str, Array]) -> str:
+    """What the ladder comes to, a sentence."""
+    k, best, error = int(rungs["k"][-1]), float(rungs["iwae"][-1]), float(rungs["iwae_se"][-1])
+    elbo, exact = rungs["elbo"], rungs.get("exact")
+    if not np.isfinite([elbo.mean(), best, error]).all() or (exact is not None and not np.isfinite(exact).all()):
+        return "Not every bound is a number here: there is nothing to conclude."
+    if exact is None:
+        won = f"{k:,} draws of z raise the bound by {number(best - float(elbo.mean()))} nats"
+        return f"{won}; log p(x) is higher still, by how much cannot be computed with so many latent dimensions."
+    gap, noise = float((exact - elbo).mean()), 2 * float((exact - elbo).std()) / math.sqrt(len(elbo))
+    if gap <= noise:
+        return f"The ELBO cannot be told from log p(x): {number(gap)} ± {number(noise, 2)} nats are between them."
+    left = max(0.0, float(exact.mean()) - best)
+    return f"The ELBO is {number(gap)} nats below log p(x); with {k:,} draws of z, {number(left, 2)} of them are left."
+
+
 def loosest(model: VAE, data: Data, *, among: int = 100, k: int = 64) -> int:
     """The test example, of the first ``among``, whose ELBO is farthest below its IWAE: there q(z | x) fits worst."""
     n = min(among, len(data.test))
@@ -99,6 +116,14 @@ class Reconstructions:
     x: Array
     mean: Array
     elbo_nats: Array
+
+    def conclusion(self) -> str:
+        """What is seen of them, a sentence."""
+        worst, best = (float(self.elbo_nats[i]) for i in (0, -1))
+        if not math.isfinite(best - worst):
+            return "Not every ELBO is a number here: there is nothing to conclude."
+        bounds = f"ELBO {number(worst, 4)} and {number(best, 4)}"
+        return f"From the worst to the best of these lie {number(best - worst)} nats: {bounds}."
 
 
 @torch.no_grad()

@@ -14,9 +14,11 @@ from genmodels.metrics import likelihood
 from genmodels.models.vae import VAE
 from genmodels.probability.priors import FlowPrior
 from genmodels.runs.record import Plan
+from genmodels.text import number
 
 __all__ = ["CURES", "Usage", "cures", "usage"]
 
+SILENT = 0.01  # nats: of a dimension that says so little, nothing is heard
 ACTIVE = 0.01  # variance of the posterior means over the data (Burda et al. 2016, section 5.2)
 
 CURES: dict[str, tuple[dict[str, Any], str]] = {
@@ -71,6 +73,22 @@ class Usage:
     latent_dim: int
     elbo_nats: float
     elbo_nats_se: float
+
+    def conclusion(self) -> str:
+        """How many dimensions are switched off, a sentence."""
+        if not np.isfinite(self.kl).all():
+            return "Not every KL is a number here: there is nothing to conclude."
+        L = self.latent_dim
+        if len(self.kl) < L:
+            return f"All {L} dimensions together carry {number(float(self.kl[0]))} nats; {self.active} are active."
+        off = int((self.kl < SILENT).sum())
+        little = f"less than {SILENT:g} nats"
+        if off == L:
+            every = f"All {L} dimensions carry" if L > 1 else "The only dimension carries"
+            return f"{every} {little}: the code says nothing of x."
+        if off == 0:
+            return f"Each of {L} dimensions carries at least {number(float(self.kl.min()))} nats: none is switched off."
+        return f"{off} of {L} dimensions {'carries' if off == 1 else 'carry'} {little}: switched off."
 
 
 @torch.no_grad()

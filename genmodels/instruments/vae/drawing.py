@@ -1,5 +1,6 @@
 """What a VAE makes of somebody's own picture: its posterior, its bounds, and what it takes for its neighbours."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,11 +13,13 @@ from genmodels import random
 from genmodels.data.datasets import Data
 from genmodels.data.uploads import Frame
 from genmodels.errors import BadInput
+from genmodels.instruments.examples import some
 from genmodels.instruments.neighbours import nearest, training_images
 from genmodels.metrics import likelihood
 from genmodels.metrics.floors import chosen
 from genmodels.models.capabilities import Density, has
 from genmodels.models.vae import VAE
+from genmodels.text import number
 
 __all__ = ["Known", "Reading", "known", "read"]
 
@@ -40,6 +43,7 @@ class Reading:
         log_prob_nats: Exact, with one or two latent dimensions; otherwise None.
         near_z: The training examples nearest to it in latent space, the nearest first, in [0, 1], (8, C, H, W).
         near_x: The nearest in pixels.
+        below: The share of test examples whose ELBO is lower, 0 to 1; and how many were asked.
     """
 
     x: Array
@@ -51,21 +55,36 @@ class Reading:
     log_prob_nats: float | None
     near_z: Array
     near_x: Array
+    below: tuple[float, int]
+
+    def conclusion(self) -> str:
+        """How it compares with the data, a sentence."""
+        share, n = self.below
+        if not math.isfinite(self.elbo_nats):
+            return "Its ELBO is not a number: there is nothing to conclude."
+        if share in (0, 1):
+            return (
+                f"By the ELBO the model finds it {'more' if share else 'less'} likely than each of {n} test examples."
+            )
+        return f"By the ELBO the model finds it more likely than {number(100 * share)} % of {n} test examples."
 
 
 @dataclass(frozen=True)
 class Known:
-    """What is known of the training examples before a picture comes: codes (N, L) of some, and how they sit."""
+    """What is known before a picture comes: codes (N, L) of training examples, how they sit, ELBOs of test examples."""
 
     z: Tensor
     frame: Frame
+    elbo_nats: Tensor
 
 
 def known(model: VAE, data: Data) -> Known:
-    """Encode training examples, and see how their pictures sit in their frame, so that others can be made to."""
+    """Encode training examples, see how their pictures sit in their frame, and how likely test examples are."""
     x = data.prepare(data.train.x[:NEAR].to(model.device), model.inputs, random.generator(0, model.device))
     frame = Frame.of(chosen(data.train, 1000, 0).x[:, 0].cpu().numpy())
-    return Known(likelihood.posterior(model, x)[0], frame)
+    test, _ = some(model, data, min(500, len(data.test)))
+    bound = likelihood.elbo(model, test, samples=8, rng=random.generator(0, model.device)).elbo
+    return Known(likelihood.posterior(model, x)[0], frame, bound)
 
 
 @torch.no_grad()
@@ -81,16 +100,18 @@ def read(model: VAE, data: Data, pixels: npt.ArrayLike, known: Known) -> Reading
     mu, logvar = model.posterior(x)
     near_z = (known.z - mu).square().sum(1).topk(8, largest=False).indices
     *_, (_, _, near_x) = nearest(data.prepare(levels, "unit"), data, 8)
+    elbo = float(likelihood.elbo(model, x, samples=DRAWS, rng=rng).elbo)
     return Reading(
         x=x[0].cpu().numpy(),
         mean=model.decode(mu)[0].cpu().numpy(),
         mu=mu[0].cpu().numpy(),
         sigma=torch.exp(0.5 * logvar)[0].cpu().numpy(),
-        elbo_nats=float(likelihood.elbo(model, x, samples=DRAWS, rng=rng).elbo),
+        elbo_nats=elbo,
         iwae_nats=float(likelihood.iwae(model, x, DRAWS, rng=rng)),
         log_prob_nats=float(model.log_prob(x)) if has(model, Density) else None,
         near_z=training_images(data, near_z),
         near_x=training_images(data, near_x[0]),
+        below=(float((known.elbo_nats < elbo).double().mean()), len(known.elbo_nats)),
     )
 
 

@@ -16,10 +16,12 @@ from genmodels.instruments.examples import example, some
 from genmodels.metrics import likelihood
 from genmodels.models.capabilities import Density, has
 from genmodels.models.vae import VAE
+from genmodels.text import number
 
-__all__ = ["ellipses", "gap", "only_two", "posteriors", "stretch"]
+__all__ = ["conclusion_of_gap", "conclusion_of_stretch", "ellipses", "gap", "only_two", "posteriors", "stretch"]
 
 Array = npt.NDArray[Any]
+DEAD = -14.0  # the power of ten of a stretch that is none
 H = 0.01  # the step of a difference quotient in z
 
 
@@ -67,6 +69,16 @@ def stretch(model: VAE, *, side: int = 48) -> tuple[Array, tuple[float, float, f
     return 0.5 * determinant.log10().reshape(side, side).cpu().numpy(), (*ends[0], *ends[1])
 
 
+def conclusion_of_stretch(powers: Array) -> str:
+    """How unevenly space is stretched, a sentence; ``powers`` are those of ten, of :func:`stretch`."""
+    if not np.isfinite(powers).all():
+        return "The stretch is not a number everywhere: there is nothing to conclude."
+    if powers.min() < DEAD:
+        return "Somewhere on this map a step of z changes nothing."
+    ratio = 10.0 ** float(powers.max() - powers.min())
+    return f"The decoder stretches an area up to {number(ratio)} times as much in one place of this map as in another."
+
+
 def gap(model: VAE, data: Data, index: int, steps: int = 150) -> Generator[float, None, dict[str, Array]]:
     """The amortization gap of one test example, closed: q(z | x) is refined for it alone, by gradient ascent. A task.
 
@@ -85,3 +97,19 @@ def gap(model: VAE, data: Data, index: int, steps: int = 150) -> Generator[float
         "mu": torch.cat([mu, better.mu]).cpu().numpy(),
         "sigma": sigma.cpu().numpy(),
     }
+
+
+def conclusion_of_gap(refined: dict[str, Array]) -> str:
+    """What the encoder's guess costs, a sentence; of what :func:`gap` returns."""
+    before, after = float(refined["elbo"][0]), float(refined["elbo"][-1])
+    exact = float(refined["exact"][0]) if "exact" in refined else None
+    if not np.isfinite([before, after, after if exact is None else exact]).all():
+        return "Not every bound is a number here: there is nothing to conclude."
+    if after <= before:
+        return "Gradient steps find no better q(z | x) here than the encoder's guess."
+    cost = f"The encoder's guess costs {number(after - before)} nats"
+    if exact is None or exact <= after:
+        return f"{cost}." if exact is None else f"{cost}: all that the ELBO lacks to log p(x)."
+    if number(after - before) == number(exact - before):
+        return f"{cost}, nearly all that the ELBO lacks to log p(x)."
+    return f"{cost} of the {number(exact - before)} between the ELBO and log p(x)."

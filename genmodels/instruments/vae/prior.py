@@ -1,5 +1,6 @@
 """The prior of a VAE beside its aggregate posterior: what the decoder is asked for, and what it has learned from."""
 
+import math
 from collections.abc import Generator
 from typing import Any
 
@@ -17,8 +18,9 @@ from genmodels.instruments.vae.geometry import only_two
 from genmodels.metrics import likelihood
 from genmodels.models.vae import VAE
 from genmodels.probability.priors import FlowPrior, StandardNormal
+from genmodels.text import number
 
-__all__ = ["aggregate"]
+__all__ = ["aggregate", "conclusion", "conclusion_of_priors"]
 
 Array = npt.NDArray[Any]
 FINER = 8  # points a side of a cell, over which a flow's density is averaged
@@ -61,6 +63,30 @@ def aggregate(model: VAE, data: Data, side: int = 80) -> Generator[float, None, 
         "mu": points.z,
         "labels": points.labels,
     }
+
+
+def conclusion(maps: dict[str, Array]) -> str:
+    """How far the prior is from what was encoded, a sentence; of what :func:`aggregate` returns."""
+    kl, error = (float(value) for value in maps["kl"])
+    if math.isnan(kl) or math.isnan(error):
+        return "The KL is not a number here: there is nothing to conclude."
+    if kl <= 2 * error:
+        return f"The codes cannot be told from the prior: KL {number(kl, 2)} ± {number(error, 2)} nats."
+    if kl == math.inf:
+        return "Some codes lie where the prior has no density at all."
+    times = number(math.exp(kl)) if kl < 700 else f"e^{number(kl)}"
+    return f"Where the codes lie, their density is {times} times (geometric mean) that of the prior."
+
+
+def conclusion_of_priors(kl_nats: dict[str, float]) -> str:
+    """Which of several priors is nearest to what was encoded under it, a sentence; of KL(q(z) ‖ p(z)) by name."""
+    known = {name: kl for name, kl in kl_nats.items() if math.isfinite(kl)}
+    if len(known) < 2:
+        return "Fewer than two priors have been measured: there is nothing to compare."
+    order = sorted(known, key=known.__getitem__)
+    best, worst = order[0], order[-1]
+    told = f"{number(known[best])} nats from its codes, the {worst} prior {number(known[worst])}"
+    return f"Of these {len(known)}, the {best} prior is {told}."
 
 
 def _mass(mu: Tensor, logvar: Tensor, weights: Tensor, edges: Tensor) -> Tensor:

@@ -17,8 +17,9 @@ from genmodels.metrics import likelihood
 from genmodels.models.capabilities import Density, has
 from genmodels.models.vae import VAE
 from genmodels.probability.distributions import normal_log_prob, standard_normal_log_prob
+from genmodels.text import number
 
-__all__ = ["negative_elbo", "true_posterior"]
+__all__ = ["conclusion", "negative_elbo", "true_posterior"]
 
 DRAWS = 4000  # of z, for the ELBO
 SEEN = 12.0  # nats below its peak, where a posterior is no longer drawn
@@ -74,6 +75,16 @@ def true_posterior(
         "kl": torch.stack([kl, (log_evidence - coarse).abs()]).cpu().numpy(),
         "log_prob": exact.log_prob.cpu().numpy(),
     }
+
+
+def conclusion(both: dict[str, npt.NDArray[Any]]) -> str:
+    """How far the encoder's guess is from the truth, a sentence; of what :func:`true_posterior` returns."""
+    kl, error = (float(value) for value in both["kl"])
+    if not math.isfinite(kl):
+        return "The KL is not a number here: there is nothing to conclude."
+    if kl <= 2 * error:
+        return "The encoder's guess cannot be told from the true posterior on this grid."
+    return f"The encoder's guess is {number(kl)} nats from the true posterior: so far is the ELBO below log p(x)."
 
 
 @torch.no_grad()

@@ -22,13 +22,13 @@ def wall() -> Wall | None:
     if not code:
         return None
     try:
-        found = classroom.find(code)
+        room = classroom.find(code)
     except BadInput as error:
         st.warning(str(error))
         leave()
         return None
-    join(found, nickname())
-    return found
+    join(room, nickname())
+    return room
 
 
 def nickname() -> str:
@@ -53,8 +53,8 @@ def leave() -> None:
 
 def enter(run: Run) -> None:
     """A run has begun: onto the wall with it, if there is one."""
-    if found := wall():
-        found.enter(run, nickname())
+    if room := wall():
+        room.enter(run, nickname())
 
 
 def address(wall: Wall) -> str:
@@ -64,16 +64,16 @@ def address(wall: Wall) -> str:
 
 def say() -> None:
     """On a model's page: where its runs go; who came by a link is asked for a name first, once."""
-    found = wall()
-    if found is None:
+    room = wall()
+    if room is None:
         return
     if not nickname():
         with st.form("who", border=False), st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
             who = st.text_input("Your name on the wall", max_chars=classroom.MOST_NAME, key="who-asked", width=220)
             if st.form_submit_button("This is me") and who.strip():
-                join(found, who.strip())
+                join(room, who.strip())
                 st.rerun()
         return
     who = titled(classroom.nickname(nickname()))
-    label = f"What you train appears on the wall {found.code}, under the name {who}."
-    st.page_link(PAGE, label=label, query_params={"room": found.code}, icon=":material/dashboard:")
+    label = f"What you train appears on the wall {room.code}, under the name {who}."
+    st.page_link(PAGE, label=label, query_params={"room": room.code}, icon=":material/dashboard:")

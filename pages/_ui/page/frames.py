@@ -47,10 +47,10 @@ def samples(path: str, step: int) -> Any:
 
 @functools.lru_cache(maxsize=2048)
 def _kept(path: str, step: int) -> Any:
-    found = Run(Path(path)).samples(step)
-    if found is None:
+    drawn = Run(Path(path)).samples(step)
+    if drawn is None:
         raise FileNotFoundError(path)  # not kept: it may come yet
-    return found
+    return drawn
 
 
 @functools.lru_cache(maxsize=64)
@@ -87,16 +87,16 @@ def beliefs(path: str, steps: tuple[int, ...]) -> Sprite | None:
 
 @functools.lru_cache(maxsize=64)
 def _beliefs(path: str, steps: tuple[int, ...], blank: str) -> Sprite:
-    found = np.stack([_belief(path, step) for step in steps])
-    return sprite(turns.shades(found, figures.DATA, figures.SAMPLES, blank), quality=85)
+    surfaces = np.stack([_belief(path, step) for step in steps])
+    return sprite(turns.shades(surfaces, figures.DATA, figures.SAMPLES, blank), quality=85)
 
 
 @functools.lru_cache(maxsize=8 * MOST)
 def _belief(path: str, step: int) -> Any:
     run = Run(Path(path))
     model: Any = run.model(step)
-    found = game.surface(model, info(run.plan.data).extent, side=48)
-    return (found.values - found.middle).astype(np.float32)
+    critic = game.surface(model, info(run.plan.data).extent, side=48)
+    return (critic.values - critic.middle).astype(np.float32)
 
 
 @functools.lru_cache(maxsize=64)

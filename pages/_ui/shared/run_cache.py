@@ -22,10 +22,10 @@ FRESH = 5.0  # seconds for which a list of runs stays good, unless one comes or 
 def stamp(path: Path) -> Stamp:
     """A file as it stands: another stamp, another content; zeros where there is none."""
     try:
-        found = os.stat(path)
+        status = os.stat(path)
     except FileNotFoundError:
         return str(path), 0, 0
-    return str(path), found.st_mtime_ns, found.st_size
+    return str(path), status.st_mtime_ns, status.st_size
 
 
 def is_begun(run: Run) -> bool:
@@ -45,8 +45,8 @@ def snapshots(run: Run) -> tuple[int, ...]:
 
 def newest_of(run: Run, draw: Callable[[Any], Any]) -> Any:
     """``draw`` (a function of a module) of what the run drew last, or None before it drew anything."""
-    found = stamp(run.path / "samples.npy")
-    return _drawn(found, draw) if found[2] else None
+    at = stamp(run.path / "samples.npy")
+    return _drawn(at, draw) if at[2] else None
 
 
 def others(run: Run) -> dict[str, tuple[Run, str]]:
@@ -57,8 +57,8 @@ def others(run: Run) -> dict[str, tuple[Run, str]]:
 
 
 @functools.lru_cache(maxsize=256)
-def _metrics(found: Stamp) -> list[dict[str, float]]:
-    return Run(Path(found[0]).parent).metrics()
+def _metrics(file: Stamp) -> list[dict[str, float]]:
+    return Run(Path(file[0]).parent).metrics()
 
 
 @functools.lru_cache(maxsize=256)
@@ -67,17 +67,17 @@ def _snapshots(path: str, now: float) -> tuple[int, ...]:
 
 
 @functools.lru_cache(maxsize=64)
-def _drawn(found: Stamp, draw: Callable[[Any], Any]) -> Any:
-    samples = Run(Path(found[0]).parent).samples()
+def _drawn(file: Stamp, draw: Callable[[Any], Any]) -> Any:
+    samples = Run(Path(file[0]).parent).samples()
     return None if samples is None else draw(samples)
 
 
 @functools.lru_cache(maxsize=16)
 def _of_model(model: str, root: Stamp, now: float) -> dict[str, tuple[Run, str]]:
     known = [*store.every()[:OFFERED], *store.bundled()]
-    found = {}
+    titled = {}
     for run in known:
         with suppress(BadInput):  # deleted in this instant
             if (plan := run.plan).model == model:
-                found[run.id] = (run, plan.title)
-    return found
+                titled[run.id] = (run, plan.title)
+    return titled

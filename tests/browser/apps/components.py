@@ -88,6 +88,15 @@ def grid() -> None:
     image_grid(image, key="grid", alt="36 noise images", caption="noise", scale=4)
 
 
+def tiles() -> None:
+    rng = np.random.default_rng(2)
+    image, chosen = images.png(images.tile(rng.random((5, 8, 8)), columns=5)), st.session_state.get("tile", 1)
+    names = [f"number {i}" for i in range(5)]
+    choose = lambda tile: st.session_state.update(tile=tile)  # noqa: E731
+    image_grid(image, key="tiles", alt="5 to choose from", scale=4, choices=names, chosen=chosen, choose=choose)
+    st.text(f"tile {chosen}")
+
+
 def growing() -> None:
     """A film whose last frame changes all the time."""
     ticks = st.session_state.get("ticks", 0) + 1
@@ -118,6 +127,8 @@ def everything() -> None:
             film()
         if is_shown("grid"):
             grid()
+        if is_shown("tiles"):
+            tiles()
     with middle:
         if is_shown("pad"):
             plane()

@@ -8,6 +8,7 @@ import streamlit as st
 
 from genmodels import figures
 from genmodels.instruments.autoregressive import bits, orders, receptive
+from genmodels.text import number
 from pages._ui.form import url_widgets
 from pages._ui.shared.answer import answer, seen
 from pages._ui.shared.moment import Moment
@@ -20,20 +21,19 @@ SIDE = 15  # pixels of the images that show the blind spot
 
 def where(moment: Moment) -> None:
     """−log p of each pixel given those before, as a map over an image."""
-    if not _of_images(moment):
-        return
     example = url_widgets.number("test example", 0, len(moment.data.test) - 1, 0, key="bits_example")
-    found = seen(bits.where, moment, example=example)
-    total, pixels = float(found["total"]), found["bits"].size
+    image = seen(bits.where, moment, example=example)
+    total, pixels = float(image["total"]), image["bits"].size
     st.caption(
-        f"This image costs {total:.1f} bits ({total * np.log(2):.2f} nats, {total / pixels:.3f} bits a pixel): the sum "
+        f"This image costs {number(total)} bits ({number(total * np.log(2))} nats, {number(total / pixels)} bits a "
+        "pixel): the sum "
         "of the map in the middle. What follows from the pixels before costs nearly nothing; bits are paid where a "
         "stroke begins, ends or turns, and what is paid there is what the right map did not expect."
     )
     maps = [("x", "The image", "grey", figures.DATA), ("bits", "What each pixel costs", "bits", figures.SAMPLES)]
     maps.append(("mean", "Expected after those before", "expected grey", figures.POSTERIOR))
     for (name, title, unit, color), place in zip(maps, st.columns(3), strict=True):
-        plot(_pixels(found[name], title, unit, color), key=f"bits-{name}", place=place)
+        plot(_pixels(image[name], title, unit, color), key=f"bits-{name}", place=place)
     _average(moment)
 
 
@@ -48,9 +48,10 @@ def _average(moment: Moment) -> None:
     plot(_pixels(mean["alone"], "Each pixel by itself", "bits", figures.DATA), key="mean-alone", place=right)
     alone = float(mean["alone"].sum()) * np.log(2)
     st.caption(
-        f"−log p(x) = {total:.2f} ± {error:.2f} nats; if nothing were known of other pixels it would be {alone:.1f}. "
-        + _measure(moment)
+        f"−log p(x) = {number(total)} ± {number(error, 2)} nats; if nothing were known of other pixels it would be "
+        f"{number(alone)}. " + _measure(moment)
     )
+    st.container(key="conclusion-bits").markdown(bits.conclusion(mean))
 
 
 def _measure(moment: Moment) -> str:
@@ -64,36 +65,34 @@ def _measure(moment: Moment) -> str:
 
 def sight(moment: Moment) -> None:
     """What the network sees of an image when it speaks of one pixel; and the blind spot of the first PixelCNN."""
-    if not _of_images(moment):
-        return
     _, height, width = moment.data.shape
     with st.container(horizontal=True, gap="small"):
         row = url_widgets.slider("row", 0, height - 1, height // 2, key="sight_row", width=220)
         column = url_widgets.slider("column", 0, width - 1, width // 2, key="sight_column", width=220)
-    found = seen(receptive.field, moment, row=row, column=column)
+    slopes = seen(receptive.field, moment, row=row, column=column)
     left, right = st.columns(2)
     here = [figures.Points("the pixel", np.array([[column + 0.5, row + 0.5]]), figures.SAMPLES, size=9)]
-    slope = np.cbrt(found["slope"] / max(float(found["slope"].max()), 1e-12))
+    slope = np.cbrt(slopes["slope"] / max(float(slopes["slope"].max()), 1e-12))
     plot(_pixels(slope, "What it hangs on", "slope, cube root", figures.POSTERIOR, here), key="slope", place=left)
     before = figures.LATENT
-    plot(_pixels(found["before"], "What comes before", "before", before, here), key="before", place=right)
-    reached = float((found["slope"][found["before"]] > 0).mean()) if found["before"].any() else 1.0
+    plot(_pixels(slopes["before"], "What comes before", "before", before, here), key="before", place=right)
     st.caption(
         "How far what is said of the pixel moves when another is changed a little: the mean size of the gradient over "
-        f"test images. It sees {reached:.0%} of what comes before, and nothing else: gradients elsewhere are exactly 0."
+        "test images. Gradients of what comes later are exactly 0."
     )
+    st.container(key="conclusion-sight").markdown(receptive.conclusion(slopes))
     _blind(row * SIDE // height, column * SIDE // width)
 
 
 def _blind(row: int, column: int) -> None:
     st.markdown(f"**The blind spot**: networks that have learned nothing yet, {SIDE} × {SIDE} pixels")
     depth = url_widgets.slider("layers of 3 × 3", 1, 12, 5, key="blind_depth", width=260)
-    found = receptive.blind_spot(depth, row, column, SIDE)
+    spots = receptive.blind_spot(depth, row, column, SIDE)
     here = [figures.Points("the pixel", np.array([[column + 0.5, row + 0.5]]), figures.SAMPLES, size=9)]
     names = {"masked": "Masked convolutions", "gated": "Two stacks"}
     for (name, title), place in zip(names.items(), st.columns(2), strict=True):
-        share = found[name][found["before"]].mean() if found["before"].any() else 1.0
-        plot(_pixels(found[name], f"{title}: sees {share:.0%}", "seen", figures.POSTERIOR, here), key=name, place=place)
+        share = spots[name][spots["before"]].mean() if spots["before"].any() else 1.0
+        plot(_pixels(spots[name], f"{title}: sees {share:.0%}", "seen", figures.POSTERIOR, here), key=name, place=place)
     st.caption(
         "The first PixelCNN set to 0 what comes after in each kernel. Its reach to the upper right then grows by one "
         "pixel a row, at 45°, however many layers there are: what lies beyond is never seen. A stack for the rows "
@@ -103,16 +102,14 @@ def _blind(row: int, column: int) -> None:
 
 def compared(moment: Moment) -> None:
     """The same network in other orders; and the masks of one that has several."""
-    if not _of_images(moment):
-        return
     if moment.model.masks > 1:
         _masks(moment)
     steps = url_widgets.choice("steps of each training", (100, 300, 1000), 300, key="order_steps")
-    found = answer(orders.compared, moment=moment, key="orders", steps=steps)
-    if found is None:
+    trained = answer(orders.compared, moment=moment, key="orders", steps=steps)
+    if trained is None:
         return
-    rows = list(zip(found["names"].tolist(), found["nats"], found["test"], strict=True))
-    lines = [figures.Curve(name, found["step"], nats, figures.RUNS[k]) for k, (name, nats, _) in enumerate(rows)]
+    rows = list(zip(trained["names"].tolist(), trained["nats"], trained["test"], strict=True))
+    lines = [figures.Curve(name, trained["step"], nats, figures.RUNS[k]) for k, (name, nats, _) in enumerate(rows)]
     left, right = st.columns(2)
     curves = figures.curves(lines, x_title="step", y_title="nats", title="−log p of held-out images", log_x=True)
     plot(curves, key="order-curves", place=left)
@@ -124,24 +121,20 @@ def compared(moment: Moment) -> None:
         "Every order can write down the same law, so what differs is how easily it is learned: a network of "
         f"{orders.HIDDEN} units or {orders.CHANNELS} channels at most, from the same seed. ± one standard error."
     )
+    st.container(key="conclusion-orders").markdown(orders.conclusion(trained))
 
 
 def _masks(moment: Moment) -> None:
-    found = answer(orders.masks, moment=moment, key="masks", at_once=True)
-    if found is None:
+    costs = answer(orders.masks, moment=moment, key="masks", at_once=True)
+    if costs is None:
         return
-    each, together = found["each"], found["together"]
+    each, together = costs["each"], costs["together"]
     values = {f"{k + 1}": float(nats) for k, (nats, _) in enumerate(each)} | {"together": float(together[0])}
     errors = {f"{k + 1}": float(error) for k, (_, error) in enumerate(each)} | {"together": float(together[1])}
     title = "−log p of test images, mask by mask"
     plot(figures.bars(values, errors=errors, y_title="nats", x_title="mask", title=title), key="masks")
     st.caption("p(x) of the model is the mean of p(x) under its masks: never worse than they are on average.")
-
-
-def _of_images(moment: Moment) -> bool:
-    if not moment.model.is_image:
-        st.info("This is of pixels; this model makes points. *Density* and *Pixel by pixel* show what it has learned.")
-    return bool(moment.model.is_image)
+    st.container(key="conclusion-masks").markdown(orders.conclusion_of_masks(costs))
 
 
 def _pixels(

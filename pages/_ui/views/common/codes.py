@@ -14,10 +14,12 @@ from pages._ui.form import url_widgets
 from pages._ui.shared.answer import answer, seen
 from pages._ui.shared.moment import Moment
 from pages._ui.shared.plot import plot
+from pages._ui.views.common.conclusion import concluded
 from pages._ui.views.common.shapes import example_of, label_of, pictures, real_points, zoom
 
 __all__ = ["dimensions", "latent_map", "path"]
 
+SEED = 9999  # the last
 WAYS = ("straight", "spherical", "geodesic")
 EVEN = "Where codes are drawn from a normal distribution, the map is even in probability: all cells are equally likely."
 
@@ -27,15 +29,16 @@ def latent_map(moment: Moment) -> None:
     model, names, label = moment.model, moment.data.classes, label_of(moment)
     others = ", all other codes 0" if model.latent_dim > 2 else ""
     if not model.is_image:
-        grid = seen(codes.latent_map, moment, n=30, label=label).x
+        decoded = seen(codes.latent_map, moment, n=30, label=label)
         real = real_points(moment, 1000, opacity=0.35)
-        plot(figures.mesh(grid, title="A grid of codes z, decoded", over=(real,)), key="latent-map")
+        plot(figures.mesh(decoded.x, title="A grid of codes z, decoded", over=(real,)), key="latent-map")
         st.caption(
             "Latent space, bent over the data: each line is a row or a column of a grid of 30 × 30 codes z₁ and z₂"
             f"{others}. {EVEN} Where a decoder adds noise, samples lie around it."
         )
+        concluded(decoded.conclusion())
         return
-    atlas, axes = seen(_atlas, moment, label=label)
+    atlas, axes, sentence = seen(_atlas, moment, label=label)
     st.caption(
         f"Drag the point: the picture beside the map is what the code under it stands for{others}. {EVEN}"
         + " Each dot is where the encoder puts a test example, in the colour of its label." * has(model, Encoder)
@@ -45,50 +48,57 @@ def latent_map(moment: Moment) -> None:
         encoded = seen(codes.encoded, moment)
         dots = Encoded(encoded.z[:, :2], encoded.labels, names)
     latent_pad(atlas, axes, key=f"latent-map-{moment.id}-{label}", alt="what a code stands for", points=dots)
+    concluded(sentence)
 
 
-def _atlas(model: Any, label: int | None) -> tuple[images.Sprite, tuple[list[float], list[float]]]:
-    """The map of pictures in one file, its rows from the top, and its axes."""
+def _atlas(model: Any, label: int | None) -> tuple[images.Sprite, tuple[list[float], list[float]], str]:
+    """The map of pictures in one file, its rows from the top; its axes, and what it comes to."""
     decoded = codes.latent_map(model, label=label)
     n, _, *shape = decoded.x.shape
     atlas = images.sprite(decoded.x[::-1].reshape(n * n, *shape), columns=n, quality=90)
-    return atlas, (decoded.axes[0].tolist(), decoded.axes[1].tolist())
+    return atlas, (decoded.axes[0].tolist(), decoded.axes[1].tolist()), decoded.conclusion()
 
 
 def path(moment: Moment) -> None:
     """From one code to another: straight, on an arc, or as the decoder's surface is bent."""
     encodes = has(moment.model, Encoder)
-    most = len(moment.data.test) - 1 if encodes else 9999
     label = label_of(moment, "path_class")
     if st.query_params.get("path_way") == "linear":  # as older links say
         st.query_params["path_way"] = "straight"
+    if encodes:
+        first = example_of(moment, key="path_from", label="from test example")
+        second = example_of(moment, key="path_to", label="to", default=1)
     with st.container(horizontal=True, gap="small"):
-        first = url_widgets.number("from test example" if encodes else "from seed", 0, most, 0, key="path_from")
-        second = url_widgets.number("to", 0, most, min(1, most), key="path_to")
+        if not encodes:
+            first = url_widgets.number("from seed", 0, SEED, 0, key="path_from")
+            second = url_widgets.number("to", 0, SEED, 1, key="path_to")
         way = url_widgets.choice("way", WAYS, WAYS[0 if encodes else 1], key="path_way")
     if way == "geodesic":
         st.caption("The way along which x changes least: the straight line, pulled tight on the decoder's surface.")
         film = answer(codes.geodesic, moment=moment, key="geodesic", first=first, second=second, label=label)
         if film is None:
             return
-        x = film["x"]
+        x, sentence = film["x"], codes.conclusion_of_geodesic(film)
     else:
         x = seen(codes.path, moment, first=first, second=second, arc=way == "spherical", label=label)
+        sentence = codes.conclusion_of_path(x)
     if not moment.model.is_image:
         real = real_points(moment, 1000, opacity=0.35)
         steps = figures.Points("decoded path", np.asarray(x), figures.SAMPLES, size=7)
         plot(figures.points((real, steps), title="A path between two codes"), key="path")
+        concluded(sentence)
         return
     scrubber(images.sprite(x), key="path", alt="from one to the other", scale=zoom(moment.data.shape, 180))
     pictures(x[::2], 12, key="strip", alt="The path as a strip.", pixels=50, download="path.png")
     if way != "geodesic":
         st.caption("Noise of high dimension lies near a sphere: an arc stays on it, a straight line cuts through.")
+    concluded(sentence)
 
 
 def dimensions(moment: Moment) -> None:
     """One code at a time."""
-    with st.container(horizontal=True, gap="small"):
-        example, label = example_of(moment, key="example"), label_of(moment)
+    example, label = example_of(moment, key="example"), label_of(moment)
     x = seen(codes.sweep, moment, index=example, label=label)
-    st.caption("A row a latent dimension, from −2.5 to 2.5; the others stay where the encoder put this example.")
+    st.caption("Each row varies one latent dimension from −2.5 to 2.5, the others as this example is encoded.")
     pictures(x, x.shape[1], key="sweep", alt="Each latent dimension moved alone.", pixels=56, download="dimensions.png")
+    concluded(codes.conclusion_of_sweep(x))

@@ -4,9 +4,11 @@ import streamlit as st
 
 from genmodels import figures
 from genmodels.instruments import plane
+from genmodels.text import number
 from pages._ui.shared.answer import answer
 from pages._ui.shared.moment import Moment
 from pages._ui.shared.plot import plot
+from pages._ui.views.common.conclusion import concluded
 
 __all__ = ["density"]
 
@@ -36,10 +38,13 @@ def density(moment: Moment, *, about: str = "", at_once: bool = True) -> None:
     if "kl" in maps:
         kl, error = maps["kl"]
         of = "1,500 test points" + " and as many samples" * (not maps["noise"])
-        st.metric("KL(true ‖ learned)", f"{kl:.3f} ± {error:.3f} nats", help=f"from {of}; one standard error")
-    mass = f"Over this square the learned density sums to {float(maps['mass']):.3f}."
+        st.metric(
+            "KL(true ‖ learned)", f"{number(kl)} ± {number(error, 2)} nats", help=f"from {of}; one standard error"
+        )
+    mass = f"Over this square the learned density sums to {number(float(maps['mass']))}."
     if noise := float(maps["noise"]):
-        mass += f" It is of samples in which their last noise, of standard deviation {noise:.3g}, is left."
+        mass += f" It is of samples in which their last noise, of standard deviation {number(noise)}, is left."
         if true is not None:
             mass += f" True is the data's {'with the same noise' if maps['alike'] else 'without that noise'}."
     st.caption(mass)
+    concluded(plane.conclusion(maps))

@@ -4,11 +4,13 @@ import numpy as np
 import streamlit as st
 
 from genmodels import figures
-from genmodels.instruments.neighbours import neighbours
+from genmodels.instruments.neighbours import conclusion, neighbours
+from genmodels.text import number
 from pages._ui.form import url_widgets
 from pages._ui.shared.answer import answer
 from pages._ui.shared.moment import Moment
 from pages._ui.shared.plot import plot
+from pages._ui.views.common.conclusion import concluded
 from pages._ui.views.common.shapes import pictures
 
 __all__ = ["nearest_neighbours"]
@@ -45,6 +47,7 @@ def nearest_neighbours(moment: Moment) -> None:
             plot(figures.points(clouds, title="Samples and what is nearest to them"), key="near")
     with right:
         _distances(samples, real)
+    concluded(conclusion(near))
 
 
 def _distances(samples: np.ndarray, real: np.ndarray) -> None:
@@ -56,6 +59,6 @@ def _distances(samples: np.ndarray, real: np.ndarray) -> None:
     )
     plot(figure, key="near-distance")
     st.caption(
-        f"The median is {np.median(samples):.3g} for samples and {np.median(real):.3g} for test examples, which no "
-        "model has seen. A model that learns by heart draws samples much nearer to its training examples."
+        f"The median is {number(np.median(samples))} for samples and {number(np.median(real))} for test examples, "
+        "which no model has seen. A model that learns by heart draws samples much nearer to its training examples."
     )

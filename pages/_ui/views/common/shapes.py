@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy.typing as npt
-import streamlit as st
 
 from genmodels import figures, images
 from genmodels.data.datasets import DATASETS
+from genmodels.text import number
 from pages._ui.components.image_grid import image_grid
 from pages._ui.form import url_widgets
 from pages._ui.shared.moment import Moment
+from pages._ui.views.common.chosen import chosen
 
 __all__ = [
     "by_class",
@@ -18,10 +19,8 @@ __all__ = [
     "half_of",
     "label_of",
     "nats",
-    "only_planes",
     "pictures",
     "real_points",
-    "said",
     "square",
     "zoom",
 ]
@@ -71,23 +70,11 @@ def real_points(moment: Moment, n: int = 300, *, opacity: float = 0.55) -> figur
     return figures.Points("data", moment.data.test.x[:n].numpy(), figures.DATA, size=3, opacity=opacity)
 
 
-def only_planes(moment: Moment) -> bool:
-    """Whether the moment's data are points of the plane; says so where they are not."""
-    if moment.model.is_image:
-        st.info("This instrument draws the plane, and this run makes images. Train one on *eight-gaussians* to see it.")
-    return not moment.model.is_image
-
-
 def label_of(moment: Moment, key: str = "of_class") -> int | None:
     """The class to look at, where the model is conditional: the visitor's choice, in the URL as ``key``."""
     classes = int(moment.model.config.get("classes", 0))
     names = list(moment.data.classes[:classes])
     return names.index(url_widgets.choice_of_many("class", names, key=key)) if names else None
-
-
-def said(value: float) -> str:
-    """A number in a sentence."""
-    return f"{value:.3f}".replace("-", "−")
 
 
 def by_class(xy: npt.NDArray[Any], labels: npt.NDArray[Any], names: Sequence[str]) -> list[figures.Points]:
@@ -98,12 +85,11 @@ def by_class(xy: npt.NDArray[Any], labels: npt.NDArray[Any], names: Sequence[str
     ]
 
 
-def nats(label: str, value: float, note: str = "", *, place: Any, digits: int = 2, help: str | None = None) -> None:
-    """A number in nats, and a note under it."""
-    place.metric(label, f"{value:.{digits}f} nats", note or None, delta_color="off", delta_arrow="off", help=help)
+def nats(label: str, value: float, note: str = "", *, place: Any, digits: int = 4, help: str | None = None) -> None:
+    """A number in nats, of which four digits tell bounds of one example apart, and a note under it."""
+    place.metric(label, f"{number(value, digits)} nats", note or None, delta_color="off", delta_arrow="off", help=help)
 
 
 def example_of(moment: Moment, *, key: str, label: str = "test example", default: int = 0) -> int:
-    """A test example, chosen by its number."""
-    most = len(moment.data.test) - 1
-    return url_widgets.number(label, 0, most, min(default, most), key=key, width=180)
+    """A test example: of images one that is clicked, or any by its number, which the URL keeps."""
+    return chosen(moment, key=key, label=label, default=default, scale=zoom(moment.data.shape, 42))

@@ -1,12 +1,14 @@
 """The variational bound of a diffusion, term by term, and what the loss makes of each."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import streamlit as st
 
 from genmodels import figures
-from genmodels.instruments.diffusion.bound import every_term
+from genmodels.instruments.diffusion.bound import conclusion, every_term
+from genmodels.text import number
 from pages._ui.form import url_widgets
 from pages._ui.shared.answer import answer
 from pages._ui.shared.moment import Moment
@@ -25,17 +27,17 @@ def bound(moment: Moment) -> None:
     terms = answer(every_term, moment=moment, key="bound", n=n)
     if terms is None:
         return
-    nats, columns = f"{terms['nats'].mean():.2f} ± {float(terms['error']):.2f} nats", st.columns(5)
+    nats, columns = f"{_mean(terms, 'nats')} ± {number(float(terms['error']), 2)} nats", st.columns(5)
     if terms["label"].any():
-        st.caption(f"Told each label y, which costs −log p(y) = {terms['label'].mean():.2f} nats of the sum.")
-    columns[0].metric("L(T): what is left of x₀ at T", f"{terms['prior'].mean():.4f} nats")
-    columns[1].metric("Σ L(t−1): the steps", f"{terms['steps'].sum():.2f} nats")
-    columns[2].metric("L(0): the last step", f"{terms['last'].mean():.2f} nats")
+        st.caption(f"Told each label y, which costs −log p(y) = {_mean(terms, 'label')} nats of the sum.")
+    columns[0].metric("L(T): what is left of x₀ at T", f"{_mean(terms, 'prior')} nats")
+    columns[1].metric("Σ L(t−1): the steps", f"{number(float(terms['steps'].sum()))} nats")
+    columns[2].metric("L(0): the last step", f"{_mean(terms, 'last')} nats")
     columns[3].metric("−log p(x) ≤", nats, help="± one standard error")
     if "bpd" in terms:
-        columns[4].metric(f"of {int(terms['levels'])} grey levels", f"{float(terms['bpd']):.3f} bits/dim")
+        columns[4].metric(f"of {int(terms['levels'])} grey levels", f"{number(float(terms['bpd']))} bits/dim")
     elif "exact" in terms:
-        columns[4].metric("true −log p(x)", f"{terms['exact'].mean():.2f} nats", help="of the same test points")
+        columns[4].metric("true −log p(x)", f"{_mean(terms, 'exact')} nats", help="of the same test points")
     t, logs = terms["t"], {"log_x": True, "log_y": True}
     line = figures.Curve("L", t, np.maximum(terms["steps"], 1e-12), figures.POSTERIOR)
     error = figures.Curve("error", t, terms["mse"], figures.SAMPLES)
@@ -52,6 +54,11 @@ def bound(moment: Moment) -> None:
         f"{WEIGHED[model.config['weighting']]}: at each t an error of ε̂ then weighs as the first curve says. The bound "
         "weighs it by β² / (2 σ² α (1 − ᾱ)) (Ho et al. 2020, eq. 12)."
     )
+    st.container(key="conclusion-bound").markdown(conclusion(terms))
+
+
+def _mean(terms: Mapping[str, Any], name: str) -> str:
+    return number(float(terms[name].mean()))
 
 
 def _curves(lines: list[figures.Curve], unit: str, title: str, key: str, place: Any, **logs: bool) -> None:

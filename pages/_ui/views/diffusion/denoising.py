@@ -7,26 +7,21 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from genmodels import figures, images
-from genmodels.hyperparameters import declared
+from genmodels import figures
 from genmodels.instruments.diffusion import denoising, score
-from genmodels.instruments.samples import options
 from genmodels.metrics import judge
 from genmodels.probability.samplers import SAMPLERS, SPACINGS
-from pages._ui.components.image_grid import image_grid
-from pages._ui.components.scrubber import point_film, scrubber
+from pages._ui.components.scrubber import point_film
 from pages._ui.form import url_widgets
-from pages._ui.form.form import hyperparameters
 from pages._ui.shared.answer import answer, seen
 from pages._ui.shared.moment import Moment
 from pages._ui.shared.plot import plot
-from pages._ui.views.common.shapes import zoom
-from pages._ui.views.diffusion.bound import bound
-from pages._ui.views.diffusion.edits import edit
-from pages._ui.views.diffusion.film import PANELS, Array, joined, lines_under, packed, way_back
-from pages._ui.views.diffusion.plane import plane
+from pages._ui.views.common.asked import asked
+from pages._ui.views.common.film import joined, play
+from pages._ui.views.common.shapes import pictures
+from pages._ui.views.diffusion.film import PANELS, Array, lines_under, way_back
 
-__all__ = ["VIEWS"]
+__all__ = ["denoise", "forward", "samplers"]
 
 NOISE = figures.RUNS[4]
 COLORS = dict(zip(SAMPLERS, [figures.RUNS[i] for i in (3, 4, 0, 1, 2)], strict=True))
@@ -54,13 +49,14 @@ def forward(moment: Moment) -> None:
             most = len(moment.data.test) - 16
             first = url_widgets.number("from test example", 0, most, 0, key="noised", width="stretch")
             noised = seen(denoising.noising, moment, first=first, n=16)
-            frames, captions = joined([noised["x_t"]]), lines_under(noised)
-            scrubber(packed(frames), key="noising", alt=alt, captions=captions, scale=zoom(frames.shape, 380))
+            play(joined(noised["x_t"]), lines_under(noised), key="noising", alt=alt, width=380, fps=12)
         else:
             noised = seen(denoising.noising, moment, n=1000)
             _points(moment, noised["x_t"], "noised", alt, lines_under(noised), color=figures.DATA, fps=12)
     with right:
         _schedule(moment)
+    own = seen(denoising.tables, moment)[moment.model.config["schedule"]]
+    st.container(key="conclusion-forward").markdown(denoising.conclusion_of_schedule(own))
 
 
 def _points(moment: Moment, frames: Array, key: str, alt: str, captions: list[str], **how: Any) -> None:
@@ -92,19 +88,8 @@ def _schedule(moment: Moment) -> None:
 
 def denoise(moment: Moment) -> None:
     """From noise to samples: what the model sees, what it takes for noise, and what it thinks is behind."""
-    classes, n = int(moment.model.config["classes"]), 600  # points: all of them fit
-    wanted = {}
-    with st.container(horizontal=True, gap="small"):
-        if moment.model.is_image:
-            n = url_widgets.choice("samples", (16, 36, 64), 16, key="film_n")
-        seed = url_widgets.number("seed", 0, url_widgets.SEEDS, 0, key="film_seed")
-        names = ["any", *moment.data.classes][: classes + 1]
-        if classes and (label := url_widgets.choice_of_many("class", names, key="film_label")) != "any":
-            wanted["label"] = names.index(label) - 1
-    declares = options(type(moment.model))
-    known = [name for name in declared(declares) if classes or name != "guidance"]
-    how = hyperparameters(declares, names=known, prefix="film_")
-    film = answer(denoising.denoised, moment=moment, key="denoise", at_once=True, n=n, seed=seed, how=how, **wanted)
+    wanted = asked(moment, 16, (16, 36, 64)) if moment.model.is_image else asked(moment, 600)  # points: all of them fit
+    film = answer(denoising.denoised, moment=moment, key="denoise", at_once=True, **wanted)
     if film is None:
         return
     st.caption(
@@ -112,9 +97,15 @@ def denoise(moment: Moment) -> None:
         "see, the best guess is the mean over all data that xₜ may come from. Space plays, arrow keys step."
     )
     if moment.model.is_image:
-        name = f"{moment.id}-seed{seed}"
-        way_back(film, tuple(PANELS), key="denoise-film", alt="samples out of noise", name=name, autoplay=True)
-        return
+        how = {"alt": "samples out of noise", "name": f"{moment.id}-seed{wanted['seed']}", "width": 900}
+        way_back(film, tuple(PANELS), key="denoise-film", autoplay=True, **how)
+    else:
+        _guesses(moment, film)
+    st.container(key="conclusion-denoise").markdown(denoising.conclusion_of_film(film))
+
+
+def _guesses(moment: Moment, film: Mapping[str, Array]) -> None:
+    """Points on their way beside the data that they are taken for."""
     truth, lines = moment.data.test.x[:1000].numpy(), lines_under(film)
     for place, part, color in zip(st.columns(2), ("x_t", "x_0"), (figures.SAMPLES, figures.POSTERIOR), strict=True):
         with place:
@@ -141,11 +132,13 @@ def samplers(moment: Moment) -> None:
     )
     if moment.model.is_image:
         _sheets(moment, made)
-        _against_evaluations(made, {"gap": "RMS, share of white"})
-        _judged(moment, seed, spacing)
+        _against_evaluations(made, {"gap": "root mean square, grey 0–1"})
     else:
         _clouds(moment, made)
-        _against_evaluations(made, {"gap": "RMS", "w1": "sliced W₁"})
+        _against_evaluations(made, {"gap": "root mean square", "w1": "sliced W₁"})
+    st.container(key="conclusion-samplers").markdown(denoising.conclusion_of_samplers(made))
+    if moment.model.is_image:
+        _judged(moment, seed, spacing)
 
 
 def _judged(moment: Moment, seed: int, spacing: str) -> None:
@@ -162,6 +155,7 @@ def _judged(moment: Moment, seed: int, spacing: str) -> None:
         "FID, the Fréchet distance in the classifier's features, depends on how many samples there are: hold it "
         "against that of as many test pictures, dashed. A digit is clear where one class is given more than 95 %."
     )
+    st.container(key="conclusion-judged").markdown(denoising.conclusion_of_judged(scores))
 
 
 def _against_evaluations(table: Mapping[str, Array], units: Mapping[str, str]) -> None:
@@ -176,7 +170,7 @@ def _against_evaluations(table: Mapping[str, Array], units: Mapping[str, str]) -
             lines.append(figures.Curve(name, ends, np.full(2, table[of_data]), figures.DATA, dashed=True))
         log = part != "sure"
         figure = figures.curves(lines, x_title=x_title, y_title=unit, title=title, log_x=True, log_y=log)
-        figure.for_each_trace(lambda one: one.update(mode="lines" if one.line.dash == "dash" else "lines+markers"))
+        figure.update_traces(mode="lines+markers", selector=lambda trace: trace.line.dash != "dash")
         plot(figure.update_xaxes(tickvals=(5, 10, 20, 50, 100)), key=part, place=place)
 
 
@@ -189,11 +183,9 @@ def _sheets(moment: Moment, made: Mapping[str, Array]) -> None:
     for i, name in enumerate(SAMPLERS):
         st.markdown(f"**{name}**")
         for j, (place, words) in enumerate(zip(st.columns(len(made["steps"])), _costs(made, i), strict=True)):
-            tiled = images.png(images.tile(made["samples"][i, j], 4))
-            alt, file = f"Samples of {name} in {words}.", f"{name}-{made['steps'][j]}.png"
-            scale = zoom(moment.data.shape, 60)
+            how = {"alt": f"Samples of {name} in {words}.", "download": f"{name}-{made['steps'][j]}.png"}
             with place:
-                image_grid(tiled, key=f"sheet-{i}-{j}", alt=alt, caption=words, scale=scale, download=file)
+                pictures(made["samples"][i, j], 4, key=f"sheet-{i}-{j}", caption=words, pixels=60, **how)
 
 
 def _clouds(moment: Moment, made: Mapping[str, Array]) -> None:
@@ -204,7 +196,3 @@ def _clouds(moment: Moment, made: Mapping[str, Array]) -> None:
             st.caption(f"**{name}**")
             films, alt = made["samples"][i], f"samples of {name}"
             _points(moment, films, f"sheet-{i}", alt, _costs(made, i), data=truth, side=260, fps=1)
-
-
-VIEWS = {"Forward": forward, "Denoise": denoise, "Samplers": samplers, "Bound": bound, "Plane": plane, "Edit": edit}
-"""The instruments by the name of their tab."""

@@ -4,35 +4,21 @@ from collections.abc import Mapping
 
 import streamlit as st
 
-from genmodels import images
 from genmodels.instruments.diffusion import edits
 from genmodels.jobs.tasks import Instrument
-from pages._ui.components.image_grid import image_grid
 from pages._ui.form import url_widgets
 from pages._ui.shared.answer import answer
 from pages._ui.shared.moment import Moment
-from pages._ui.views.common.shapes import zoom
-from pages._ui.views.diffusion.film import Array, way_back
+from pages._ui.views.common.shapes import example_of, pictures
+from pages._ui.views.diffusion.film import way_back
 
 __all__ = ["edit"]
 
 
 def edit(moment: Moment) -> None:
     """A real digit, noised and drawn again, filled in, or led to another."""
-    if not moment.model.is_image:
-        st.info("Edits are made to pictures; this model makes points.")
-        return
     ways = {"Noise and denoise": _redraw, "Fill in": _fill, "Interpolate": _interpolate}
     ways[url_widgets.choice("edit", list(ways), "Noise and denoise", key="edit", bare=True)](moment)
-
-
-def _example(moment: Moment, name: str, key: str = "edit_example", first: int = 0) -> int:
-    return url_widgets.number(name, 0, len(moment.data.test) - 1, first, key=key)
-
-
-def _picture(moment: Moment, x: Array, key: str, name: str, width: int, **how: str) -> None:
-    tiled = images.png(images.tile(x, len(x)))
-    image_grid(tiled, key=key, caption=name, scale=zoom(moment.data.shape, width), **{"alt": name} | how)
 
 
 def _ways_back(moment: Moment, task: Instrument, names: Mapping[str, str], about: str, **wanted: int | str) -> None:
@@ -45,15 +31,16 @@ def _ways_back(moment: Moment, task: Instrument, names: Mapping[str, str], about
     left, right = st.columns([1, 5], gap="medium")
     with left:
         for part, name in names.items():
-            _picture(moment, film[part][None], f"{key}-{part}", name, 130, download="")
+            pictures(film[part], 1, key=f"{key}-{part}", alt=name, caption=name, pixels=130, download="")
     with right:
-        file = f"{moment.id}-{key}"
-        way_back(film, ("x_t", "x_0"), key=f"{key}-film", alt="ways back to data", name=file, width=680)
+        how = {"alt": "ways back to data", "name": f"{moment.id}-{key}", "width": 680}
+        way_back(film, ("x_t", "x_0"), key=f"{key}-film", autoplay=True, **how)
+    st.container(key=f"conclusion-{key}").markdown(edits.conclusion(film))
 
 
 def _redraw(moment: Moment) -> None:
     with st.container(horizontal=True, gap="small"):
-        example = _example(moment, "test example")
+        example = example_of(moment, key="edit_example")
         share = url_widgets.slider("noised to t / T, %", 1, 100, 40, key="edit_t", width=300)
         seed = url_widgets.number("seed", 0, url_widgets.SEEDS, 0, key="edit_seed")
     t = max(1, round(share / 100 * moment.model.T))
@@ -66,7 +53,7 @@ def _redraw(moment: Moment) -> None:
 
 def _fill(moment: Moment) -> None:
     with st.container(horizontal=True, gap="small"):
-        example = _example(moment, "test example")
+        example = example_of(moment, key="edit_example")
         hidden = url_widgets.choice("hidden", edits.MASKS, "right", key="edit_hidden")
         resample = url_widgets.slider("repeats of each step", 1, 20, 5, key="resample", width=200)
         seed = url_widgets.number("seed", 0, url_widgets.SEEDS, 0, key="edit_seed")
@@ -81,15 +68,16 @@ def _fill(moment: Moment) -> None:
 
 def _interpolate(moment: Moment) -> None:
     with st.container(horizontal=True, gap="small"):
-        first, second = _example(moment, "from test example"), _example(moment, "to", "edit_second", 1)
+        first = example_of(moment, key="edit_example", label="from test example")
+        second = example_of(moment, key="edit_second", label="to test example", default=1)
     way = answer(edits.interpolated, moment=moment, key="between", at_once=True, first=first, second=second, n=11)
     if way is None:
         return
     st.caption(
-        "Both digits are run up to the noise that they come from; what lies between, on a great circle, is run down. "
-        f"The ends come back to {float(way['error']):.3f} of white (root mean square)."
+        "Both digits are run up to the noise that they come from; what lies between, on a great circle, is run down."
     )
     rows = {"path": "through the noise", "blend": "through the pixels, to compare", "x_T": "the noise itself, x at T"}
     for part, name in rows.items():
-        alt = f"From one digit to another {name}."
-        _picture(moment, way[part], f"between-{part}", name, 900 // 11, alt=alt, download=f"{part}.png")
+        alt, file = f"From one digit to another {name}.", f"{part}.png"
+        pictures(way[part], 11, key=f"between-{part}", alt=alt, caption=name, pixels=900 // 11, download=file)
+    st.container(key="conclusion-between").markdown(edits.conclusion_of_path(way))

@@ -9,20 +9,18 @@ from genmodels import figures, images
 from genmodels.instruments.diffusion import score
 from pages._ui.components.scrubber import point_film
 from pages._ui.form import url_widgets
+from pages._ui.page.frames import paper
 from pages._ui.shared.answer import answer
 from pages._ui.shared.moment import Moment
 from pages._ui.shared.plot import plot
 from pages._ui.views.common.shapes import square
-from pages._ui.views.diffusion.film import Array, lines_under, paper
+from pages._ui.views.diffusion.film import Array, lines_under
 
 __all__ = ["plane"]
 
 
 def plane(moment: Moment) -> None:
     """The score beside the true one, and particles that follow it."""
-    if moment.model.is_image:
-        st.info("The field is drawn for points of the plane. Choose such data to see it.")
-        return
     field = answer(score.field, moment=moment, key="field", at_once=True)
     if field is None:
         return
@@ -47,13 +45,14 @@ def plane(moment: Moment) -> None:
     with right:
         _arrows(moment, field)
     _error(field)
+    st.container(key="conclusion-plane").markdown(score.conclusion(field))
 
 
 def _arrows(moment: Moment, field: Mapping[str, Array]) -> None:
     share = url_widgets.slider("t / T, %", 0, 100, 8, key="field_t")
     i = int(np.abs(field["t"] - share / 100 * field["t"][0]).argmin())
     half = float(field["half"])
-    extent, title = square(half), f"−ε̂ at t = {field['t'][i]}: where the score points"
+    extent, title = square(half), f"−ε̂ at t = {field['t'][i]:,}: where the score points"
     if "map" in field:
         figure = figures.density(field["map"][i], extent, title=title, unit="q(xₜ)")
     else:

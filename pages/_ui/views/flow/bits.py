@@ -5,58 +5,83 @@ import math
 import streamlit as st
 
 from genmodels import figures
+from genmodels.instruments.flow import curve as learning
 from genmodels.instruments.flow import dequantization as instruments
+from genmodels.text import number
 from pages._ui.form import url_widgets
 from pages._ui.shared.answer import answer
 from pages._ui.shared.moment import Moment
 from pages._ui.shared.plot import plot
+from pages._ui.shared.run_cache import metrics
 
-__all__ = ["bits", "converter"]
+__all__ = ["bits", "converter", "curve"]
 
 
 def bits(moment: Moment) -> None:
     """The same model's number under each way to make grey levels real."""
-    found = answer(instruments.costs, moment=moment, key="dequantization", at_once=False)
-    if found is None:
+    costs = answer(instruments.costs, moment=moment, key="dequantization", at_once=False)
+    if costs is None:
         return
-    names = [str(name) for name in found["name"]]
-    colors = [figures.SAMPLES if bound else figures.NEUTRAL for bound in found["bound"]]
+    names = [str(name) for name in costs["name"]]
+    colors = [figures.SAMPLES if bound else figures.NEUTRAL for bound in costs["bound"]]
     drawn = figures.bars(
-        dict(zip(names, found["bits"].tolist(), strict=True)),
-        errors=dict(zip(names, found["se"].tolist(), strict=True)),
+        dict(zip(names, costs["bits"].tolist(), strict=True)),
+        errors=dict(zip(names, costs["se"].tolist(), strict=True)),
         y_title="bits per dimension",
         title="The same model, the same test images",
         color=colors,
     )
     plot(drawn, key="dequantization-bars")
     st.caption(
-        "Vermilion are upper bounds on the bits of whole grey levels, and more draws tighten them (importance "
+        "Orange are upper bounds on the bits of whole grey levels, and more draws tighten them (importance "
         "weighting). Grey are no bounds. Without noise the density at a level is taken for a probability, and a "
         "model that puts spikes there could make it anything. With Gaussian noise v no longer says what x was: it "
         "is the density of blurred images, which holds the entropy of the blur, ½ log₂ 2πe = 2.05 bits a pixel at "
         "σ = 1, and a number of it can be set beside none of the literature's."
     )
+    st.container(key="conclusion-dequantization").markdown(instruments.conclusion(costs))
+
+
+def curve(moment: Moment) -> None:
+    """Bits per dimension as the training went, read off its log."""
+    table = learning.learned(moment.model, metrics(moment.run), moment.step)
+    uniform, end = float(table["uniform"]), max(2.0, *table["step"], *table["held-out step"])
+    parts = (("training", "", figures.SAMPLES), ("held out", "held-out ", figures.DATA))
+    lines = [
+        figures.Curve(name, table[f"{part}step"], table[f"{part}bits"], color)
+        for name, part, color in parts
+        if len(table[f"{part}step"])
+    ]
+    lines.append(figures.Curve("nothing known", [1, end], [uniform, uniform], figures.NEUTRAL, dashed=True))
+    title = "Bits per dimension"
+    drawn = figures.curves(lines, x_title="step", y_title="bits per dimension", title=title, log_x=True)
+    least = min([uniform, *table["bits"], *table["held-out bits"]])
+    plot(drawn.update_yaxes(range=(least - 0.05 * uniform, 1.1 * uniform)), key="bits-curve")
+    name = learning.measure(moment.model)
+    st.caption(
+        f"The nats of the log, divided by {moment.model.latent_dim:,} · ln 2: they are of a {name}, that is "
+        f"{instruments.MEASURES[name]}. *Nats and bits* converts the others."
+    )
+    text = learning.conclusion(table, moment.model.latent_dim)
+    st.container(key="conclusion-curve").markdown(text)
 
 
 def converter(moment: Moment) -> None:
     """Nats to bits per dimension, with the base measure said."""
-    ways = {
-        "density of images in [0, 1]": "of what was scaled to the unit cube",
-        "density of pixels from 0 to levels": "of what was left in grey levels",
-        "probability of whole levels": "of discrete images: a bound of dequantization, or a categorical model",
-    }
     with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
         nats = st.number_input("−log p, nats", value=1000.0, key="bits_nats", width=160)
         D = st.number_input("dimensions", 1, 10**7, math.prod(moment.data.shape), key="bits_D", width=140)
         levels = st.number_input("grey levels", 2, 65536, moment.data.levels or 256, key="bits_levels", width=140)
-        measure = url_widgets.choice("nats are of", list(ways), next(iter(ways)), key="bits_of")
+        measure = url_widgets.choice(
+            "nats are of", list(instruments.MEASURES), next(iter(instruments.MEASURES)), key="bits_of"
+        )
     unit = measure == "density of images in [0, 1]"
     value = instruments.bits(float(nats), int(D), int(levels) if unit else 0)
     shift = f" + log₂ {levels:,} = {math.log2(levels):.3f}" if unit else ""
-    st.metric("bits per dimension", f"{value:.4f}")
+    st.metric("bits per dimension", number(value, 4))
     st.caption(
-        f"{nats:,.6g} / ({D:,} · ln 2){shift}: nats {ways[measure]}. The same density is {int(D):,} · ln {levels:,} = "
-        f"{D * math.log(levels):,.1f} nats apart between the first base measure and the second, whose number is "
-        "that of whole levels where noise fills a level evenly. Nats of binarized images are of another base measure "
-        "altogether: no conversion leads from them to these bits."
+        f"{number(nats, 6)} / ({D:,} · ln 2){shift}: nats {instruments.MEASURES[measure]}. The same density is "
+        f"{int(D):,} · ln {levels:,} = {D * math.log(levels):,.1f} nats apart between the first base measure and the "
+        "second, whose number is that of whole levels where noise fills a level evenly. Nats of binarized images are "
+        "of another base measure altogether: no conversion leads from them to these bits."
     )

@@ -5,6 +5,7 @@ import streamlit as st
 
 from genmodels import figures, images
 from genmodels.instruments.flow import codes as instruments
+from genmodels.text import number
 from pages._ui.components.image_grid import image_grid
 from pages._ui.form import url_widgets
 from pages._ui.shared.answer import answer
@@ -17,10 +18,10 @@ __all__ = ["gaussian", "inverse", "temperature"]
 
 def gaussian(moment: Moment) -> None:
     """The codes of test data beside N(0, I)."""
-    found = answer(instruments.gaussianity, moment=moment, key="gaussianity", at_once=True)
-    if found is None:
+    codes = answer(instruments.gaussianity, moment=moment, key="gaussianity", at_once=True)
+    if codes is None:
         return
-    z, distance, D = found["z"], found["distance"], found["z"].shape[1]
+    z, distance, D = codes["z"], codes["distance"], codes["z"].shape[1]
     names = [f"z{j + 1}" for j in range(D)]
     worst = int(distance.argmax())
     j = int(url_widgets.number("dimension of z", 1, D, worst + 1, key="z_dimension")) - 1
@@ -36,26 +37,26 @@ def gaussian(moment: Moment) -> None:
     )
     _over(drawn, normal, density, "N(0, 1)")
     plot(drawn, key="z-histogram", place=left)
-    lines = [figures.Curve(names[j], found["expected"], found["quantiles"][:, j], figures.SAMPLES)]
-    lines.append(figures.Curve("a Gaussian", found["expected"], found["expected"], figures.LATENT, dashed=True))
+    lines = [figures.Curve(names[j], codes["expected"], codes["quantiles"][:, j], figures.SAMPLES)]
+    lines.append(figures.Curve("a Gaussian", codes["expected"], codes["expected"], figures.LATENT, dashed=True))
     drawn = figures.curves(lines, x_title="quantile of N(0, 1)", y_title="of the codes", title="Quantiles")
     plot(drawn.update_layout(height=280), key="z-quantiles", place=middle)
     drawn = figures.histogram(
-        {"‖z‖": found["norm"]},
+        {"‖z‖": codes["norm"]},
         x_title="‖z‖",
         title="Length of the codes",
-        limits=(found["length"][0], found["length"][-1]),
+        limits=(codes["length"][0], codes["length"][-1]),
         colors={"‖z‖": figures.SAMPLES},
     )
-    _over(drawn, found["length"], found["chi"], f"χ, {D} degrees of freedom")
+    _over(drawn, codes["length"], codes["chi"], f"χ, {D} degrees of freedom")
     plot(drawn, key="z-length", place=right)
-    beyond = int((distance > found["critical"]).sum())
     st.caption(
-        f"Of {D} dimension{'s' if D > 1 else ''}, {beyond} differ{'s' if beyond == 1 else ''} from N(0, 1) by more "
-        f"than chance would (Kolmogorov and Smirnov, 1 %); the furthest is z{worst + 1}, by {distance[worst]:.3f}. The "
-        f"largest correlation of two is {float(found['correlation']):.2f}. Each alone may look Gaussian where all "
-        "together are not: that is what the lengths show."
+        "By the test of Kolmogorov and Smirnov, one dimension in a hundred would be told from N(0, 1) by chance; the "
+        f"furthest is z{worst + 1}, by {number(distance[worst])}. The largest correlation of two is "
+        f"{number(float(codes['correlation']))}. Each alone may look Gaussian where all together are not: that is what "
+        "the lengths show."
     )
+    st.container(key="conclusion-gaussian").markdown(instruments.conclusion_of_codes(codes))
 
 
 def _over(drawn: object, x: np.ndarray, y: np.ndarray, name: str) -> None:
@@ -68,7 +69,7 @@ def temperature(moment: Moment) -> None:
     """The same noise, longer and shorter."""
     image = moment.model.is_image
     seed = url_widgets.number("seed", 0, url_widgets.SEEDS, 0, key="temperature_seed")
-    found = answer(
+    samples = answer(
         instruments.temperatures,
         moment=moment,
         key="temperatures",
@@ -76,43 +77,42 @@ def temperature(moment: Moment) -> None:
         n=10 if image else 600,
         seed=int(seed),
     )
-    if found is None:
+    if samples is None:
         return
     if image:
-        rows = found["x"].reshape(-1, *moment.data.shape)
+        rows = samples["x"].reshape(-1, *moment.data.shape)
         image_grid(
-            images.png(images.tile(rows, columns=found["x"].shape[1])),
+            images.png(images.tile(rows, columns=samples["x"].shape[1])),
             key="temperatures",
             alt="Rows of samples of the same noise at rising temperature.",
-            caption="rows: temperature " + ", ".join(f"{t:g}" for t in found["temperature"]),
+            caption="rows: temperature " + ", ".join(f"{t:g}" for t in samples["temperature"]),
             scale=zoom(moment.data.shape, 64),
             download=f"{moment.id}-temperatures.png",
         )
     else:
         edges = square(half_of(moment))
-        for i, (place, t) in enumerate(zip(st.columns(len(found["x"])), found["temperature"], strict=True)):
-            cloud = figures.Points("samples", found["x"][i], figures.SAMPLES, size=3)
+        for i, (place, t) in enumerate(zip(st.columns(len(samples["x"])), samples["temperature"], strict=True)):
+            cloud = figures.Points("samples", samples["x"][i], figures.SAMPLES, size=3)
             drawn = figures.points((real_points(moment), cloud), title=f"T = {t:g}", extent=edges)
             plot(drawn.update_layout(height=260, showlegend=False), key=f"temperature-{i}", place=place)
     st.caption(
         "x = f⁻¹(T·z): the same z, scaled. Below 1 samples come from nearer to the mode of z, and are cleaner and more "
         "alike; only T = 1 samples the density that was learned. Kingma & Dhariwal (2018), Glow, section 6.2."
     )
+    st.container(key="conclusion-temperature").markdown(instruments.conclusion_of_temperatures(samples))
 
 
 def inverse(moment: Moment) -> None:
     """Where single precision loses the way back."""
-    found = answer(instruments.inverse_error, moment=moment, key="inverse", at_once=True)
-    if found is None:
+    lost = answer(instruments.inverse_error, moment=moment, key="inverse", at_once=True)
+    if lost is None:
         return
     left, right = st.columns(2, gap="medium")
     image = moment.model.is_image
     edges = (
-        square(float(found["half"]))
-        if not image
-        else (0.0, float(found["map"].shape[1]), 0.0, float(len(found["map"])))
+        square(float(lost["half"])) if not image else (0.0, float(lost["map"].shape[1]), 0.0, float(len(lost["map"])))
     )
-    shown = found["map"][::-1] if image else found["map"]
+    shown = lost["map"][::-1] if image else lost["map"]
     drawn = figures.density(
         shown - shown.min(),
         edges,
@@ -123,7 +123,7 @@ def inverse(moment: Moment) -> None:
         y_title="row, from below" if image else "x₂",
     )
     plot(drawn, key="inverse-map", place=left)
-    errors = {"f⁻¹(f(x)) − x": np.log10(found["error"] + 1e-12), "log p(x), nats": np.log10(found["nats"] + 1e-12)}
+    errors = {"f⁻¹(f(x)) − x": np.log10(lost["error"] + 1e-12), "log p(x), nats": np.log10(lost["nats"] + 1e-12)}
     drawn = figures.histogram(
         errors,
         x_title="log₁₀ of the error",
@@ -132,8 +132,8 @@ def inverse(moment: Moment) -> None:
     )
     plot(drawn, key="inverse-errors", place=right)
     st.caption(
-        f"The least error on the map is 10^{shown.min():.1f}. The way there and back is exact on paper; in single "
-        "precision each layer rounds, and what stretches space on the way back stretches its rounding too. Of test "
-        f"examples the worst comes back {found['error'].max():.2g} away, and log p(x) differs from that in double "
-        f"precision by {found['nats'].max():.2g} nats at most: a likelihood means no more digits than these."
+        f"The least error on the map is {number(10.0 ** float(shown.min()), 2)}. The way there and back is exact on "
+        "paper; in single precision each layer rounds, and what stretches space on the way back stretches its rounding "
+        "too."
     )
+    st.container(key="conclusion-inverse").markdown(instruments.conclusion_of_inverse(lost))

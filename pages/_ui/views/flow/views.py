@@ -1,7 +1,8 @@
 """What can be explored of a flow, by the name of its tab."""
 
 from pages._ui.page.instruments import Instrument, of_images, of_points
-from pages._ui.views.flow.bits import bits, converter
+from pages._ui.views.common.shifts import out_of_distribution
+from pages._ui.views.flow.bits import bits, converter, curve
 from pages._ui.views.flow.codes import gaussian, inverse, temperature
 from pages._ui.views.flow.microscope import microscope
 
@@ -29,6 +30,20 @@ VIEWS = {
         "Understand",
         "What does dequantization cost?",
         "One model, one set of images, and as many numbers as there are ways to count: two of them are no bounds.",
+        of_images,
+    ),
+    "Curve": Instrument(
+        curve,
+        "Understand",
+        "What does a pixel cost as the flow learns?",
+        "The training in bits per dimension, beside pixels of which nothing is known.",
+        of_images,
+    ),
+    "Out of distribution": Instrument(
+        out_of_distribution,
+        "When it fails",
+        "Does a likelihood tell what is unlike the data?",
+        "Guess which of these kinds of images the model finds more likely than its own test images.",
         of_images,
     ),
     "Nats and bits": Instrument(

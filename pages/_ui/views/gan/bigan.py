@@ -28,7 +28,7 @@ def there_and_back(moment: Moment) -> None:
                 12,
                 key="pairs",
                 alt="Test examples and what the generator makes of their codes, in pairs.",
-                caption=f"test example and G(E(x)), in pairs · mean squared error {way.error.mean():.3f} on [−1, 1]",
+                caption="test example and G(E(x)), in pairs",
                 pixels=60,
                 download="there-and-back.png",
             )
@@ -40,6 +40,7 @@ def there_and_back(moment: Moment) -> None:
         )
     with right:
         _codes(moment, way)
+    st.container(key="conclusion-back").markdown(instruments.conclusion(way))
 
 
 def _ways(moment: Moment, way: instruments.Back) -> None:
@@ -48,7 +49,7 @@ def _ways(moment: Moment, way: instruments.Back) -> None:
         figures.Points("test points x", x, figures.DATA, size=4),
         figures.Points("G(E(x))", mean, figures.SAMPLES, size=4),
     ]
-    title = f"There and back: mean squared error {way.error.mean():.4f}"
+    title = "There and back"
     figure = figures.points(clouds, title=title, extent=square(half_of(moment)))
     figures.arrows(figure, x, mean - x, name="error", color=figures.NEUTRAL)
     plot(figure.update_layout(height=480), key="ways")
@@ -98,3 +99,5 @@ def drawn(moment: Moment) -> None:
         )
         code = {f"z{i + 1}": float(value) for i, value in enumerate(way.z[0])}
         plot(figures.bars(code, title="Its code E(x)", y_title="value", color=figures.LATENT), key="code")
+    text = instruments.conclusion(way, seen(instruments.back, moment))
+    st.container(key="conclusion-drawn").markdown(text)

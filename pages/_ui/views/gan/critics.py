@@ -15,7 +15,7 @@ from pages._ui.shared.moment import Moment
 from pages._ui.shared.plot import plot
 from pages._ui.views.common.shapes import half_of, label_of, real_points, square
 from pages._ui.views.common.side_by_side import side_by_side
-from pages._ui.views.gan.game import panel
+from pages._ui.views.gan.game import critic_of, panel
 
 __all__ = ["critics"]
 
@@ -40,6 +40,8 @@ def critics(moment: Moment) -> None:
             _histogram(moment)
         with right:
             _violations(moment)
+    text = instruments.conclusion(seen(game.slopes, moment), critic_of(moment))
+    st.container(key="conclusion-slopes").markdown(text)
     st.markdown("##### Five critics, everything else the same")
     st.caption(
         "Log loss, least squares, clipped weights, gradient penalty, spectral norm: the data, seed, batches, learning "
@@ -61,8 +63,8 @@ def _histogram(moment: Moment) -> None:
     )
     plot(figure.update_layout(height=380), key="slopes")
     st.caption(
-        f"At 500 test examples, 500 samples and 500 points between: {(slopes > 1).mean():.1%} are steeper than 1. "
-        + KEPT[moment.model.penalty if moment.run.plan.model == "wgan" else "discriminator"]
+        "At 500 test examples, 500 samples and 500 points between. "
+        + KEPT[getattr(moment.model, "penalty", "discriminator")]
     )
 
 
@@ -72,7 +74,7 @@ def _violations(moment: Moment) -> None:
     over, title = (real_points(moment),), "Where it is too steep"
     figure = figures.signed(steep.values - steep.middle, square(half), title=title, unit="‖∇f‖ − 1", over=over)
     plot(figure.update_layout(showlegend=False), key="steepness")
-    st.caption("Vermilion: steeper than 1; blue: flatter. Dots: data.")
+    st.caption("Orange: steeper than 1; blue: flatter. Dots: data.")
 
 
 def _numbers(runs: Mapping[str, Run]) -> None:
@@ -84,20 +86,22 @@ def _numbers(runs: Mapping[str, Run]) -> None:
     left, right = st.columns([3, 2], gap="medium")
     left.dataframe(rows, hide_index=True, width="stretch", key="five-table")
     left.caption(
-        "400 samples against 400 test examples; slopes at data, samples and between. The maps show each score, blue "
-        "where the critic sees data, vermilion where it sees samples."
+        "400 samples against 400 test examples; slopes at data, samples and between. The maps show each score: blue "
+        "is taken for data, orange for samples."
     )
     slopes = {critic: np.log10(verdict.slopes.clip(1e-12)) for critic, verdict in verdicts.items()}
     low, high = np.quantile(np.concatenate(list(slopes.values())), [0.01, 0.995])  # all but the outermost hundredth
     figure = figures.histogram(
         slopes,
         title="Slopes of the five",
-        x_title="log₁₀ ‖∇f(x)‖",
+        x_title="‖∇f(x)‖, score per unit of x",
         colors=dict(zip(slopes, figures.RUNS, strict=False)),
         line=("1-Lipschitz", 0.0),
         limits=(float(low) - 0.1, float(high) + 0.1),
     )
+    figure.update_xaxes(tickprefix="10<sup>", ticksuffix="</sup>", dtick=1)
     plot(figure, key="five-slopes", place=right)
+    st.container(key="conclusion-five").markdown(instruments.compared(verdicts))
 
 
 def _row(verdict: instruments.Verdict) -> dict[str, str]:

@@ -16,15 +16,11 @@ __all__ = ["distances", "history"]
 
 Table = dict[str, npt.NDArray[np.float64]]
 
-KEPT = {
-    "clip": " Clipped weights bound the slope by an unknown k: the estimate is at most k·W₁.",
-    "gp": " The penalty P is soft: the best critic is steeper than 1 and finds W₁ + W₁²/2λ or more. Less 2λP its "
-    "estimate is the length of a flow from the samples to the data, W₁ on a line and little more on the plane "
-    "(*Theory*); a lagging one finds less.",
-    "spectral": " The critic is nowhere steeper than 1: a lower bound of W₁, often a loose one.",
-    "none": " Nothing keeps this critic Lipschitz: its estimate means nothing.",
-}
-"""What a WGAN's estimate is worth, by what keeps its critic in check."""
+SOFT = (
+    " The penalty P is soft: the best critic is steeper than 1 and finds W₁ + W₁²/2λ or more. Less 2λP its estimate is "
+    "the length of a flow from the samples to the data, W₁ on a line and little more on the plane (*Theory*); a "
+    "lagging one finds less."
+)
 
 
 def history(moment: Moment) -> Table | None:
@@ -43,18 +39,21 @@ def distances(moment: Moment) -> None:
             st.caption("W₁ of 400 samples of every snapshot to 400 test points, exactly: the best of all assignments.")
     with right:
         _plan(moment)
+    floor = None if table is None else (float(table["floor"][0]), float(table["floor"][1]))
+    text = seen(critics.transport, moment).conclusion(getattr(moment.model, "penalty", None), floor)
+    st.container(key="conclusion-distance").markdown(text)
 
 
 def _curves(moment: Moment, table: Table) -> None:
     steps, (mean, spread) = table["step"], table["floor"]
-    penalty = moment.model.penalty if moment.run.plan.model == "wgan" else None
+    penalty = getattr(moment.model, "penalty", None)
+    is_soft = penalty == "gp"
     lines = [
         figures.Curve("exact W₁", steps, table["w1"], figures.SAMPLES),
         figures.Curve("sliced W₁", steps, table["sliced"], figures.LATENT),
         figures.Curve("floor: data to data", steps, np.full(len(steps), mean), figures.DATA, dashed=True),
     ]
     if penalty is not None:
-        is_soft = penalty == "gp"
         name = "the critic's estimate, less 2λP" if is_soft else "the critic's estimate"
         estimate = table.get("flow", table["estimate"]) if is_soft else table["estimate"]
         lines.insert(1, figures.Curve(name, steps, estimate, figures.POSTERIOR))
@@ -62,10 +61,10 @@ def _curves(moment: Moment, table: Table) -> None:
     plot(figures.curves(lines, x_title="step", y_title=y_title, title=title, marker=moment.step), key="distances")
     st.caption(
         "400 samples of the same noise against the same 400 test points at every step, and the critic on these. Two "
-        f"sets of 400 data are themselves {mean:.3f} ± {spread:.3f} apart: nothing can be seen below, and the two "
+        f"sets of 400 data are {number(mean)} ± {number(spread, 2)} apart: nothing can be seen below, and the two "
         "distributions are nearer to each other than the samples, by at most about as much."
         + " The model is conditional: W₁ is the mean over the labels of each class's own." * bool(moment.model.classes)
-        + (KEPT[penalty] if penalty else "")
+        + SOFT * is_soft
     )
 
 
@@ -75,7 +74,7 @@ def _plan(moment: Moment) -> None:
         figures.Points("data", plan.real, figures.DATA, size=4),
         figures.Points("samples", plan.fake, figures.SAMPLES, size=4),
     ]
-    title = f"The cheapest plan of 400: W₁ = {plan.w1:.3f}"
+    title = f"The cheapest plan of 400: W₁ = {number(plan.w1)}"
     figure = figures.points(clouds, title=title, extent=square(half_of(moment)))
     plot(figures.arrows(figure, plan.fake, plan.real - plan.fake, name="way", color=figures.NEUTRAL), key="plan")
     st.caption(

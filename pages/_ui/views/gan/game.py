@@ -8,7 +8,7 @@ import streamlit as st
 
 from genmodels import figures
 from genmodels.instruments import codes
-from genmodels.instruments.gan import divergence, game
+from genmodels.instruments.gan import divergence, game, turns
 from genmodels.runs.store import Run
 from genmodels.text import number
 from pages._ui.shared.answer import seen
@@ -18,10 +18,7 @@ from pages._ui.views.common.codes import latent_map, path
 from pages._ui.views.common.shapes import half_of, label_of, real_points, square
 from pages._ui.views.common.side_by_side import curves, dots, picture, small
 
-__all__ = ["WATCHED", "belief", "critic_of", "latent", "panel", "plane", "pushes"]
-
-WATCHED = {"value": "V(D, G), nats", "wasserstein": "estimate", "discriminator_loss": "its loss"}
-"""What a critic tells of the game: the first of these terms that it has, and the title of the axis."""
+__all__ = ["belief", "critic_of", "latent", "panel", "plane", "pushes"]
 
 
 def critic_of(moment: Moment) -> str:
@@ -36,7 +33,7 @@ def legend_above(figure: go.Figure, height: int) -> go.Figure:
 
 
 def belief(surface: game.Surface, *, title: str, over: tuple[figures.Points, ...] = ()) -> go.Figure:
-    """A map of the critic: blue where it sees data, vermilion where it sees samples."""
+    """A map of the critic: blue what it takes for data, orange what it takes for samples."""
     values = surface.values - surface.middle
     figure = figures.signed(values, square(surface.half), title=title, unit=surface.name, over=over)
     figure.update_traces(reversescale=True, selector={"type": "heatmap"})
@@ -73,6 +70,9 @@ def plane(moment: Moment) -> None:
             f"A grid of the first two dimensions of the noise, z₁ from {low} to {high}, carried by G. Where modes lie "
             "apart the sheet must stretch between them: samples there are unavoidable, but can be made few."
         )
+    bound = seen(divergence.best_discriminator, moment, half=half_of(moment))[1] if has_best else None
+    text = bound.conclusion() if bound else game.conclusion(seen(game.numbers, moment))
+    st.container(key="conclusion-plane").markdown(text)
 
 
 def _surface(moment: Moment, label: int | None, height: int) -> None:
@@ -85,8 +85,8 @@ def _surface(moment: Moment, label: int | None, height: int) -> None:
     longest = pushes(figure, x, push, half)
     plot(legend_above(figure, height), key="surface")
     st.caption(
-        "Blue: it sees data; vermilion: it sees samples. An arrow is −∂L/∂x, where the generator's loss would "
-        f"move this sample if it were free; the longest is {longest:.3g} per unit of x."
+        "Blue: taken for data; orange: taken for samples. An arrow is −∂L/∂x, where the generator's loss would "
+        f"move this sample if it were free; the longest is {number(longest)} per unit of x."
     )
 
 
@@ -125,4 +125,4 @@ def panel(name: str, run: Run) -> None:
         figure = belief(surface, title="", over=(real_points(moment), dots(x)))
         figure.update_traces(showscale=False, selector={"type": "heatmap"})
         small(figure, key)
-    curves({name: run}, WATCHED, key=f"{key}-curve", height=170)
+    curves({name: run}, turns.WATCHED, key=f"{key}-curve", height=170)

@@ -9,6 +9,7 @@ import streamlit as st
 from genmodels import figures
 from genmodels.errors import BadInput
 from genmodels.instruments.gan import modes as instruments
+from genmodels.metrics.distances import Modes
 from genmodels.runs.store import Run
 from pages._ui.shared.answer import seen
 from pages._ui.shared.moment import Moment
@@ -60,7 +61,8 @@ def _over_training(moment: Moment, table: Mapping[str, Array]) -> None:
         floor=("even", 400 / of if are_digits else 4 * best / of),
     )
     plot(figure, key="counts", place=right)
-    st.caption(f"Covered: a fifth of its even share of 400 samples or more. Always the same noise; {what}: {of}.")
+    st.caption("Covered: a fifth of its even share of 400 samples or more. Always the same noise.")
+    st.container(key="conclusion-modes").markdown(instruments.conclusion(table, at, what))
 
 
 def _against(name: str, most: float, moment: Moment, steps: Array, values: Array, y_title: str, title: str) -> None:
@@ -75,7 +77,7 @@ def _against(name: str, most: float, moment: Moment, steps: Array, values: Array
 
 def _covered(runs: Mapping[str, Run]) -> None:
     """What each of the runs has covered so far, over its training."""
-    lines, of, last = [], 0, 0
+    lines, last, end = [], dict[str, Modes](), 0
     for (name, run), color in zip(runs.items(), figures.RUNS, strict=False):
         steps = run.snapshots()
         try:
@@ -84,8 +86,10 @@ def _covered(runs: Mapping[str, Run]) -> None:
             continue
         if counts and counts[0] is not None:
             lines.append(figures.Curve(name, steps, [modes.covered for modes in counts], color))
-            of, last = counts[0].of, max(last, steps[-1])
+            last[name], end = counts[-1], max(end, steps[-1])
     if lines:
-        lines.append(figures.Curve("there are", [0, last], [of, of], figures.NEUTRAL, dashed=True))
+        of = next(iter(last.values())).of
+        lines.append(figures.Curve("there are", [0, end], [of, of], figures.NEUTRAL, dashed=True))
         figure = figures.curves(lines, x_title="step", y_title="covered", title="Covered over the training")
         plot(figure.update_yaxes(range=[0, 1.08 * of]), key="mend-curves")
+        st.container(key="conclusion-mend").markdown(instruments.compared(last))

@@ -10,6 +10,7 @@ from genmodels import figures, images
 from genmodels.errors import BadInput
 from genmodels.instruments.gan import turns
 from genmodels.instruments.gan.game import Surface
+from genmodels.quantities import quantity
 from genmodels.text import number
 from pages._ui.components.scrubber import point_film
 from pages._ui.form import url_widgets
@@ -18,16 +19,17 @@ from pages._ui.shared.answer import answer
 from pages._ui.shared.moment import Moment
 from pages._ui.shared.plot import plot
 from pages._ui.views.common.shapes import real_points
-from pages._ui.views.gan.game import WATCHED, belief, critic_of, pushes
+from pages._ui.views.gan.game import belief, critic_of, pushes
 
 __all__ = ["game"]
 
+OPENING = "d6g6"  # what is played where the link says nothing: one of the two alone, then the other
 Array = npt.NDArray[Any]
 
 
 def game(moment: Moment) -> None:
     """Step the critic alone, the generator alone, or both; then see each turn slowly."""
-    critic, moves = critic_of(moment), st.query_params.get("moves", "")
+    critic, moves = critic_of(moment), st.query_params.get("moves", OPENING)
     _moves(critic)
     try:
         turns.turns_of(moves)
@@ -43,12 +45,13 @@ def game(moment: Moment) -> None:
         _film(moment, film, critic)
     with right:
         _now(moment, film)
+    st.container(key="conclusion-turns").markdown(turns.conclusion(film, moves, critic))
 
 
 def _moves(critic: str) -> None:
     """The buttons; each press adds to the moves in the link."""
     with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
-        times = url_widgets.choice("turns at a press", (1, 5, 25), 5, key="play_times")
+        times = url_widgets.choice("turns per press", (1, 5, 25), 5, key="play_times")
         for who, label in (("d", f"The {critic} alone"), ("g", "The generator alone"), ("b", "Both in turn")):
             st.button(label, on_click=_add, args=(f"{who}{times}",), key=f"play-{who}")
         st.button("Start over", on_click=_add, args=("",), key="play-again")
@@ -76,25 +79,26 @@ def _film(moment: Moment, film: Mapping[str, Array], critic: str) -> None:
         side=440,
         fps=2.0,
         follow=True,
+        autoplay="moves" not in st.query_params,
     )
-    st.caption("Blue ground: taken for data; vermilion: for samples. The vermilion dots are always the same noise.")
+    st.caption("Blue ground: taken for data; orange: for samples. The orange dots are always the same noise.")
 
 
 def _captions(film: Mapping[str, Array], critic: str) -> list[str]:
     """What happened in each turn, in words and with the number that the mover is after."""
     names = film["names"].tolist()
-    watched = next(name for name in WATCHED if name in names)
+    watched = next(name for name in turns.WATCHED if name in names)
     lines = ["before the first turn"]
     for i, (turn, is_generator) in enumerate(zip(film["turn"][1:], film["mover"][1:], strict=True), 1):
         mover, effect = critic, "the ground moves, the dots stay"
-        name, quantity = watched, WATCHED[watched].split(",")[0]
+        name, what = watched, turns.WATCHED[watched]
         if is_generator:
             mover, effect = "generator", "the dots move, the ground stays"
-            name, quantity = "generator_loss", "its loss"
+            name, what = "generator_loss", "loss"
         if turn - film["turn"][i - 1] > 1:
             mover, effect = "several turns", "both have moved"
         before, after = film["terms"][i - 1 : i + 1, names.index(name)]
-        lines.append(f"turn {turn}, {mover}: {quantity} {number(before)} → {number(after)}; {effect}")
+        lines.append(f"turn {turn}, {mover}: {what} {number(before)} → {number(after)}; {effect}")
     return lines
 
 
@@ -108,6 +112,6 @@ def _now(moment: Moment, film: Mapping[str, Array]) -> None:
     plot(figure.update_layout(height=480), key="game-now")
     terms = zip(film["names"].tolist(), film["terms"][-1], strict=True)
     st.caption(
-        f"An arrow is where the generator's next turn would move this sample, the longest {longest:.3g} per unit of x. "
-        + " · ".join(f"{name.replace('_', ' ')} {number(value)}" for name, value in terms)
+        f"An arrow is where the generator's next turn would move this sample; the longest is {number(longest)}, per "
+        "unit of x. " + " · ".join(f"{quantity(name).title} {number(value)}" for name, value in terms)
     )

@@ -7,9 +7,11 @@ import streamlit as st
 from genmodels import figures
 from genmodels.instruments.vae import bound, geometry
 from genmodels.instruments.vae.collapse import usage
+from genmodels.text import number
 from pages._ui.shared.answer import answer, seen
 from pages._ui.shared.moment import Moment
 from pages._ui.shared.plot import plot
+from pages._ui.views.common.conclusion import concluded
 from pages._ui.views.common.shapes import example_of, nats, pictures
 from pages._ui.views.vae.collapse import dimensions_used
 
@@ -19,6 +21,12 @@ __all__ = ["close_the_gap", "ladder", "reconstructions"]
 def reconstructions(moment: Moment) -> None:
     """The worst, the middle and the best by their ELBO."""
     shown = seen(bound.reconstructions, moment)
+    _pairs(moment, shown)
+    concluded(shown.conclusion())
+
+
+def _pairs(moment: Moment, shown: bound.Reconstructions) -> None:
+    """Data and what is made of them, side by side or over each other."""
     if not moment.model.is_image:
         clouds = [
             figures.Points("test points", shown.x, figures.DATA, size=8),
@@ -34,7 +42,7 @@ def reconstructions(moment: Moment) -> None:
                 2,
                 key=f"pairs-{i}",
                 alt=f"{name}: test digits and their reconstructions, in pairs.",
-                caption=f"{name}: digit and reconstruction. ELBO {', '.join(f'{one:.1f}' for one in elbo)} nats",
+                caption=f"{name}: digit and reconstruction. ELBO {', '.join(map(number, elbo))} nats",
                 download=f"reconstructions-{i}.png",
             )
 
@@ -57,17 +65,20 @@ def ladder(moment: Moment) -> None:
         used = seen(usage, moment)
         st.caption(f"{used.active} of {used.latent_dim} dimensions are active: their posterior means move by over 0.1.")
         plot(dimensions_used(used), key="kl")
+    concluded(bound.conclusion(rungs))
 
 
 def _rungs(rungs: dict[str, np.ndarray]) -> go.Figure:
-    """The bounds as bars, from a little under the lowest to a little over the highest."""
-    means = {"ELBO": float(rungs["elbo"].mean())}
-    means |= {f"IWAE {k:,}": float(bound) for k, bound in zip(rungs["k"], rungs["iwae"], strict=True)}
+    """The bounds over how many draws of z each is allowed."""
+    k = rungs["k"]
+    lines = [
+        figures.Curve("IWAE", k, rungs["iwae"], figures.POSTERIOR),
+        figures.Curve("ELBO", k, np.full(len(k), rungs["elbo"].mean()), figures.NEUTRAL, dashed=True),
+    ]
     if "exact" in rungs:
-        means["log p(x)"] = float(rungs["exact"].mean())
-    low, high = min(means.values()), max(means.values())
-    figure = figures.bars(means, title="ELBO ≤ IWAE ≤ log p(x)", y_title="nats", color=figures.POSTERIOR)
-    return figure.update_yaxes(range=[low - 0.3 * (high - low) - 0.1, high + 0.15 * (high - low) + 0.1])
+        exact = np.full(len(k), rungs["exact"].mean())
+        lines.append(figures.Curve("log p(x), exact", k, exact, figures.DATA, dashed=True))
+    return figures.curves(lines, title="ELBO ≤ IWAE ≤ log p(x)", x_title="draws of z", y_title="nats", log_x=True)
 
 
 def close_the_gap(moment: Moment) -> None:
@@ -86,10 +97,11 @@ def close_the_gap(moment: Moment) -> None:
     lines = [figures.Curve("ELBO", steps, elbo, figures.POSTERIOR)]
     before, after, above = st.columns(3)
     nats("ELBO, as encoded", elbo[0], place=before)
-    after.metric("ELBO, refined", f"{elbo[-1]:.2f} nats", f"{elbo[-1] - elbo[0]:+.2f}")
+    nats("ELBO, refined", elbo[-1], f"{number(elbo[-1] - elbo[0])} higher", place=after)
     if "exact" in refined:
         (exact,) = refined["exact"]
         lines.append(figures.Curve("log p(x), exact", steps, np.full(len(steps), exact), figures.DATA, dashed=True))
-        nats("log p(x)", exact, f"{exact - elbo[-1]:.2f} still apart", place=above)
+        nats("log p(x)", exact, f"{number(exact - elbo[-1])} still apart", place=above)
     figure = figures.curves(lines, title="Refining q(z | x) of one example", x_title="gradient step", y_title="nats")
     plot(figure, key="gap-curve")
+    concluded(geometry.conclusion_of_gap(refined))

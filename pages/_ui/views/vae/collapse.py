@@ -9,9 +9,11 @@ from genmodels import figures
 from genmodels.instruments.vae.collapse import CURES, Usage, cures, usage
 from genmodels.models.vae import VAE
 from genmodels.runs.store import Run
+from genmodels.text import number
 from pages._ui.shared.answer import seen
 from pages._ui.shared.moment import Moment
 from pages._ui.shared.plot import plot
+from pages._ui.views.common.conclusion import concluded
 from pages._ui.views.common.shapes import nats
 from pages._ui.views.common.side_by_side import curves, side_by_side, start
 
@@ -31,6 +33,7 @@ def collapse(moment: Moment) -> None:
         _words(used)
         if st.button("Make it happen", key="make-collapse", help=f"Trains the preset *{PRESET}* and shows it here."):
             _happen()
+    concluded(used.conclusion())
     st.markdown("##### Cures, everything else the same")
     st.caption(
         "The data, networks, settings and seed are those of the run above; only what a button names differs. "
@@ -59,7 +62,7 @@ def dimensions_used(used: Usage, title: str = "KL(q(zⱼ | x) ‖ p(zⱼ))", hei
 def _words(used: Usage) -> None:
     a, b = st.columns(2)
     a.metric("active dimensions", f"{used.active} of {used.latent_dim}")
-    nats("ELBO", used.elbo_nats, f"± {used.elbo_nats_se:.2f}", place=b)
+    nats("ELBO", used.elbo_nats, f"± {number(used.elbo_nats_se, 2)}", place=b)
     st.caption(
         "A dimension has collapsed where q(zⱼ | x) is the prior whatever x is: its KL is 0, its posterior mean stands "
         "still (variance under 0.01), and the decoder ignores it. It happens early: while the decoder does not listen, "
@@ -85,7 +88,7 @@ def _kl_curves(runs: Mapping[str, Run]) -> None:
 def _one(cure: str, run: Run) -> None:
     used = seen(usage, Moment.of(run, run.snapshots()[-1]))
     st.metric("active dimensions", f"{used.active} of {used.latent_dim}")
-    nats("ELBO, β = 1", used.elbo_nats, f"± {used.elbo_nats_se:.2f}", place=st)
+    nats("ELBO, β = 1", used.elbo_nats, f"± {number(used.elbo_nats_se, 2)}", place=st)
     plot(dimensions_used(used, "", 190), key=f"cure-kl-{cure}", displayModeBar=False)
     if cure in CURES:
         st.caption(CURES[cure][1])

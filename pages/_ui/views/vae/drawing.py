@@ -10,11 +10,13 @@ from genmodels.data import uploads
 from genmodels.errors import BadInput
 from genmodels.instruments.codes import encoded
 from genmodels.instruments.vae.drawing import NEAR, Reading, known, read
+from genmodels.text import number
 from pages._ui.components.drawing_pad import drawing_pad
 from pages._ui.form import url_widgets
 from pages._ui.shared.answer import seen
 from pages._ui.shared.moment import Moment
 from pages._ui.shared.plot import plot
+from pages._ui.views.common.conclusion import concluded
 from pages._ui.views.common.shapes import by_class, nats, pictures
 from pages._ui.views.vae.geometry import draw_posterior
 
@@ -59,6 +61,7 @@ def drawn(moment: Moment) -> None:
         for x, where, key in ((reading.near_z, among, "near"), (reading.near_x, "in pixels, among all", "near-x")):
             told = f"the nearest training digits {where}"
             pictures(x, 8, key=key, alt=f"{told.capitalize()}.", caption=told, pixels=50)
+    concluded(reading.conclusion())
 
 
 def _asked(moment: Moment) -> np.ndarray | None:
@@ -91,7 +94,7 @@ def _bounds(reading: Reading) -> None:
     nats("ELBO", reading.elbo_nats, help="500 draws of z", place=rungs[0])
     nats("IWAE, k = 500", reading.iwae_nats, help="closer to log p(x) from below", place=rungs[1])
     if reading.log_prob_nats is not None:
-        gap = f"{reading.log_prob_nats - reading.elbo_nats:.2f} above the ELBO"
+        gap = f"{number(reading.log_prob_nats - reading.elbo_nats)} above the ELBO"
         nats("log p(x), exact", reading.log_prob_nats, gap, help="by integrating over z", place=rungs[2])
 
 

@@ -11,6 +11,7 @@ from genmodels.instruments.vae import geometry
 from pages._ui.shared.answer import seen
 from pages._ui.shared.moment import Moment
 from pages._ui.shared.plot import plot
+from pages._ui.views.common.conclusion import concluded
 
 __all__ = ["density_of_z", "draw_posterior", "shapes"]
 
@@ -24,13 +25,14 @@ def shapes(moment: Moment) -> None:
         plot(_posteriors(moment), key="ellipses")
         st.caption("Each ellipse is q(z | x) of one test example, one σ wide, in the colour of its label.")
     with right:
-        decades, extent = seen(geometry.stretch, moment)
-        figure = density_of_z(decades - decades.min(), extent, title="The decoder's stretch", unit="decades")
+        powers, extent = seen(geometry.stretch, moment)
+        figure = density_of_z(powers - powers.min(), extent, title="The decoder's stretch", unit="power of ten")
         plot(figure, key="stretch")
         st.caption(
             "log₁₀ √det(JᵀJ) over its least value: where the colour is strong, a small step of z changes the picture "
             "much. Those are the borders between kinds of pictures."
         )
+    concluded(geometry.conclusion_of_stretch(powers))
 
 
 def _posteriors(moment: Moment) -> go.Figure:

@@ -8,13 +8,15 @@ import streamlit as st
 
 from genmodels import figures
 from genmodels.files import read_json
-from genmodels.instruments.vae.prior import aggregate
+from genmodels.instruments.vae.prior import aggregate, conclusion, conclusion_of_priors
 from genmodels.runs import store
 from genmodels.runs.record import Plan
 from genmodels.runs.store import Run
+from genmodels.text import number
 from pages._ui.shared.answer import answer
 from pages._ui.shared.moment import Moment
 from pages._ui.shared.plot import plot
+from pages._ui.views.common.conclusion import concluded
 from pages._ui.views.common.shapes import by_class
 from pages._ui.views.common.side_by_side import Plans, side_by_side
 from pages._ui.views.vae.geometry import density_of_z
@@ -22,7 +24,7 @@ from pages._ui.views.vae.geometry import density_of_z
 __all__ = ["four_priors", "prior_and_posterior"]
 
 PRIORS = ("normal", "mixture", "vamp", "flow")
-SHIPPED = "vae-mnist-2d-"  # and the prior: the report's four, trained once
+SHIPPED = "vae-mnist-2d-"  # and the prior
 SIDE = 80  # cells of a map
 
 
@@ -34,18 +36,20 @@ def prior_and_posterior(moment: Moment) -> None:
     st.caption(
         "Samples are decoded from the prior; the decoder has learned from the aggregate posterior. Where they differ, "
         f"it is asked what it never saw: {_apart(maps)} between all {len(moment.data.test):,} encoded test examples "
-        "and the prior. Dots: where the encoder puts some of them, in the colours of their labels."
+        "and the prior. Colours follow the cube root of the density. Dots: where the encoder puts some of them."
     )
-    p, q, extent = maps["prior"], maps["posterior"], tuple(maps["extent"].tolist())
+    p, q, extent = np.cbrt(maps["prior"]), np.cbrt(maps["posterior"]), tuple(maps["extent"].tolist())
     dots = by_class(maps["mu"], maps["labels"], moment.data.classes)
-    title = "Prior p(z) and encoded test set"
-    prior = density_of_z(p, extent, title=title, color=figures.LATENT, over=dots)
-    posterior = density_of_z(q, extent, title="Aggregate posterior q(z)", color=figures.POSTERIOR)
+    title, unit = "Prior p(z) and encoded test set", "∛ density"
+    prior = density_of_z(p, extent, title=title, color=figures.LATENT, unit=unit, over=dots)
+    posterior = density_of_z(q, extent, title="Aggregate posterior q(z)", color=figures.POSTERIOR, unit=unit)
     for figure in (prior, posterior):
         figure.update_traces(zmax=float(max(p.max(), q.max())), selector={"type": "heatmap"})
-    gap = figures.signed(q - p, extent, title="q(z) − p(z)", unit="density", x_title="z₁", y_title="z₂")
+    gap = figures.signed(q - p, extent, title="∛q(z) − ∛p(z)", unit=unit, x_title="z₁", y_title="z₂")
     for place, key, figure in zip(st.columns(3), ("prior", "posterior", "gap"), (prior, posterior, gap), strict=True):
-        plot(figure.update_layout(showlegend=False), key=f"density-{key}", place=place)
+        figure.update_traces(showscale=False, selector={"type": "heatmap"}).update_layout(showlegend=False, height=340)
+        plot(figure, key=f"density-{key}", place=place)
+    concluded(conclusion(maps))
 
 
 def _map_of_z(run: str, step: int | None, key: str) -> dict[str, Any] | None:
@@ -56,7 +60,7 @@ def _map_of_z(run: str, step: int | None, key: str) -> dict[str, Any] | None:
 def _apart(maps: dict[str, Any]) -> str:
     """How far prior and aggregate posterior are apart, in words."""
     kl, error = maps["kl"]
-    return f"KL(q(z) ‖ p(z)) = {kl:.3f} ± {error:.3f} nats"
+    return f"KL(q(z) ‖ p(z)) = {number(kl)} ± {number(error, 2)} nats"
 
 
 def four_priors(moment: Moment) -> None:
@@ -66,12 +70,13 @@ def four_priors(moment: Moment) -> None:
         "of its density. Dots: where the encoder puts test examples, in the colours of their labels. A prior that fits "
         "covers the dots and nothing else."
     )
+    kl_nats = dict[str, float]()
     shown = side_by_side(
         _plans(moment.run.plan),
-        lambda prior, run: _one(run, prior, st.session_state.get(f"four-at-{moment.id}")),
+        lambda prior, run: _one(run, prior, st.session_state.get(f"four-at-{moment.id}"), kl_nats),
         key="priors",
         all_of_them="Train the four priors with this run's settings",
-        below=lambda runs: _through_time(moment, runs),
+        below=lambda runs: _through_time(moment, runs, kl_nats),
         width=470,
     )
     if not shown:
@@ -80,8 +85,8 @@ def four_priors(moment: Moment) -> None:
 
 def _shipped() -> None:
     """The four that come with the app."""
-    st.caption("Shown: the report's four on MNIST, 20 epochs each, which come with the app.")
-    known = {run.id: run for run in store.bundled()}
+    st.caption("Shown: four that come with the app, each trained on MNIST for 20 epochs.")
+    known, kl_nats = {run.id: run for run in store.bundled()}, dict[str, float]()
     for row in (PRIORS[:2], PRIORS[2:]):
         for prior, place in zip(row, st.columns(2), strict=True):
             run = known.get(SHIPPED + prior)
@@ -91,10 +96,12 @@ def _shipped() -> None:
                 maps = _map_of_z(run.id, None, f"shipped-{prior}")
                 if maps is None:
                     continue
+                kl_nats[prior] = float(maps["kl"][0])
                 measures = read_json(run.path / "measures.json")
-                exact = f", log p(x) = {measures['log_prob_nats']:.2f}" if "log_prob_nats" in measures else ""
-                _map(maps, f"{prior}: ELBO {measures['elbo_nats']:.2f}{exact} nats", f"shipped-{prior}")
+                exact = f", log p(x) = {number(measures['log_prob_nats'], 4)}" if "log_prob_nats" in measures else ""
+                _map(maps, f"{prior}: ELBO {number(measures['elbo_nats'], 4)}{exact} nats", f"shipped-{prior}")
                 st.page_link(f"pages/models/{run.plan.model}.py", label="Open it", query_params={"run": run.id})
+    concluded(conclusion_of_priors(kl_nats))
 
 
 # Trained here ---
@@ -115,21 +122,23 @@ def _plans(plan: Plan) -> Plans:
     }
 
 
-def _through_time(moment: Moment, runs: Mapping[str, Run]) -> None:
-    """At which of the snapshots the four are drawn, once they stand still; at first the newest."""
+def _through_time(moment: Moment, runs: Mapping[str, Run], kl_nats: dict[str, float]) -> None:
+    """At which snapshot they are drawn, once they stand still: at first the newest. And which is closest."""
     steps = sorted({step for run in runs.values() for step in run.snapshots()})
     if len(steps) > 1 and not any(run.state().status.is_going for run in runs.values()):
         st.select_slider("step", steps, steps[-1], key=f"four-at-{moment.id}", format_func="{:,}".format)
+    concluded(conclusion_of_priors(kl_nats))
 
 
-def _one(run: Run, prior: str, at: int | None) -> None:
+def _one(run: Run, prior: str, at: int | None, kl_nats: dict[str, float]) -> None:
     steps = [step for step in run.snapshots() if at is None or step <= at]
     if not steps:
         st.caption("No snapshot yet at this step.")
         return
     before = [row["elbo"] for row in run.metrics() if row["step"] <= steps[-1]]
-    elbo = f", ELBO {before[-1]:.2f} nats" if before else ""
+    elbo = f", ELBO {number(before[-1], 4)} nats" if before else ""
     if maps := _map_of_z(run.id, steps[-1], f"four-{prior}"):
+        kl_nats[prior] = float(maps["kl"][0])
         _map(maps, f"{prior}: step {steps[-1]:,}{elbo}", f"four-{prior}")
 
 

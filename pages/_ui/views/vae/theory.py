@@ -3,10 +3,10 @@
 from genmodels.instruments.vae.bound import DRAWS, numbers
 from genmodels.models.vae import VAE
 from genmodels.probability import distributions
-from pages._ui.form import url_widgets
 from pages._ui.page.theory import Equations, measured, show
 from pages._ui.shared.answer import seen
 from pages._ui.shared.moment import Moment
+from pages._ui.views.common.shapes import example_of
 
 __all__ = ["theory"]
 
@@ -107,9 +107,8 @@ TIGHTER: Equations = {
 
 def theory(moment: Moment) -> None:
     """From log p(x) to what is computed."""
-    model, most = moment.model, len(moment.data.test) - 1
-    example = url_widgets.number("of test example", 0, most, 0, key="theory_example", width=180)
-    terms = seen(numbers, moment, index=int(example))
+    model = moment.model
+    terms = seen(numbers, moment, index=example_of(moment, key="theory_example", label="of test example"))
     known = {name: measured(value, terms.get(f"{name} se", 0.0)) for name, value in terms.items()}
     known["kl of one z"] = measured(terms["log q(z|x)"] - terms["log p(z)"])
     known |= {"draws": f"{DRAWS:,}", "S": f"{DRAWS}", "beta": f"{model.beta:g}", "lambda": measured(model.free_bits)}

@@ -5,10 +5,12 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from genmodels import figures
-from genmodels.instruments.vae.true_posterior import true_posterior
+from genmodels.instruments.vae.true_posterior import conclusion, true_posterior
+from genmodels.text import number
 from pages._ui.shared.answer import answer
 from pages._ui.shared.moment import Moment
 from pages._ui.shared.plot import plot
+from pages._ui.views.common.conclusion import concluded
 from pages._ui.views.common.shapes import example_of, nats, pictures, real_points
 from pages._ui.views.vae.geometry import density_of_z, draw_posterior
 
@@ -63,12 +65,13 @@ def _sum(both: Arrays) -> None:
     """What log p(x) is made of."""
     (elbo, error), (kl, grid), (log_prob,) = both["elbo"], both["kl"], both["log_prob"]
     a, b, c, d = st.columns(4)
-    nats("ELBO", elbo, f"± {error:.3f}, 4,000 draws", digits=3, place=a)
-    nats("KL(q ‖ p(z | x))", kl, f"± {grid:.3f}, the grid", digits=3, place=b)
-    nats("ELBO + KL", elbo + kl, digits=3, place=c)
-    nats("log p(x)", log_prob, "over all of z", digits=3, place=d)
+    nats("ELBO", elbo, f"± {number(error, 2)}, 4,000 draws", digits=5, place=a)
+    nats("KL(q ‖ p(z | x))", kl, f"± {number(grid, 2)}, the grid", digits=3, place=b)
+    nats("ELBO + KL", elbo + kl, digits=5, place=c)
+    nats("log p(x)", log_prob, "over all of z", digits=5, place=d)
     st.caption(
         "Three computations that know nothing of each other: draws from q, a sum over the map, an integral over latent "
         "space. q is a Gaussian without correlations; where the true posterior bends or leans, it cannot follow, and "
         "the bound pays for it."
     )
+    concluded(conclusion(both))

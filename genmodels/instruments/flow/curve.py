@@ -1,0 +1,64 @@
+"""The learning curve of a flow of images, in bits per dimension, and what these bits are of."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from genmodels.errors import BadInput
+from genmodels.instruments.codes import Array
+from genmodels.instruments.flow.dequantization import MEASURES, bits
+from genmodels.models.flow import Flow
+from genmodels.text import number
+
+__all__ = ["conclusion", "learned", "measure"]
+
+
+def measure(model: Flow) -> str:
+    """Of which of :data:`MEASURES` its bits are: dequantization bounds those of whole levels, Gaussian noise none."""
+    whole, pixels = "probability of whole levels", "density of pixels from 0 to levels"
+    name = pixels if model.dequantization == "gaussian" else whole
+    assert name in MEASURES
+    return name
+
+
+def learned(model: Flow, rows: Sequence[Mapping[str, float]], until: int | None = None) -> dict[str, Array]:
+    """The curve in bits per dimension, read off the log of a training.
+
+    Args:
+        model: Of images.
+        rows: Of the log, in their order: "step", "loss" in nats, and where it was measured "held-out loss".
+        until: The last step that counts; None: all.
+
+    Returns:
+        "step" and "bits" of what it trains on, (N,); "held-out step" and "held-out bits", (M,); and "uniform", the bits
+        of a pixel of which nothing is known.
+
+    Raises:
+        BadInput: If the model is one of points.
+    """
+    if not model.is_image:
+        raise BadInput("Points of the plane are real numbers, of which there are no bits per dimension.")
+    known = [row for row in rows if until is None or row["step"] <= until]
+    table = {"uniform": np.array(math.log2(model.grey_levels))}
+    for name, loss in (("", "loss"), ("held-out ", "held-out loss")):
+        points = [(row["step"], bits(row[loss], model.latent_dim)) for row in known if loss in row]
+        table[f"{name}step"], table[f"{name}bits"] = np.array(points, float).reshape(-1, 2).T
+    return table
+
+
+def conclusion(curve: Mapping[str, Array], dimensions: int) -> str:
+    """What an image costs at the curve's end, in bits and in nats."""
+    if not len(curve["step"]):
+        return "Nothing has been logged yet."
+    held = bool(len(curve["held-out bits"]))
+    cost = float(curve["held-out bits" if held else "bits"][-1])
+    at = int(curve["held-out step" if held else "step"][-1])
+    of, nats = "held-out images" if held else "the images it trains on", cost * dimensions * math.log(2)
+    text = f"After {at:,} step{'s' if at != 1 else ''} {of} cost {number(cost)} bits per dimension, "
+    text += f"{number(nats)} nats each; pixels of which nothing is known cost {number(float(curve['uniform']))}."
+    if held and number(best := float(curve["held-out bits"].min())) != number(cost):
+        text += (
+            f" The least was {number(best)}, at step {int(curve['held-out step'][curve['held-out bits'].argmin()]):,}."
+        )
+    return text

@@ -86,13 +86,13 @@ def path(moment: Moment) -> None:
         real = real_points(moment, 1000, opacity=0.35)
         steps = figures.Points("decoded path", np.asarray(x), figures.SAMPLES, size=7)
         plot(figures.points((real, steps), title="A path between two codes"), key="path")
-        concluded(sentence)
+        concluded(sentence, "conclusion-path")
         return
     scrubber(images.sprite(x), key="path", alt="from one to the other", scale=zoom(moment.data.shape, 180))
     pictures(x[::2], 12, key="strip", alt="The path as a strip.", pixels=50, download="path.png")
     if way != "geodesic":
         st.caption("Noise of high dimension lies near a sphere: an arc stays on it, a straight line cuts through.")
-    concluded(sentence)
+    concluded(sentence, "conclusion-path")
 
 
 def dimensions(moment: Moment) -> None:

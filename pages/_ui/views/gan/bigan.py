@@ -10,6 +10,7 @@ from pages._ui.components.drawing_pad import drawing_pad
 from pages._ui.shared.answer import seen
 from pages._ui.shared.moment import Moment
 from pages._ui.shared.plot import plot
+from pages._ui.views.common.conclusion import concluded
 from pages._ui.views.common.shapes import by_class, half_of, label_of, pictures, square
 
 __all__ = ["drawn", "there_and_back"]
@@ -40,7 +41,7 @@ def there_and_back(moment: Moment) -> None:
         )
     with right:
         _codes(moment, way)
-    st.container(key="conclusion-back").markdown(instruments.conclusion(way))
+    concluded(instruments.conclusion(way))
 
 
 def _ways(moment: Moment, way: instruments.Back) -> None:
@@ -100,4 +101,4 @@ def drawn(moment: Moment) -> None:
         code = {f"z{i + 1}": float(value) for i, value in enumerate(way.z[0])}
         plot(figures.bars(code, title="Its code E(x)", y_title="value", color=figures.LATENT), key="code")
     text = instruments.conclusion(way, seen(instruments.back, moment))
-    st.container(key="conclusion-drawn").markdown(text)
+    concluded(text)

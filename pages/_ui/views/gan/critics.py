@@ -13,6 +13,7 @@ from genmodels.text import number
 from pages._ui.shared.answer import seen
 from pages._ui.shared.moment import Moment
 from pages._ui.shared.plot import plot
+from pages._ui.views.common.conclusion import concluded
 from pages._ui.views.common.shapes import half_of, label_of, real_points, square
 from pages._ui.views.common.side_by_side import side_by_side
 from pages._ui.views.gan.game import critic_of, panel
@@ -41,7 +42,7 @@ def critics(moment: Moment) -> None:
         with right:
             _violations(moment)
     text = instruments.conclusion(seen(game.slopes, moment), critic_of(moment))
-    st.container(key="conclusion-slopes").markdown(text)
+    concluded(text)
     st.markdown("##### Five critics, everything else the same")
     st.caption(
         "Log loss, least squares, clipped weights, gradient penalty, spectral norm: the data, seed, batches, learning "
@@ -101,7 +102,7 @@ def _numbers(runs: Mapping[str, Run]) -> None:
     )
     figure.update_xaxes(tickprefix="10<sup>", ticksuffix="</sup>", dtick=1)
     plot(figure, key="five-slopes", place=right)
-    st.container(key="conclusion-five").markdown(instruments.compared(verdicts))
+    concluded(instruments.compared(verdicts), "conclusion-five")
 
 
 def _row(verdict: instruments.Verdict) -> dict[str, str]:

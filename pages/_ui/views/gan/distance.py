@@ -10,6 +10,7 @@ from genmodels.text import number
 from pages._ui.shared.answer import answer, seen
 from pages._ui.shared.moment import Moment
 from pages._ui.shared.plot import plot
+from pages._ui.views.common.conclusion import concluded
 from pages._ui.views.common.shapes import half_of, square
 
 __all__ = ["distances", "history"]
@@ -41,7 +42,7 @@ def distances(moment: Moment) -> None:
         _plan(moment)
     floor = None if table is None else (float(table["floor"][0]), float(table["floor"][1]))
     text = seen(critics.transport, moment).conclusion(getattr(moment.model, "penalty", None), floor)
-    st.container(key="conclusion-distance").markdown(text)
+    concluded(text)
 
 
 def _curves(moment: Moment, table: Table) -> None:

@@ -15,6 +15,7 @@ from pages._ui.shared.answer import seen
 from pages._ui.shared.moment import Moment
 from pages._ui.shared.plot import plot
 from pages._ui.views.common.codes import latent_map, path
+from pages._ui.views.common.conclusion import concluded
 from pages._ui.views.common.shapes import half_of, label_of, real_points, square
 from pages._ui.views.common.side_by_side import curves, dots, picture, small
 
@@ -72,7 +73,7 @@ def plane(moment: Moment) -> None:
         )
     bound = seen(divergence.best_discriminator, moment, half=half_of(moment))[1] if has_best else None
     text = bound.conclusion() if bound else game.conclusion(seen(game.numbers, moment))
-    st.container(key="conclusion-plane").markdown(text)
+    concluded(text)
 
 
 def _surface(moment: Moment, label: int | None, height: int) -> None:

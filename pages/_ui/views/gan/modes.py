@@ -14,6 +14,7 @@ from genmodels.runs.store import Run
 from pages._ui.shared.answer import seen
 from pages._ui.shared.moment import Moment
 from pages._ui.shared.plot import plot
+from pages._ui.views.common.conclusion import concluded
 from pages._ui.views.common.side_by_side import side_by_side
 from pages._ui.views.gan.distance import history
 from pages._ui.views.gan.game import panel
@@ -62,7 +63,7 @@ def _over_training(moment: Moment, table: Mapping[str, Array]) -> None:
     )
     plot(figure, key="counts", place=right)
     st.caption("Covered: a fifth of its even share of 400 samples or more. Always the same noise.")
-    st.container(key="conclusion-modes").markdown(instruments.conclusion(table, at, what))
+    concluded(instruments.conclusion(table, at, what))
 
 
 def _against(name: str, most: float, moment: Moment, steps: Array, values: Array, y_title: str, title: str) -> None:
@@ -92,4 +93,4 @@ def _covered(runs: Mapping[str, Run]) -> None:
         lines.append(figures.Curve("there are", [0, end], [of, of], figures.NEUTRAL, dashed=True))
         figure = figures.curves(lines, x_title="step", y_title="covered", title="Covered over the training")
         plot(figure.update_yaxes(range=[0, 1.08 * of]), key="mend-curves")
-        st.container(key="conclusion-mend").markdown(instruments.compared(last))
+        concluded(instruments.compared(last), "conclusion-mend")

@@ -18,6 +18,7 @@ from pages._ui.page.frames import paper
 from pages._ui.shared.answer import answer
 from pages._ui.shared.moment import Moment
 from pages._ui.shared.plot import plot
+from pages._ui.views.common.conclusion import concluded
 from pages._ui.views.common.shapes import real_points
 from pages._ui.views.gan.game import belief, critic_of, pushes
 
@@ -45,7 +46,7 @@ def game(moment: Moment) -> None:
         _film(moment, film, critic)
     with right:
         _now(moment, film)
-    st.container(key="conclusion-turns").markdown(turns.conclusion(film, moves, critic))
+    concluded(turns.conclusion(film, moves, critic))
 
 
 def _moves(critic: str) -> None:

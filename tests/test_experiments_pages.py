@@ -59,6 +59,7 @@ def test_the_page_shows_a_line_first_and_then_the_right_one(monkeypatch: pytest.
     assert not test.exception
     assert len(test.latex) == len(MISPRINTS) + 1
     assert [metric.label for metric in test.metric] == ["As printed", "Corrected", "What it must be"]
+    assert [metric.value for metric in test.metric] == ["over 10³⁰⁸", "0.5008", "0.5"]
 
 
 # Reproduction ---------------------------------------------------------------------------------------------------------

@@ -1,7 +1,5 @@
 """Every instrument that the page of a VAE offers, and the theory, draw what they say of the run at hand."""
 
-import runpy
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,29 +13,16 @@ from genmodels.runs import store
 from genmodels.runs.recorder import Recording
 from genmodels.runs.store import Run
 from pages._ui.components.drawing_pad import Drawing
-from pages._ui.page import page
-from pages._ui.page.instruments import Instrument
 from pages._ui.shared.moment import Moment
-from pages._ui.views.common import chosen, codes, density
+from pages._ui.views.common import chosen, codes, density, shifts
 from pages._ui.views.vae import bound, drawing, priors, true_posterior
 from pages._ui.views.vae.collapse import dimensions_used
 from tests import answers
+from tests.instruments import on_page
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
-PAGE = Path(__file__).resolve().parents[1] / "pages" / "models" / "vae.py"
-
-
-def explored() -> dict[str, Instrument]:
-    """The instruments of the page, by name."""
-    declared = dict[str, Any]()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(page, "page", lambda _, **all_of_it: declared.update(all_of_it))
-        runpy.run_path(str(PAGE))
-    return declared["explore"]
-
-
-EXPLORE = explored()
+EXPLORE = on_page("vae")
 
 
 def trained(data: str, **arguments: object) -> Run:
@@ -68,7 +53,7 @@ from tests.test_views_vae import EXPLORE
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tasks are done here and now, and no worker is started."""
-    for module in (codes, density, bound, priors, true_posterior):
+    for module in (codes, density, shifts, bound, priors, true_posterior):
         monkeypatch.setattr(module, "answer", answers.at_once)
     monkeypatch.setattr(queue, "pool", lambda: None)
     monkeypatch.setattr(st, "page_link", lambda *_, **__: None)  # there are no pages here
@@ -96,6 +81,7 @@ def test_every_view_that_applies_draws_and_others_are_not_offered(
         "True posterior": latent_dim > 2,
         "Draw a digit": not pictures,
         "Dimensions": not pictures,
+        "Out of distribution": not pictures,
         "p(x)": pictures,
     }
     applies = view == "theory" or EXPLORE[view].applies(Moment.of(run))

@@ -34,6 +34,7 @@ def main() -> None:
     if measured := [row for row in rows if row.cells]:
         downloads(measured, f"compare-{data}")
         known = [name for name in measures if any(name in row.cells for row in measured)]
+        known.sort(key=lambda name: comparison.floor(every, name) is None)  # what can be seen beside its floor first
         titles = {MEASURES[name].title: name for name in known}
         chosen = choice_of_many("Draw", list(titles), key="draw", width=280)
         bars(measured, titles[chosen], every, key=f"bars-{data}")

@@ -6,7 +6,7 @@ from genmodels.models import MODELS
 from pages._ui.page.instruments import Instrument, of_images
 from pages._ui.page.page import page
 from pages._ui.views.autoregressive import bits, drawing, theory
-from pages._ui.views.common.shifts import out_of_distribution
+from pages._ui.views.common.shifts import OUT_OF_DISTRIBUTION
 
 st.title(MODELS["autoregressive"].title)
 st.write(
@@ -41,13 +41,7 @@ page(
             before="Move the pixel, and see how far back the network looks.",
             applies=of_images,
         ),
-        "Out of distribution": Instrument(
-            out_of_distribution,
-            "When it fails",
-            "Does a likelihood tell what is unlike the data?",
-            "Guess which of these kinds of images the model finds more likely than its own test images.",
-            of_images,
-        ),
+        "Out of distribution": OUT_OF_DISTRIBUTION,
         "Orders": Instrument(
             bits.compared,
             question="Does the order matter?",

@@ -10,6 +10,7 @@ from pages._ui.page.page import page
 from pages._ui.views.common import codes
 from pages._ui.views.common.density import density
 from pages._ui.views.common.everybody import of_a_density, of_a_density_of_points, of_a_latent_plane
+from pages._ui.views.common.shifts import OUT_OF_DISTRIBUTION
 from pages._ui.views.vae import bound, collapse, drawing, geometry, priors, theory, true_posterior
 
 st.title(MODELS["vae"].title)
@@ -49,6 +50,7 @@ page(
         ),
         "Four priors": Instrument(priors.four_priors, question="Which prior suits the codes?"),
         "Collapse": Instrument(collapse.collapse, "When it fails", "When does the code say nothing?"),
+        "Out of distribution": OUT_OF_DISTRIBUTION,
         "Close the gap": Instrument(bound.close_the_gap, "When it fails", "What does a quick encoder cost?"),
     },
     theory=theory.theory,

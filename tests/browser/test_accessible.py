@@ -13,6 +13,25 @@ STREAMLIT = {"list", "listitem"}  # its sidebar is a list whose items are no lis
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"], "resultTypes": ["violations"]}
 
 
+LOOKS = 5
+COUNT = """
+() => {
+  window.reruns = 0;
+  const watched = { subtree: true, attributes: true, attributeFilter: ["data-stale", "data-test-script-state"] };
+  new MutationObserver((all) => { window.reruns += all.length; }).observe(document.body, watched);
+}
+"""
+STILL = """
+() => document.querySelector("[data-testid=stApp]").dataset.testScriptState === "notRunning"
+  && !document.querySelector("[data-stale=true]")
+"""
+
+
+def still(page: Page) -> None:
+    """Nothing runs, and nothing waits to be replaced: Streamlit dims that."""
+    page.wait_for_function(STILL, timeout=FIRST)
+
+
 def settle(page: Page) -> None:
     page.get_by_role("heading", level=1).wait_for(timeout=FIRST)
     page.locator("[data-testid='stApp'][data-test-script-state='notRunning']").wait_for(timeout=FIRST)
@@ -28,12 +47,13 @@ def test_nothing_serious_that_is_ours(chromium: Browser, serve: Callable[[str], 
     page = context.new_page()
     page.goto(f"{serve(APP)}/{where}")
     settle(page)
-    serious = found(page)
-    if serious:  # what Streamlit dims while a part of the page runs again is not so a moment later
-        page.wait_for_timeout(3000)
-        settle(page)
-        again = found(page)
-        serious = {key: what for key, what in again.items() if key in serious}
+    page.evaluate(COUNT)
+    for _ in range(LOOKS):
+        still(page)
+        before = page.evaluate("window.reruns")
+        serious = found(page)
+        if not serious or page.evaluate("window.reruns") == before:
+            break  # else a part of the page ran again meanwhile, and what it is about to replace was dimmed
     context.close()
     assert not serious
 

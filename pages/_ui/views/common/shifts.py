@@ -7,12 +7,13 @@ from genmodels import figures
 from genmodels.instruments import shifts
 from genmodels.models.capabilities import Density, has
 from pages._ui.form import url_widgets
+from pages._ui.page.instruments import Instrument, of_images
 from pages._ui.shared.answer import answer
 from pages._ui.shared.moment import Moment
 from pages._ui.shared.plot import plot
 from pages._ui.views.common.shapes import pictures
 
-__all__ = ["out_of_distribution"]
+__all__ = ["OUT_OF_DISTRIBUTION", "out_of_distribution"]
 
 
 def out_of_distribution(moment: Moment) -> None:
@@ -56,3 +57,13 @@ def out_of_distribution(moment: Moment) -> None:
         "never seen, as a white ground, can cost any number of bits."
     )
     st.container(key="conclusion-shifts").markdown(shifts.conclusion(scored))
+
+
+OUT_OF_DISTRIBUTION = Instrument(
+    out_of_distribution,
+    "When it fails",
+    "Does a likelihood tell what is unlike the data?",
+    "Guess which of these kinds of images the model finds more likely than its own test images.",
+    of_images,
+)
+"""For whoever knows a likelihood of images."""

@@ -1,5 +1,7 @@
 """What the sources have wrong, with the experiment that tells: guess first, then see."""
 
+import math
+
 import streamlit as st
 
 from genmodels.experiments.misprints import MISPRINTS, told
@@ -26,4 +28,8 @@ def misprints() -> None:
                 st.caption(f"The experiment: {one.asks}.")
                 texts = {"wrong": "As printed", "right": "Corrected", "truth": "What it must be"}
                 for place, (name, label) in zip(st.columns(3), texts.items(), strict=True):
-                    place.metric(label, number(float(numbers[name][i]), 4))
+                    place.metric(label, _worded(float(numbers[name][i])))
+
+
+def _worded(value: float) -> str:
+    return number(value, 4) if math.isfinite(value) else "over 10³⁰⁸"

@@ -28,25 +28,22 @@ def table(rows: Sequence[Row], measures: Sequence[str], every: Sequence[Row], *,
         every: Those of which the floor is told: also what is hidden.
         key: Identity of the widget.
     """
-    lines: list[dict[str, Any]] = [{"": FLOOR, "model": None, "n": None, "likelihood": None}]
+    lines: list[dict[str, Any]] = [{"": FLOOR, "model": "", "n": None, "likelihood": ""}]
     for row in rows:
-        lines.append(
-            {"": row.name, "model": row.model, "n": row.examples or None, "likelihood": row.likelihood or None}
-        )
+        lines.append({"": row.name, "model": row.model, "n": row.examples or None, "likelihood": row.likelihood})
     of_data = {name: cell for name in measures if (cell := floor(every, name))}
     config: dict[str, Any] = {"": st.column_config.TextColumn(pinned=True)}
-    for name in measures:
+    for name in (one for one in measures if any(one in row.cells for row in every)):
         one = MEASURES[name]
         title = f"{one.title} ({one.unit})" if one.unit else one.title
         better = {"higher": " Higher is better.", "lower": " Lower is better."}.get(one.better, "")
         config[title] = st.column_config.NumberColumn(format="%.4g", help=one.about + better)
         config[f"± {one.title}"] = st.column_config.NumberColumn("±", format="%.2g", help="Standard error.")
         for line, cell in zip(lines, [of_data.get(name), *(row.cells.get(name) for row in rows)], strict=True):
-            if cell is not None:
-                line[title] = cell.value
-                line[f"± {one.title}"] = None if math.isnan(cell.se) else cell.se
+            line[title] = cell.value if cell else None
+            line[f"± {one.title}"] = cell.se if cell and not math.isnan(cell.se) else None
     for line, row in zip(lines[1:], rows, strict=True):
-        line["of what the likelihood is"] = row.base or None
+        line["of what the likelihood is"] = row.base
     st.dataframe(lines, hide_index=True, column_config=config, key=key)
 
 

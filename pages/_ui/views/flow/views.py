@@ -1,7 +1,7 @@
 """What can be explored of a flow, by the name of its tab."""
 
 from pages._ui.page.instruments import Instrument, of_images, of_points
-from pages._ui.views.common.shifts import out_of_distribution
+from pages._ui.views.common.shifts import OUT_OF_DISTRIBUTION
 from pages._ui.views.flow.bits import bits, converter, curve
 from pages._ui.views.flow.codes import gaussian, inverse, temperature
 from pages._ui.views.flow.microscope import microscope
@@ -39,13 +39,7 @@ VIEWS = {
         "The training in bits per dimension, beside pixels of which nothing is known.",
         of_images,
     ),
-    "Out of distribution": Instrument(
-        out_of_distribution,
-        "When it fails",
-        "Does a likelihood tell what is unlike the data?",
-        "Guess which of these kinds of images the model finds more likely than its own test images.",
-        of_images,
-    ),
+    "Out of distribution": OUT_OF_DISTRIBUTION,
     "Nats and bits": Instrument(
         converter,
         "Understand",

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import math
+import os
 import statistics
 import tomllib
 
@@ -209,6 +210,15 @@ def test_a_measurement_that_nobody_waits_for_ends():
     assert measures.kept(store.find("flow-two-moons"), How(60, 0, 0)) is None
     with pytest.raises(BadInput, match="There is no run"):
         next(measures.measure("no-such-run", 60, 0, 0))
+
+
+def test_other_weights_of_the_same_name_are_measured_anew():
+    done(declared(seeds=1))
+    run = store.every()[0]
+    how = declared().how
+    assert measures.kept(run, how) is not None
+    os.utime(run.path / "model.safetensors", ns=(0, 1))
+    assert measures.kept(run, how) is None
 
 
 # What comes of it -----------------------------------------------------------------------------------------------------

@@ -205,8 +205,8 @@ def kept(run: Run, how: How) -> dict[str, Any] | None:
 
 
 def _file(run: Run, how: How) -> Any:
-    state = run.said()
-    what = json.dumps([asdict(how), state.step, run.plan.created, __version__])
+    stamp = (run.folder() / "model.safetensors").stat().st_mtime_ns  # other weights of the same name are another model
+    what = json.dumps([asdict(how), run.said().step, stamp, __version__])
     return inside(root() / ".measured", f"{run.id[:80]}-{hashlib.sha256(what.encode()).hexdigest()[:12]}")
 
 

@@ -1,6 +1,6 @@
 """Arrays → Plotly figures that stand still, in one visual language for light and dark pages.
 
-Blue is the data, vermilion what a model makes, green latent space and prior, purple the posterior (Okabe & Ito's
+Blue is the data, orange what a model makes, green latent space and prior, purple the posterior (Okabe & Ito's
 colours, which colour-blind people can tell apart). A map of something that has a sign diverges around zero. Maps fade
 to transparent, so that zero is the page itself. Every axis has a title, and a unit where there is one.
 """

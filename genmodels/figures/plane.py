@@ -41,7 +41,7 @@ def density(
         extent: Left, right, bottom and top edge.
         title: Above the map.
         unit: What the colours mean, beside the scale.
-        color: Blue for the data's, vermilion for the model's, green for the prior's, purple for the posterior's.
+        color: Blue for the data's, orange for the model's, green for the prior's, purple for the posterior's.
         x_title: Name of the horizontal axis.
         y_title: Name of the vertical axis.
         over: Points drawn over it.

@@ -13,6 +13,7 @@ from pages._ui.form import url_widgets
 from pages._ui.shared.answer import answer, seen
 from pages._ui.shared.moment import Moment
 from pages._ui.shared.plot import plot
+from pages._ui.views.common.shapes import example_of
 
 __all__ = ["compared", "sight", "where"]
 
@@ -21,7 +22,7 @@ SIDE = 15  # pixels of the images that show the blind spot
 
 def where(moment: Moment) -> None:
     """−log p of each pixel given those before, as a map over an image."""
-    example = url_widgets.number("test example", 0, len(moment.data.test) - 1, 0, key="bits_example")
+    example = example_of(moment, key="bits_example")
     image = seen(bits.where, moment, example=example)
     total, pixels = float(image["total"]), image["bits"].size
     st.caption(

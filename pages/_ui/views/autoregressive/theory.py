@@ -11,6 +11,7 @@ from pages._ui.form import url_widgets
 from pages._ui.page.theory import Equations, measured, show
 from pages._ui.shared.answer import seen
 from pages._ui.shared.moment import Moment
+from pages._ui.views.common.shapes import example_of
 
 __all__ = ["theory"]
 
@@ -99,7 +100,7 @@ def theory(moment: Moment) -> None:
     """The product rule, the law of one dimension, the network, and how it is sampled."""
     model = moment.model
     d = model.orders.shape[1]
-    example = url_widgets.number("of test example", 0, len(moment.data.test) - 1, 0, key="theory_example", width=180)
+    example = example_of(moment, key="theory_example")
     place = url_widgets.number("place in the order", 0, d - 1, d // 2, key="theory_place", width=180)
     it = seen(bits.numbers, moment, example=example, place=place)
     nats = {name: measured(it[name]) for name in ("log p", "log p of mask 0")}

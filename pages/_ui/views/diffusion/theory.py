@@ -10,6 +10,7 @@ from pages._ui.form import url_widgets
 from pages._ui.page.theory import Equations, measured, show
 from pages._ui.shared.answer import seen
 from pages._ui.shared.moment import Moment
+from pages._ui.views.common.shapes import example_of
 
 __all__ = ["theory"]
 
@@ -82,12 +83,10 @@ BACK: Equations = {
 
 def theory(moment: Moment) -> None:
     """From the forward process to what is trained, and back from noise to data."""
-    most, T = len(moment.data.test) - 1, moment.model.T
-    with st.container(horizontal=True, gap="small"):
-        example = url_widgets.number("of test example", 0, most, 0, key="theory_example", width=180)
-        share = url_widgets.slider("at t / T, %", 1, 100, 50, key="theory_t", width=300)
+    T, example = moment.model.T, example_of(moment, key="theory_example")
+    share = url_widgets.slider("at t / T, %", 1, 100, 50, key="theory_t", width=300)
     t = max(2, round(share / 100 * T))
-    known = dict(seen(numbers, moment, example=int(example), t=t))
+    known = dict(seen(numbers, moment, example=example, t=t))
     st.caption(
         f"t = {t:,} of T = {T:,}, one draw of ε, D = {known['D']:.0f} dimensions. Equations are those of Ho, Jain & "
         "Abbeel (2020), Denoising diffusion probabilistic models, https://arxiv.org/abs/2006.11239."

@@ -9,10 +9,10 @@ from genmodels.flows.couplings import Affine, Couplings
 from genmodels.flows.splines import Spline
 from genmodels.instruments.flow.dequantization import numbers
 from genmodels.models.flow import Flow
-from pages._ui.form import url_widgets
 from pages._ui.page.theory import Equations, measured, show
 from pages._ui.shared.answer import seen
 from pages._ui.shared.moment import Moment
+from pages._ui.views.common.shapes import example_of
 
 __all__ = ["theory"]
 
@@ -127,8 +127,8 @@ PIXELS: Choices = {
 def theory(moment: Moment) -> None:
     """What is exact, and why it can be computed."""
     model, config = moment.model, moment.model.config
-    example = url_widgets.number("of test example", 0, len(moment.data.test) - 1, 0, key="theory_example", width=180)
-    terms = seen(numbers, moment, example=int(example))
+    example = example_of(moment, key="theory_example")
+    terms = seen(numbers, moment, example=example)
     units = {"base": "nats", "ladj": "nats", "log_prob": "nats", "bound": "nats", "bpd": "bits"}
     known = {name: measured(value, unit=units.get(name, "")) for name, value in terms.items()}
     between = [name for name, there in (("lu", config["mixing"] == "lu"), ("actnorm", config["actnorm"])) if there]

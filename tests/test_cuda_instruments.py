@@ -253,8 +253,8 @@ def test_a_training_is_timed_on_the_gpu() -> None:
 @pytest.mark.parametrize("place", ["cpu", "cuda"])
 @pytest.mark.parametrize("run", RUNS)
 def test_every_measure_of_a_model_on_the_gpu(run: str, place: str, folder: Path) -> None:
-    model, data = Run(folder / run).model(), few(RUNS[run][1], 8)
-    expected = evaluate.measures(model, data, n=8, k=2)
+    model, data = Run(folder / run).model(), few(RUNS[run][1], 16)
+    expected = evaluate.measures(model, data, n=16, k=2)
     with pretended():
-        found = evaluate.measures(model.to("cuda"), data.to(place), n=8, k=2)
+        found = evaluate.measures(model.to("cuda"), data.to(place), n=16, k=2)
     assert found == pytest.approx(expected, rel=1e-3, abs=1e-3, nan_ok=True)

@@ -6,7 +6,6 @@ from argparse import Namespace as Arguments
 from collections.abc import Callable
 
 from genmodels.cli.commands import show
-from genmodels.cli.foreground import stopping
 from genmodels.cli.terminal import Progress
 from genmodels.errors import BadInput
 
@@ -20,6 +19,7 @@ def experiment(arguments: Arguments) -> int | None:
 
 def run(arguments: Arguments) -> int:
     """Train and measure what is missing, then print the table; Ctrl-C stops it, and the next call goes on."""
+    from genmodels.cli.foreground import stopping
     from genmodels.data.datasets import load
     from genmodels.experiments import declaration, results, running
     from genmodels.experiments.places import PLACES, Here, HuggingFace

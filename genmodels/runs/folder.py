@@ -169,8 +169,9 @@ class Folder:
             has_newest = (self.path / "model.safetensors").exists()
             return self.path if has_newest else self.folder(max(self.snapshots(), default=0))
         if step not in (steps := self.snapshots()):
-            what = "only what it drew at" if step in self.frames() else "no snapshot of"
-            raise BadInput(f"Run {self.id} has {what} step {step}: weights it has of {steps or 'none yet'}.")
+            drew = step in self.frames()
+            what, known = ("only what it drew at", "weights it has of") if drew else ("no snapshot of", "it has")
+            raise BadInput(f"Run {self.id} has {what} step {step}: {known} {steps or 'none yet'}.")
         past = self.path / "snapshots" / str(step)
         return past if past.exists() else self.path
 

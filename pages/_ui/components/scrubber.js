@@ -45,9 +45,9 @@ class View {
     const { data } = this;
     const { film } = data;
     const turn = (this.turn = (this.turn ?? 0) + 1);
-    const [picture, now, past] = await Promise.all([
-      this.decoded("film", film.sprite), this.decoded("now", data.now?.sprite), this.fetched(film.points?.frames),
-    ]);
+    const parts = [this.decoded("film", film.sprite), this.decoded("now", data.now?.sprite), this.fetched(film.points?.frames)];
+    const [picture, now, past] = await Promise.all(parts).catch(() => [null]); // no network: the next look asks again
+    if (picture === null) return;
     if (turn !== this.turn) return; // newer data have come meanwhile
     const first = !this.film;
     Object.assign(this, { film, picture, now, frames: film.frames + (data.now ? 1 : 0) });
@@ -66,8 +66,11 @@ class View {
   }
 
   async fetched(path) {
-    if (path && path !== this.cloud?.path) this.cloud = { path, points: await (await fetch(located(path))).arrayBuffer() };
-    return path && this.cloud.points;
+    if (!path || path === this.cloud?.path) return this.cloud?.points;
+    const answer = await fetch(located(path));
+    if (!answer.ok) throw new Error(`${answer.status}`);
+    this.cloud = { path, points: await answer.arrayBuffer() };
+    return this.cloud.points;
   }
 
   readPoints(points, old, now = "") {

@@ -44,7 +44,8 @@ def _name(content: bytes) -> str:
 
 def answer(request: Request) -> Response:
     """The content of that name, for good; 404 where it is not known, or no longer."""
-    content = _kept.get(request.path_params["name"])
+    with _lock:
+        content = _kept.get(request.path_params["name"])
     if content is None:
         return PlainTextResponse("Not found", 404, {"Cache-Control": "no-store"})
     kind = next((kind for start, kind in KINDS.items() if content.startswith(start)), "application/octet-stream")

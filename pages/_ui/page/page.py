@@ -76,7 +76,7 @@ def page(
     with form:
         chosen = choose(cls, first=first, start=start, drawn=is_shown("form"))
     with work:
-        stage(model, chosen, run)
+        run = stage(model, chosen, run)
     if objective and not is_presenting():
         st.latex(objective)
     if about and not is_presenting():

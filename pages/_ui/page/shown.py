@@ -18,7 +18,7 @@ from genmodels.training.settings import Settings
 from pages._ui.form.choose import Chosen, Start, fill
 from pages._ui.shared.hub_buttons import on_the_hub
 
-__all__ = ["changed", "current", "named", "opening", "refill", "show", "start_of"]
+__all__ = ["changed", "current", "named", "opening", "refill", "show", "start_of", "to_refill"]
 
 
 def current(model: str, opens: str = "") -> Run | None:
@@ -95,12 +95,19 @@ def start_of(model: str, run: Run | None) -> Start:
     return Start(data, _allowed(cls, plan.arguments), _allowed(Settings, plan.settings), plan.data_arguments)
 
 
+def to_refill(model: str) -> None:
+    """From the page's next run on its form says what the new run is made of, but for what is changed until then."""
+    st.session_state["fill"] = {name: st.session_state.get(name) for name in _fields(model)}
+
+
 def refill(model: str, start: Start) -> None:
     """After Train or Fork: the form says what the new run is made of, whatever it said before."""
-    if st.session_state.pop("fill", False):
+    said = st.session_state.pop("fill", None)
+    if said is not None:
         cls = model_class(model)
         plain = {one.name: one.default for one in (*declared(cls).values(), *declared(Settings).values())}
-        fill(plain | {"data": start.data, **start.model, **start.training})
+        values = plain | {"data": start.data, **start.model, **start.training}
+        fill({name: one for name, one in values.items() if st.session_state.get(name) == said.get(name)})
 
 
 def changed(chosen: Chosen, run: Run) -> list[str]:

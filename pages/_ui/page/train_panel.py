@@ -25,7 +25,7 @@ from pages._ui.form.form import fields_of, hyperparameters
 from pages._ui.form.lesson import is_shown
 from pages._ui.page.curves import beside, curves
 from pages._ui.page.download import taking
-from pages._ui.page.shown import changed, named, show
+from pages._ui.page.shown import changed, named, show, to_refill
 from pages._ui.page.time_machine import film, has_weights, nearest, open_at_linked, shown, standing_at
 from pages._ui.shared.run_cache import is_begun, metrics
 
@@ -37,27 +37,35 @@ SOON = 0.5  # the same, while its first point has not come
 PACES = {"full speed": 0.0, "10 steps a second": 0.1, "3 steps a second": 0.33, "1 step a second": 1.0}
 
 
-def stage(model: str, chosen: Chosen, run: Run | None) -> None:
+def stage(model: str, chosen: Chosen, run: Run | None) -> Run | None:
     """The upper part: what is shown, Train, and the film of the training.
 
     Args:
         model: A name of MODELS.
         chosen: What Train trains.
         run: The run that is shown.
+
+    Returns:
+        The run that is shown from now on: the new one, where Train was pressed.
     """
     if run is not None:
         open_at_linked(run)
-        state = run.state()  # of a run that goes on the line below says the step
-        st.markdown(named(run, standing_at(run) if state.status.is_going else shown(run) or state.step))
+    name = st.container()
     if is_shown("train"):
-        _start(model, chosen, run)
+        if (new := _start(model, chosen, run)) is not None:
+            run = new
+            open_at_linked(run)
         membership.say()
+    if run is not None:
+        state = run.state()  # of a run that goes on the line below says the step
+        name.markdown(named(run, standing_at(run) if state.status.is_going else shown(run) or state.step))
     if run is None:
         if not st.query_params.get("run", "").startswith("hf://"):
             st.caption("Nothing is trained yet. Press Train: the curves, the samples and the time machine come here.")
-        return
+        return None
     every = _pace(run, run.state().status)
     st.fragment(_stage, run_every=every)(run, every, has_weights(run))
+    return run
 
 
 def learning_curves(run: Run, *, units: Mapping[str, str] | None = None, first: Sequence[str] = ()) -> None:
@@ -72,10 +80,15 @@ def learning_curves(run: Run, *, units: Mapping[str, str] | None = None, first: 
     st.fragment(_curves, run_every=_pace(run, run.state().status))(together, units or {}, first)
 
 
-def _start(model: str, chosen: Chosen, run: Run | None) -> None:
-    """Train and Fork, which make another run, and this run as files."""
-    with st.container(horizontal=True, gap="xsmall", vertical_alignment="center", key="start"):
-        pressed = st.button("Train", type="primary", key="train", help="A new run with the settings of the form.")
+def _start(model: str, chosen: Chosen, run: Run | None) -> Run | None:
+    """Train, which makes another run and returns it, and Fork; and the run as files."""
+    row, new = st.container(horizontal=True, gap="xsmall", vertical_alignment="center", key="start"), None
+    refused = st.container()
+    with row:
+        if st.button("Train", type="primary", key="train", help="A new run with the settings of the form."):
+            with refused:
+                new = _attempt(model, lambda: _new(model, chosen))
+            run = new or run
         if run is not None and run.snapshots():
             about = "Go on from where the time machine stands, changed."
             menu = st.popover("Fork", key=f"fork-menu-{run.id}", help=about, on_change="rerun")
@@ -90,8 +103,7 @@ def _start(model: str, chosen: Chosen, run: Run | None) -> None:
             more = f" and {len(names) - 3} more" if len(names) > 3 else ""
             said = ", ".join(label(name) for name in names[:3])
             st.markdown(f"**Settings changed: press Train** :small[({said}{more})]")
-    if pressed:
-        _attempt(model, lambda: _new(model, chosen))
+    return new
 
 
 def _new(model: str, chosen: Chosen) -> Run:
@@ -122,11 +134,11 @@ def _fork(model: str, run: Run) -> None:
         usual = plan.settings | {"steps": total if step < total else step + total}
         settings = hyperparameters(Settings, defaults=usual, names=names, prefix=prefix, in_url=False)
         pressed = st.form_submit_button("Fork and train", type="primary")
-    if pressed:
-        _attempt(model, lambda: store.fork(run, step, arguments=arguments, settings=settings))
+    if pressed and _attempt(model, lambda: store.fork(run, step, arguments=arguments, settings=settings)):
+        st.rerun()
 
 
-def _attempt(model: str, make: Callable[[], Run]) -> None:
+def _attempt(model: str, make: Callable[[], Run]) -> Run | None:
     """Make a run, put it in the queue and show it, with its first point if a worker is free for it; or say why not."""
     try:
         queue.pool()
@@ -135,13 +147,14 @@ def _attempt(model: str, make: Callable[[], Run]) -> None:
         membership.enter(run)
     except BadInput as error:
         st.error(str(error))
-        return
+        return None
+    st.query_params.pop("step", None)  # the old one's
     show(model, run)
-    st.session_state["fill"] = True  # the form says what the new run is made of
+    to_refill(model)
     end = time.monotonic() + (PATIENCE if len(queue.waiting()) <= (queue.alive() or 0) else 0.0)
     while not is_begun(run) and time.monotonic() < end:
         time.sleep(0.02)
-    st.rerun()
+    return run
 
 
 # What it does now -----------------------------------------------------------------------------------------------------

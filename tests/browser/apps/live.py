@@ -27,7 +27,7 @@ def live() -> None:
     with left:
         chosen = choose(model_class("vae"), start=start)
     with right:
-        stage("vae", chosen, run)
+        run = stage("vae", chosen, run)
         if run is not None:
             learning_curves(run)
         if run is not None and has_weights(run):

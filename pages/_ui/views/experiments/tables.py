@@ -44,7 +44,7 @@ def table(rows: Sequence[Row], measures: Sequence[str], every: Sequence[Row], *,
             line[f"± {one.title}"] = cell.se if cell and not math.isnan(cell.se) else None
     for line, row in zip(lines[1:], rows, strict=True):
         line["of what the likelihood is"] = row.base
-    st.dataframe(lines, hide_index=True, column_config=config, key=key)
+    st.dataframe(lines, hide_index=True, column_config=config, key=key, placeholder="–")
 
 
 def downloads(rows: Sequence[Row], name: str) -> None:

@@ -52,7 +52,7 @@ def test_all_experiments_are_one_task() -> None:
 
 
 def test_the_page_shows_a_line_first_and_then_the_right_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pages._ui.shared.answer.answer", at_once)
+    monkeypatch.setattr("pages._ui.views.experiments.misprints.answer", at_once)
     test = page("reproduce", what="Misprints")
     assert len(test.latex) == len(MISPRINTS)
     test.toggle[0].set_value(True).run()

@@ -57,8 +57,9 @@ def stage(model: str, chosen: Chosen, run: Run | None) -> Run | None:
             open_at_linked(run)
         membership.say()
     if run is not None:
-        state = run.state()  # of a run that goes on the line below says the step
-        name.markdown(named(run, standing_at(run) if state.status.is_going else shown(run) or state.step))
+        state = run.state()
+        at = standing_at(run) if state.status.is_going else shown(run)  # of one that goes on the line below says it
+        name.markdown(named(run, state.step if at is None and not state.status.is_going else at))
     if run is None:
         if not st.query_params.get("run", "").startswith("hf://"):
             st.caption("Nothing is trained yet. Press Train: the curves, the samples and the time machine come here.")

@@ -91,7 +91,8 @@ ended.set()
 watching.join()
 kids = resource.getrusage(resource.RUSAGE_CHILDREN)
 print(json.dumps({"memory": peak() - before, "cpu": time.process_time() - start,
-                  "child_memory": max(most.values()), "children": len(most), "child_cpu": kids.ru_utime + kids.ru_stime, "said": said}))
+                  "child_memory": max(most.values()), "children": len(most),
+                  "child_cpu": kids.ru_utime + kids.ru_stime, "said": said}))
 """
 
 

@@ -24,11 +24,12 @@ COUNT = """
 STILL = """
 () => document.querySelector("[data-testid=stApp]").dataset.testScriptState === "notRunning"
   && !document.querySelector("[data-stale=true]")
+  && [...document.querySelectorAll(".stMain .katex-display")].every((f) => f.scrollWidth <= f.clientWidth || f.tabIndex === 0)
 """
 
 
 def still(page: Page) -> None:
-    """Nothing runs, and nothing waits to be replaced: Streamlit dims that."""
+    """Nothing runs, nothing waits to be replaced (Streamlit dims that), and what overflows was made reachable."""
     page.wait_for_function(STILL, timeout=FIRST)
 
 

@@ -26,6 +26,7 @@ class View {
   look() {
     this.due = null;
     for (const formula of document.querySelectorAll(".stMain .katex-display")) {
+      this.sizes.observe(formula); // a column may become narrower where the page does not
       if (formula.scrollWidth > formula.clientWidth) formula.tabIndex = 0;
       else formula.removeAttribute("tabindex");
     }

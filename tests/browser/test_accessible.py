@@ -24,7 +24,8 @@ COUNT = """
 STILL = """
 () => document.querySelector("[data-testid=stApp]").dataset.testScriptState === "notRunning"
   && !document.querySelector("[data-stale=true]")
-  && [...document.querySelectorAll(".stMain .katex-display")].every((f) => f.scrollWidth <= f.clientWidth || f.tabIndex === 0)
+  && [...document.querySelectorAll(".stMain .katex-display")]
+    .every((formula) => formula.scrollWidth <= formula.clientWidth || formula.tabIndex === 0)
 """
 
 

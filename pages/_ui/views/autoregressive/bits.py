@@ -13,6 +13,7 @@ from pages._ui.form import url_widgets
 from pages._ui.shared.answer import answer, seen
 from pages._ui.shared.moment import Moment
 from pages._ui.shared.plot import plot
+from pages._ui.views.common.conclusion import concluded
 from pages._ui.views.common.shapes import example_of
 
 __all__ = ["compared", "sight", "where"]
@@ -52,7 +53,7 @@ def _average(moment: Moment) -> None:
         f"−log p(x) = {number(total)} ± {number(error, 2)} nats; if nothing were known of other pixels it would be "
         f"{number(alone)}. " + _measure(moment)
     )
-    st.container(key="conclusion-bits").markdown(bits.conclusion(mean))
+    concluded(bits.conclusion(mean), key="conclusion-bits")
 
 
 def _measure(moment: Moment) -> str:
@@ -81,7 +82,7 @@ def sight(moment: Moment) -> None:
         "How far what is said of the pixel moves when another is changed a little: the mean size of the gradient over "
         "test images. Gradients of what comes later are exactly 0."
     )
-    st.container(key="conclusion-sight").markdown(receptive.conclusion(slopes))
+    concluded(receptive.conclusion(slopes), key="conclusion-sight")
     _blind(row * SIDE // height, column * SIDE // width)
 
 
@@ -122,7 +123,7 @@ def compared(moment: Moment) -> None:
         "Every order can write down the same law, so what differs is how easily it is learned: a network of "
         f"{orders.HIDDEN} units or {orders.CHANNELS} channels at most, from the same seed. ± one standard error."
     )
-    st.container(key="conclusion-orders").markdown(orders.conclusion(trained))
+    concluded(orders.conclusion(trained), key="conclusion-orders")
 
 
 def _masks(moment: Moment) -> None:
@@ -135,7 +136,7 @@ def _masks(moment: Moment) -> None:
     title = "−log p of test images, mask by mask"
     plot(figures.bars(values, errors=errors, y_title="nats", x_title="mask", title=title), key="masks")
     st.caption("p(x) of the model is the mean of p(x) under its masks: never worse than they are on average.")
-    st.container(key="conclusion-masks").markdown(orders.conclusion_of_masks(costs))
+    concluded(orders.conclusion_of_masks(costs), key="conclusion-masks")
 
 
 def _pixels(

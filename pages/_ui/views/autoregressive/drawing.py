@@ -15,6 +15,7 @@ from pages._ui.shared.answer import answer, seen
 from pages._ui.shared.moment import Moment
 from pages._ui.shared.plot import plot
 from pages._ui.views.common.asked import asked
+from pages._ui.views.common.conclusion import concluded
 from pages._ui.views.common.film import play
 from pages._ui.views.common.shapes import example_of, half_of, pictures
 
@@ -36,7 +37,7 @@ def pixel_by_pixel(moment: Moment) -> None:
         "what is grey is not drawn yet. Space plays, arrow keys step."
     )
     _film(film, moment, "pixel-film", 420)
-    st.container(key="conclusion-pixels").markdown(drawing.conclusion(film))
+    concluded(drawing.conclusion(film), key="conclusion-pixels")
 
 
 def _film(film: Film, moment: Moment, key: str, width: int) -> None:
@@ -67,7 +68,7 @@ def completions(moment: Moment) -> None:
         f"{int(film['t'][0])} pixels are given, those that come first in the order *{moment.model.config['order']}*; "
         "each image goes on from them by itself. Nothing is approximated: these are draws of p(rest | given)."
     )
-    st.container(key="conclusion-completed").markdown(drawing.conclusion_of_completions(film))
+    concluded(drawing.conclusion_of_completions(film), key="conclusion-completed")
 
 
 def _coordinates(moment: Moment) -> None:
@@ -88,4 +89,4 @@ def _coordinates(moment: Moment) -> None:
         marker = at if name == "first" else None
         figure = figures.curves(lines, x_title=axis, y_title="density", title=title, marker=marker)
         plot(figure, key=f"slice-{name}", place=place)
-    st.container(key="conclusion-slices").markdown(slices.conclusion(laws))
+    concluded(slices.conclusion(laws), key="conclusion-slices")

@@ -11,6 +11,7 @@ from pages._ui.page.instruments import Instrument, of_images
 from pages._ui.shared.answer import answer
 from pages._ui.shared.moment import Moment
 from pages._ui.shared.plot import plot
+from pages._ui.views.common.conclusion import concluded
 from pages._ui.views.common.shapes import pictures
 
 __all__ = ["OUT_OF_DISTRIBUTION", "out_of_distribution"]
@@ -56,7 +57,7 @@ def out_of_distribution(moment: Moment) -> None:
         "spread over: their likelihood is high though no sample looks like them (Nalisnick et al. 2019). What was "
         "never seen, as a white ground, can cost any number of bits."
     )
-    st.container(key="conclusion-shifts").markdown(shifts.conclusion(scored))
+    concluded(shifts.conclusion(scored), key="conclusion-shifts")
 
 
 OUT_OF_DISTRIBUTION = Instrument(

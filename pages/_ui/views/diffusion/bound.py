@@ -13,6 +13,7 @@ from pages._ui.form import url_widgets
 from pages._ui.shared.answer import answer
 from pages._ui.shared.moment import Moment
 from pages._ui.shared.plot import plot
+from pages._ui.views.common.conclusion import concluded
 
 __all__ = ["bound"]
 
@@ -54,7 +55,7 @@ def bound(moment: Moment) -> None:
         f"{WEIGHED[model.config['weighting']]}: at each t an error of ε̂ then weighs as the first curve says. The bound "
         "weighs it by β² / (2 σ² α (1 − ᾱ)) (Ho et al. 2020, eq. 12)."
     )
-    st.container(key="conclusion-bound").markdown(conclusion(terms))
+    concluded(conclusion(terms), key="conclusion-bound")
 
 
 def _mean(terms: Mapping[str, Any], name: str) -> str:

@@ -17,6 +17,7 @@ from pages._ui.shared.answer import answer, seen
 from pages._ui.shared.moment import Moment
 from pages._ui.shared.plot import plot
 from pages._ui.views.common.asked import asked
+from pages._ui.views.common.conclusion import concluded
 from pages._ui.views.common.film import joined, play
 from pages._ui.views.common.shapes import pictures
 from pages._ui.views.diffusion.film import PANELS, Array, lines_under, way_back
@@ -56,7 +57,7 @@ def forward(moment: Moment) -> None:
     with right:
         _schedule(moment)
     own = seen(denoising.tables, moment)[moment.model.config["schedule"]]
-    st.container(key="conclusion-forward").markdown(denoising.conclusion_of_schedule(own))
+    concluded(denoising.conclusion_of_schedule(own), key="conclusion-forward")
 
 
 def _points(moment: Moment, frames: Array, key: str, alt: str, captions: list[str], **how: Any) -> None:
@@ -101,7 +102,7 @@ def denoise(moment: Moment) -> None:
         way_back(film, tuple(PANELS), key="denoise-film", autoplay=True, **how)
     else:
         _guesses(moment, film)
-    st.container(key="conclusion-denoise").markdown(denoising.conclusion_of_film(film))
+    concluded(denoising.conclusion_of_film(film), key="conclusion-denoise")
 
 
 def _guesses(moment: Moment, film: Mapping[str, Array]) -> None:
@@ -136,7 +137,7 @@ def samplers(moment: Moment) -> None:
     else:
         _clouds(moment, made)
         _against_evaluations(made, {"gap": "root mean square", "w1": "sliced W₁"})
-    st.container(key="conclusion-samplers").markdown(denoising.conclusion_of_samplers(made))
+    concluded(denoising.conclusion_of_samplers(made), key="conclusion-samplers")
     if moment.model.is_image:
         _judged(moment, seed, spacing)
 
@@ -155,7 +156,7 @@ def _judged(moment: Moment, seed: int, spacing: str) -> None:
         "FID, the Fréchet distance in the classifier's features, depends on how many samples there are: hold it "
         "against that of as many test pictures, dashed. A digit is clear where one class is given more than 95 %."
     )
-    st.container(key="conclusion-judged").markdown(denoising.conclusion_of_judged(scores))
+    concluded(denoising.conclusion_of_judged(scores), key="conclusion-judged")
 
 
 def _against_evaluations(table: Mapping[str, Array], units: Mapping[str, str]) -> None:

@@ -9,6 +9,7 @@ from genmodels.jobs.tasks import Instrument
 from pages._ui.form import url_widgets
 from pages._ui.shared.answer import answer
 from pages._ui.shared.moment import Moment
+from pages._ui.views.common.conclusion import concluded
 from pages._ui.views.common.shapes import example_of, pictures
 from pages._ui.views.diffusion.film import way_back
 
@@ -35,7 +36,7 @@ def _ways_back(moment: Moment, task: Instrument, names: Mapping[str, str], about
     with right:
         how = {"alt": "ways back to data", "name": f"{moment.id}-{key}", "width": 680}
         way_back(film, ("x_t", "x_0"), key=f"{key}-film", autoplay=True, **how)
-    st.container(key=f"conclusion-{key}").markdown(edits.conclusion(film))
+    concluded(edits.conclusion(film), key=f"conclusion-{key}")
 
 
 def _redraw(moment: Moment) -> None:
@@ -80,4 +81,4 @@ def _interpolate(moment: Moment) -> None:
     for part, name in rows.items():
         alt, file = f"From one digit to another {name}.", f"{part}.png"
         pictures(way[part], 11, key=f"between-{part}", alt=alt, caption=name, pixels=900 // 11, download=file)
-    st.container(key="conclusion-between").markdown(edits.conclusion_of_path(way))
+    concluded(edits.conclusion_of_path(way), key="conclusion-between")

@@ -13,6 +13,7 @@ from pages._ui.page.frames import paper
 from pages._ui.shared.answer import answer
 from pages._ui.shared.moment import Moment
 from pages._ui.shared.plot import plot
+from pages._ui.views.common.conclusion import concluded
 from pages._ui.views.common.shapes import square
 from pages._ui.views.diffusion.film import Array, lines_under
 
@@ -45,7 +46,7 @@ def plane(moment: Moment) -> None:
     with right:
         _arrows(moment, field)
     _error(field)
-    st.container(key="conclusion-plane").markdown(score.conclusion(field))
+    concluded(score.conclusion(field), key="conclusion-plane")
 
 
 def _arrows(moment: Moment, field: Mapping[str, Array]) -> None:

@@ -13,6 +13,7 @@ from pages._ui.shared.answer import answer
 from pages._ui.shared.moment import Moment
 from pages._ui.shared.plot import plot
 from pages._ui.shared.run_cache import metrics
+from pages._ui.views.common.conclusion import concluded
 
 __all__ = ["bits", "converter", "curve"]
 
@@ -39,7 +40,7 @@ def bits(moment: Moment) -> None:
         "is the density of blurred images, which holds the entropy of the blur, ½ log₂ 2πe = 2.05 bits a pixel at "
         "σ = 1, and a number of it can be set beside none of the literature's."
     )
-    st.container(key="conclusion-dequantization").markdown(instruments.conclusion(costs))
+    concluded(instruments.conclusion(costs), key="conclusion-dequantization")
 
 
 def curve(moment: Moment) -> None:
@@ -63,7 +64,7 @@ def curve(moment: Moment) -> None:
         f"{instruments.MEASURES[name]}. *Nats and bits* converts the others."
     )
     text = learning.conclusion(table, moment.model.latent_dim)
-    st.container(key="conclusion-curve").markdown(text)
+    concluded(text, key="conclusion-curve")
 
 
 def converter(moment: Moment) -> None:

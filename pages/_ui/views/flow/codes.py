@@ -11,6 +11,7 @@ from pages._ui.form import url_widgets
 from pages._ui.shared.answer import answer
 from pages._ui.shared.moment import Moment
 from pages._ui.shared.plot import plot
+from pages._ui.views.common.conclusion import concluded
 from pages._ui.views.common.shapes import half_of, real_points, square, zoom
 
 __all__ = ["gaussian", "inverse", "temperature"]
@@ -56,7 +57,7 @@ def gaussian(moment: Moment) -> None:
         f"{number(float(codes['correlation']))}. Each alone may look Gaussian where all together are not: that is what "
         "the lengths show."
     )
-    st.container(key="conclusion-gaussian").markdown(instruments.conclusion_of_codes(codes))
+    concluded(instruments.conclusion_of_codes(codes), key="conclusion-gaussian")
 
 
 def _over(drawn: object, x: np.ndarray, y: np.ndarray, name: str) -> None:
@@ -99,7 +100,7 @@ def temperature(moment: Moment) -> None:
         "x = f⁻¹(T·z): the same z, scaled. Below 1 samples come from nearer to the mode of z, and are cleaner and more "
         "alike; only T = 1 samples the density that was learned. Kingma & Dhariwal (2018), Glow, section 6.2."
     )
-    st.container(key="conclusion-temperature").markdown(instruments.conclusion_of_temperatures(samples))
+    concluded(instruments.conclusion_of_temperatures(samples), key="conclusion-temperature")
 
 
 def inverse(moment: Moment) -> None:
@@ -136,4 +137,4 @@ def inverse(moment: Moment) -> None:
         "paper; in single precision each layer rounds, and what stretches space on the way back stretches its rounding "
         "too."
     )
-    st.container(key="conclusion-inverse").markdown(instruments.conclusion_of_inverse(lost))
+    concluded(instruments.conclusion_of_inverse(lost), key="conclusion-inverse")

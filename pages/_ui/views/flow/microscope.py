@@ -7,6 +7,7 @@ from pages._ui.form import url_widgets
 from pages._ui.page.frames import paper
 from pages._ui.shared.answer import answer
 from pages._ui.shared.moment import Moment
+from pages._ui.views.common.conclusion import concluded
 from pages._ui.views.common.film import play
 
 __all__ = ["microscope"]
@@ -32,7 +33,7 @@ def microscope(moment: Moment) -> None:
         "where it has narrowed it. Between two layers points glide straight; the layers themselves are exact, and so "
         "are the densities at each."
     )
-    st.container(key="conclusion-microscope").markdown(instruments.conclusion(passage))
+    concluded(instruments.conclusion(passage), key="conclusion-microscope")
 
 
 def captions(layers: list[str]) -> list[str]:

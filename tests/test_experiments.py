@@ -7,6 +7,7 @@ import math
 import os
 import statistics
 import tomllib
+from dataclasses import replace
 
 import pytest
 
@@ -96,6 +97,9 @@ MODEL = {"model": "flow"}
         ({"measuring": {"m": 1}}, "it may be n, k, seed"),
         ({"figures": [{"title": "x"}]}, "either"),
         ({"figures": [{"bars": "w1"}]}, "not among the measures"),
+        ({"figures": [{"draws": "dreams", "of": ["flow-two-moons"]}]}, "is one of samples"),
+        ({"figures": [{"draws": "samples"}]}, "`of` some checkpoints"),
+        ({"figures": [{"draws": "samples", "of": ["../x"]}]}, "not a name"),
         ({"source": {"nmae": ""}}, "did you mean name"),
     ],
 )
@@ -251,6 +255,16 @@ def test_every_format_holds_the_numbers():
     assert "| 0.60 ± 0.10 |" in told["markdown"]
     assert r"0.60 $\pm$ 0.10" in told["latex"]
     assert told["latex"].count(r"\begin") == told["latex"].count(r"\end") == 1
+
+
+def test_the_floor_is_the_last_row_of_a_table():
+    rows = [
+        replace(row, cells={"kl": Cell(value, 0.1, 0.25)}) for row, value in zip(rows_of(1, 2), (1, 2), strict=True)
+    ]
+    told = writers.summary_table(declared(), rows)
+    assert [line["name"] for line in told] == ["a", writers.FLOOR]
+    assert told[-1]["KL(p ‖ q) (nats)"] == "0.25"
+    assert writers.summary_table(declared(), rows_of(1.0, 2.0)[:0]) == []
 
 
 def test_results_are_read_back_as_they_were_written(tmp_path):

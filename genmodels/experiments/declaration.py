@@ -26,7 +26,7 @@
 
     [[figures]]
     title = "Sliced W1"
-    bars = "sliced_w1"              # of a measure; or curves = "loss", of what the training logs
+    bars = "sliced_w1"              # of a measure; or curves = "loss", of what the training logs; or draws = "samples"
 """
 
 import difflib
@@ -55,13 +55,22 @@ FOLDER = BUNDLE / "experiments"
 MOST_RUNS, MOST_BYTES, MOST_SEED = 1000, 100_000, 2**31 - 1
 
 
+DRAWN = ("samples", "map", "denoising", "priors")
+
+
 @dataclass(frozen=True)
 class Figure:
-    """A figure: ``bars`` of a measure, or ``curves`` of a term that the trainings log."""
+    """A figure: ``bars`` of a measure, ``curves`` of a term that the trainings log, or what the runs ``of`` draw.
+
+    ``draws`` is one of :data:`DRAWN`: samples through the training, the map of the latent plane through it, the way
+    from noise to samples, or the prior's density under the encoded test set.
+    """
 
     title: str
     bars: str = ""
     curves: str = ""
+    draws: str = ""
+    of: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -154,7 +163,7 @@ KEYS: dict[str, tuple[str, ...]] = {
         *("title", "about", "data", "seeds", "measures", "settings", "models", "measuring", "figures", "source"),
     ),
     "a model": ("name", "model", "checkpoint", "arguments", "settings", "vary"),
-    "a figure": ("title", "bars", "curves"),
+    "a figure": ("title", "bars", "curves", "draws", "of"),
     "measuring": tuple(one.name for one in fields(How)),
     "a source": ("name", "place", "theirs", "differs"),
 }
@@ -246,9 +255,14 @@ def _seeds(raw: Any) -> list[int]:
 
 def _figure(raw: Mapping[str, Any], whole: Mapping[str, Any]) -> Figure:
     _known(raw, "a figure")
-    figure = Figure(_text(raw, "title", ""), _text(raw, "bars", ""), _text(raw, "curves", ""))
-    if bool(figure.bars) == bool(figure.curves):
-        raise BadInput("A figure has either `bars`, of a measure, or `curves`, of what a training logs.")
+    texts = {name: _text(raw, name, "") for name in ("title", "bars", "curves", "draws")}
+    figure = Figure(**texts, of=tuple(_list(raw, "of", str, fewest=0)))
+    if sum(map(bool, (figure.bars, figure.curves, figure.draws))) != 1:
+        raise BadInput("A figure has either `bars`, of a measure, `curves`, of what a training logs, or `draws`.")
+    if figure.draws not in ("", *DRAWN) or bool(figure.draws) != bool(figure.of):
+        raise BadInput(f"What a figure `draws` is one of {', '.join(DRAWN)}, `of` some checkpoints.")
+    for name in figure.of:
+        store.find(name)
     if figure.bars and figure.bars not in whole["measures"]:
         raise BadInput(f"A figure shows bars of {quoted(figure.bars)}, which is not among the measures.")
     return figure

@@ -9,7 +9,6 @@ import streamlit as st
 
 from genmodels.durations import worded
 from genmodels.errors import BadInput
-from genmodels.glossary import label
 from genmodels.host import ownership
 from genmodels.hyperparameters import declared
 from genmodels.jobs import queue
@@ -25,7 +24,7 @@ from pages._ui.form.form import fields_of, hyperparameters
 from pages._ui.form.lesson import is_shown
 from pages._ui.page.curves import beside, curves
 from pages._ui.page.download import taking
-from pages._ui.page.shown import changed, named, show, to_refill
+from pages._ui.page.shown import named, show, to_refill
 from pages._ui.page.time_machine import film, has_weights, nearest, open_at_linked, shown, standing_at
 from pages._ui.shared.run_cache import is_begun, metrics
 
@@ -100,10 +99,6 @@ def _start(model: str, chosen: Chosen, run: Run | None) -> Run | None:
             about = "This run as files: a zip, a script that trains it again, films of its training."
             if st.button("Take home", key=f"home-{run.id}", help=about):
                 taking(run)
-        if run is not None and (names := changed(chosen, run)):
-            more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-            said = ", ".join(label(name) for name in names[:3])
-            st.markdown(f"**Settings changed: press Train** :small[({said}{more})]")
     return new
 
 

@@ -1,12 +1,12 @@
 """The variational bound of a diffusion, term by term, and what the loss makes of each."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import streamlit as st
 
 from genmodels import figures
+from genmodels.instruments.arrays import Arrays
 from genmodels.instruments.diffusion.bound import conclusion, every_term
 from genmodels.text import number
 from pages._ui.form import url_widgets
@@ -58,7 +58,7 @@ def bound(moment: Moment) -> None:
     concluded(conclusion(terms), key="conclusion-bound")
 
 
-def _mean(terms: Mapping[str, Any], name: str) -> str:
+def _mean(terms: Arrays, name: str) -> str:
     return number(float(terms[name].mean()))
 
 

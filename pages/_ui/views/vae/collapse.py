@@ -27,8 +27,7 @@ def collapse(moment: Moment) -> None:
     """This model's dimensions, then the cures."""
     used = seen(usage, moment)
     left, right = st.columns([3, 2], gap="medium")
-    with left:
-        plot(dimensions_used(used), key="usage")
+    plot(dimensions_used(used), key="usage", place=left)
     with right:
         _words(used)
         if st.button("Make it happen", key="make-collapse", help=f"Trains the preset *{PRESET}* and shows it here."):

@@ -1,5 +1,7 @@
 """Pauses between looks grow while looks wait for each other, and shrink again."""
 
+import itertools
+
 from pages._ui.shared.pace import GAP, MOST, SETTLING, STEP, Pace
 
 
@@ -50,7 +52,7 @@ def test_pauses_change_now_and_then_and_for_one_visitor_after_the_other() -> Non
         if pace.factor != before:
             changed.append(clocks.now)
     assert len(changed) > 2
-    assert all(b - a >= SETTLING for a, b in zip(changed, changed[1:], strict=False))
+    assert all(b - a >= SETTLING for a, b in itertools.pairwise(changed))
     clocks.now += 1
     assert pace.is_due(1.0)
     assert not pace.is_due(1.0)  # another one, in the same moment

@@ -24,9 +24,9 @@ SOFT = (
 )
 
 
-def history(moment: Moment) -> Table | None:
+def history(moment: Moment, asks: str = "Measure every snapshot") -> Table | None:
     """What the samples of every snapshot miss; None while it is being computed."""
-    return answer(modes.history, key="history", run=moment.id, steps=moment.run.snapshots())
+    return answer(modes.history, key="history", asks=asks, run=moment.id, steps=moment.run.snapshots())
 
 
 def distances(moment: Moment) -> None:

@@ -124,7 +124,7 @@ def samplers(moment: Moment) -> None:
         seed = url_widgets.number("seed", 0, url_widgets.SEEDS, 0, key="same_seed")
         spacing = url_widgets.choice("spacing of the times", ("auto", *SPACINGS), "auto", key="spacing")
     n = 8 if moment.model.is_image else 600
-    asked_for = {"n": n, "seed": seed, "spacing": spacing}
+    asked_for: dict[str, Any] = {"n": n, "seed": seed, "spacing": spacing}
     made = answer(denoising.compared, moment=moment, key="samplers", asks="Compare the samplers", **asked_for)
     if made is None:
         return
@@ -150,7 +150,7 @@ def _judged(moment: Moment, seed: int, spacing: str) -> None:
         return
     st.markdown("**Quality**, as a classifier that was trained on the data sees it")
     n = url_widgets.choice("samples of each", (100, 200, 500), 200, key="judged_n")
-    asked_for = {"n": n, "seed": seed, "spacing": spacing}
+    asked_for: dict[str, Any] = {"n": n, "seed": seed, "spacing": spacing}
     scores = answer(denoising.judged, moment=moment, key="judged", asks="Judge the samples", **asked_for)
     if scores is None:
         return

@@ -25,7 +25,7 @@ def bound(moment: Moment) -> None:
     """Every term of the variational bound, and their sum."""
     key, counts = ("bound_n", [4, 16, 64]) if moment.model.is_image else ("bound_points", [64, 256, 1000])
     n = url_widgets.choice("test examples", counts, counts[0], key=key)
-    terms = answer(every_term, moment=moment, key="bound", n=n)
+    terms = answer(every_term, moment=moment, key="bound", asks="Compute the bound", n=n)
     if terms is None:
         return
     nats, columns = f"{_mean(terms, 'nats')} ± {number(float(terms['error']), 2)} nats", st.columns(5)

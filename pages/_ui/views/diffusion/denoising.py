@@ -49,7 +49,7 @@ def forward(moment: Moment) -> None:
     with left:
         if moment.model.is_image:
             most = len(moment.data.test) - 16
-            first = url_widgets.number("from test example", 0, most, 0, key="noised", width="stretch")
+            first = url_widgets.number("the first test example", 0, most, 0, key="noised", width="stretch")
             noised = seen(denoising.noising, moment, first=first, n=16)
             play(joined(noised["x_t"]), lines_under(noised), key="noising", alt=alt, width=380, fps=12)
         else:
@@ -124,7 +124,8 @@ def samplers(moment: Moment) -> None:
         seed = url_widgets.number("seed", 0, url_widgets.SEEDS, 0, key="same_seed")
         spacing = url_widgets.choice("spacing of the times", ("auto", *SPACINGS), "auto", key="spacing")
     n = 8 if moment.model.is_image else 600
-    made = answer(denoising.compared, moment=moment, key="samplers", n=n, seed=seed, spacing=spacing)
+    asked_for: dict[str, Any] = {"n": n, "seed": seed, "spacing": spacing}
+    made = answer(denoising.compared, moment=moment, key="samplers", asks="Compare the samplers", **asked_for)
     if made is None:
         return
     st.caption(
@@ -149,7 +150,8 @@ def _judged(moment: Moment, seed: int, spacing: str) -> None:
         return
     st.markdown("**Quality**, as a classifier that was trained on the data sees it")
     n = url_widgets.choice("samples of each", (100, 200, 500), 200, key="judged_n")
-    scores = answer(denoising.judged, moment=moment, key="judged", n=n, seed=seed, spacing=spacing)
+    asked_for: dict[str, Any] = {"n": n, "seed": seed, "spacing": spacing}
+    scores = answer(denoising.judged, moment=moment, key="judged", asks="Judge the samples", **asked_for)
     if scores is None:
         return
     _against_evaluations(scores, {"fid": "FID", "sure": "share"})

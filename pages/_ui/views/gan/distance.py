@@ -22,9 +22,9 @@ SOFT = (
 )
 
 
-def history(moment: Moment) -> Arrays | None:
+def history(moment: Moment, asks: str = "Measure every snapshot") -> Arrays | None:
     """What the samples of every snapshot miss; None while it is being computed."""
-    return answer(modes.history, key="history", run=moment.id, steps=moment.run.snapshots())
+    return answer(modes.history, key="history", asks=asks, run=moment.id, steps=moment.run.snapshots())
 
 
 def distances(moment: Moment) -> None:

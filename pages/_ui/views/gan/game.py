@@ -118,4 +118,4 @@ def panel(name: str, run: Run) -> None:
         figure = belief(surface, title="", over=(real_points(moment), dots(x)))
         figure.update_traces(showscale=False, selector={"type": "heatmap"})
         small(figure, key)
-    curves({name: run}, turns.WATCHED, key=f"{key}-curve", height=170)
+    curves({name: run}, turns.WATCHED, key=f"{key}-curve", height=240)

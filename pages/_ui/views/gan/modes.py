@@ -29,7 +29,7 @@ def has_modes(moment: Moment) -> bool:
 
 def modes(moment: Moment) -> None:
     """Modes or classes covered, and the share of samples that is close to one, over the training; and the remedies."""
-    table = history(moment)
+    table = history(moment, f"Count the {'classes' if moment.model.is_image else 'modes'} at every snapshot")
     if table is not None:
         _over_training(moment, table)
     st.markdown("##### Make it happen, and mend it")

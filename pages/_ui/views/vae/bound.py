@@ -38,7 +38,9 @@ def reconstructions(moment: Moment) -> None:
 
 def ladder(moment: Moment) -> None:
     """The ladder of bounds, and which dimensions are used."""
-    rungs = answer(bound.ladder, moment=moment, key="ladder", n=min(200, len(moment.data.test)))
+    rungs = answer(
+        bound.ladder, moment=moment, key="ladder", asks="Compare the bounds", n=min(200, len(moment.data.test))
+    )
     if rungs is None:
         return
     left, right = st.columns(2)
@@ -77,7 +79,7 @@ def close_the_gap(moment: Moment) -> None:
         "the ELBO rises by the amortization gap, which is small where the guess was good. What is left to log p(x) is "
         f"the price of a Gaussian q. Of the first hundred test examples, the bound is loosest at number {loosest}."
     )
-    refined = answer(geometry.gap, key="gap", moment=moment, index=example)
+    refined = answer(geometry.gap, key="gap", asks="Refine the guess", moment=moment, index=example)
     if refined is None:
         return
     elbo, steps = refined["elbo"], np.arange(len(refined["elbo"]))

@@ -10,6 +10,7 @@ from genmodels.instruments.vae.collapse import CURES, Usage, cures, usage
 from genmodels.models.vae import VAE
 from genmodels.runs.store import Run
 from genmodels.text import number
+from pages._ui.page.shown import to_refill
 from pages._ui.shared.answer import seen
 from pages._ui.shared.moment import Moment
 from pages._ui.shared.plot import plot
@@ -76,6 +77,7 @@ def _happen() -> None:
     preset = next(one for one in VAE.presets if one.title == PRESET)
     plan = {"model": "vae", "data": preset.data, "arguments": preset.model, "settings": preset.training}
     for run in start({PRESET: plan | {"title": preset.title}}).values():
+        to_refill("vae")
         st.query_params["run"] = run.id
         st.rerun()
 
@@ -88,6 +90,6 @@ def _one(cure: str, run: Run) -> None:
     used = seen(usage, Moment.of(run, run.snapshots()[-1]))
     st.metric("active dimensions", f"{used.active} of {used.latent_dim}")
     nats("ELBO, β = 1", used.elbo_nats, f"± {number(used.elbo_nats_se, 2)}", place=st)
-    plot(dimensions_used(used, "", 190), key=f"cure-kl-{cure}", displayModeBar=False)
+    plot(dimensions_used(used, "", 240), key=f"cure-kl-{cure}", displayModeBar=False)
     if cure in CURES:
         st.caption(CURES[cure][1])

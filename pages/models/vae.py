@@ -11,7 +11,7 @@ from pages._ui.views.common import codes
 from pages._ui.views.common.density import density
 from pages._ui.views.common.everybody import of_a_density, of_a_density_of_points, of_a_latent_plane
 from pages._ui.views.common.shifts import OUT_OF_DISTRIBUTION
-from pages._ui.views.vae import bound, collapse, drawing, geometry, priors, theory, true_posterior
+from pages._ui.views.vae import bound, collapse, drawing, geometry, priors, theory
 
 st.title(MODELS["vae"].title)
 st.write(
@@ -77,7 +77,7 @@ page(
             applies=of_a_density_of_points,
         ),
         "True posterior": Instrument(
-            true_posterior.posteriors,
+            geometry.posteriors,
             question="How good is the encoder's guess?",
             before="Where the colours leave the lines, the guess is wrong, and the bound pays for it.",
             applies=of_a_density,

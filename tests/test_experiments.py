@@ -65,6 +65,16 @@ def test_runs_are_models_times_settings_times_seeds():
     assert [case.plan.settings["seed"] for case in cases] == [0, 0, 1, 1]
 
 
+def test_a_preset_brings_its_data_and_settings():
+    model = {"model": "gan", "preset": "Least squares", "settings": {"steps": 9}, "arguments": {"hidden": 8}}
+    one = declared(data=[], models=[model], measures=["modes", "close"], settings={"steps": 3, "lr": 1e-5}).cases[0]
+    assert (one.name, one.data) == ("gan: Least squares", "eight-gaussians")
+    assert (one.plan.arguments["objective"], one.plan.arguments["hidden"]) == ("least-squares", 8)
+    assert (one.plan.settings["batch_size"], one.plan.settings["lr"], one.plan.settings["steps"]) == (256, 1e-3, 9)
+    with pytest.raises(BadInput, match="data is missing"):
+        declared(data=[], models=[model, MODEL], measures=["modes"])
+
+
 MODEL = {"model": "flow"}
 
 
@@ -89,6 +99,9 @@ MODEL = {"model": "flow"}
         ({"models": [{**MODEL, "settings": {"lr": -1}}]}, "lr"),
         ({"models": [{**MODEL, "settings": {"seed": 1}}]}, "seeds"),
         ({"models": [MODEL, MODEL]}, "same name"),
+        ({"models": [{"model": "gan", "preset": "Nine modes"}]}, "not a preset of gan: it may be Eight modes"),
+        ({"models": [{"model": "wgan", "preset": "Small digits"}]}, "not a measure of digits"),
+        ({"models": [{"checkpoint": "flow-two-moons", "preset": "x"}]}, "nothing else"),
         ({"models": [{"checkpoint": "../../etc"}]}, "not a name"),
         ({"models": [{"checkpoint": "vae-digits-2d"}]}, "learned digits"),
         ({"models": [{"checkpoint": "flow-two-moons", "settings": {}}]}, "nothing else"),

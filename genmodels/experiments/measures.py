@@ -109,7 +109,8 @@ MEASURES: dict[str, Measure] = {
     "c2st": Measure(
         "Told apart", "", "lower", ("c2st",), "plane", "How often nearest neighbours tell samples from data; ½: never."
     ),
-    "modes": Measure("Modes covered", "", "higher", ("modes_covered",), "modes", "Modes with a sample within 3 σ."),
+    "modes": Measure("Modes covered", "", "higher", ("modes_covered",), "modes", "With a fifth of their even share."),
+    "close": Measure("Within 3σ of a mode", "", "higher", ("share_close_to_a_mode",), "modes", "Share of the samples."),
     "parameters": Measure("Parameters", "", "", ("parameters",), "", "Numbers that were learned."),
     "seconds": Measure("Training", "s", "lower", ("training_seconds",), "", "Where it was trained, of this run alone."),
     "ms": Measure("Time a sample", "ms", "lower", ("ms_per_sample",), "", "One of 64 drawn together, where measured."),

@@ -12,7 +12,7 @@ from genmodels import figures
 from genmodels.experiments.declaration import Figure
 from genmodels.instruments import codes
 from genmodels.instruments.diffusion.denoising import denoised
-from genmodels.instruments.vae.prior import aggregate
+from genmodels.instruments.vae.geometry import aggregate
 from genmodels.runs import store
 from genmodels.runs.run import Run
 from pages._ui.shared.answer import answer, seen

@@ -11,6 +11,9 @@ from pages._ui.views.common import codes
 from pages._ui.views.common.density import density
 from pages._ui.views.common.everybody import of_a_density, of_a_density_of_points, of_a_latent_plane
 from pages._ui.views.common.shifts import OUT_OF_DISTRIBUTION
+from pages._ui.views.latent.gradients import GRADIENTS
+from pages._ui.views.latent.linear_vae import LINEAR
+from pages._ui.views.latent.refinement import REFINEMENT
 from pages._ui.views.vae import bound, collapse, drawing, geometry, priors, theory, true_posterior
 
 st.title(MODELS["vae"].title)
@@ -48,6 +51,9 @@ page(
         "Shapes": Instrument(
             geometry.shapes, question="How does the decoder bend the plane?", applies=of_a_latent_plane
         ),
+        "Linear VAE": LINEAR,
+        "Two gradients": GRADIENTS,
+        "Refine q": REFINEMENT,
         "Four priors": Instrument(priors.four_priors, question="Which prior suits the codes?"),
         "Collapse": Instrument(collapse.collapse, "When it fails", "When does the code say nothing?"),
         "Out of distribution": OUT_OF_DISTRIBUTION,

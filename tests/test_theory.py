@@ -18,7 +18,6 @@ from pages._ui.views.autoregressive import theory as autoregressive
 from pages._ui.views.diffusion import theory as ddpm
 from pages._ui.views.flow import theory as flow
 from pages._ui.views.gan import theory as gan
-from pages._ui.views.gan import wgan_theory as wgan
 from pages._ui.views.latent import autoencoder
 from pages._ui.views.latent import theory as latent
 from pages._ui.views.vae import theory as vae
@@ -35,8 +34,8 @@ MODELS: tuple[tuple[ModuleType, str, str, dict[str, Any]], ...] = (
     (gan, "gan", "eight-gaussians", SMALL | {"objective": "least-squares"}),
     (gan, "gan", "eight-gaussians", SMALL | {"classes": 8}),
     (gan, "bigan", "two-moons", SMALL),
-    *((wgan, "wgan", "ring", SMALL | {"penalty": name}) for name in wgan.KEPT),
-    (wgan, "wgan", "eight-gaussians", SMALL | {"classes": 8}),
+    *((gan, "wgan", "ring", SMALL | {"penalty": name}) for name in gan.KEPT),
+    (gan, "wgan", "eight-gaussians", SMALL | {"classes": 8}),
     (ddpm, "ddpm", "two-moons", {"T": 20, "hidden": 16, "depth": 1}),
     (flow, "flow", "two-moons", {"hidden": 16, "couplings": 2, "coupling": "spline", "actnorm": True}),
     (flow, "flow", "two-moons", {"hidden": 16, "couplings": 2, "mixing": "lu"}),
@@ -75,7 +74,7 @@ def declared(module: ModuleType) -> Iterator[tuple[Callable[..., Any], str]]:
         yield from ((of, text) for of, text in table.items() if isinstance(text, str) and "$$" in text)
 
 
-FAMILIES = (vae, gan, wgan, ddpm, autoregressive, flow, latent, autoencoder)
+FAMILIES = (vae, gan, ddpm, autoregressive, flow, latent, autoencoder)
 EQUATIONS = [pair for module in FAMILIES for pair in declared(module)]
 
 

@@ -34,6 +34,7 @@ page(
         "p(x)": Instrument(
             partial(density, about="p(x) = Σ π N(x; μ, Σ), a finite sum: no samples, no estimate."),
             question="Which density has it learned?",
+            before="Look for the ellipses in it, and for what no ellipse can follow.",
             applies=of_a_density_of_points,
         ),
         "Maximum likelihood": LIKELIHOOD,

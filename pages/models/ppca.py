@@ -41,6 +41,7 @@ page(
         "p(x)": Instrument(
             partial(density, about="p(x) is one Gaussian: no samples, no estimate."),
             question="Which density has it learned?",
+            before="One ellipse is all that it can be: what of the data does it get right?",
             applies=of_a_density_of_points,
         ),
         "Maximum likelihood": LIKELIHOOD,

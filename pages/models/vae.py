@@ -102,14 +102,9 @@ page(
             "When does the code say nothing?",
             "A dimension whose KL is 0 says nothing of x. Make it happen, then choose a cure.",
         ),
-<<<<<<< HEAD
         "Linear VAE": LINEAR,
         "Two gradients": GRADIENTS,
         "Refine q": REFINEMENT,
-        "Four priors": Instrument(priors.four_priors, question="Which prior suits the codes?"),
-        "Collapse": Instrument(collapse.collapse, "When it fails", "When does the code say nothing?"),
-=======
->>>>>>> main
         "Out of distribution": OUT_OF_DISTRIBUTION,
         "Close the gap": Instrument(
             bound.close_the_gap,

@@ -5,7 +5,7 @@ import streamlit as st
 from genmodels.models import MODELS
 from pages._ui.page.instruments import Instrument, of_images, of_points
 from pages._ui.page.page import page
-from pages._ui.views.diffusion import bound, denoising, edits, plane, theory
+from pages._ui.views.diffusion import bits, bound, denoising, edits, hierarchy, langevin, plane, theory
 
 st.title(MODELS["ddpm"].title)
 st.write(
@@ -57,10 +57,28 @@ page(
             before="Move t: in the noise arrows point to the middle of the data, near the data to what is nearest.",
             applies=of_points,
         ),
+        "Langevin": Instrument(
+            langevin.langevin_walk,
+            question="Is the score alone enough to sample?",
+            before="All particles begin in one place. Guess how many reach the other modes; then let the noise fall.",
+            applies=of_points,
+        ),
         "Bound": Instrument(
             bound.bound,
             question="What does each step cost?",
             before="Guess which steps cost most, those near the data or those near the noise; then compute the bound.",
+        ),
+        "Bits": Instrument(
+            bits.bits,
+            question="Where do the bits go?",
+            before="Guess what share of them the last step takes, from hardly any noise to whole grey levels.",
+            applies=of_images,
+        ),
+        "A deep VAE": Instrument(
+            hierarchy.hierarchy,
+            question="What has a diffusion in common with a VAE?",
+            before="Both climb to latents and come down again. Guess which pays more at the top.",
+            applies=of_images,
         ),
     },
     theory=theory.theory,

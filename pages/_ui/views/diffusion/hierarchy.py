@@ -1,6 +1,7 @@
 """A diffusion beside a VAE: both chains, both bounds, and the same digit's numbers in them."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import streamlit as st
 
@@ -59,7 +60,7 @@ def _pictures(parts: Mapping[str, Array]) -> None:
         st.caption(f"Up: q(xₜ | x₀) at t = {times}.")
         pictures(parts["up"], len(parts["up"]), key="hierarchy-up", alt="the digit under ever more noise", pixels=64)
         st.caption(f"Down: p(xₜ₋₁ | xₜ) from that last xₜ, at t = {', '.join(f'{t:,}' for t in parts['at'])}.")
-        how = {"alt": "a walk back from the noise", "pixels": 64}
+        how: dict[str, Any] = {"alt": "a walk back from the noise", "pixels": 64}
         pictures(parts["down"], len(parts["down"]), key="hierarchy-down", **how)
 
 
@@ -81,6 +82,10 @@ def _bars(parts: Mapping[str, Array]) -> None:
     edges = parts["times"]
     middles = (edges[1:] + edges[:-1]) / 2
     line = figures.Curve("steps", middles, parts["steps"], figures.POSTERIOR)
-    how = {"x_title": "t, steps", "y_title": "nats", "title": f"The diffusion's steps, in {len(middles)} groups"}
+    how: dict[str, Any] = {
+        "x_title": "t, steps",
+        "y_title": "nats",
+        "title": f"The diffusion's steps, in {len(middles)} groups",
+    }
     figure = figures.curves([line], **how).update_traces(mode="lines+markers").update_layout(height=240)
     plot(figure, key="hierarchy-steps")

@@ -1,6 +1,7 @@
 """Langevin dynamics on the plane: particles that walk by a score, with noise that falls or not."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import streamlit as st
@@ -60,7 +61,7 @@ def _film(walk: Mapping[str, Array]) -> None:
     maps = walk["map"] if "map" in walk else np.ones((len(walk["at"]), 2, 2))
     under = score.shades(maps, figures.DATA if "map" in walk else paper(), paper())
     lines = [f"step {at:,} · σ = {number(sigma)}" for at, sigma in zip(walk["at"], walk["sigma"], strict=True)]
-    how = {"alt": "particles that walk by a score", "extent": float(walk["half"]), "side": 440}
+    how: dict[str, Any] = {"alt": "particles that walk by a score", "extent": float(walk["half"]), "side": 440}
     point_film(walk["particles"], key="langevin-film", under=images.sprite(under), captions=lines, **how)
 
 
@@ -70,7 +71,11 @@ def _distance(walk: Mapping[str, Array]) -> None:
         figures.Curve("particles", at, walk["w1"], figures.SAMPLES),
         figures.Curve("floor: data to data", at, floor, figures.DATA, dashed=True),
     ]
-    how = {"x_title": "steps", "y_title": "sliced W₁, units of x", "title": "How far the particles are from the data"}
+    how: dict[str, Any] = {
+        "x_title": "steps",
+        "y_title": "sliced W₁, units of x",
+        "title": "How far the particles are from the data",
+    }
     plot(figures.curves(lines, log_y=True, **how).update_layout(height=250), key="langevin-w1")
     if "stayed" in walk:
         even = np.full(len(at), walk["even"])
@@ -95,7 +100,9 @@ def _chains(walk: Mapping[str, Array]) -> None:
     title = f"Where {len(clouds)} particles went after the burn-in"
     plot(figures.points(clouds, title=title, extent=extent), key="langevin-chains", place=left)
     away = float(walk["pooled"][langevin.BURN_IN.index(share)])
-    right.metric("their states to the data, sliced W₁", number(away), help=f"of other data {number(walk['floor'])}")
+    right.metric(
+        "their states to the data, sliced W₁", number(away), help=f"of other data {number(float(walk['floor']))}"
+    )
     right.caption(
         "A chain is a sample only after it has forgotten where it began: the states before, the burn-in, are thrown "
         "away. That helps where the chain mixes. One that stays in its mode never forgets, however much is thrown "

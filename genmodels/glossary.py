@@ -252,7 +252,7 @@ LABELS: Mapping[str, str] = {
     "knots": "Knots (log-SNR)",
     "predict": "Network predicts",
     "variance": "Reverse variance",
-    "sigma_data": "σ of the data",
+    "sigma_data": "Data's σ",
     "times": "Times in training",
     "ln_mean": "Mean of ln ς",
     "ln_std": "Spread of ln ς",

@@ -19,7 +19,7 @@ page(
         r" L_{\text{simple}} = E_{t, x_0, \epsilon}\, \| \epsilon - \epsilon_\theta(x_t, t) \|^2 \end{gathered}"
     ),
     about=(
-        "This is the loss of a network that says ε. The presets let it say v = √ᾱ ε − √(1 − ᾱ) x₀ and take the squared "
+        "This is the loss of a network that says ε. Most presets let it say v = √ᾱ ε − √(1 − ᾱ) x₀ and take the squared "
         "error of that, which weighs an error of ε by 1/ᾱ; *Explore → Bound* draws the weights of the run at hand."
     ),
     opens="ddpm-mnist",

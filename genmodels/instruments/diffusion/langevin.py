@@ -185,6 +185,6 @@ def conclusion(walk: Mapping[str, Array]) -> str:
     text = f"After {steps:,} steps the particles are {number(w1)} from the data, sliced W₁; other data are "
     text += f"{number(floor)} ± {number(error, 2)}"
     if "stayed" in walk:
-        text += f". {float(walk['stayed'][-1]):.0%} are at the mode where they began, of {float(walk['even']):.0%} "
-        text += "were they mixed"
+        stayed, even = float(walk["stayed"][-1]), float(walk["even"])
+        text += f". {stayed:.0%} are at the mode where they began; of mixed ones {even:.0%} would be"
     return text + "."

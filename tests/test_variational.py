@@ -19,6 +19,7 @@ from genmodels.nn.unet import UNet, fine
 from genmodels.probability.diffusion.learned import Learned, even, level_term
 from genmodels.probability.diffusion_elbo import Chain
 from genmodels.probability.schedules import Schedule
+from genmodels.text import number
 from genmodels.training.loop import Training, fit
 from genmodels.training.settings import Settings
 from tests.analytic import Mixture
@@ -272,7 +273,7 @@ def test_a_diffusion_beside_a_vae(digits: datasets.Data) -> None:
     assert parts["up"].shape == parts["down"].shape == (len(parts["t"]), 1, 8, 8)
     assert parts["t"].tolist()[::-1] == parts["at"].tolist()
     assert len(parts["steps"]) == len(parts["times"]) - 1 == hierarchy.GROUPS
-    assert "nats for its code" in hierarchy.conclusion(parts)
+    assert f"nats for its code and {number(-float(parts['elbo']))} in all" in hierarchy.conclusion(parts)
     with pytest.raises(BadInput, match="is no VAE of digits: it is a vae of mnist"):
         finish(hierarchy.both(model, digits, "vae-mnist-2d"))
     with pytest.raises(BadInput, match="it is a ddpm of digits"):

@@ -19,8 +19,8 @@ page(
         r" L_{\text{simple}} = E_{t, x_0, \epsilon}\, \| \epsilon - \epsilon_\theta(x_t, t) \|^2 \end{gathered}"
     ),
     about=(
-        "This is the loss of a network that says ε. Most presets let it say v = √ᾱ ε − √(1 − ᾱ) x₀ and take the squared "
-        "error of that, which weighs an error of ε by 1/ᾱ; *Explore → Bound* draws the weights of the run at hand."
+        "This is the loss of a network that says ε. Most presets let it say v = √ᾱ ε − √(1 − ᾱ) x₀ and take the "
+        "squared error of that, which weighs an error of ε by 1/ᾱ; *Explore → Bound* draws the weights of this run."
     ),
     opens="ddpm-mnist",
     first=("T", "schedule", "classes"),

@@ -102,7 +102,7 @@ def conclusion(parts: Mapping[str, Array]) -> str:
     """Where each of the two pays for what it knows of the digit."""
     nats, kl, elbo = float(parts["nats"]), float(parts["kl"]), float(parts["elbo"])
     steps = float(parts["steps"].sum())
-    text = f"Of this digit the VAE pays {number(kl)} nats for its code and {number(kl - elbo)} in all"
+    text = f"Of this digit the VAE pays {number(kl)} nats for its code and {number(-elbo)} in all"
     return text + (
         f"; the diffusion pays {number(steps)} for its steps, {number(float(parts['prior']))} for its topmost latent, "
         f"whose encoder tells nothing of the digit, and {number(nats)} in all."

@@ -21,7 +21,13 @@ def finish(steps: Generator[float, None, dict[str, Any]]) -> dict[str, Any]:
 
 
 def at_once(
-    function: tasks.Instrument, *, key: str, at_once: bool = False, moment: Moment | None = None, **arguments: Any
+    function: tasks.Instrument,
+    *,
+    key: str,
+    at_once: bool = False,
+    asks: str = "",
+    moment: Moment | None = None,
+    **arguments: Any,
 ) -> dict[str, Any] | None:
     """In place of ``pages._ui.shared.answer.answer``: no worker, no waiting."""
     if moment is not None:

@@ -7,7 +7,10 @@ from playwright.sync_api import Browser, Page
 
 APP = "app.py"
 FIRST = 90_000  # the first model's page waits for torch
-PAGES = ("", "vae", "ddpm", "gan?run=gan-mnist", "wgan", "bigan", "checkpoints", "data", "glossary", "runs", "wall")
+PAGES = (
+    *("", "vae", "ddpm", "gan?run=gan-mnist", "wgan", "bigan", "flow", "autoregressive"),
+    *("checkpoints", "compare", "data", "glossary", "runs", "wall"),
+)
 WIDTHS = (320, 400, 900, 1200, 1400, 1920)
 
 BOXES = """

@@ -37,7 +37,7 @@ def beside(moment: Moment) -> None:
         most = len(moment.data.test) - 1
         first = url_widgets.number("path from test example", 0, most, 0, key="beside_from", width=200)
         second = url_widgets.number("to", 0, most, 1, key="beside_to")
-    asked = {"other": "" if other == ALONE else other, "first": first, "second": second}
+    asked: dict[str, Any] = {"other": "" if other == ALONE else other, "first": first, "second": second}
     found = answer(instruments.beside, moment=moment, key="beside", at_once=True, **asked)
     if found is None:
         return

@@ -180,6 +180,13 @@ QUANTITIES: Mapping[str, Quantity] = {
         "",
         "Near 1: then the critic measures a distance.",
     ),
+    "vlb": Quantity(
+        "Bound that trains Σ",
+        "nats/dim",
+        "The variational bound at one random step an example; a thousandth of it trains the learned variance.",
+        "lower",
+        "It falls fast, and stays noisy: most of it is paid at few steps.",
+    ),
     "mse_t1": _error("low"),
     "mse_t2": _error("medium-low"),
     "mse_t3": _error("medium-high"),

@@ -15,7 +15,8 @@ from genmodels.instruments import codes, examples, neighbours, samples, shifts
 from genmodels.instruments import plane as common
 from genmodels.instruments.autoregressive import bits, orders, receptive, slices
 from genmodels.instruments.autoregressive import drawing as pixels
-from genmodels.instruments.diffusion import bound, denoising, edits, film, score
+from genmodels.instruments.diffusion import bits as bits_paid
+from genmodels.instruments.diffusion import bound, denoising, edits, film, hierarchy, langevin, score
 from genmodels.instruments.flow import codes as flow_codes
 from genmodels.instruments.flow import curve, dequantization, microscope
 from genmodels.instruments.gan import bigan, critics, divergence, game, modes, turns
@@ -105,6 +106,9 @@ CALLS: list[tuple[str, Call]] = [
     ("ddpm", lambda run, m, d: edits.filled(m, d, n=2, steps=2, resample=2)),
     ("ddpm", lambda run, m, d: edits.interpolated(m, d, n=3, steps=2)),
     ("ddpm-points", lambda run, m, d: score.field(m, d, n=5, frames=3, side=3)),
+    ("ddpm", lambda run, m, d: hierarchy.both(m, d, "vae-digits-2d")),
+    ("ddpm", lambda run, m, d: bits_paid.bits(m, d, n=2, draws=3)),
+    ("ddpm-points", lambda run, m, d: langevin.walked(m, d, score="learned", anneal=True, steps=20, n=5)),
     ("ddpm-points", lambda run, m, d: common.density(m, d, side=4, n=9)),
     ("ddpm", lambda run, m, d: samples.samples(m, 3, how={"steps": 2})),
     ("gan-classes", lambda run, m, d: samples.samples(m, 3, label=2)),
@@ -218,6 +222,8 @@ NO_MODEL = {  # functions of numbers, of a plan or of the data alone, and parts 
         edits.inpaint,
         edits.invert,
         score.square,
+        langevin.scores,
+        hierarchy.partners,
         samples.labels,
         samples.options,
     ),
@@ -247,7 +253,7 @@ NO_MODEL = {  # functions of numbers, of a plan or of the data alone, and parts 
 def test_no_instrument_is_left_out() -> None:
     modules = [denoising, bound, edits, game, divergence, critics, bigan, modes, turns, vae_bound]
     modules += [codes, examples, neighbours, common, samples, score, collapse, geometry, true_posterior, drawing]
-    modules += [pixels, bits, receptive, orders, slices]
+    modules += [pixels, bits, receptive, orders, slices, langevin, bits_paid, hierarchy]
     modules += [em_steps, latent_likelihood, linear_vae, subspace, autoencoder, estimates, gradients, refinement]
     modules += [flow_codes, dequantization, microscope, curve, shifts]
     names = {(module.__name__, name) for module in modules for name in module.__all__}

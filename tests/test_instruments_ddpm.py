@@ -131,7 +131,7 @@ def test_samples_are_twenty_evaluations_where_nothing_else_is_said():
 # Denoising and samplers -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("sampler", [*SAMPLERS, "langevin"])
 @pytest.mark.parametrize("guidance", [1.0, 3.0])
 def test_evaluations_are_how_often_the_network_is_asked(sampler, guidance):
     ddpm, asked = model(classes=10), []
@@ -139,7 +139,7 @@ def test_evaluations_are_how_often_the_network_is_asked(sampler, guidance):
     y = torch.zeros(2, dtype=torch.long)
     for _ in ddpm.trajectory(2, y=y, sampler=sampler, steps=6, guidance=guidance):
         pass
-    assert len(asked) == instruments.evaluations(sampler, 6, guided=guidance != 1)
+    assert len(asked) == instruments.evaluations(sampler, 6, guided=guidance != 1, repeats=10)
 
 
 def test_denoising_keeps_few_frames_and_ends_with_the_samples(digits):

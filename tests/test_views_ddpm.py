@@ -11,7 +11,7 @@ from genmodels.metrics import judge
 from genmodels.runs import store
 from genmodels.runs.recorder import Recording
 from pages._ui.views.common import density
-from pages._ui.views.diffusion import bound, denoising, edits, plane
+from pages._ui.views.diffusion import bits, bound, denoising, edits, hierarchy, langevin, plane
 from tests import answers
 from tests.instruments import applies, on_page
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 RUNS: dict[str, tuple[str, dict[str, Any]]] = {
     "pictures": ("digits", {"T": 12, "width": 8, "depth": 1, "levels": 0, "classes": 10}),
     "points": ("eight-gaussians", {"T": 12, "hidden": 16, "schedule": "drawn"}),
-    "points-of-no-known-law": ("checkerboard", {"T": 12, "hidden": 16}),
+    "points-of-no-known-law": ("checkerboard", {"T": 12, "hidden": 16, "predict": "score", "variance": "learned"}),
 }
 
 
@@ -40,7 +40,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _at_once(runs: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Tasks are done here and now, and no worker is started."""
     monkeypatch.setenv("GENMODELS_RUNS", str(home))
-    for module in (bound, denoising, edits, plane, density):
+    for module in (bits, bound, denoising, edits, hierarchy, langevin, plane, density):
         monkeypatch.setattr(module, "answer", answers.at_once)
     monkeypatch.setattr(queue, "pool", lambda: None)
     monkeypatch.setattr(judge, "judges", lambda: ())  # what it scores is tested beside the instruments
@@ -52,7 +52,7 @@ def drawn(run: str, call: str, **link: str) -> AppTest:
 from genmodels.runs import store
 from pages._ui.shared.moment import Moment
 from pages._ui.views.common.density import density
-from pages._ui.views.diffusion import bound, denoising, edits, plane, theory
+from pages._ui.views.diffusion import bits, bound, denoising, edits, hierarchy, langevin, plane, theory
 {call}(Moment.of(store.find({run!r})))
 """
     test = AppTest.from_string(script, default_timeout=120)
@@ -73,7 +73,7 @@ def test_every_view_that_is_offered_draws(view: str, run: str) -> None:
     call = "theory.theory"
     if view != "theory":
         if not applies(VIEWS[view], is_image=run == "pictures"):
-            assert view == ("Plane" if run == "pictures" else "Edit")
+            assert view in (("Plane", "Langevin") if run == "pictures" else ("Edit", "Bits", "A deep VAE"))
             return
         draw = VIEWS[view].draw
         call = f"{draw.__module__.rpartition('.')[2]}.{draw.__name__}"

@@ -256,6 +256,8 @@ def _unet(model: DDPM) -> dict[str, Any]:
 
 
 def _scheduler(model: DDPM) -> dict[str, Any]:
+    if model.predict not in PREDICTS.values():
+        raise BadInput(f"diffusers knows no network that predicts {model.predict}: {', '.join(PREDICTS.values())} go.")
     words = {ours: theirs for theirs, ours in reversed(VARIANCES.items())}
     predicts = {ours: theirs for theirs, ours in PREDICTS.items()}
     config = {

@@ -16,6 +16,7 @@ Schedule (:mod:`genmodels.probability.schedules`), network (:mod:`genmodels.nn.d
 (:mod:`genmodels.probability.samplers`) know nothing of each other; here they meet.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Annotated, Any, ClassVar
 
@@ -26,29 +27,29 @@ from genmodels import random
 from genmodels.errors import BadInput
 from genmodels.hyperparameters import Also, Between, Numbers, Only, Where, check
 from genmodels.models.base import GenerativeModel, Preset
+from genmodels.models.ddpm_presets import PRESETS
 from genmodels.nn.denoiser import denoiser
 from genmodels.nn.precision import networks_in, precision
 from genmodels.probability import diffusion_elbo, samplers
+from genmodels.probability.diffusion.guesses import Guesses
+from genmodels.probability.diffusion.learned import Learned
+from genmodels.probability.diffusion.scores import annealed_steps
 from genmodels.probability.samplers import SAMPLERS, SPACINGS, STOCHASTIC, Denoiser, Step, timesteps, walk
 from genmodels.probability.schedules import PREDICTIONS, SCHEDULES, Schedule
 
 __all__ = ["DDPM"]
 
-SMOOTH = {"schedule": "cosine", "predict": "v"}  # learns faster than the paper's own choice, which is the default
 DRAWN, SNR = Where(lambda schedule: schedule == "drawn"), Where(lambda weighting: weighting == "snr")
-LABELS = Where(lambda classes: classes > 0)
-QUICK = {"steps": 2700, "batch_size": 64, "lr": 4e-3, "ema": 0.995}
+LABELS, WALK = Where(lambda classes: classes > 0), Where(lambda sampler: sampler == "langevin")
+EDM, NORMAL = Where(lambda predict: predict == "edm"), Where(lambda times: times == "log-normal")
+AUTO, WEIGHTINGS = ("auto", *SAMPLERS), ("simple", "noise", "snr", "bound")
+OF_BOUND = 1e-3  # λ of L_hybrid
 
 
-class DDPM(GenerativeModel):
+class DDPM(Guesses, GenerativeModel):
     """A schedule, a network, and the samplers."""
 
-    presets: ClassVar[tuple[Preset, ...]] = (
-        Preset("Small digits", "digits", SMOOTH | {"width": 16, "depth": 1, "patch": 1}, QUICK),
-        Preset("Plane: eight Gaussians", "eight-gaussians", SMOOTH, {"steps": 3000, "batch_size": 512, "lr": 2e-3}),
-        Preset("MNIST (U-Net)", "mnist", SMOOTH, {"epochs": 10, "lr": 2e-3}),
-        Preset("MNIST class-conditional", "mnist", SMOOTH | {"classes": 10}, {"epochs": 10, "lr": 2e-3}),
-    )
+    presets: ClassVar[tuple[Preset, ...]] = PRESETS
     defaults: ClassVar[dict[str, Any]] = {"ema": 0.999, "decay": "cosine", "warmup": 100}
 
     weight: Tensor
@@ -58,19 +59,27 @@ class DDPM(GenerativeModel):
         shape: tuple[int, ...],
         *,
         T: Annotated[int, Between(10, 4000, "steps from data to noise", log=True)] = 1000,
-        schedule: Annotated[str, Only(SCHEDULES, "how the noise grows")] = "linear",
+        schedule: Annotated[str, Only((*SCHEDULES, "learned"), "how the noise grows")] = "linear",
         knots: Annotated[
             tuple[float, ...], Numbers(2, 4000, -20, 20, "log-SNR of a drawn schedule at even times, falling"), DRAWN
         ] = (9.0, 3.0, 0.0, -3.0, -9.0),
         predict: Annotated[
-            str, Only(PREDICTIONS, "what the network says: the noise, the data, or v between the two")
+            str, Only(PREDICTIONS, "what the network says: noise, data, v between them, their score, or the mean μ̃")
         ] = "eps",
-        variance: Annotated[str, Only(("beta", "posterior"), "of a step back: β_t or β̃_t")] = "beta",
+        variance: Annotated[
+            str, Only(("beta", "posterior", "learned"), "of a step back: β_t, β̃_t, or between them as the network says")
+        ] = "beta",
         weighting: Annotated[
             str,
-            Only(("simple", "snr", "bound"), "of the error over t: none, min(SNR, gamma), or the variational bound's"),
+            Only(WEIGHTINGS, "of the error over t: none, that of the noise alike, min(SNR, gamma), or the bound's"),
         ] = "simple",
         gamma: Annotated[float, Between(0.1, 100, "where the weighting snr stops to grow", log=True), SNR] = 5.0,
+        sigma_data: Annotated[float, Between(0.01, 10, "standard deviation of the data, for edm"), EDM] = 0.5,
+        times: Annotated[
+            str, Only(("uniform", "log-normal"), "t in training: alike, or by the log of the noise")
+        ] = "uniform",
+        ln_mean: Annotated[float, Between(-10, 10, "mean of the log of the noise"), NORMAL] = -1.2,
+        ln_std: Annotated[float, Between(0.01, 10, "standard deviation of the log of the noise"), NORMAL] = 1.2,
         classes: Annotated[int, Between(0, 1000, "labels that can be asked for; 0: none")] = 0,
         label_dropout: Annotated[float, Between(0, 1, "labels hidden while training, for guidance"), LABELS] = 0.1,
         **of_network: Annotated[Any, Also(denoiser)],
@@ -79,11 +88,18 @@ class DDPM(GenerativeModel):
         self.T, self.predict, self.variance = T, predict, variance
         self.classes, self.label_dropout = classes, label_dropout
         self.pays_L_0 = self.is_image and weighting == "bound"  # in place of eq. 12, which is so of points alone
+        if schedule == "learned" and not (self.pays_L_0 and predict == "eps" and variance != "learned"):
+            raise BadInput(
+                "schedule = learned is of images, with predict = eps, weighting = bound and a fixed variance."
+            )
         with torch.device("cpu"):  # small tables, which are there also where a model is only weighed
-            self.schedule = Schedule.named(schedule, T, knots)
-            weight = self.schedule.weight(weighting, predict, gamma=gamma, variance=variance).float()
+            self.schedule = Learned(T) if schedule == "learned" else Schedule.named(schedule, T, knots)
+            self.schedule.sigma_data = sigma_data
+            chance = self.schedule.chance(ln_mean, ln_std).float() if times == "log-normal" else None
+            weight = self.schedule.weight(weighting, predict, gamma=gamma, variance=variance).float().detach()
         self.register_buffer("weight", weight, persistent=False)
-        self.network = denoiser(shape, T=T, classes=classes, **of_network)
+        self.register_buffer("chance", chance, persistent=False)
+        self.network = denoiser(shape, T=T, classes=classes, says=1 + (variance == "learned"), **of_network)
 
     # The model ----------------------------------------------------------------------------------------------------
 
@@ -96,38 +112,6 @@ class DDPM(GenerativeModel):
         """From the model's space to the data's: images to [0, 1], points as they are."""
         return ((x + 1) / 2).clamp(0, 1) if self.is_image else x
 
-    def output(self, x_t: Tensor, t: Tensor, y: Tensor | None = None, *, guidance: float = 1.0) -> Tensor:
-        r"""What the network says of x_t, guided by labels.
-
-        .. math:: \text{output} = f_\theta(x_t, t) + w (f_\theta(x_t, t, y) - f_\theta(x_t, t))
-
-        Ho & Salimans (2022), Classifier-free diffusion guidance, eq. 6 (their w is one less). Noise, data and v are
-        affine in each other, so all of them are guided alike. https://arxiv.org/abs/2207.12598
-
-        Args:
-            x_t: Noisy data, shape (B, \*shape).
-            t: Times in 1 … T, shape (B,).
-            y: Labels, shape (B,), or none.
-            guidance: w: 0 is deaf to the labels, 1 plain conditioning, more than 1 exaggerates them.
-        """
-        u = t.to(x_t.dtype) / self.T
-        if y is None or not self.classes or guidance == 0:
-            return self.network(x_t, u)
-        told = self.network(x_t, u, y)
-        if guidance == 1:
-            return told
-        deaf = self.network(x_t, u)
-        return deaf + guidance * (told - deaf)
-
-    def eps_hat(self, x_t: Tensor, t: Tensor, y: Tensor | None = None, *, guidance: float = 1.0) -> Tensor:
-        """The noise that the model sees in x_t; the arguments are those of :meth:`output`."""
-        return self.schedule.to_eps(self.output(x_t, t, y, guidance=guidance), x_t, t, self.predict)
-
-    def x_0_hat(self, x_t: Tensor, t: Tensor, y: Tensor | None = None, *, guidance: float = 1.0) -> Tensor:
-        """The data that the model sees behind x_t; of images, pixels are never beyond [-1, 1]."""
-        x_0 = self.schedule.to_x_0(self.output(x_t, t, y, guidance=guidance), x_t, t, self.predict)
-        return x_0.clamp(-1, 1) if self.is_image else x_0
-
     def loss(
         self, x: Tensor, y: Tensor | None = None, *, player: str = "model", rng: torch.Generator | None = None
     ) -> dict[str, Tensor]:
@@ -135,22 +119,42 @@ class DDPM(GenerativeModel):
 
         With weighting = bound it is the variational bound in nats per dimension on average, less what no network can
         change, of guesses x̂_0 that are not clamped: at t = 1 pixels pay L_0 in place of the square.
+        With variance = learned the bound, "vlb", trains Σ beside it, by a thousandth: L_hybrid of Nichol & Dhariwal.
         Also logged: "mse_t1" … "mse_t4", the error of ε̂ over each quarter of 1 … T, unbiased whatever the batch.
         """
-        t = random.randint(1, self.T + 1, len(x), rng=rng, device=x.device)
+        if isinstance(self.schedule, Learned):
+            return self._variational(self.schedule, x, self._told(y, rng), rng)
+        t = self.training_times(len(x), rng, x.device)
         eps = samplers.noise_like(x, rng)
         x_t = self.schedule.noised(x, eps, t)
-        output = self.output(x_t, t, self._told(y, rng))
+        output, share = self.answer(x_t, t, self._told(y, rng))
         error = (output - self.schedule.target(x, eps, t, self.predict)).square().flatten(1).mean(1)
         cost = self.weight[t].to(error) * error
         if self.pays_L_0:
             guess = self.schedule.to_x_0(output, x_t, t, self.predict)
-            last = diffusion_elbo.last_term(self.schedule, x, x_t, guess, self.variance, self.grey_levels)
+            known = self.variance if share is None else share.detach()
+            last = diffusion_elbo.last_term(self.schedule, x, x_t, guess, known, self.grey_levels)
             cost = torch.where(t == 1, self.T / x[0].numel() * last, cost)
         with torch.no_grad():
             mse = (self.schedule.to_eps(output, x_t, t, self.predict) - eps).square().flatten(1).mean(1)
-            quarters = {f"mse_t{i + 1}": one for i, one in enumerate(self.schedule.by_quarter(mse, t))}
-        return {"loss": cost.mean(), **quarters}
+            mse = mse if self.chance is None else mse / (self.T * self.chance[t]).to(mse)
+            logged = {f"mse_t{i + 1}": one for i, one in enumerate(self.schedule.by_quarter(mse, t))}
+        if share is not None:  # the mean is trained by the error alone: eq. 16 of Nichol & Dhariwal (2021)
+            guess = self.schedule.to_x_0(output.detach(), x_t, t, self.predict)
+            levels = self.grey_levels if self.is_image else 0
+            term = diffusion_elbo.term(self.schedule, x, x_t, guess, t, share, levels)
+            logged["vlb"] = (self.T / x[0].numel() * term).mean()
+            return {"loss": cost.mean() + OF_BOUND * logged["vlb"], **logged}
+        return {"loss": cost.mean(), **logged}
+
+    def _variational(
+        self, schedule: Learned, x: Tensor, y: Tensor | None, rng: torch.Generator | None
+    ) -> dict[str, Tensor]:
+        """The bound of continuous time, nats per dimension, which also trains the schedule."""
+        terms = schedule.bound(lambda x_t, t: self.answer(x_t, t, y)[0], x, self.grey_levels, rng)
+        parts = {name: term.mean() / x[0].numel() for name, term in terms.items()}
+        loss = parts["steps"] + parts["prior"] + parts["last"]
+        return {"loss": loss, "bpd": loss.detach() / math.log(2)}
 
     def _told(self, y: Tensor | None, rng: torch.Generator | None) -> Tensor | None:
         """The labels, some of them hidden (Ho & Salimans 2022, algorithm 1)."""
@@ -197,7 +201,11 @@ class DDPM(GenerativeModel):
     def chain(self, y: Tensor | None = None, bins: int = 256) -> diffusion_elbo.Chain:
         """The steps back as the bound sees them; the arguments are those of :meth:`bound`."""
         guess = diffusion_elbo.in_parts(self.x_0_hat, y)
-        return diffusion_elbo.Chain(guess, self.schedule, self.variance, bins if self.is_image else 0)
+        learned = diffusion_elbo.in_parts(self.share, y) if self.variance == "learned" else None
+        by_level = isinstance(self.schedule, Learned)
+        return diffusion_elbo.Chain(
+            guess, self.schedule, learned or self.variance, bins if self.is_image else 0, by_level
+        )
 
     @property
     def log_prob(self) -> Callable[..., Tensor]:
@@ -205,11 +213,6 @@ class DDPM(GenerativeModel):
         if self.is_image:
             raise AttributeError("an exact density is computed for points of the plane only")
         return self._log_prob
-
-    @property
-    def noise_left(self) -> float:
-        """Standard deviation of the noise at t = 1, on the data's scale: of what :attr:`log_prob` is the density."""
-        return self.schedule.noise_left
 
     def _log_prob(self, x: Tensor, *, y: Tensor | None = None, steps: int = 64) -> Tensor:
         """log p(x), shape (B,), of what the probability-flow ODE makes of noise, in ``steps`` Runge-Kutta steps.
@@ -250,7 +253,7 @@ class DDPM(GenerativeModel):
         x_T: Tensor | None = None,
         sampler: Annotated[
             str,
-            Only(("auto", *SAMPLERS), "how x_t becomes x_s; auto: sde-dpm-solver for images, dpm-solver for points"),
+            Only((*AUTO, "langevin"), "how x_t becomes x_s; auto: sde-dpm-solver for images, dpm-solver for points"),
         ] = "auto",
         steps: Annotated[int, Between(1, 4000, "steps from noise to data; never more than T", log=True)] = 20,
         spacing: Annotated[
@@ -258,6 +261,8 @@ class DDPM(GenerativeModel):
         ] = "auto",
         eta: Annotated[float, Between(0, 1, "noise of ddim: 0 none, 1 as much as ancestral")] = 0.0,
         guidance: Annotated[float, Between(0, 20, "towards the label: 0 deaf to it, 1 plain, more exaggerates")] = 1.0,
+        stride: Annotated[float, Between(1e-4, 4, "of langevin: step, in units of the noise's variance"), WALK] = 0.2,
+        repeats: Annotated[int, Between(1, 1000, "of langevin: steps at each level of noise"), WALK] = 10,
     ) -> Iterator[Step]:
         r"""The steps of sampling, (t, x_t, ε̂, x̂_0) from t = T to the samples at t = 0, in the model's space.
 
@@ -271,6 +276,8 @@ class DDPM(GenerativeModel):
             spacing: One of :data:`genmodels.probability.samplers.SPACINGS`, or "auto".
             eta: Of ddim.
             guidance: See :meth:`output`.
+            stride: Of langevin: :func:`genmodels.probability.diffusion.scores.annealed_steps`.
+            repeats: Of langevin.
         """
         x = random.randn(n, *self.shape, rng=rng, device=self.device) if x_T is None else x_T
         y = self.draw_labels(n, rng) if y is None and guidance else y  # guidance = 0: the branch that knows no labels
@@ -278,13 +285,17 @@ class DDPM(GenerativeModel):
             sampler = "sde-dpm-solver" if self.is_image else "dpm-solver"
         eps = self.denoiser(self.asked(y, n), guidance=guidance, sampler=sampler)
         visited = self.times(steps, spacing, sampler)
-        move = samplers.named(sampler, eps, self.schedule, rng=rng, variance=self.variance, eta=eta)
+        if sampler == "langevin":
+            move = annealed_steps(eps, self.schedule, stride=stride, repeats=repeats, rng=rng)
+        else:
+            variance = self.reverse_variance(self.asked(y, n) if guidance else None)
+            move = samplers.named(sampler, eps, self.schedule, rng=rng, variance=variance, eta=eta)
         yield from walk(move, eps, self.schedule, x, visited)
 
     def times(self, steps: int, spacing: str = "auto", sampler: str = "auto") -> tuple[int, ...]:
-        """The times to visit in so many steps; "auto": "log-snr" for points and heun, whose steps are in ς."""
+        """The times to visit in so many steps; "auto": "log-snr" for points, and for heun and langevin."""
         if spacing == "auto":
-            spacing = "uniform" if self.is_image and sampler != "heun" else "log-snr"
+            spacing = "uniform" if self.is_image and sampler not in ("heun", "langevin") else "log-snr"
         return timesteps(self.schedule, steps, spacing)
 
     def asked(self, y: Tensor | None, n: int) -> Tensor | None:

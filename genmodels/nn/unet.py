@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from genmodels.nn.layers import GroupNorm
 
-__all__ = ["Conditioning", "PointNet", "UNet", "attend", "time_features"]
+__all__ = ["Conditioning", "PointNet", "UNet", "attend", "fine", "time_features"]
 
 
 def time_features(u: Tensor, n: int) -> Tensor:
@@ -34,6 +34,22 @@ def time_features(u: Tensor, n: int) -> Tensor:
     frequencies = torch.exp(-math.log(10_000) * torch.linspace(0, 1, n // 2, dtype=u.dtype, device=u.device))
     angles = 1000 * u[:, None] * frequencies
     return torch.cat([angles.cos(), angles.sin()], dim=1)
+
+
+def fine(x: Tensor, n: int) -> Tensor:
+    r"""Sines and cosines of :math:`2^{n-1} \pi x` and :math:`2^n \pi x`: neighbouring grey levels lie far apart.
+
+    Kingma et al. (2021), Variational diffusion models, appendix C (there n = 8). https://arxiv.org/abs/2107.00630
+
+    Args:
+        x: Images, shape (B, C, H, W).
+        n: So that 2 ** n is the number of grey levels in [-1, 1], about.
+
+    Returns:
+        Shape (B, 4 C, H, W).
+    """
+    angles = [2**k * math.pi * x for k in (n - 1, n)]
+    return torch.cat([of(angle) for angle in angles for of in (torch.sin, torch.cos)], 1)
 
 
 class Conditioning(nn.Module):
@@ -116,6 +132,8 @@ class UNet(nn.Module):
         groups: In which channels are normalized.
         dropout: Probability that a block forgets a feature while training.
         classes: Labels that it may be told; 0: none.
+        says: How many things it says of each pixel.
+        fourier: Of :func:`fine`, whose sines it also sees; 0: none.
     """
 
     def __init__(
@@ -130,9 +148,11 @@ class UNet(nn.Module):
         groups: int = 2,
         dropout: float = 0.0,
         classes: int = 0,
+        says: int = 1,
+        fourier: int = 0,
     ) -> None:
         super().__init__()
-        self.patch, self.depth, self.levels = patch, depth, levels
+        self.patch, self.depth, self.levels, self.fourier = patch, depth, levels, fourier
         told = 4 * width
         common: dict[str, Any] = {"groups": groups, "dropout": dropout}
         widths = [width] + [2 * width] * levels
@@ -144,7 +164,7 @@ class UNet(nn.Module):
             return [Block(n + skip, n_out, told, attention=attends, **common) for n in sizes]
 
         self.conditioning = Conditioning(told, classes)
-        self.stem = nn.Conv2d(shape[0] * patch**2, width, 3, padding=1)
+        self.stem = nn.Conv2d((5 if fourier else 1) * shape[0] * patch**2, width, 3, padding=1)
         self.downs, self.halves = nn.ModuleList(), nn.ModuleList()
         self.ups, self.doubles = nn.ModuleList(), nn.ModuleList()
         n = width
@@ -159,14 +179,15 @@ class UNet(nn.Module):
             n = widths[max(0, level - 1)]
             if level > 0:
                 self.doubles.append(nn.Conv2d(w, n, 3, padding=1))
-        last = nn.Conv2d(n, shape[0] * patch**2, 3, padding=1)
+        last = nn.Conv2d(n, says * shape[0] * patch**2, 3, padding=1)
         self.head = nn.Sequential(GroupNorm(groups, n), nn.SiLU(), _silent(last))
 
     def forward(self, x: Tensor, u: Tensor, y: Tensor | None = None) -> Tensor:
-        """Shape (B, C, H, W) in and out; times u in (0, 1], shape (B,); labels y, shape (B,)."""
+        """Shape (B, C, H, W) → (B, says · C, H, W); times u in (0, 1], shape (B,); labels y, shape (B,)."""
         height, width = x.shape[2:]
         c = self.conditioning(u, y)
-        h = F.pixel_unshuffle(F.pad(x, (0, -width % self.patch, 0, -height % self.patch)), self.patch)
+        seen = torch.cat([x, fine(x, self.fourier)], 1) if self.fourier else x
+        h = F.pixel_unshuffle(F.pad(seen, (0, -width % self.patch, 0, -height % self.patch)), self.patch)
         h = self.stem(h.contiguous(memory_format=torch.channels_last))
         skips = []
         for i, block in enumerate(self.downs):
@@ -191,19 +212,22 @@ class PointNet(nn.Module):
         depth: Layers.
         dropout: Probability that a layer forgets a feature while training.
         classes: Labels that it may be told; 0: none.
+        says: How many things it says of each number.
     """
 
-    def __init__(self, dim: int, *, hidden: int = 128, depth: int = 3, dropout: float = 0.0, classes: int = 0) -> None:
+    def __init__(
+        self, dim: int, *, hidden: int = 128, depth: int = 3, dropout: float = 0.0, classes: int = 0, says: int = 1
+    ) -> None:
         super().__init__()
         self.conditioning = Conditioning(hidden, classes)
         self.stem = nn.Linear(dim, hidden)
         self.layers = nn.ModuleList(nn.Linear(hidden, hidden) for _ in range(depth))
         self.told = nn.ModuleList(nn.Linear(hidden, hidden) for _ in range(depth))
         self.dropout = nn.Dropout(dropout)
-        self.head = _silent(nn.Linear(hidden, dim))
+        self.head = _silent(nn.Linear(hidden, says * dim))
 
     def forward(self, x: Tensor, u: Tensor, y: Tensor | None = None) -> Tensor:
-        """Shape (B, dim) in and out; times u in (0, 1], shape (B,); labels y, shape (B,)."""
+        """Shape (B, dim) → (B, says · dim); times u in (0, 1], shape (B,); labels y, shape (B,)."""
         c = self.conditioning(u, y)
         h = self.stem(x)
         for layer, told in zip(self.layers, self.told, strict=True):

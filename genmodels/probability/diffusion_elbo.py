@@ -19,6 +19,7 @@ from torch import Tensor
 
 from genmodels import random
 from genmodels.errors import BadInput
+from genmodels.probability.diffusion.learned import even, level_term
 from genmodels.probability.distributions import kl_to_standard_normal, normal_log_prob
 from genmodels.probability.samplers import noise_like
 from genmodels.probability.schedules import Schedule
@@ -32,10 +33,11 @@ __all__ = [
     "last_term",
     "prior_term",
     "step_term",
+    "term",
 ]
 
 Guess = Callable[[Tensor, Tensor], Tensor]
-"""x̂_0 from x_t, shape (N, …), and t, shape (N,)."""
+"""x̂_0 (or ν, of a learned variance) from x_t, shape (N, …), and t, shape (N,)."""
 
 
 ROWS = 512  # that the network sees at once where a bound asks it about many
@@ -82,14 +84,16 @@ class Chain:
     Attributes:
         guess: The model's x̂_0 from x_t and t.
         schedule: The schedule.
-        variance: σ_t² of the model's steps is β_t ("beta") or β̃_t ("posterior").
+        variance: σ_t² of the model's steps is β_t ("beta"), β̃_t ("posterior") or, by a ν of x_t and t, between them.
         bins: Grey levels of the data in [-1, 1]; 0: real numbers.
+        by_level: x_1 alone says the grey levels (:func:`genmodels.probability.diffusion.learned.level_term`).
     """
 
     guess: Guess
     schedule: Schedule
-    variance: str = "beta"
+    variance: str | Guess = "beta"
     bins: int = 0
+    by_level: bool = False
 
     def every_term(self, x_0: Tensor, rng: torch.Generator | None = None, *, chunk: int = 16) -> Bound:
         """All terms for the data ``x_0``, (B, …), each at one draw of x_t; ``chunk`` times are computed at once."""
@@ -117,15 +121,44 @@ class Chain:
         eps = random.randn(*t.shape, *x_0.shape[1:], rng=rng, device=x_0.device).to(x_0.dtype).flatten(0, 1)
         x_0, at = x_0.repeat_interleave(t.shape[1], 0), t.flatten()
         x_t = self.schedule.noised(x_0, eps, at)
-        guess = self.guess(x_t, at)
+        guess, variance = self.guess(x_t, at), self.variance_at(x_t, at)
         error = (self.schedule.to_eps(guess, x_t, at, "x0") - eps).square().flatten(1).mean(1)
-        return step_term(self.schedule, x_0, x_t, guess, at, self.variance).view_as(t), error.view_as(t)
+        return step_term(self.schedule, x_0, x_t, guess, at, variance).view_as(t), error.view_as(t)
+
+    def continuous(self, x_0: Tensor, rng: torch.Generator | None = None, *, draws: int = 32) -> tuple[Tensor, Tensor]:
+        r"""What the steps would cost were there infinitely many: nats, and −log SNR, at ``draws`` times, (B, K) each.
+
+        .. math:: L_\infty = \tfrac12 E_{u \sim U(0, 1), \epsilon}\, \gamma'(u)\, \|\epsilon - \hat\epsilon(x_u, u)\|^2
+
+        Kingma et al. (2021), Variational diffusion models, eq. 17. The log-SNR is linear between the steps, from t = 1
+        to T, and each number is an unbiased estimate of the whole. https://arxiv.org/abs/2107.00630
+        """
+        log_snr = self.schedule.log_snr
+        u = torch.stack([even(draws, rng, x_0.device) for _ in range(len(x_0))]).double().to(log_snr)
+        t = (1 + u * (self.schedule.T - 1)).flatten()
+        left = t.long().clamp(1, self.schedule.T - 1)
+        slope = (self.schedule.T - 1) * (log_snr[left] - log_snr[left + 1])
+        gamma = -torch.lerp(log_snr[left], log_snr[left + 1], t - left)
+        x, eps = x_0.repeat_interleave(draws, 0), random.randn(len(t), *x_0.shape[1:], rng=rng, device=x_0.device)
+        x_t = self.schedule.noised(x, eps.to(x), t)
+        said = self.schedule.to_eps(self.guess(x_t, t), x_t, t, "x0")
+        nats = slope / 2 * (said - eps).square().flatten(1).sum(1)
+        return nats.view_as(u), gamma.view_as(u)
 
     def last(self, x_0: Tensor, rng: torch.Generator | None = None) -> Tensor:
         """L_0 of each x_0, shape (B,)."""
         t = torch.ones(len(x_0), dtype=torch.long, device=x_0.device)
         x_1 = self.schedule.noised(x_0, noise_like(x_0, rng), t)
-        return last_term(self.schedule, x_0, x_1, self.guess(x_1, t), self.variance, self.bins)
+        if self.by_level:
+            snr = self.schedule.snr[1]
+            return torch.cat(
+                [level_term(*part, snr, self.bins) for part in zip(x_0.split(16), x_1.split(16), strict=True)]
+            )
+        return last_term(self.schedule, x_0, x_1, self.guess(x_1, t), self.variance_at(x_1, t), self.bins)
+
+    def variance_at(self, x_t: Tensor, t: Tensor) -> str | Tensor:
+        """The name of a fixed variance; of a learned one ν, shape (N, …)."""
+        return self.variance if isinstance(self.variance, str) else self.variance(x_t, t)
 
 
 def prior_term(schedule: Schedule, x_0: Tensor) -> Tensor:
@@ -134,7 +167,7 @@ def prior_term(schedule: Schedule, x_0: Tensor) -> Tensor:
     return kl_to_standard_normal(mean, variance.log()).flatten(1).sum(1)
 
 
-def step_term(schedule: Schedule, x_0: Tensor, x_t: Tensor, guess: Tensor, t: Tensor, variance: str) -> Tensor:
+def step_term(schedule: Schedule, x_0: Tensor, x_t: Tensor, guess: Tensor, t: Tensor, variance: str | Tensor) -> Tensor:
     r"""L_{t-1} for t ≥ 2 at one draw of x_t, shape (B,): two Gaussians, so the KL is exact.
 
     .. math:: \frac{D}{2} \left(\frac{\tilde\beta_t}{\sigma_t^2} - 1 - \log \frac{\tilde\beta_t}{\sigma_t^2}\right) +
@@ -148,16 +181,16 @@ def step_term(schedule: Schedule, x_0: Tensor, x_t: Tensor, guess: Tensor, t: Te
         x_t: A draw from q(x_t | x_0).
         guess: The model's x̂_0 from x_t.
         t: Times, shape (B,).
-        variance: σ² is β_t ("beta") or β̃_t ("posterior").
+        variance: σ² is β_t ("beta"), β̃_t ("posterior") or, by a ν as large as x_t, between the two.
     """
     truth, beta_tilde = schedule.posterior(x_t, x_0, t)
     said, _ = schedule.posterior(x_t, guess, t)
-    sigma2 = schedule.at(schedule.sigma2(variance), t, x_t)
+    sigma2 = schedule.sigma2_at(variance, t, x_t)
     ratio = beta_tilde / sigma2
     return (0.5 * (ratio - 1 - ratio.log()) + (truth - said).square() / (2 * sigma2)).flatten(1).sum(1)
 
 
-def last_term(schedule: Schedule, x_0: Tensor, x_1: Tensor, guess: Tensor, variance: str, bins: int) -> Tensor:
+def last_term(schedule: Schedule, x_0: Tensor, x_1: Tensor, guess: Tensor, variance: str | Tensor, bins: int) -> Tensor:
     """L_0 at one draw of x_1, shape (B,): the decoder is N(x_0; μ(x_1), σ_1²), integrated over ``bins`` grey levels.
 
     Args:
@@ -169,10 +202,18 @@ def last_term(schedule: Schedule, x_0: Tensor, x_1: Tensor, guess: Tensor, varia
         bins: Grey levels of the data in [-1, 1] (DDPM eq. 13); 0: real numbers, and a density.
     """
     mean, _ = schedule.posterior(x_1, guess, 1)
-    sigma2 = schedule.at(schedule.sigma2(variance), 1, x_1)
+    sigma2 = schedule.sigma2_at(variance, 1, x_1)
     if bins:
         return -discretized_log_prob(x_0, mean, sigma2.sqrt(), bins).flatten(1).sum(1)
     return -normal_log_prob(x_0, mean, sigma2.log()).flatten(1).sum(1)
+
+
+def term(
+    schedule: Schedule, x_0: Tensor, x_t: Tensor, guess: Tensor, t: Tensor, variance: str | Tensor, bins: int
+) -> Tensor:
+    """L_{t-1} of each x_0 at its own time t, shape (B,): :func:`last_term` at t = 1, :func:`step_term` elsewhere."""
+    last = last_term(schedule, x_0, x_t, guess, variance, bins)
+    return torch.where(t == 1, last, step_term(schedule, x_0, x_t, guess, t.clamp(min=2), variance))
 
 
 def discretized_log_prob(x: Tensor, mean: Tensor, sigma: Tensor, bins: int) -> Tensor:

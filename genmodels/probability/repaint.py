@@ -10,7 +10,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from genmodels.probability.samplers import Denoiser, Step, ancestral, arrived, denoised, noise_like
+from genmodels.probability.samplers import Denoiser, Step, Variance, ancestral, arrived, denoised, noise_like
 from genmodels.probability.schedules import Schedule
 
 __all__ = ["repaint"]
@@ -26,7 +26,7 @@ def repaint(
     *,
     rng: torch.Generator | None = None,
     resample: int = 1,
-    variance: str = "beta",
+    variance: Variance = "beta",
 ) -> Iterator[Step]:
     r"""Fill in what a mask hides: :func:`ancestral`, with the known part put back after every step at its own noise.
 

@@ -42,6 +42,7 @@ __all__ = [
     "Denoiser",
     "Move",
     "Step",
+    "Variance",
     "ancestral",
     "arrived",
     "ddim",
@@ -73,6 +74,8 @@ class Step(NamedTuple):
 
 Move = Callable[[Step, int], Tensor]
 """A sampler: from where it is to x_s at the next time s."""
+Variance = str | Callable[[Tensor, Tensor], Tensor]
+"""Of a step back: its name, or the ν of x_t and t (:meth:`genmodels.probability.schedules.Schedule.sigma2_at`)."""
 
 
 def timesteps(schedule: Schedule, steps: int, spacing: str = "uniform", *, start: int | None = None) -> tuple[int, ...]:
@@ -105,7 +108,7 @@ def named(
     schedule: Schedule,
     *,
     rng: torch.Generator | None = None,
-    variance: str = "beta",
+    variance: Variance = "beta",
     eta: float = 0.0,
 ) -> Move:
     """One of :data:`SAMPLERS`, by its name; ``variance`` is ancestral's, ``eta`` is ddim's."""
@@ -138,7 +141,7 @@ def walk(move: Move, eps: Denoiser, schedule: Schedule, x: Tensor, times: Sequen
     yield arrived(now, x, times[-1])
 
 
-def ancestral(schedule: Schedule, *, rng: torch.Generator | None = None, variance: str = "beta") -> Move:
+def ancestral(schedule: Schedule, *, rng: torch.Generator | None = None, variance: Variance = "beta") -> Move:
     r"""Draw :math:`x_s \sim N(\tilde\mu(x_t, \hat x_0), \sigma^2 I)`, without noise at s = 0.
 
     Ho et al. (2020), algorithm 2. https://arxiv.org/abs/2006.11239. Over a subset of the times β_t and β̃_t are those of
@@ -147,15 +150,17 @@ def ancestral(schedule: Schedule, *, rng: torch.Generator | None = None, varianc
     Args:
         schedule: The schedule.
         rng: The source of the noise.
-        variance: σ² is β_t ("beta") or β̃_t ("posterior").
+        variance: σ² is β_t ("beta"), β̃_t ("posterior") or, by the ν of x_t and t, between them (there, eq. 15).
     """
 
     def move(now: Step, s: int) -> Tensor:
         mean, sigma2 = schedule.posterior(now.x_t, now.x_0, now.t, s)  # DDPM eq. 7
         if s == 0:
             return mean
-        if variance == "beta":
-            sigma2 = 1 - schedule.alpha_bar[now.t] / schedule.alpha_bar[s]
+        if variance != "posterior":
+            beta = 1 - schedule.alpha_bar[now.t] / schedule.alpha_bar[s]
+            of_beta = lambda nu: sigma2 * (beta.to(sigma2) / sigma2) ** nu  # noqa: E731
+            sigma2 = beta if isinstance(variance, str) else of_beta(variance(now.x_t, torch.tensor(now.t)))
         return mean + sigma2.sqrt() * noise_like(mean, rng)
 
     return move

@@ -14,7 +14,6 @@ and with :math:`\alpha_t = 1 - \beta_t`, :math:`\bar\alpha_t = \prod_{s \le t} \
 Ho, Jain & Abbeel (2020), Denoising diffusion probabilistic models. https://arxiv.org/abs/2006.11239 (DDPM)
 """
 
-import itertools
 import math
 from collections.abc import Callable
 from typing import Self
@@ -22,66 +21,12 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
-from genmodels.errors import BadInput
+from genmodels.probability.diffusion.curves import cosine, drawn, linear
 
 __all__ = ["PREDICTIONS", "SCHEDULES", "Schedule", "cosine", "drawn", "linear"]
 
 SCHEDULES = ("linear", "cosine", "drawn")
-PREDICTIONS = ("eps", "x0", "v")
-
-
-def linear(T: int) -> Tensor:
-    r"""β rising linearly from 1e-4 to 0.02 at T = 1000 (DDPM, section 4).
-
-    For any other T the same curve :math:`\log \bar\alpha` is read at T points, linearly between its thousand, so that
-    the noise at the end is exactly the same whatever T.
-
-    Returns:
-        β, shape (T,), float64.
-    """
-    log_alpha = torch.log1p(-torch.linspace(1e-4, 0.02, 1000, dtype=torch.float64))
-    curve = torch.cat([torch.zeros(1, dtype=torch.float64), log_alpha.cumsum(0)])
-    return -torch.expm1(_read(curve, torch.arange(T + 1) * 1000 / T).diff())
-
-
-def cosine(T: int) -> Tensor:
-    r""":math:`\bar\alpha_t \propto \cos^2\left(\frac{t/T + s}{1 + s} \frac{\pi}{2}\right)`, s = 0.008, β at most 0.999.
-
-    Nichol & Dhariwal (2021), Improved denoising diffusion probabilistic models, eq. 17. https://arxiv.org/abs/2102.09672
-
-    Returns:
-        β, shape (T,), float64.
-    """
-    u = torch.arange(T + 1, dtype=torch.float64) / T
-    f = torch.cos((u + 0.008) / 1.008 * math.pi / 2) ** 2
-    return (1 - f[1:] / f[:-1]).clamp(max=0.999)
-
-
-def drawn(T: int, knots: tuple[float, ...]) -> Tensor:
-    r"""The schedule whose log-SNR :math:`\log(\bar\alpha_t / (1 - \bar\alpha_t))` goes in straight lines through knots.
-
-    Args:
-        T: Steps.
-        knots: The log-SNR at equally spaced times, the first at t = 1 and the last at t = T, falling.
-
-    Returns:
-        β, shape (T,), float64.
-
-    Raises:
-        BadInput: If a knot is not lower than the one before.
-    """
-    if any(b >= a for a, b in itertools.pairwise(knots)):
-        row = ", ".join(f"{knot:g}" for knot in knots)
-        raise BadInput(f"knots = {row} is no schedule: noise only grows, so each log-SNR must be lower than the last.")
-    log_snr = _read(torch.tensor(knots, dtype=torch.float64), torch.linspace(0, len(knots) - 1, T, dtype=torch.float64))
-    alpha_bar = torch.cat([torch.ones(1, dtype=torch.float64), log_snr.sigmoid()])
-    return 1 - alpha_bar[1:] / alpha_bar[:-1]
-
-
-def _read(curve: Tensor, at: Tensor) -> Tensor:
-    """The curve through ``curve[0], curve[1], …`` at real positions, linear in between."""
-    left = at.long().clamp(max=len(curve) - 2)
-    return torch.lerp(curve[left], curve[left + 1], at.to(curve) - left)
+PREDICTIONS = ("eps", "x0", "v", "score", "mu", "edm")
 
 
 class Schedule(nn.Module):
@@ -99,6 +44,8 @@ class Schedule(nn.Module):
     beta: Tensor
     alpha: Tensor
     alpha_bar: Tensor
+    sigma_data: float = 0.5
+    """The standard deviation of the data, as "edm" takes it."""
 
     def __init__(self, beta: Tensor) -> None:
         super().__init__()
@@ -173,6 +120,18 @@ class Schedule(nn.Module):
         tilde[1] = tilde[2]
         return tilde
 
+    def sigma2_at(self, variance: str | Tensor, t: Tensor | int, x: Tensor) -> Tensor:
+        r"""The same at times ``t``, to be multiplied with ``x``; a tensor ν, as large as x, is a learned variance.
+
+        .. math:: \Sigma = \exp(\nu \log \beta_t + (1 - \nu) \log \tilde\beta_t)
+
+        Nichol & Dhariwal (2021), eq. 15. https://arxiv.org/abs/2102.09672
+        """
+        if isinstance(variance, str):
+            return self.at(self.sigma2(variance), t, x)
+        high, low = (self.at(self.sigma2(name).log(), t, x) for name in ("beta", "posterior"))
+        return (low + variance * (high - low)).exp()
+
     def time(self, log_snr: Tensor) -> Tensor:
         """The real-valued time in [1, T] at which the log-SNR, linear between the steps, has these values."""
         falling = self.log_snr[1:].to(log_snr)
@@ -203,33 +162,97 @@ class Schedule(nn.Module):
         of_x_t = alpha.sqrt() * (1 - before) / (1 - alpha_bar)
         return _wide(of_x_0, x_t) * x_0 + _wide(of_x_t, x_t) * x_t, _wide((1 - before) / (1 - alpha_bar) * beta, x_t)
 
+    def in_mu(self, t: Tensor | int, x: Tensor) -> tuple[Tensor, Tensor]:
+        r"""How much of x_0 and of x_t there is in :math:`\tilde\mu_t`, linear in t between two steps (DDPM eq. 7)."""
+        before = torch.cat([self.alpha_bar[:1], self.alpha_bar[:-1]])
+        left = (1 - self.alpha_bar).clamp(min=1e-300)
+        tables = before.sqrt() * self.beta / left, self.alpha.sqrt() * (1 - before) / left
+        if isinstance(t, int) or not t.is_floating_point():
+            return self.at(tables[0], t, x), self.at(tables[1], t, x)
+        low = t.long().clamp(1, self.T - 1)
+        of_x_0, of_x_t = (torch.lerp(one[low], one[low + 1], t.to(one) - low) for one in tables)
+        return _wide(of_x_0, x), _wide(of_x_t, x)
+
+    def edm(self, t: Tensor | int, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        r"""EDM's preconditioning, said of x_t: :math:`c_\text{skip}`, :math:`c_\text{out}` and :math:`c_\text{in}`.
+
+        .. math:: \hat x_0 = c_\text{skip}\, x_t + c_\text{out}\, F(c_\text{in}\, x_t, t), \qquad
+                  k^2 = (1 - \bar\alpha_t) + \bar\alpha_t \sigma_\text{data}^2
+
+        with √ᾱ σ²_data / k², √(1 − ᾱ) σ_data / k and 1 / k: the network sees and says numbers of variance 1. Karras et
+        al. (2022), table 1. https://arxiv.org/abs/2206.00364
+        """
+        a, sigma = self.rates(t, x)
+        k = (sigma.square() + (a * self.sigma_data).square()).sqrt()
+        return a * self.sigma_data**2 / k.square(), sigma * self.sigma_data / k, 1 / k
+
+    def chance(self, mean: float, std: float) -> Tensor:
+        r"""The chance of each t where :math:`\ln \varsigma \sim N(\text{mean}, \text{std}^2)`, shape (T + 1,); of 0, 0.
+
+        EDM's noise in training (there, table 1: −1.2 and 1.2). A t takes what is nearer to its noise than to another's.
+        """
+        ln = -self.log_snr[1:] / 2
+        edges = torch.cat([ln.new_tensor([-torch.inf]), (ln[1:] + ln[:-1]) / 2, ln.new_tensor([torch.inf])])
+        return torch.cat([ln.new_zeros(1), torch.special.ndtr((edges - mean) / std).diff()])
+
     # What a network may predict -----------------------------------------------------------------------------------
 
     def target(self, x_0: Tensor, eps: Tensor, t: Tensor | int, predict: str) -> Tensor:
-        r"""What a network that predicts "eps", "x0" or "v" is asked for.
+        r"""What a network that predicts "eps", "x0", "v", "score", "mu" or "edm" is asked for.
 
-        .. math:: v = \sqrt{\bar\alpha_t}\, \epsilon - \sqrt{1 - \bar\alpha_t}\, x_0
+        .. math:: v = \sqrt{\bar\alpha_t}\, \epsilon - \sqrt{1 - \bar\alpha_t}\, x_0, \qquad
+                  \nabla_{x_t} \log q(x_t \mid x_0) = -\epsilon / \sqrt{1 - \bar\alpha_t}
 
-        Salimans & Ho (2022), Progressive distillation, section 4 and appendix D. https://arxiv.org/abs/2202.00512
+        The mean of the second, given x_t, is the score of q(x_t): denoising score matching (Vincent 2011,
+        https://doi.org/10.1162/NECO_a_00142). v: Salimans & Ho (2022), Progressive distillation, section 4 and
+        appendix D, https://arxiv.org/abs/2202.00512. "mu" is :math:`\tilde\mu_t(x_t, x_0)`, DDPM eq. 7 and 8.
+        "edm" is :math:`(x_0 - c_\text{skip} u) / c_\text{out}` of :math:`u = x_t / \sqrt{\bar\alpha_t}`: Karras et al.
+        (2022), table 1, https://arxiv.org/abs/2206.00364; of data with variance 1 it is −v.
         """
         a, sigma = self.rates(t, x_0)
-        if predict == "v":
-            return a * eps - sigma * x_0
-        return eps if predict == "eps" else x_0
+        match predict:
+            case "v":
+                return a * eps - sigma * x_0
+            case "score":
+                return -eps / sigma
+            case "mu":
+                of_x_0, of_x_t = self.in_mu(t, x_0)
+                return of_x_0 * x_0 + of_x_t * self.noised(x_0, eps, t)
+            case "edm":
+                skip, out, _ = self.edm(t, x_0)
+                return (x_0 - skip * self.noised(x_0, eps, t)) / out
+            case _:
+                return eps if predict == "eps" else x_0
 
     def to_eps(self, output: Tensor, x_t: Tensor, t: Tensor | int, predict: str) -> Tensor:
         """The noise in ``x_t``, by what a network that predicts ``predict`` has said."""
         a, sigma = self.rates(t, x_t)
-        if predict == "v":
-            return sigma * x_t + a * output
-        return output if predict == "eps" else (x_t - a * output) / sigma
+        match predict:
+            case "v":
+                return sigma * x_t + a * output
+            case "score":
+                return -sigma * output
+            case "mu" | "edm":
+                return (x_t - a * self.to_x_0(output, x_t, t, predict)) / sigma
+            case _:
+                return output if predict == "eps" else (x_t - a * output) / sigma
 
     def to_x_0(self, output: Tensor, x_t: Tensor, t: Tensor | int, predict: str) -> Tensor:
         """The data behind ``x_t``, by what a network that predicts ``predict`` has said (DDPM eq. 15 for "eps")."""
         a, sigma = self.rates(t, x_t)
-        if predict == "v":
-            return a * x_t - sigma * output
-        return output if predict == "x0" else (x_t - sigma * output) / a
+        match predict:
+            case "v":
+                return a * x_t - sigma * output
+            case "score":
+                return (x_t + sigma.square() * output) / a
+            case "mu":
+                of_x_0, of_x_t = self.in_mu(t, x_t)
+                return (output - of_x_t * x_t) / of_x_0
+            case "edm":
+                skip, out, _ = self.edm(t, x_t)
+                return skip * x_t + out * output
+            case _:
+                return output if predict == "x0" else (x_t - sigma * output) / a
 
     def by_quarter(self, values: Tensor, t: Tensor) -> Tensor:
         """Means of ``values`` over each quarter of 1 … T, (4,), at random times ``t``: unbiased whatever the batch."""
@@ -244,7 +267,8 @@ class Schedule(nn.Module):
     def weight(self, weighting: str, predict: str, *, gamma: float = 5.0, variance: str = "beta") -> Tensor:
         r"""The weight at each t of the squared error, per dimension, of what the network predicts, shape (T + 1,).
 
-        - "simple": 1 (DDPM eq. 14, where the network predicts eps).
+        - "simple": 1 (DDPM eq. 14, where the network predicts eps; of a score it is denoising score matching as such).
+        - "noise": alike on the error of ε, whatever is predicted: of a score NCSN's λ(σ) = σ² (Song & Ermon 2019).
         - "snr": :math:`\min(\mathrm{SNR}, \gamma)` on the error of x_0. Hang et al. (2023), Efficient diffusion
           training via min-SNR weighting, eq. 5. https://arxiv.org/abs/2303.09556
         - "bound": :math:`T \beta_t^2 / (2 \sigma_t^2 \alpha_t (1 - \bar\alpha_t))` on the error of ε (DDPM eq. 12):
@@ -255,16 +279,26 @@ class Schedule(nn.Module):
         if weighting == "simple":
             return torch.ones_like(self.beta)
         snr = self.snr
-        if weighting == "snr":
+        if weighting == "noise":
+            of_x_0 = snr
+        elif weighting == "snr":
             of_x_0 = snr.clamp(max=gamma)
         else:
             of_eps = self.T * self.beta**2 / (2 * self.sigma2(variance) * self.alpha * (1 - self.alpha_bar))
             of_x_0 = of_eps * snr  # |ε − ε̂|² = SNR |x_0 − x̂_0|²
-        table = (
-            of_x_0 / {"eps": snr, "x0": torch.ones_like(snr), "v": 1 + snr}[predict]
-        )  # |v − v̂|² = (1 + SNR) |x_0 − x̂_0|²
+        per_x_0 = {"eps": snr, "x0": torch.ones_like(snr), "v": 1 + snr}  # |v − v̂|² = (1 + SNR) |x_0 − x̂_0|²
+        table = of_x_0 / (per_x_0[predict] if predict in per_x_0 else self._per_eps(predict) * snr)
         table[0] = 0.0  # t = 0 is the data: never asked
         return table
+
+    def _per_eps(self, predict: str) -> Tensor:
+        """How large the squared error of a predicted score, mu or edm is beside that of ε, shape (T + 1,)."""
+        if predict == "score":
+            return 1 / (1 - self.alpha_bar)
+        at = torch.arange(self.T + 1, device=self.beta.device)
+        if predict == "edm":
+            return 1 / (self.edm(at, self.beta)[1].square() * self.snr)
+        return self.in_mu(at, self.beta)[0].square() / self.snr
 
     def weight_of_eps(self, weight: Tensor, predict: str) -> Tensor:
         """The same ``weight`` at each t of what the network predicts, said of the error of ε: shape (T + 1,).
@@ -272,7 +306,8 @@ class Schedule(nn.Module):
         Where all errors of v count alike, those of ε count 1/ᾱ_t: the more, the more noise there is.
         """
         a = self.alpha_bar
-        return weight.to(a) * {"eps": torch.ones_like(a), "x0": (1 - a) / a, "v": 1 / a}[predict]
+        known = {"eps": torch.ones_like(a), "x0": (1 - a) / a, "v": 1 / a}
+        return weight.to(a) * (known[predict] if predict in known else self._per_eps(predict))
 
 
 def _wide(values: Tensor, x: Tensor) -> Tensor:

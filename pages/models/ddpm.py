@@ -5,7 +5,7 @@ import streamlit as st
 from genmodels.models import MODELS
 from pages._ui.page.instruments import Instrument, of_images, of_points
 from pages._ui.page.page import page
-from pages._ui.views.diffusion import bound, denoising, edits, plane, theory
+from pages._ui.views.diffusion import bits, bound, denoising, edits, hierarchy, langevin, plane, theory
 
 st.title(MODELS["ddpm"].title)
 st.write(
@@ -19,8 +19,8 @@ page(
         r" L_{\text{simple}} = E_{t, x_0, \epsilon}\, \| \epsilon - \epsilon_\theta(x_t, t) \|^2 \end{gathered}"
     ),
     about=(
-        "This is the loss of a network that says ε. The presets let it say v = √ᾱ ε − √(1 − ᾱ) x₀ and take the squared "
-        "error of that, which weighs an error of ε by 1/ᾱ; *Explore → Bound* draws the weights of the run at hand."
+        "This is the loss of a network that says ε. Most presets let it say v = √ᾱ ε − √(1 − ᾱ) x₀ and take the "
+        "squared error of that, which weighs an error of ε by 1/ᾱ; *Explore → Bound* draws the weights of this run."
     ),
     opens="ddpm-mnist",
     first=("T", "schedule", "classes"),
@@ -57,10 +57,28 @@ page(
             before="Move t: in the noise arrows point to the middle of the data, near the data to what is nearest.",
             applies=of_points,
         ),
+        "Langevin": Instrument(
+            langevin.langevin_walk,
+            question="Is the score alone enough to sample?",
+            before="All particles begin in one place. Guess how many reach the other modes; then let the noise fall.",
+            applies=of_points,
+        ),
         "Bound": Instrument(
             bound.bound,
             question="What does each step cost?",
             before="Guess which steps cost most, those near the data or those near the noise; then compute the bound.",
+        ),
+        "Bits": Instrument(
+            bits.bits,
+            question="Where do the bits go?",
+            before="Guess what share of them the last step takes, from hardly any noise to whole grey levels.",
+            applies=of_images,
+        ),
+        "A deep VAE": Instrument(
+            hierarchy.hierarchy,
+            question="What has a diffusion in common with a VAE?",
+            before="Both climb to latents and come down again. Guess which pays more at the top.",
+            applies=of_images,
         ),
     },
     theory=theory.theory,

@@ -14,7 +14,7 @@ from pages._ui.views.common.shifts import OUT_OF_DISTRIBUTION
 from pages._ui.views.latent.gradients import GRADIENTS
 from pages._ui.views.latent.linear_vae import LINEAR
 from pages._ui.views.latent.refinement import REFINEMENT
-from pages._ui.views.vae import bound, collapse, drawing, geometry, priors, theory, true_posterior
+from pages._ui.views.vae import bound, collapse, drawing, geometry, priors, theory
 
 st.title(MODELS["vae"].title)
 st.write(
@@ -80,7 +80,7 @@ page(
             applies=of_a_density_of_points,
         ),
         "True posterior": Instrument(
-            true_posterior.posteriors,
+            geometry.posteriors,
             question="How good is the encoder's guess?",
             before="Where the colours leave the lines, the guess is wrong, and the bound pays for it.",
             applies=of_a_density,

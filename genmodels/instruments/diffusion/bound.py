@@ -64,8 +64,10 @@ def every_term(model: DDPM, data: Data, n: int = 4, seed: int = 0) -> Task:
 def weights(model: DDPM) -> Arrays:
     """What an error of ε̂ at t = 2 … T weighs, in units of the mean over these t: "trained" and "due", in the bound."""
     schedule = model.schedule
-    trained = schedule.weight_of_eps(model.weight.to(schedule.alpha_bar), model.predict)
-    both = {"trained": trained, "due": schedule.weight("bound", "eps", variance=model.variance)}
+    due = schedule.weight("bound", "eps", variance=model.variance)
+    learned = model.config["schedule"] == "learned"  # its tables change while it is trained, by the bound
+    trained = due if learned else schedule.weight_of_eps(model.weight.to(schedule.alpha_bar), model.predict)
+    both = {"trained": trained, "due": due}
     return arrays(**{name: w[2:] / w[2:].mean() for name, w in both.items()})
 
 
@@ -87,23 +89,28 @@ def numbers(model: DDPM, data: Data, example: int, t: int, *, seed: int = 0) -> 
     eps = noise_like(x_0, random.generator(seed, model.device))
     at = torch.full((1,), t, device=x_0.device)
     x_t = schedule.noised(x_0, eps, at)
-    guess = model.x_0_hat(x_t, at, labels(model, data.test.y[example : example + 1]))
+    y = labels(model, data.test.y[example : example + 1])
+    guess, chain = model.x_0_hat(x_t, at, y), model.chain(y, data.levels)
+    variance = chain.variance_at(x_t, at)
+    sigma2 = schedule.sigma2_at(variance, t, x_t.double())
     eps_hat = schedule.to_eps(guess, x_t, at, "x0")
     at_t = {
         "beta": schedule.beta,
         "alpha_bar": schedule.alpha_bar,
         "snr": schedule.snr,
         "beta_tilde": schedule.beta_tilde,
-        "sigma2": schedule.sigma2(model.variance),
         "trained": schedule.weight_of_eps(model.weight.to(schedule.alpha_bar), model.predict),
-        "weight": schedule.weight("bound", "eps", variance=model.variance) / model.T,
     }
     squares = {"|x_0|^2": x_0, "|x_t|^2": x_t, "mse": eps - eps_hat, "mse of x_0": x_0 - guess}
     values: dict[str, Any] = {name: table[t] for name, table in at_t.items()}
     values |= {name: x.square().mean() for name, x in squares.items()}
-    ratio = values["beta_tilde"] / values["sigma2"]
-    values |= {"D": (D := x_0.numel()), "constant": D / 2 * (ratio - 1 - ratio.log())}
-    values["L"] = diffusion_elbo.step_term(schedule, x_0, x_t, guess, at, model.variance)
+    ratio = (values["beta_tilde"] / sigma2).expand(x_0.shape)  # of a learned variance one for each dimension
+    values |= {"D": (D := x_0.numel()), "constant": 0.5 * (ratio - 1 - ratio.log()).sum()}
+    values |= {"sigma2": sigma2.log().mean().exp()}
+    values["L"] = diffusion_elbo.step_term(schedule, x_0, x_t, guess, at, variance)
+    values["weight"] = schedule.weight("bound", "eps", variance=model.variance)[t] / model.T
+    if model.variance == "learned":  # of each error another; this is their mean
+        values["weight"] = (values["L"] - values["constant"]) / (D * values["mse"])
     values["L_T"] = diffusion_elbo.prior_term(schedule, x_0)
     return {name: float(value) for name, value in values.items()}
 

@@ -77,9 +77,13 @@ def tables(model: DDPM) -> dict[str, Arrays]:
     return {name: arrays(t=t, **curves(schedule)) for name, schedule in schedules.items()}
 
 
-def evaluations(sampler: str, steps: int, *, guided: bool = False) -> int:
-    """How often a sampler asks the network: heun asks twice but at the last step, and guidance doubles all of it."""
-    return (2 * steps - 1 if sampler == "heun" else steps) * (1 + guided)
+def evaluations(sampler: str, steps: int, *, guided: bool = False, repeats: int = 1) -> int:
+    """How often a sampler asks the network: heun asks twice but at the last step, and guidance doubles all of it.
+
+    langevin asks ``repeats`` times at each step, and once more at the end.
+    """
+    of = {"heun": 2 * steps - 1, "langevin": repeats * steps + 1}
+    return of.get(sampler, steps) * (1 + guided)
 
 
 def denoised(
@@ -98,7 +102,8 @@ def denoised(
     total = min(chosen["steps"], model.T)
     steps = model.trajectory(count_of(model, n), y=y, rng=random.generator(seed, model.device), **chosen)
     film = yield from film_of(steps, total)
-    asked = evaluations(chosen["sampler"], total, guided=y is not None and chosen["guidance"] != 1)
+    guided = y is not None and chosen["guidance"] != 1
+    asked = evaluations(chosen["sampler"], total, guided=guided, repeats=chosen["repeats"])
     return frames_of(model, film) | arrays(evaluations=asked)
 
 

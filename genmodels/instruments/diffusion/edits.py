@@ -151,7 +151,7 @@ def redraw(
     x_t = model.schedule.noised(x, noise_like(x, rng), t)
     visited = timesteps(model.schedule, steps, "log-snr", start=t)
     eps = model.denoiser(model.asked(y, len(x)), sampler=sampler)
-    move = named(sampler, eps, model.schedule, rng=rng, variance=model.variance)
+    move = named(sampler, eps, model.schedule, rng=rng, variance=model.reverse_variance(y))
     yield from walk(move, eps, model.schedule, x_t, visited)
 
 
@@ -177,7 +177,7 @@ def inpaint(
         raise BadInput(f"resample = {resample} is not how often a step can be taken: use 1 or more.")
     x_T = noise_like(x, rng)
     eps, visited = model.denoiser(model.asked(y, len(x)), sampler="ancestral"), model.times(steps)
-    variance = model.variance
+    variance = model.reverse_variance(y)
     yield from repaint(eps, model.schedule, x_T, visited, x, mask, rng=rng, resample=resample, variance=variance)
 
 

@@ -17,8 +17,20 @@ from pages._ui.views.common.conclusion import concluded
 
 __all__ = ["bound"]
 
-SAID = {"eps": "the noise ε", "x0": "the data x₀", "v": "v, whose error is that of ε over √ᾱ"}
-WEIGHED = {"simple": "alike at every t", "snr": "by min(SNR, γ), said of x₀", "bound": "as the bound does"}
+SAID = {
+    "eps": "the noise ε",
+    "x0": "the data x₀",
+    "v": "v, whose error is that of ε over √ᾱ",
+    "score": "the score, whose error is that of ε over √(1 − ᾱ)",
+    "edm": "what the data differ by from EDM's share of xₜ, in units of c_out",
+    "mu": "the mean μ̃ of the step back, whose error is a share of that of x₀",
+}
+WEIGHED = {
+    "simple": "alike at every t",
+    "noise": "as that of ε, alike at every t",
+    "snr": "by min(SNR, γ), said of x₀",
+    "bound": "as the bound does",
+}
 
 
 def bound(moment: Moment) -> None:

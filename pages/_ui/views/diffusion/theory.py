@@ -11,6 +11,7 @@ from pages._ui.page.theory import Equations, measured, show
 from pages._ui.shared.answer import seen
 from pages._ui.shared.moment import Moment
 from pages._ui.views.common.shapes import example_of
+from pages._ui.views.diffusion.score_theory import SCORE
 
 __all__ = ["theory"]
 
@@ -94,4 +95,4 @@ def theory(moment: Moment) -> None:
     known |= {"squared error": known["D"] * known["mse"], "mse / snr": known["mse"] / known["snr"]}
     known |= {"product": known["weight"] * known["squared error"], "L - C": known["L"] - known["constant"]}
     nats = {name: measured(known[name]) for name in ("L_T", "L", "constant", "L - C", "product")}
-    show((FORWARD, BOUND, LOSS, BACK), known | nats)
+    show((FORWARD, BOUND, LOSS, BACK, SCORE), known | nats)

@@ -1,0 +1,91 @@
+"""Where a diffusion's bits per dimension go: to what noise, to the last step, and to steps that are too few."""
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+
+from genmodels import random
+from genmodels.data.datasets import Data
+from genmodels.instruments.diffusion.film import Array, Task, count_of
+from genmodels.instruments.examples import images_only, some
+from genmodels.metrics.evaluate import labels
+from genmodels.models.ddpm import DDPM
+from genmodels.probability import diffusion_elbo
+from genmodels.text import number
+
+__all__ = ["bits", "conclusion"]
+
+BINS = 30
+
+
+def bits(model: DDPM, data: Data, n: int = 16, draws: int = 64, seed: int = 0) -> Task:
+    """The bound on −log₂ p(x) per dimension of ``n`` random test images in parts, at T steps and at ever more. A task.
+
+    Args:
+        model: Of images; a conditional one is told the labels.
+        data: Whose test images.
+        n: How many.
+        draws: Times at which each is noised.
+        seed: Of the images, the times and the noise.
+
+    Returns:
+        Bits per dimension: "prior", "steps" and "last", the parts of the bound in T steps, with "error", the standard
+        error of their sum over the images; "continuous", what the steps would cost were there infinitely many, and
+        "scatter", the standard deviation of an estimate of that from one time; "least", what the last step would cost a
+        network that sees x₀ itself. "gamma", −log SNR, and "cost" there, bits per dimension and unit of it, (BINS,);
+        "levels"; "noise", the standard deviation of the last noise in units of the distance of two grey levels.
+
+    Raises:
+        BadInput: If the model is not of images, or n or draws no such number.
+    """
+    images_only(model)
+    x_0, told = some(model, data, count_of(model, n), seed=seed)
+    y, rng = labels(model, told), random.generator(seed, model.device)
+    chain, unit = model.chain(y, data.levels), x_0[0].numel() * math.log(2)
+    steps, continuous, gammas = list[torch.Tensor](), list[torch.Tensor](), list[torch.Tensor]()
+    yield 0.0
+    few = max(1, 512 // n)  # times at once
+    rounds = [min(few, draws - i) for i in range(0, draws, few)]
+    with torch.no_grad():
+        for i, k in enumerate(rounds):
+            t = random.randint(2, model.T + 1, n, k, rng=random.generator(seed + i)).to(x_0.device)
+            steps.append(chain.steps(x_0, t, rng)[0] * (model.T - 1))
+            nats, gamma = chain.continuous(x_0, rng, draws=k)
+            continuous.append(nats)
+            gammas.append(gamma)
+            yield (i + 1) / (len(rounds) + 1)
+        prior, last = diffusion_elbo.prior_term(model.schedule, x_0), chain.last(x_0, rng)
+        knowing = diffusion_elbo.Chain(lambda x_t, t: x_0, model.schedule, chain.variance, data.levels, chain.by_level)
+        least = knowing.last(x_0, rng)
+    each, nats, gamma = torch.cat(steps, 1).mean(1), torch.cat(continuous, 1), torch.cat(gammas, 1)
+    whole = (prior + each + last).double()
+    told_of = {"prior": prior, "steps": each, "last": last, "least": least, "continuous": nats}
+    answer = {name: np.array(float(part.double().mean()) / unit) for name, part in told_of.items()}
+    answer["error"] = np.array(float(whole.std(correction=int(n > 1))) / math.sqrt(n) / unit)
+    answer["scatter"] = np.array(float(nats.double().std()) / unit)
+    low, high = (-float(model.schedule.log_snr[t]) for t in (1, -1))
+    edges = np.linspace(low, high, BINS + 1)
+    paid, _ = np.histogram(gamma.cpu().numpy(), edges, weights=nats.double().cpu().numpy())
+    answer |= {"gamma": (edges[1:] + edges[:-1]) / 2, "cost": paid / nats.numel() / np.diff(edges) / unit}
+    noise = model.schedule.noise_left * (data.levels - 1) / 2
+    return answer | {"levels": np.array(data.levels), "noise": np.array(noise)}
+
+
+def conclusion(parts: Mapping[str, Array]) -> str:
+    """What of the bits the last step takes, what of these no network could save, and what more steps would save."""
+    last, least, steps = (float(parts[name]) for name in ("last", "least", "steps"))
+    whole = float(parts["prior"]) + steps + last
+    if not math.isfinite(whole):
+        return "The bound is not finite here."
+    text = (
+        f"Of {number(whole)} ± {number(float(parts['error']), 2)} bits per dimension the last step takes {number(last)}"
+    )
+    noise = number(float(parts["noise"]))
+    text += f", of which {number(least)} no network can save: the noise at t = 1 is {noise} × as wide as two of "
+    text += f"{int(parts['levels'])} grey levels lie apart"
+    saved = steps - float(parts["continuous"])
+    return (
+        text + f". Infinitely many steps would cost {number(abs(saved))} {'less' if saved > 0 else 'more'} than these."
+    )

@@ -118,7 +118,7 @@ def conclusion(found: dict[str, Array]) -> str:
 
 @torch.no_grad()
 def numbers(model: Autoencoder, data: Data) -> dict[str, float]:
-    """The loss of the first 100 test examples and its parts, "loss", "error" and "size": for the theory panel."""
-    found = model.loss(example(model, data, 0, 100))
+    """The loss of up to 100 test examples and its parts, "loss", "error" and "size": for the theory panel."""
+    found = model.loss(example(model, data, 0, min(100, len(data.test))))
     size = float(found["code size"])
     return {"loss": float(found["loss"]), "error": float(found["loss"]) - model.sparsity * size, "size": size}

@@ -2,8 +2,8 @@
 #   docker build --build-arg TORCH_INDEX=<PyTorch's own index for CPUs> -t genmodels .     for CPUs
 #   docker build -t genmodels-gpu .                                                        with CUDA, 5 GB more
 #   docker run -p 8501:8501 -v runs:/home/user/runs genmodels
-# `make pin` names it by its digest of the day; --build-arg BASE=… builds on another.
-ARG BASE=python:3.11-slim-bookworm
+# Python 3.11.15, for amd64 and arm64, by its digest; `make pin` takes that of the day, --build-arg BASE=… builds on another.
+ARG BASE=python:3.11-slim-bookworm@sha256:b18992999dbe963a45a8a4da40ac2b1975be1a776d939d098c647482bcad5cba
 FROM $BASE
 
 # The index for CPUs that pytorch.org/get-started names; empty for GPU hardware. A Space's variable of this name sets it.

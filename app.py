@@ -37,8 +37,8 @@ def route() -> None:
     """Draw the page that the visitor asked for."""
     st.set_page_config(layout="wide", initial_sidebar_state="auto")
     st.html(PAGES / "_ui" / "style.css")
+    figure_files()  # first: it watches what comes, and stays while pages change
     st.navigation(sections(), position="sidebar" if is_shown("menu") else "hidden", expanded=True).run()
-    figure_files()
     preload.start()
 
 

@@ -38,7 +38,7 @@ async def attend(url: str, server: int, folder: Path, pupils: int) -> Found:
         assert await teacher.until(lambda v: any("running" in text for text in v.texts), 60), "no run"
         others = [await stack.enter_async_context(Visitor(url, "vae", teacher.query)) for _ in range(pupils - 1)]
         everybody = [teacher, *others]
-        opening = [one.until(lambda v: v.finished and v.has("seed"), 120) for one in everybody]
+        opening = [one.until(lambda v: v.finished and v.has("beta"), 120) for one in everybody]
         assert all(await asyncio.gather(*opening)), "somebody is not let in"
         go.set()
         await watch(everybody, found, server)
@@ -73,7 +73,7 @@ async def fiddle(visitor: Visitor, end: float, seed: int) -> None:
     rng = random.Random(seed)
     while (pause := rng.uniform(4, 8)) < end - time.perf_counter():
         await asyncio.sleep(pause)
-        await visitor.set("seed", int_value=rng.randrange(1000))
+        await visitor.set("beta", double_value=rng.randrange(1, 100) / 10)
     await asyncio.sleep(max(0.0, end - time.perf_counter()))
 
 

@@ -42,7 +42,9 @@ async def visit(url: str, seed: int) -> list[str]:
             return [f"no page for visitor {seed}"]
         for _ in range(dice.randint(0, 3)):
             await asyncio.sleep(dice.uniform(0.5, 3))
-            if one.has("seed"):
+            if one.has("more-training") and not one.has("seed"):
+                await one.set("more-training", bool_value=True)
+            elif one.has("seed"):
                 await one.set("seed", int_value=dice.randrange(1000))
         return list(one.errors)
 

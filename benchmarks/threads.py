@@ -1,7 +1,8 @@
 """A DDPM of MNIST on every core, on a quiet machine and beside a busy process: ``python -m benchmarks.threads``.
 
-How threads wait is read when PyTorch is imported, so each measurement is a process of its own, and they take turns. It
-is wall-clock time, and says something only where nothing else runs: where something does, that is said first.
+How threads wait is read when PyTorch is imported, so each measurement is a process of its own, started with what every
+training of ours is started with, and they take turns. It is wall-clock time, and says something only where nothing else
+runs: where something does, that is said first.
 """
 
 import argparse
@@ -13,6 +14,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from genmodels.host import allocator
 from genmodels.host.threads import ENVIRONMENT
 
 GAIN, SLOWER = 1.6, 1.3  # times as fast as one thread, quiet; and as slow, beside one busy process
@@ -85,7 +87,8 @@ def seconds(way: str, steps: int) -> tuple[float, float]:
     """Of so many training steps, and of 64 samples."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("OMP_", "GOMP_", "KMP_"))}
     command = [sys.executable, "-c", WORK, str(steps)]
-    done = subprocess.run(command, env=clean | WAYS[way], capture_output=True, text=True, check=True)
+    environment = clean | allocator.ENVIRONMENT | WAYS[way]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     training, sampling = map(float, done.stdout.split())
     return training, sampling
 

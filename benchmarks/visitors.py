@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -33,7 +34,8 @@ class Visitor:
         texts: Of the progress line, as they came.
         errors: Exceptions that the page showed, and what went wrong with the connection.
         fragments: Seconds from the asking for each run of a fragment by the clock to its end.
-        answers: Seconds from each use of a widget to the end of the run that it caused.
+        answers: Seconds from each use of a widget to the end of the run that it caused, of its fragment or the page.
+        finished: Runs of the whole page that have ended.
     """
 
     url: str
@@ -46,12 +48,14 @@ class Visitor:
     finished: int = 0
     bytes: int = 0
     _widgets: dict[str, str] = field(default_factory=dict)  # key: the widget's name
+    _within: dict[str, str] = field(default_factory=dict)  # a widget's name: its fragment, "" for the page
+    _ended: Counter[str] = field(default_factory=Counter)  # fragment: its runs alone that have ended
     _states: dict[str, WidgetState] = field(default_factory=dict)
     _timers: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     _asked: dict[str, float] = field(default_factory=dict)  # fragment: when
     _kept: dict[str, None] = field(default_factory=dict)  # hashes of long messages, the oldest first
     _hash: str = ""
-    _running: bool = False  # the whole page, begun and not ended
+    _running: list[str] | None = None  # the fragments of the run that has begun and not ended, none for the whole page
     _news: asyncio.Condition = field(default_factory=asyncio.Condition)
     _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
     _socket: ClientConnection | None = None
@@ -101,9 +105,10 @@ class Visitor:
     # What a browser does ------------------------------------------------------------------------------------------
 
     async def _use(self, state: WidgetState, seconds: float) -> float:
-        start, before = time.perf_counter(), self.finished
-        await self._ask(extra=state)
-        if not await self.until(lambda v: v.finished > before, seconds):
+        fragment = self._within[state.id]
+        start, before = time.perf_counter(), self.finished + self._ended[fragment]
+        await self._ask(fragment, extra=state)
+        if not await self.until(lambda v: v.finished + v._ended[fragment] > before, seconds):
             self.errors.append(f"no answer to {state.id} within {seconds:g} s")
         self.answers.append(time.perf_counter() - start)
         return self.answers[-1]
@@ -113,7 +118,7 @@ class Visitor:
         ask = message.rerun_script
         ask.query_string, ask.page_script_hash, ask.fragment_id = self.query, self._hash, fragment
         ask.page_name = "" if self._hash else self.page
-        ask.is_auto_rerun = bool(fragment)
+        ask.is_auto_rerun = bool(fragment) and extra is None
         ask.cached_message_hashes.extend(self._kept)
         kept = {state.id: state for state in self._states.values()}
         if extra is not None:
@@ -165,7 +170,7 @@ class Visitor:
             case "script_finished":
                 self._end(message)
             case "delta" if message.delta.WhichOneof("type") == "new_element":
-                self._see(message.delta.new_element)
+                self._see(message.delta.new_element, message.delta.fragment_id)
 
     def _stop(self, fragments: Any) -> None:
         for fragment in fragments:
@@ -174,30 +179,35 @@ class Visitor:
 
     def _begin(self, fragments: list[str]) -> None:
         """A run begins. Streamlit keeps the end of a run to itself when the thread of the next is there already."""
-        if self._running and fragments:
-            self.finished += 1
-        self._running = not fragments
+        if fragments and self._running is not None:
+            self._count(self._running)
+        self._running = fragments
         if not fragments:
             self._stop(list(self._timers))
 
+    def _count(self, fragments: list[str]) -> None:
+        self.finished += not fragments
+        self._ended.update(fragments)
+
     def _end(self, message: ForwardMsg) -> None:
-        self._running = False
-        fragments = message.metadata.run.fragment_ids
+        self._running = None
+        fragments = list(message.metadata.run.fragment_ids)
         if message.script_finished == ForwardMsg.FINISHED_EARLY_FOR_RERUN:
             return
+        self._count(fragments)
         if not fragments:
-            self.finished += 1
             self._asked.clear()  # it ran them too
         for fragment in fragments:
             if fragment in self._asked:
                 self.fragments.append(time.perf_counter() - self._asked.pop(fragment))
 
-    def _see(self, element: Any) -> None:
+    def _see(self, element: Any, fragment: str) -> None:
         kind = element.WhichOneof("type")
         shown = getattr(element, kind)
         name = getattr(shown, "id", "")
         if name.startswith(WIDGET):
             self._widgets[name.removeprefix(WIDGET).partition("-")[2]] = name
+            self._within[name] = fragment
         if kind == "progress":
             self.texts.append(shown.text)
         elif kind == "exception":

@@ -40,7 +40,7 @@ def no_preload(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def app() -> AppTest:
-    test = AppTest.from_file(APP, default_timeout=60).run()
+    test = unfolded(AppTest.from_file(APP, default_timeout=60)).run()
     assert not test.exception
     return test
 
@@ -64,6 +64,13 @@ def test_home_shows_every_family_on_mnist_and_opens_just_what_it_shows() -> None
         link = links[f"**{MODELS[name].title}**"].proto
         assert link.query_string == f"run={piece.name}"
         assert opened(name, run=piece.name).query_params["run"] == piece.name
+
+
+def unfolded(test: AppTest) -> AppTest:
+    """With all that is a click away opened: what is closed has no widgets."""
+    for key in ("more-model", "more-training", "link"):
+        test.session_state[key] = True
+    return test
 
 
 def says(test: AppTest) -> str:
@@ -179,7 +186,7 @@ assert not found, found
 
 
 def form(**link: str) -> AppTest:
-    test = AppTest.from_file(FORM, default_timeout=60)
+    test = unfolded(AppTest.from_file(FORM, default_timeout=60))
     for name, value in link.items():
         test.query_params[name] = value
     test.run()
@@ -281,6 +288,39 @@ def test_a_fork_in_the_queue_can_be_forked() -> None:
     assert test.number_input(key=f"fork-{made.id}-steps").value > made.snapshots()[-1]
 
 
+def folded(page: str = "vae", **link: str) -> AppTest:
+    """The app on a link, as it opens: with nothing unfolded."""
+    test = AppTest.from_file(APP, default_timeout=60)
+    for name, value in ({"page": page} | link).items():
+        test.query_params[name] = value
+    return test.run()
+
+
+def test_what_is_folded_has_no_widgets_and_counts_all_the_same() -> None:
+    test = folded(hidden="300", seed="9", lr="nan")
+    keys = {box.key for kind in (test.number_input, test.select_slider, test.checkbox) for box in kind}
+    assert not keys & {"hidden", "seed", "lr", "hide-form"}
+    assert "lr = 'nan' is not a number" in " ".join(warning.value for warning in test.warning)
+    assert "Settings changed: press Train" in says(test)
+    test.button(key="train").click().run()
+    assert not test.exception
+    plan = store.every()[0].plan
+    assert (plan.arguments["hidden"], plan.settings["seed"]) == (300, 9)
+
+
+def test_what_a_preset_sets_is_in_the_link_folded_or_not_and_stays_when_it_is_unfolded() -> None:
+    preset = next(one for one in VAE.presets if one.model.get("hidden", 512) != 512)
+    wanted = preset.model["hidden"]
+    test = folded(run="vae-mnist-20d", hidden="300")
+    test.selectbox(key="preset").set_value(preset.title).run()
+    assert test.query_params["hidden"] == str(wanted)
+    test.session_state["more-model"] = True
+    test.run()
+    assert not test.exception
+    assert test.session_state["hidden"] == wanted
+    assert test.query_params["hidden"] == str(wanted)
+
+
 @pytest.mark.parametrize("preset", VAE.presets, ids=lambda preset: preset.title)
 def test_a_preset_sets_the_whole_form(preset: object) -> None:
     assert isinstance(preset, type(VAE.presets[0]))
@@ -341,7 +381,7 @@ def test_every_kind_of_hyperparameter_has_its_widget() -> None:
 
 def opened(page: str = "vae", **link: str) -> AppTest:
     """The app on a link: the page in the query, as in the frame of a Space."""
-    test = AppTest.from_file(APP, default_timeout=60)
+    test = unfolded(AppTest.from_file(APP, default_timeout=60))
     for name, value in ({"page": page} | link).items():
         test.query_params[name] = value
     test.run()

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from genmodels.instruments import codes, neighbours, plane
-from genmodels.instruments.vae import bound, collapse, geometry, prior, true_posterior
+from genmodels.instruments.vae import bound, collapse, geometry, true_posterior
 from genmodels.instruments.vae.drawing import Reading
 
 NAN = float("nan")
@@ -100,7 +100,7 @@ def test_a_drawing_is_compared_with_the_data(share: float, words: str) -> None:
 )
 def test_two_densities_are_as_far_apart_as_their_kl(kl: float, error: float, of_prior: str, of_density: str) -> None:
     maps = {"kl": np.array([kl, error]), "mass": np.array(0.993)}
-    assert of_prior in prior.conclusion(maps)
+    assert of_prior in geometry.conclusion(maps)
     assert of_density in plane.conclusion(maps)
 
 
@@ -109,9 +109,9 @@ def test_without_a_truth_only_the_mass_is_known() -> None:
 
 
 def test_the_closest_prior_is_named() -> None:
-    told = prior.conclusion_of_priors({"normal": 0.42, "flow": 0.061, "vamp": 0.1, "mixture": NAN})
+    told = geometry.compared({"normal": 0.42, "flow": 0.061, "vamp": 0.1, "mixture": NAN})
     assert told == "Of these 3, the flow prior is 0.061 nats from its codes, the normal prior 0.42."
-    assert prior.conclusion_of_priors({"normal": 0.42}).endswith("there is nothing to compare.")
+    assert geometry.compared({"normal": 0.42}).endswith("there is nothing to compare.")
 
 
 def test_the_true_posterior_is_as_far_as_its_kl() -> None:

@@ -21,7 +21,7 @@ from genmodels.instruments.flow import codes as flow_codes
 from genmodels.instruments.flow import curve, dequantization, microscope
 from genmodels.instruments.gan import bigan, critics, divergence, game, modes, turns
 from genmodels.instruments.vae import bound as vae_bound
-from genmodels.instruments.vae import collapse, drawing, geometry, prior, true_posterior
+from genmodels.instruments.vae import collapse, drawing, geometry, true_posterior
 from genmodels.metrics import evaluate
 from genmodels.runs import store, timing
 from genmodels.runs.recorder import Recording
@@ -56,8 +56,8 @@ CALLS: list[tuple[str, Call]] = [
     ("vae", lambda run, m, d: codes.path(m, d, 0, 1, frames=3, arc=True)),
     ("vae", lambda run, m, d: codes.geodesic(m, d, 0, 1, frames=4, iterations=2)),
     ("vae", lambda run, m, d: codes.sweep(m, d, 1, steps=3)),
-    ("vae", lambda run, m, d: prior.aggregate(m, d, side=8)),
-    ("vae-grey", lambda run, m, d: prior.aggregate(m, d, side=8)),
+    ("vae", lambda run, m, d: geometry.aggregate(m, d, side=8)),
+    ("vae-grey", lambda run, m, d: geometry.aggregate(m, d, side=8)),
     ("vae", lambda run, m, d: vae_bound.reconstructions(m, d, 3, among=9)),
     ("vae-grey", lambda run, m, d: vae_bound.numbers(m, d, 1)),
     ("vae", lambda run, m, d: vae_bound.ladder(m, d, n=3)),
@@ -99,7 +99,6 @@ CALLS: list[tuple[str, Call]] = [
     ("gan-classes", lambda run, m, d: codes.path(m, d, 0, 1, frames=3, label=1)),
     ("gan-classes", lambda run, m, d: game.numbers(m, d, 9)),
     ("bigan", lambda run, m, d: game.numbers(m, d, 9)),
-    ("wgan", lambda run, m, d: critics.transport(m, d, 9)),
     ("wgan", lambda run, m, d: game.steepness(m, 2.0, side=4)),
     ("wgan", lambda run, m, d: critics.verdict(m, d, 9)),
     ("gan-classes", lambda run, m, d: critics.verdict(m, d, 9)),
@@ -197,7 +196,6 @@ NO_MODEL = {  # functions of numbers, of a plan or of the data alone, and parts 
         edits.redraw,
         edits.inpaint,
         edits.invert,
-        score.shades,
         score.square,
         langevin.scores,
         hierarchy.partners,
@@ -205,7 +203,7 @@ NO_MODEL = {  # functions of numbers, of a plan or of the data alone, and parts 
         samples.options,
     ),
     *(divergence.kde, divergence.jensen_shannon, divergence.neighbours, divergence.value),
-    *(game.pairs, game.only_plane, bigan.normal, critics.apart, critics.rivals, critics.saturation),
+    *(game.pairs, bigan.normal, critics.apart, critics.rivals, critics.saturation),
     *(bigan.conclusion, critics.compared, critics.conclusion, game.conclusion, modes.compared, modes.conclusion),
     turns.conclusion,
     *(
@@ -214,8 +212,9 @@ NO_MODEL = {  # functions of numbers, of a plan or of the data alone, and parts 
         turns.shades,
         turns.turns_of,
     ),
-    *(collapse.cures, geometry.ellipses, geometry.only_two, true_posterior.negative_elbo),
+    *(collapse.cures, geometry.compared, geometry.ellipses, geometry.only_two, true_posterior.negative_elbo),
     *(codes.linear, codes.spherical, common.cells, common.drawn, examples.example, examples.images_only, examples.some),
+    *(examples.frame, examples.own_picture, examples.points_only, common.shades),
     *(neighbours.nearest, neighbours.training_images, drawing.known),
     bits.guesses,
     *(microscope.film, microscope.layers, dequantization.bits, curve.measure, shifts.shifted),
@@ -223,7 +222,7 @@ NO_MODEL = {  # functions of numbers, of a plan or of the data alone, and parts 
 
 
 def test_no_instrument_is_left_out() -> None:
-    modules = [denoising, bound, edits, game, divergence, critics, bigan, modes, turns, vae_bound, prior]
+    modules = [denoising, bound, edits, game, divergence, critics, bigan, modes, turns, vae_bound]
     modules += [codes, examples, neighbours, common, samples, score, collapse, geometry, true_posterior, drawing]
     modules += [pixels, bits, receptive, orders, slices, langevin, bits_paid, hierarchy]
     modules += [flow_codes, dequantization, microscope, curve, shifts]

@@ -23,6 +23,7 @@ from genmodels.metrics.distances import (
     wasserstein1,
 )
 from genmodels.metrics.resampling import standard_errors
+from genmodels.metrics.two_sample import classifier_two_sample
 
 
 def normal(*size, seed=0):
@@ -257,3 +258,65 @@ def test_the_standard_error_of_halves_is_how_much_a_distance_differs_among_sets(
     spread = torch.tensor([distance(*pair)["fid"] for pair in sets]).std().item()
     told = [standard_errors(distance, *pair, draws=20)["fid_se"] for pair in sets[:10]]
     assert sum(told) / len(told) == pytest.approx(spread, rel=0.5)  # of 60 sets 9 %, of 10 × 20 halves 5 %
+
+
+# Told apart -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_classifier_guesses_where_both_sets_are_of_one_law():
+    """Of 200 pairs at 5 % between 1 and 24 are rejected: Binomial(200, 0.05) leaves that less than once in 10,000."""
+    told = [classifier_two_sample(normal(100, 2, seed=2 * i), normal(100, 2, seed=2 * i + 1)) for i in range(200)]
+    assert 1 <= sum(one.p < 0.05 for one in told) <= 24
+    mean = sum(one.accuracy for one in told) / len(told)
+    assert abs(mean - 0.5) < 4 * told[0].chance_se / math.sqrt(len(told))
+
+
+def test_a_classifier_tells_apart_what_shares_nothing_and_grows_with_the_shift():
+    x, y = normal(400, 2, seed=0), normal(400, 2, seed=1)
+    told = [classifier_two_sample(x, y + shift) for shift in (0.5, 1.0, 20.0)]
+    assert told[0].accuracy < told[1].accuracy < told[2].accuracy == 1
+    assert told[2].se == 0
+    assert told[1].p < 1e-6
+    best = 0.5 * (1 + math.erf(math.sqrt(2) / 2 / math.sqrt(2)))  # of the shift (1, 1): half its length to the border
+    assert told[1].accuracy < best + 4 * told[1].se
+
+
+def test_the_classifier_is_the_nearest_neighbours_of_scikit_learn():
+    neighbors = pytest.importorskip("sklearn.neighbors")
+    x, y = normal(200, 3, seed=0), normal(200, 3, seed=1) * 1.3
+    ours = classifier_two_sample(x, y, rng=random.generator(5))
+    rng = random.generator(5)
+    x, y = (rows[random.rand(len(rows), rng=rng).argsort()].numpy() for rows in (x, y))
+    learned, held_out = np.concatenate([x[:100], y[:100]]), np.concatenate([x[100:], y[100:]])
+    labels = np.repeat([0, 1], 100)
+    model = neighbors.KNeighborsClassifier(13).fit(learned, labels)  # the odd number up to the root of 200
+    assert ours.accuracy == pytest.approx(model.score(held_out, labels))
+    assert ours.chance_se == pytest.approx(0.5 / math.sqrt(200))
+
+
+def test_sets_that_cannot_be_told_apart_are_refused():
+    for x, y in ((normal(7, 2), normal(7, 2)), (normal(20, 2), normal(20, 3)), (normal(20, 2), normal(19, 2))):
+        with pytest.raises(BadInput, match="told apart"):
+            classifier_two_sample(x, y)
+
+
+# As others define them ------------------------------------------------------------------------------------------------
+
+
+def naive_manifolds(real, fake, k_pr=3, k_dc=5):
+    """Precision, recall, density, coverage as their papers define them, pair by pair, in NumPy."""
+    distance = lambda a, b: np.sqrt(((a[:, None] - b) ** 2).sum(-1))  # noqa: E731
+    reach = lambda a, k: np.sort(distance(a, a), 1)[:, k]  # noqa: E731, its own 0 is the first
+    cross = distance(real, fake)
+    precision = (cross <= reach(real, k_pr)[:, None]).any(0).mean()  # Kynkäänniemi et al. 2019, eqs. 1-2
+    recall = (cross <= reach(fake, k_pr)).any(1).mean()
+    balls = cross <= reach(real, k_dc)[:, None]
+    density = balls.sum() / (k_dc * len(fake))  # Naeem et al. 2020, eqs. 3-4
+    return precision, recall, density, balls.any(1).mean()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_manifolds_agree_with_their_definitions(seed):
+    real, fake = normal(120, 8, seed=seed), 0.8 * normal(90, 8, seed=seed + 10) + 0.3
+    ours = (*precision_recall(real, fake), *density_coverage(real, fake))
+    assert ours == pytest.approx(naive_manifolds(real.numpy(), fake.numpy()), abs=1e-4)

@@ -7,6 +7,7 @@ import math
 import os
 import statistics
 import tomllib
+from dataclasses import replace
 
 import pytest
 
@@ -64,6 +65,16 @@ def test_runs_are_models_times_settings_times_seeds():
     assert [case.plan.settings["seed"] for case in cases] == [0, 0, 1, 1]
 
 
+def test_a_preset_brings_its_data_and_settings():
+    model = {"model": "gan", "preset": "Least squares", "settings": {"steps": 9}, "arguments": {"hidden": 8}}
+    one = declared(data=[], models=[model], measures=["modes", "close"], settings={"steps": 3, "lr": 1e-5}).cases[0]
+    assert (one.name, one.data) == ("gan: Least squares", "eight-gaussians")
+    assert (one.plan.arguments["objective"], one.plan.arguments["hidden"]) == ("least-squares", 8)
+    assert (one.plan.settings["batch_size"], one.plan.settings["lr"], one.plan.settings["steps"]) == (256, 1e-3, 9)
+    with pytest.raises(BadInput, match="data is missing"):
+        declared(data=[], models=[model, MODEL], measures=["modes"])
+
+
 MODEL = {"model": "flow"}
 
 
@@ -88,6 +99,9 @@ MODEL = {"model": "flow"}
         ({"models": [{**MODEL, "settings": {"lr": -1}}]}, "lr"),
         ({"models": [{**MODEL, "settings": {"seed": 1}}]}, "seeds"),
         ({"models": [MODEL, MODEL]}, "same name"),
+        ({"models": [{"model": "gan", "preset": "Nine modes"}]}, "not a preset of gan: it may be Eight modes"),
+        ({"models": [{"model": "wgan", "preset": "Small digits"}]}, "not a measure of digits"),
+        ({"models": [{"checkpoint": "flow-two-moons", "preset": "x"}]}, "nothing else"),
         ({"models": [{"checkpoint": "../../etc"}]}, "not a name"),
         ({"models": [{"checkpoint": "vae-digits-2d"}]}, "learned digits"),
         ({"models": [{"checkpoint": "flow-two-moons", "settings": {}}]}, "nothing else"),
@@ -96,6 +110,9 @@ MODEL = {"model": "flow"}
         ({"measuring": {"m": 1}}, "it may be n, k, seed"),
         ({"figures": [{"title": "x"}]}, "either"),
         ({"figures": [{"bars": "w1"}]}, "not among the measures"),
+        ({"figures": [{"draws": "dreams", "of": ["flow-two-moons"]}]}, "is one of samples"),
+        ({"figures": [{"draws": "samples"}]}, "`of` some checkpoints"),
+        ({"figures": [{"draws": "samples", "of": ["../x"]}]}, "not a name"),
         ({"source": {"nmae": ""}}, "did you mean name"),
     ],
 )
@@ -251,6 +268,16 @@ def test_every_format_holds_the_numbers():
     assert "| 0.60 ± 0.10 |" in told["markdown"]
     assert r"0.60 $\pm$ 0.10" in told["latex"]
     assert told["latex"].count(r"\begin") == told["latex"].count(r"\end") == 1
+
+
+def test_the_floor_is_the_last_row_of_a_table():
+    rows = [
+        replace(row, cells={"kl": Cell(value, 0.1, 0.25)}) for row, value in zip(rows_of(1, 2), (1, 2), strict=True)
+    ]
+    told = writers.summary_table(declared(), rows)
+    assert [line["name"] for line in told] == ["a", writers.FLOOR]
+    assert told[-1]["KL(p ‖ q) (nats)"] == "0.25"
+    assert writers.summary_table(declared(), rows_of(1.0, 2.0)[:0]) == []
 
 
 def test_results_are_read_back_as_they_were_written(tmp_path):

@@ -82,7 +82,9 @@ def test_every_experiment_that_ships_has_all_its_results(name: str) -> None:
             assert row.steps == store.find(case.checkpoint).state().step
 
 
-def test_every_entry_is_drawn_with_theirs_beside_ours() -> None:
+def test_every_entry_is_drawn_with_theirs_beside_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pages._ui.views.experiments.drawn.answer", lambda function, **how: None)  # of the workers
+    monkeypatch.setattr("streamlit.page_link", lambda *page, **how: None)  # one page alone knows of no other
     entries = [one for name in declaration.shipped() if (one := declaration.read(name)).source]
     assert entries
     for one in entries:
@@ -93,7 +95,9 @@ def test_every_entry_is_drawn_with_theirs_beside_ours() -> None:
         for row in one.source.theirs.values():
             assert all(value in text for value in row.values())
         assert f"python -m genmodels experiment run {one.name}" in test.code[0].value
-        assert len(test.get("plotly_chart")) == len(one.figures)
+        assert len(test.get("plotly_chart")) == sum(not figure.draws for figure in one.figures)
+        for figure in one.figures:
+            assert not figure.draws or figure.title in text
 
 
 def test_a_small_run_is_trained_by_the_workers() -> None:
@@ -166,3 +170,42 @@ def test_a_likelihood_says_of_what_it_is() -> None:
     assert measures._base(info["mnist"], "dequantize", {"bpd": 1.0}) == "density of dequantized grey"
     assert measures._base(info["mnist"], "threshold", {}) == "probability of thresholded black and white"
     assert measures._base(info["mnist-dynamic"], "unit", {"bpd": 1.0}).endswith("drawn from grey")
+
+
+@pytest.mark.parametrize("show", ["Samples", "Nearest neighbours", "Settings"])
+def test_runs_stand_beside_each_other(show: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    links: list[str] = []
+    monkeypatch.setattr("streamlit.page_link", lambda *page, query_params, **how: links.append(query_params["run"]))
+    for view in ("experiments.beside", "common.neighbours"):
+        monkeypatch.setattr(f"pages._ui.views.{view}.answer", at_once)
+    for data in ("two-moons", "digits"):
+        links.clear()
+        test = page("compare", data=data, show=show)
+        if show == "Samples":
+            assert len(set(links)) == min(4, len(comparison.compared(data)))
+        if show == "Settings":
+            assert len(test.dataframe[0].value) > 0
+
+
+def test_two_runs_are_told_apart_by_what_differs_alone() -> None:
+    settings = {"steps": 6, "batch_size": 16}
+    one = store.create("flow", "two-moons", arguments={"hidden": 8}, settings=settings)
+    other = store.create("flow", "two-moons", arguments={"hidden": 16}, settings={**settings, "seed": 3})
+    assert set(comparison.apart(one, other)) == {("hidden", "8", "16"), ("seed", "0", "3")}
+    assert comparison.apart(one, one) == []
+    gan = store.create("gan", "two-moons", settings=settings)
+    told = {name: values for name, *values in comparison.apart(one, gan)}
+    assert told["model"] == ["flow", "gan"]
+    assert told["couplings"][1] == "–"
+    assert "steps" not in told
+
+
+def test_a_checkpoint_that_was_trained_again_is_stale_and_said_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = {row.run: row for row in comparison.compared("digits")}
+    monkeypatch.setattr(
+        comparison, "weights_of", lambda run: "other" if run.id == "gan-digits" else rows[run.id].weights
+    )
+    (stale,) = comparison.missing(comparison.compared("digits"))
+    assert (stale.run, stale.status) == ("gan-digits", comparison.STALE)
+    table = columns(page("compare", data="digits"))
+    assert dict(zip(table[""], table["measured"], strict=True))["gan-digits"] == "of earlier weights"

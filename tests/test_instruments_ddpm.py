@@ -13,7 +13,7 @@ from genmodels.errors import BadInput
 from genmodels.instruments.diffusion import bound, edits, score
 from genmodels.instruments.diffusion import denoising as instruments
 from genmodels.instruments.diffusion.film import FRAMES, film_of
-from genmodels.instruments.plane import cells, density
+from genmodels.instruments.plane import cells, density, shades
 from genmodels.models.ddpm import DDPM
 from genmodels.probability.samplers import SAMPLERS
 from genmodels.probability.schedules import Schedule
@@ -350,8 +350,8 @@ def test_the_error_of_the_bound_is_that_of_a_mean_and_the_label_is_paid(digits):
 
 
 def test_shades_go_from_paper_to_ink():
-    maps = np.array([[[0.0, 0.0], [0.0, 4.0]]])
-    frames = score.shades(maps, "#0000ff", "#ffffff")
+    maps = np.array([[[0.0, 0.0], [0.0, 1.0]]])
+    frames = shades(maps, "#0000ff", "#0000ff", "#ffffff", ink=0.75)
     assert frames.shape == (1, 3, 2, 2)
     assert frames[0, :, 1, 0].tolist() == [255, 255, 255]
     assert frames[0, :, 0, 1].tolist() == [64, 64, 255]

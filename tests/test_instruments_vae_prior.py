@@ -10,7 +10,7 @@ from torch import nn
 from genmodels import random
 from genmodels.data.datasets import Data
 from genmodels.errors import BadInput
-from genmodels.instruments.vae.prior import aggregate
+from genmodels.instruments.vae.geometry import aggregate
 from genmodels.metrics import likelihood
 from genmodels.models.vae import VAE
 from tests.answers import finish

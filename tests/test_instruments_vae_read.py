@@ -9,6 +9,7 @@ import torch
 from genmodels.data.datasets import Data
 from genmodels.data.uploads import Frame
 from genmodels.errors import BadInput
+from genmodels.instruments.examples import frame
 from genmodels.instruments.vae.drawing import NEAR, Reading, known, read
 from genmodels.metrics import likelihood
 from genmodels.metrics.floors import chosen
@@ -63,6 +64,6 @@ def test_what_is_no_picture_of_the_models_size_is_said(digits: Data) -> None:
 
 
 def test_the_frame_is_that_of_the_training_pictures(digits: Data) -> None:
-    frame = known(model(), digits).frame
-    assert frame[0] == 8
-    assert frame == Frame.of(chosen(digits.train, 1000, 0).x[:, 0])
+    found = frame(model(), digits)
+    assert found[0] == 8
+    assert found == Frame.of(chosen(digits.train, 1000, 0).x[:, 0])

@@ -202,6 +202,16 @@ def test_a_fork_goes_on_from_its_parent():
         store.fork(parent, step, arguments={"hidden": 32})
 
 
+def test_a_run_like_another_differs_in_what_is_changed_alone():
+    plan = store.create("vae", "digits", arguments=SMALL | {"beta": 2.0}, settings=SHORT | {"seed": 3}).plan
+    other = store.create(**store.like(plan, arguments={"beta": 1.0}, settings={"steps": 7}, title="other")).plan
+    assert other.arguments == plan.arguments | {"beta": 1.0}
+    assert other.settings == plan.settings | {"steps": 7}
+    assert (other.title, other.data, other.model) == ("other", plan.data, plan.model)
+    with pytest.raises(TypeError, match="setings"):
+        store.create(**store.like(plan, setings={"steps": 7}))
+
+
 @pytest.mark.parametrize("name", ["../x", "/etc/passwd", "a/b", "..", ".", "", ".queue", "x" * 101, "a\x00b", "ü"])
 def test_a_name_cannot_leave_the_folder(name):
     with pytest.raises(BadInput):

@@ -12,6 +12,7 @@ from streamlit.testing.v1 import AppTest
 from genmodels.errors import BadInput
 from genmodels.hyperparameters import Only, Switch
 from genmodels.jobs import queue
+from genmodels.models import MODELS
 from genmodels.runs import classroom, store
 from genmodels.runs.forks import changeable
 from genmodels.runs.record import State, Status
@@ -24,6 +25,7 @@ from pages._ui.page.instruments import Instrument, of_images, of_points, offered
 from pages._ui.server import preload
 from pages._ui.shared import run_cache
 from pages._ui.shared.moment import Moment
+from pages._ui.views.common import newest
 
 APP = str(Path(__file__).resolve().parents[1] / "app.py")
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -259,3 +261,41 @@ def test_a_wall_shows_what_is_to_be_learned() -> None:
     blue: Any = mosaic._blue(np.full((1, 1, 4), 255, np.uint8))
     assert blue[0, 0].tolist() == [0x00, 0x72, 0xB2, 255]
     assert instruments.GROUPS[0] == "Play"
+
+
+# What holds of all ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("page", sorted(MODELS))
+def test_every_instrument_asks_a_question_and_says_what_to_look_for(page: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    known: list[dict[str, Instrument]] = []
+    monkeypatch.setattr(instruments, "explore", lambda offered, moment: known.append(offered))
+    opened(page)
+    assert known
+    for name, one in known[-1].items():
+        assert isinstance(one, Instrument), name
+        assert one.question.endswith("?"), name
+        assert one.before.endswith((".", "?")), name
+
+
+def test_a_collapse_that_is_made_to_happen_is_what_the_form_says() -> None:
+    test = opened("vae", run="vae-mnist-2d", instrument="Collapse")
+    test.button(key="make-collapse").click().run()
+    assert not test.exception
+    assert "".join(test.query_params["run"]).startswith("vae-digits")
+    assert test.selectbox(key="preset").value == "Posterior collapse (see it happen)"
+    assert not [one for one in test.markdown if "Settings changed" in one.value]
+
+
+def test_runs_shows_what_the_chosen_one_drew_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[bytes] = []
+    monkeypatch.setattr(newest.st, "image", lambda picture, **_: drawn.append(picture))
+    opened("runs")
+    assert [picture[:4] for picture in drawn] == [b"\x89PNG"]
+
+
+@pytest.mark.parametrize(("run", "guides"), [("ddpm-mnist", False), ("ddpm-mnist-classes", True)])
+def test_samples_are_guided_only_where_the_model_knows_labels(run: str, guides: bool) -> None:
+    test = opened("ddpm", run=run, view="Sample")
+    widgets = [*test.number_input, *test.slider, *test.select_slider]
+    assert any(one.key == "how_guidance" for one in widgets) == guides

@@ -140,6 +140,11 @@ echo "  Name:    docker.io/library/python:3.11-slim-bookworm@sha256:1"
 """
 
 
+def test_the_base_image_is_named_by_its_digest() -> None:
+    (base,) = re.findall(r"^ARG BASE=(.*)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    assert re.fullmatch(r"python:3\.11-slim-bookworm@sha256:[0-9a-f]{64}", base)
+
+
 def test_the_base_image_is_pinned_by_the_digest_of_its_tag_again_and_again(tmp_path: Path) -> None:
     recipe, docker = tmp_path / "Dockerfile", tmp_path / "docker"
     recipe.write_text((ROOT / "Dockerfile").read_text())

@@ -107,11 +107,11 @@ def test_every_instrument_that_takes_a_while_can_be_asked_for():
     from genmodels.instruments.gan import modes, turns
     from genmodels.instruments.samples import samples
     from genmodels.instruments.vae import bound as vae_bound
-    from genmodels.instruments.vae import geometry, prior, true_posterior
+    from genmodels.instruments.vae import geometry, true_posterior
     from genmodels.runs import timing
 
     everything = (
-        *(samples, timing.timed, prior.aggregate, vae_bound.ladder, plane.density, neighbours.neighbours),
+        *(samples, timing.timed, geometry.aggregate, vae_bound.ladder, plane.density, neighbours.neighbours),
         *(codes.geodesic, geometry.gap, true_posterior.true_posterior, modes.history, turns.play),
         *(denoising.denoised, denoising.compared, denoising.judged, bound.every_term, score.field),
         *(edits.redrawn, edits.filled, edits.interpolated),

@@ -18,7 +18,6 @@ from pages._ui.views.autoregressive import theory as autoregressive
 from pages._ui.views.diffusion import theory as ddpm
 from pages._ui.views.flow import theory as flow
 from pages._ui.views.gan import theory as gan
-from pages._ui.views.gan import wgan_theory as wgan
 from pages._ui.views.vae import theory as vae
 
 SMALL = {"hidden": 16, "latent_dim": 3}
@@ -33,8 +32,8 @@ MODELS: tuple[tuple[ModuleType, str, str, dict[str, Any]], ...] = (
     (gan, "gan", "eight-gaussians", SMALL | {"objective": "least-squares"}),
     (gan, "gan", "eight-gaussians", SMALL | {"classes": 8}),
     (gan, "bigan", "two-moons", SMALL),
-    *((wgan, "wgan", "ring", SMALL | {"penalty": name}) for name in wgan.KEPT),
-    (wgan, "wgan", "eight-gaussians", SMALL | {"classes": 8}),
+    *((gan, "wgan", "ring", SMALL | {"penalty": name}) for name in gan.KEPT),
+    (gan, "wgan", "eight-gaussians", SMALL | {"classes": 8}),
     (ddpm, "ddpm", "two-moons", {"T": 20, "hidden": 16, "depth": 1}),
     (flow, "flow", "two-moons", {"hidden": 16, "couplings": 2, "coupling": "spline", "actnorm": True}),
     (flow, "flow", "two-moons", {"hidden": 16, "couplings": 2, "mixing": "lu"}),
@@ -69,7 +68,7 @@ def declared(module: ModuleType) -> Iterator[tuple[Callable[..., Any], str]]:
         yield from ((of, text) for of, text in table.items() if isinstance(text, str) and "$$" in text)
 
 
-EQUATIONS = [pair for module in (vae, gan, wgan, ddpm, autoregressive, flow) for pair in declared(module)]
+EQUATIONS = [pair for module in (vae, gan, ddpm, autoregressive, flow) for pair in declared(module)]
 
 
 @pytest.fixture(scope="module")
@@ -135,7 +134,7 @@ def test_an_equation_has_a_title_a_formula_and_words(function: Any, text: str) -
 
 
 def test_every_number_has_a_name_that_some_model_has(shown: Any) -> None:
-    for module in (vae, gan, wgan, ddpm, autoregressive, flow):
+    for module in (vae, gan, ddpm, autoregressive, flow):
         known = {name for home, _, _, numbers in shown if home is module for name in numbers}
         assert {name for _, text in declared(module) for name in NAME.findall(text)} <= known
 

@@ -1,5 +1,6 @@
 """Every instrument and the theory of GAN, WGAN and BiGAN draw what fits the run, or say what does not."""
 
+import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -8,10 +9,11 @@ from genmodels.jobs import queue
 from genmodels.runs import store
 from genmodels.runs.recorder import Recording
 from genmodels.runs.store import Run
+from pages._ui.components.drawing_pad import Drawing
 from pages._ui.page.instruments import offered
 from pages._ui.shared.moment import Moment
-from pages._ui.views.common import side_by_side
-from pages._ui.views.gan import distance
+from pages._ui.views.common import chosen, side_by_side
+from pages._ui.views.gan import bigan, distance
 from pages._ui.views.gan import modes as gan_modes_view
 from pages._ui.views.gan import turns as gan_play_view
 from pages._ui.views.gan.instruments import shared
@@ -19,7 +21,6 @@ from tests import answers
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
-THEORY = {"gan": "theory", "wgan": "wgan_theory", "bigan": "theory"}
 WHERE = {
     "plane": "game",
     "latent": "game",
@@ -44,7 +45,7 @@ def trained(model: str, data: str, **arguments: object) -> Run:
 
 def drawn(run: Run, view: str, **link: str) -> AppTest:
     """The view, drawn as a page would."""
-    module, name = (WHERE[view], view) if view in WHERE else (THEORY[run.plan.model], run.plan.model)
+    module, name = (WHERE[view], view) if view in WHERE else ("theory", run.plan.model)
     script = f"""
 from genmodels.runs import store as runs
 from pages._ui.shared.moment import Moment
@@ -95,6 +96,24 @@ def test_every_instrument_that_is_offered_draws(model: str, data: str, arguments
         if view == "theory":
             assert len(test.code) >= 4
         assert test.get("plotly_chart") or view in ("theory", "latent", "drawn"), view
+
+
+def test_a_drawing_is_framed_as_the_training_pictures_are_and_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    sheet = np.zeros((112, 112), np.uint8)
+    sheet[50:60, 10:30] = 255  # small, and not in the middle
+    monkeypatch.setattr(chosen, "drawing_pad", lambda **_: Drawing((), sheet))
+    shown: list[np.ndarray] = []
+    monkeypatch.setattr(bigan, "pictures", lambda x, *_, **__: shown.append(x))
+    run = trained("bigan", "digits")
+    test = drawn(run, "drawn")
+    assert not test.exception
+    assert not test.info
+    assert any("What comes back differs by" in one.value for one in test.markdown)
+    test.toggle(key="framed").set_value(False).run()
+    assert not test.exception
+    framed, whole = (x[0, 0] > 0.2 for x in shown)
+    assert framed.any(0).all()  # its longer side is as long as a digit's, which is that of the frame
+    assert whole.any(0).sum() <= 3
 
 
 def test_five_critics_start_at_a_press_and_stand_side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ from genmodels.runs.store import Run
 from pages._ui.components.drawing_pad import Drawing
 from pages._ui.shared.moment import Moment
 from pages._ui.views.common import chosen, codes, density, shifts
-from pages._ui.views.vae import bound, drawing, priors, true_posterior
+from pages._ui.views.vae import bound, priors, true_posterior
 from pages._ui.views.vae.collapse import dimensions_used
 from tests import answers
 from tests.instruments import on_page
@@ -124,7 +124,7 @@ def first_of_each(run: Run) -> list[int]:
 
 
 def pad(monkeypatch: pytest.MonkeyPatch, pixels: np.ndarray) -> None:
-    monkeypatch.setattr(drawing, "drawing_pad", lambda **_: Drawing((), pixels))
+    monkeypatch.setattr(chosen, "drawing_pad", lambda **_: Drawing((), pixels))
 
 
 def test_a_drawing_is_answered_with_its_bounds(monkeypatch: pytest.MonkeyPatch) -> None:

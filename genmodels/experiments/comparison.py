@@ -10,19 +10,22 @@ from pathlib import Path
 from genmodels.data.datasets import DATASETS
 from genmodels.errors import BadInput
 from genmodels.experiments.declaration import FOLDER
-from genmodels.experiments.measures import MEASURES, Cell, How, cells, likelihood_of, suits
+from genmodels.experiments.measures import MEASURES, Cell, How, cells, likelihood_of, suits, weights_of
 from genmodels.experiments.results import Row, loaded, row_of
 from genmodels.files import read_json
 from genmodels.runs import store
 from genmodels.runs.record import Status
 from genmodels.runs.run import Run
 
-__all__ = ["HOW", "columns", "compared", "data_of", "floor", "missing"]
+__all__ = ["HOW", "NOTES", "apart", "columns", "compared", "data_of", "floor", "missing", "stale"]
 
 HOW = How()
 """How everything is measured that is compared."""
 
 OF_CARD = "as its card says"  # the state of a row that was not measured like the others
+STALE = "of earlier weights"  # of one whose checkpoint was trained again after it was measured
+NOTES = (OF_CARD, STALE)
+"""What is said of a row that was not measured like the others, as it is now."""
 
 MOST = 40  # runs, the newest, beside the checkpoints
 
@@ -44,8 +47,14 @@ def columns(data: str) -> list[str]:
 
 
 def missing(table: Sequence[Row]) -> list[Row]:
-    """The rows that were not measured yet, or not like the others."""
-    return [row for row in table if not row.cells or row.status == OF_CARD]
+    """The rows that were not measured yet, or not like the others, or whose weights are others by now."""
+    return [row for row in table if not row.cells or row.status in NOTES]
+
+
+def stale(table: Sequence[Row]) -> list[str]:
+    """The names of those rows whose checkpoint ships with other weights than were measured."""
+    shipped = {run.id: run for run in store.bundled()}
+    return [row.name for row in table if (run := shipped.get(row.run)) and row.weights != weights_of(run)]
 
 
 def floor(table: Sequence[Row], name: str) -> Cell | None:
@@ -54,6 +63,20 @@ def floor(table: Sequence[Row], name: str) -> Cell | None:
         if row.status != OF_CARD and (cell := row.cells.get(name)) and not math.isnan(cell.floor):
             return Cell(cell.floor, cell.floor_se)
     return None
+
+
+def apart(one: Run, other: Run) -> list[tuple[str, str, str]]:
+    """The settings in which two runs differ, no others: the name of each, and both values; "–" where it has none."""
+    both = [_settings(run) for run in (one, other)]
+    names = dict.fromkeys([*both[0], *both[1]])
+    values = [(name, *(settings.get(name, "–") for settings in both)) for name in names]
+    return [(name, left, right) for name, left, right in values if left != right]
+
+
+def _settings(run: Run) -> dict[str, str]:
+    plan = run.plan
+    known = {"model": plan.model, "data": plan.data, **plan.data_arguments, **plan.arguments, **plan.settings}
+    return {name: str(value) for name, value in known.items()}
 
 
 def _finished() -> list[Run]:
@@ -69,8 +92,10 @@ def _row(run: Run) -> Row:
     row = row_of(run, HOW, run.title)
     if row.cells or not run.is_bundled:
         return row
-    known = _shipped(FOLDER / f"checkpoints-{run.plan.data}.json")
-    return known.get(run.id) or _of_card(row, run.path / "measures.json")
+    known = _shipped(FOLDER / f"checkpoints-{run.plan.data}.json").get(run.id)
+    if known is None:
+        return _of_card(row, run.path / "measures.json")
+    return known if known.weights == weights_of(run) else replace(known, status=STALE)
 
 
 def _of_card(row: Row, path: Path) -> Row:

@@ -18,6 +18,10 @@
     vary = { depth = [2, 4] }       # a run for each; several multiply
 
     [[models]]
+    model = "gan"
+    preset = "Eight modes"          # its data, arguments and settings; what is said beside it counts instead
+
+    [[models]]
     name = "shipped"
     checkpoint = "flow-two-moons"   # a finished run, or one that ships with the library: measured, not trained
 
@@ -26,7 +30,7 @@
 
     [[figures]]
     title = "Sliced W1"
-    bars = "sliced_w1"              # of a measure; or curves = "loss", of what the training logs
+    bars = "sliced_w1"              # of a measure; or curves = "loss", of what the training logs; or draws = "samples"
 """
 
 import difflib
@@ -45,6 +49,7 @@ from genmodels.experiments.measures import How
 from genmodels.files import BUNDLE, inside
 from genmodels.hyperparameters import declared
 from genmodels.models import model_class
+from genmodels.models.base import Preset
 from genmodels.runs import store
 from genmodels.runs.record import Plan
 from genmodels.text import quoted, titled
@@ -55,13 +60,22 @@ FOLDER = BUNDLE / "experiments"
 MOST_RUNS, MOST_BYTES, MOST_SEED = 1000, 100_000, 2**31 - 1
 
 
+DRAWN = ("samples", "map", "denoising", "priors")
+
+
 @dataclass(frozen=True)
 class Figure:
-    """A figure: ``bars`` of a measure, or ``curves`` of a term that the trainings log."""
+    """A figure: ``bars`` of a measure, ``curves`` of a term that the trainings log, or what the runs ``of`` draw.
+
+    ``draws`` is one of :data:`DRAWN`: samples through the training, the map of the latent plane through it, the way
+    from noise to samples, or the prior's density under the encoded test set.
+    """
 
     title: str
     bars: str = ""
     curves: str = ""
+    draws: str = ""
+    of: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -153,8 +167,8 @@ KEYS: dict[str, tuple[str, ...]] = {
     "an experiment": (
         *("title", "about", "data", "seeds", "measures", "settings", "models", "measuring", "figures", "source"),
     ),
-    "a model": ("name", "model", "checkpoint", "arguments", "settings", "vary"),
-    "a figure": ("title", "bars", "curves"),
+    "a model": ("name", "model", "preset", "checkpoint", "arguments", "settings", "vary"),
+    "a figure": ("title", "bars", "curves", "draws", "of"),
     "measuring": tuple(one.name for one in fields(How)),
     "a source": ("name", "place", "theirs", "differs"),
 }
@@ -168,19 +182,21 @@ def parsed(raw: Mapping[str, Any], name: str) -> Experiment:
         BadInput: If a key is unknown, or a value is not allowed.
     """
     _known(raw, "an experiment")
-    models, data = _list(raw, "models", dict), _list(raw, "data", str)
-    how = _how(_dict(raw, "measuring"))
-    for one in data:
-        if one not in DATASETS:
-            raise BadInput(f"There are no data {quoted(one)}: they may be {', '.join(DATASETS)}.")
-        measures.check(_list(raw, "measures", str), one)
-    seeds, settings = _seeds(raw.get("seeds", 1)), _dict(raw, "settings")
+    models = _list(raw, "models", dict)
     for one in models:
         _known(one, "a model")
+    own = [_preset(one).data for one in models if "preset" in one and "checkpoint" not in one]
+    data = _list(raw, "data", str, fewest=int(len(own) < len(models)))
+    how = _how(_dict(raw, "measuring"))
+    for place in dict.fromkeys([*data, *own]):
+        if place not in DATASETS:
+            raise BadInput(f"There are no data {quoted(place)}: they may be {', '.join(DATASETS)}.")
+        measures.check(_list(raw, "measures", str), place)
+    seeds, settings = _seeds(raw.get("seeds", 1)), _dict(raw, "settings")
     trained = [one for one in models if "checkpoint" not in one]
     vary = [_dict(one, "vary") for one in trained]
     ways = sum(math.prod(len(_list(one, key, None)) for key in one) for one in vary)
-    if (count := len(data) * len(seeds) * ways + len(models) - len(trained)) > MOST_RUNS:
+    if (count := max(1, len(data)) * len(seeds) * ways + len(models) - len(trained)) > MOST_RUNS:
         raise BadInput(f"These are {count:,} runs: an experiment has {MOST_RUNS:,} at most.")
     cases = [case for one in models for case in _cases(one, data, seeds, settings)]
     names = {(case.name, case.data, case.seed, case.checkpoint) for case in cases}
@@ -207,8 +223,10 @@ def _cases(one: Mapping[str, Any], data: list[str], seeds: list[int], common: Ma
             raise BadInput(f"Checkpoint {run.id} learned {plan.data}, which is not among the data of this experiment.")
         yield Case(_text(one, "name", run.id), plan.data, int(plan.settings.get("seed", 0)), plan, run.id)
         return
-    model = _text(one, "model", "")
+    model, preset = _text(one, "model", ""), _preset(one) if "preset" in one else None
     known, arguments, settings = declared(model_class(model)), _dict(one, "arguments"), _dict(one, "settings")
+    if preset:
+        data, arguments, settings = [preset.data], {**preset.model, **arguments}, {**preset.training, **settings}
     vary = {key: _list(_dict(one, "vary"), key, None) for key in _dict(one, "vary")}
     for values in itertools.product(*vary.values()):
         chosen = dict(zip(vary, values, strict=True))
@@ -216,12 +234,22 @@ def _cases(one: Mapping[str, Any], data: list[str], seeds: list[int], common: Ma
         of_training = {**common, **settings, **{k: v for k, v in chosen.items() if k not in known}}
         if "seed" in of_training:
             raise BadInput("The seed is not a setting of one model: `seeds` says those of all.")
-        name = " ".join([_text(one, "name", model), *(f"{key}={value}" for key, value in chosen.items())])
+        usual = f"{model}: {preset.title}" if preset else model
+        name = " ".join([_text(one, "name", usual), *(f"{key}={value}" for key, value in chosen.items())])
         for place in data:
             plan = store.planned(model, place, arguments={**arguments, **of_model}, settings=of_training)
             for seed in seeds:
                 own = replace(plan, title=titled(f"{name} on {place}, seed {seed}"))
                 yield Case(titled(name), place, seed, replace(own, settings={**plan.settings, "seed": seed}))
+
+
+def _preset(one: Mapping[str, Any]) -> Preset:
+    """The preset that a model names by its title."""
+    model, title = _text(one, "model", ""), _text(one, "preset", "")
+    known = {preset.title: preset for preset in model_class(model).presets}
+    if title not in known:
+        raise BadInput(f"{quoted(title)} is not a preset of {model}: it may be {', '.join(known) or 'none'}.")
+    return known[title]
 
 
 def _how(raw: Mapping[str, Any]) -> How:
@@ -246,9 +274,14 @@ def _seeds(raw: Any) -> list[int]:
 
 def _figure(raw: Mapping[str, Any], whole: Mapping[str, Any]) -> Figure:
     _known(raw, "a figure")
-    figure = Figure(_text(raw, "title", ""), _text(raw, "bars", ""), _text(raw, "curves", ""))
-    if bool(figure.bars) == bool(figure.curves):
-        raise BadInput("A figure has either `bars`, of a measure, or `curves`, of what a training logs.")
+    texts = {name: _text(raw, name, "") for name in ("title", "bars", "curves", "draws")}
+    figure = Figure(**texts, of=tuple(_list(raw, "of", str, fewest=0)))
+    if sum(map(bool, (figure.bars, figure.curves, figure.draws))) != 1:
+        raise BadInput("A figure has either `bars`, of a measure, `curves`, of what a training logs, or `draws`.")
+    if figure.draws not in ("", *DRAWN) or bool(figure.draws) != bool(figure.of):
+        raise BadInput(f"What a figure `draws` is one of {', '.join(DRAWN)}, `of` some checkpoints.")
+    for name in figure.of:
+        store.find(name)
     if figure.bars and figure.bars not in whole["measures"]:
         raise BadInput(f"A figure shows bars of {quoted(figure.bars)}, which is not among the measures.")
     return figure

@@ -4,6 +4,7 @@ Every number comes from :func:`genmodels.metrics.evaluate.measures`, with its st
 what real data score against other real data, as many of them.
 """
 
+import functools
 import hashlib
 import json
 import math
@@ -27,7 +28,19 @@ from genmodels.runs import store
 from genmodels.runs.run import Run
 from genmodels.text import quoted
 
-__all__ = ["MEASURES", "Cell", "How", "Measure", "cells", "check", "kept", "likelihood_of", "measure", "suits"]
+__all__ = [
+    "MEASURES",
+    "Cell",
+    "How",
+    "Measure",
+    "cells",
+    "check",
+    "kept",
+    "likelihood_of",
+    "measure",
+    "suits",
+    "weights_of",
+]
 
 HALVES = 20  # from which the standard error of a distance is told
 TIMED = 64  # samples that are drawn to time one
@@ -93,7 +106,11 @@ MEASURES: dict[str, Measure] = {
         "Sliced W₁", "units of x", "lower", ("sliced_w1", "mean_sliced_w1"), "", "W₁ along 128 random directions."
     ),
     "w1": Measure("W₁, exact", "units of x", "lower", ("w1",), "plane", "Optimal transport of 1,000 points at most."),
-    "modes": Measure("Modes covered", "", "higher", ("modes_covered",), "modes", "Modes with a sample within 3 σ."),
+    "c2st": Measure(
+        "Told apart", "", "lower", ("c2st",), "plane", "How often nearest neighbours tell samples from data; ½: never."
+    ),
+    "modes": Measure("Modes covered", "", "higher", ("modes_covered",), "modes", "With a fifth of their even share."),
+    "close": Measure("Within 3σ of a mode", "", "higher", ("share_close_to_a_mode",), "modes", "Share of the samples."),
     "parameters": Measure("Parameters", "", "", ("parameters",), "", "Numbers that were learned."),
     "seconds": Measure("Training", "s", "lower", ("training_seconds",), "", "Where it was trained, of this run alone."),
     "ms": Measure("Time a sample", "ms", "lower", ("ms_per_sample",), "", "One of 64 drawn together, where measured."),
@@ -202,6 +219,19 @@ def kept(run: Run, how: How) -> dict[str, Any] | None:
         return read_json(_file(run, how))
     except BadInput:
         return None
+
+
+def weights_of(run: Run) -> str:
+    """The SHA-256 of the run's weights as they are now: what a number that outlives them was measured of."""
+    path = run.folder() / "model.safetensors"
+    status = path.stat()
+    return _digest(str(path), status.st_mtime_ns, status.st_size)
+
+
+@functools.lru_cache(maxsize=1024)
+def _digest(path: str, *stamp: int) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _file(run: Run, how: How) -> Any:

@@ -13,7 +13,7 @@ from genmodels import __version__
 from genmodels.errors import BadInput, Damaged
 from genmodels.experiments import places
 from genmodels.experiments.declaration import Case, Experiment
-from genmodels.experiments.measures import Cell, How, cells, kept, likelihood_of
+from genmodels.experiments.measures import Cell, How, cells, kept, likelihood_of, weights_of
 from genmodels.experiments.running import run_of
 from genmodels.files import read_json
 from genmodels.runs.record import Status
@@ -42,6 +42,7 @@ class Row:
         base: Of what the likelihood is.
         examples: Test examples that it was measured on, and samples.
         curves: What the training logged, by term: the steps, and the values.
+        weights: The SHA-256 of the weights that were measured; "" where nothing was.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Row:
     base: str = ""
     examples: int = 0
     curves: Mapping[str, tuple[Sequence[float], Sequence[float]]] = field(default_factory=dict)
+    weights: str = ""
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,8 @@ def row_of(run: Run, how: How, name: str) -> Row:
     measured = kept(run, how) if state.status is Status.FINISHED else None
     seed, likely = int(plan.settings.get("seed", 0)), likelihood_of(measured)[::2] if measured else ("", "")
     told = (name, plan.data, plan.model, seed, run.id, str(state.status), state.step, state.seconds)
-    return Row(*told, cells(measured or {}), *likely, (measured or {}).get("examples", 0))
+    weights = weights_of(run) if measured else ""
+    return Row(*told, cells(measured or {}), *likely, (measured or {}).get("examples", 0), weights=weights)
 
 
 def _curve(logged: Sequence[Mapping[str, float]], term: str) -> tuple[list[float], list[float]]:

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import math
+import statistics
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -11,7 +12,7 @@ from genmodels.experiments.declaration import Experiment
 from genmodels.experiments.measures import MEASURES, Cell
 from genmodels.experiments.results import Row, Summary, summaries, told
 
-__all__ = ["FORMATS", "as_csv", "latex", "markdown", "plus_minus", "summary_table", "tidy"]
+__all__ = ["FLOOR", "FORMATS", "as_csv", "latex", "markdown", "plus_minus", "summary_table", "tidy", "toml"]
 
 SPECIAL = {c: f"\\{c}" for c in "&%$#_{}"} | {
     "~": r"\textasciitilde{}",
@@ -19,6 +20,8 @@ SPECIAL = {c: f"\\{c}" for c in "&%$#_{}"} | {
     "\\": r"\textbackslash{}",
 }
 SYMBOLS = {"±": r"$\pm$", "₁": "$_1$", "‖": r"$\Vert$", "−": "$-$", "–": "--", "β": r"$\beta$", "²": "$^2$"}
+
+FLOOR = "real data against real data"
 
 Table = Sequence[Mapping[str, Any]]
 
@@ -42,23 +45,38 @@ def summary_table(experiment: Experiment, rows: Sequence[Row]) -> list[dict[str,
     """One row a model and data set: the mean of each measure ± its standard error over the seeds.
 
     Of one seed the standard error is that of test examples and samples, where it is known. Where the experiment
-    reproduces a table, its numbers stand beside.
+    reproduces a table, its numbers stand beside; the last row is what real data score, where a measure has a floor.
     """
     of = {name: summaries(rows, name) for name in experiment.measures}
     theirs = experiment.source.theirs if experiment.source else {}
     several = len({row.data for row in rows}) > 1
-    table = []
-    for name, data in dict.fromkeys((row.name, row.data) for row in rows):
-        counts = {s.n for one in of.values() if (s := one.get((name, data)))}
-        line = {"name": name} | ({"data": data} if several else {}) | {"n": str(max(counts, default=0))}
+
+    def line(name: str, data: str, n: str, values: Mapping[str, str]) -> dict[str, str]:
+        cells = {"name": name} | ({"data": data} if several else {}) | {"n": n}
         for measure in experiment.measures:
             one = MEASURES[measure]
             title = f"{one.title} ({one.unit})" if one.unit else one.title
             if any(measure in row for row in theirs.values()):
-                line[f"{title}, theirs"] = theirs.get(name, {}).get(measure, "–")
-            line[title] = plus_minus(of[measure].get((name, data)))
-        table.append(line)
+                cells[f"{title}, theirs"] = theirs.get(name, {}).get(measure, "–")
+            cells[title] = values.get(measure, "–")
+        return cells
+
+    table = []
+    for name, data in dict.fromkeys((row.name, row.data) for row in rows):
+        own = {measure: s for measure, one in of.items() if (s := one.get((name, data)))}
+        count = str(max((s.n for s in own.values()), default=0))
+        table.append(line(name, data, count, {measure: plus_minus(s) for measure, s in own.items()}))
+    for data in dict.fromkeys(row.data for row in rows):
+        floors = {measure: floor for measure, one in of.items() if (floor := _floor(one, data))}
+        if floors:
+            table.append(line(FLOOR, data, "–", floors))
     return table
+
+
+def _floor(of: Mapping[tuple[str, str], Summary], data: str) -> str:
+    """What real data score, the mean of what was measured beside each run; "" where nothing was."""
+    known = [s.floor for (_, of_data), s in of.items() if of_data == data and not math.isnan(s.floor)]
+    return f"{statistics.fmean(known):.4g}".replace("-", "−") if known else ""
 
 
 def plus_minus(one: Summary | None) -> str:
@@ -107,6 +125,37 @@ def latex(table: Table) -> str:
     names = _names(table)
     body = _lines(table, _tex, "", " & ", r" \\", r"\hline")
     return f"\\begin{{tabular}}{{l{'r' * (len(names) - 1)}}}\n{body}\\end{{tabular}}\n"
+
+
+def toml(raw: Mapping[str, Any]) -> str:
+    """An experiment as the file that declares it; a text of JSON is one of TOML, and so are its numbers and lists.
+
+    >>> print(toml({"title": "x", "seeds": 2, "models": [{"model": "gan", "settings": {"lr": 0.001}}]}), end="")
+    title = "x"
+    seeds = 2
+    <BLANKLINE>
+    [[models]]
+    model = "gan"
+    settings = { "lr" = 0.001 }
+    """
+    flat = [f"{key} = {_of_toml(value)}" for key, value in raw.items() if not _is_tables(value)]
+    for key, value in raw.items():
+        for one in value if _is_tables(value) else ():
+            flat += ["", f"[[{key}]]", *(f"{name} = {_of_toml(part)}" for name, part in one.items())]
+    return "\n".join(flat) + "\n"
+
+
+def _is_tables(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and isinstance(value[0], dict)
+
+
+def _of_toml(value: Any) -> str:
+    if isinstance(value, Mapping):
+        inner = ", ".join(f"{json.dumps(key)} = {_of_toml(part)}" for key, part in value.items())
+        return f"{{ {inner} }}" if inner else "{}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_of_toml, value))}]"
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _tex(cell: Any) -> str:

@@ -6,6 +6,7 @@ to transparent, so that zero is the page itself. Every axis has a title, and a u
 """
 
 from genmodels.figures.alt_text import described
+from genmodels.figures.bands import Band, bands
 from genmodels.figures.charts import bars, curves, histogram
 from genmodels.figures.plane import arrows, density, mesh, points, signed
 from genmodels.figures.style import (
@@ -30,10 +31,12 @@ __all__ = [
     "POSTERIOR",
     "RUNS",
     "SAMPLES",
+    "Band",
     "Curve",
     "Extent",
     "Points",
     "arrows",
+    "bands",
     "bars",
     "curves",
     "density",

@@ -1,18 +1,17 @@
 """Latent space, of whoever decodes: a map of what codes stand for, where data are encoded, and paths between codes."""
 
 import math
-from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from genmodels import random
 from genmodels.data.datasets import Data
 from genmodels.errors import BadInput
+from genmodels.instruments.arrays import Array, Arrays, Task, arrays
 from genmodels.instruments.examples import example, some
 from genmodels.instruments.samples import labels
 from genmodels.models.capabilities import Encoder, has
@@ -34,7 +33,6 @@ __all__ = [
     "sweep",
 ]
 
-Array = npt.NDArray[Any]
 UNIT = "(root mean square a dimension)"
 TAIL = 0.02  # of the prior's mass in each direction, that a map leaves out at each end
 
@@ -182,7 +180,7 @@ def conclusion_of_path(x: Array) -> str:
     return f"Of {len(steps)} steps of this path, the largest changes x {largest} times as much as the average one."
 
 
-def conclusion_of_geodesic(film: dict[str, Array]) -> str:
+def conclusion_of_geodesic(film: Arrays) -> str:
     """What pulling the path tight has won, a sentence; of what :func:`geodesic` returns."""
     first, last = float(film["energy"][0]), float(film["energy"][-1])
     if not math.isfinite(first) or not math.isfinite(last):
@@ -219,7 +217,7 @@ def geodesic(
     frames: int = 24,
     iterations: int = 300,
     label: int | None = None,
-) -> Generator[float, None, dict[str, Array]]:
+) -> Task:
     r"""The path, as :func:`path`, along which the picture changes least: minimal \sum_i \|x_{i+1} - x_i\|^2.
 
     A discrete geodesic of the decoder's surface (Shao et al. 2018, The Riemannian Geometry of Deep Generative Models,
@@ -244,12 +242,7 @@ def geodesic(
     with torch.no_grad():
         z = torch.cat([a[None], inner, b[None]])
         x = decoded(model, z, label)
-    return {
-        "x": x.cpu().numpy(),
-        "z": z.cpu().numpy(),
-        "straight": straight.cpu().numpy(),
-        "energy": np.array(energies),
-    }
+    return arrays(x=x, z=z, straight=straight, energy=energies)
 
 
 @torch.no_grad()

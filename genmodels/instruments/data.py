@@ -1,6 +1,5 @@
 """What a data set looks like before anything is learned: examples, classes, means; densities of the planes."""
 
-from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,15 +8,14 @@ import numpy.typing as npt
 import torch
 
 from genmodels.data.datasets import DATASETS, Data, load
+from genmodels.instruments.arrays import Array, Task, arrays
 
 __all__ = ["Density", "choices", "density", "look"]
-
-Array = npt.NDArray[Any]
 
 EXAMPLES = 10  # of each class
 
 
-def look(name: str, arguments: dict[str, Any] | None = None) -> Generator[float, None, dict[str, Array]]:
+def look(name: str, arguments: dict[str, Any] | None = None) -> Task:
     """What there is to see of the data set ``name``. A task: a worker has the data in memory, the server need not.
 
     Args:
@@ -39,7 +37,7 @@ def look(name: str, arguments: dict[str, Any] | None = None) -> Generator[float,
     if not data.levels:
         plane = density(data)
         known = np.empty((0, 0)) if plane.density is None else plane.density
-        return {"sizes": sizes, "points": plane.points, "density": known, "extent": np.array(plane.extent)}
+        return arrays(sizes=sizes, points=plane.points, density=known, extent=plane.extent)
     yield 0.5
     return {"sizes": sizes, **_pictures(data)}
 

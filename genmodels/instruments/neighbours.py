@@ -1,17 +1,16 @@
 """Has it learned by heart? The training examples nearest to each sample, and how near real examples are to them."""
 
 import functools
-from collections.abc import Generator, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from genmodels import random
 from genmodels.data.datasets import Data
 from genmodels.errors import BadInput
+from genmodels.instruments.arrays import Array, Arrays, Task, arrays
 from genmodels.models.base import GenerativeModel
 from genmodels.text import number
 
@@ -23,9 +22,7 @@ ROWS = 8192  # training examples that are compared at once
 
 
 @torch.no_grad()
-def neighbours(
-    model: GenerativeModel, data: Data, n: int = 8, k: int = 5, seed: int = 0
-) -> Generator[float, None, dict[str, npt.NDArray[Any]]]:
+def neighbours(model: GenerativeModel, data: Data, n: int = 8, k: int = 5, seed: int = 0) -> Task:
     r"""``n`` samples, the ``k`` training examples nearest to each, and the same distances for test examples. A task.
 
     A model that copies draws samples much nearer to training examples than test examples are. The distance is the root
@@ -48,15 +45,11 @@ def neighbours(
     for best in nearest(torch.cat([x, real]), data, k):
         yield 0.2 + 0.8 * best[0]
     _, distance, index = best
-    return {
-        "x": x.cpu().numpy(),
-        "near": training_images(data, index[: len(x)]),
-        "distance": distance[: len(x)].cpu().numpy(),
-        "test_distance": distance[len(x) :, 0].cpu().numpy(),
-    }
+    ours, real = distance.split([len(x), n])
+    return arrays(x=x, near=training_images(data, index[: len(x)]), distance=ours, test_distance=real[:, 0])
 
 
-def conclusion(near: dict[str, npt.NDArray[Any]]) -> str:
+def conclusion(near: Arrays) -> str:
     """Whether samples are suspiciously near, a sentence; of what :func:`neighbours` returns.
 
     The share of pairs of a sample and a test example of which the sample is nearer is a half where both are alike,
@@ -104,7 +97,7 @@ def _squares(data: Data) -> Tensor:
     return torch.cat([part.float().square().sum(1) for part in data.train.x.flatten(1).split(ROWS)])
 
 
-def training_images(data: Data, index: Tensor) -> npt.NDArray[np.float32]:
+def training_images(data: Data, index: Tensor) -> Array:
     r"""Training examples as they are shown, images in [0, 1], shape (\*index, \*shape)."""
     x = data.prepare(data.train.x[index.flatten().to(data.device)], "unit")
     return x.unflatten(0, index.shape).float().cpu().numpy()

@@ -1,12 +1,10 @@
-"""The density that a model of the plane has learned, of whoever has one, beside the true density."""
+"""Maps of the plane: the density that a model has learned, of whoever has one, beside the true one; maps as frames."""
 
 import inspect
 import math
-from collections.abc import Generator
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -14,12 +12,14 @@ from genmodels import random
 from genmodels.data.datasets import DATASETS, Data
 from genmodels.data.noised import law_under
 from genmodels.errors import BadInput
+from genmodels.instruments.arrays import Array, Arrays, Task, arrays
 from genmodels.metrics import floors
 from genmodels.models.capabilities import Density, has
+from genmodels.palette import rgb
 from genmodels.probability.distributions import kl_from_draws
 from genmodels.text import number
 
-__all__ = ["cells", "conclusion", "density", "drawn"]
+__all__ = ["cells", "conclusion", "conclusion_of_kl", "density", "drawn", "shades"]
 
 ROWS = 500  # points whose density is computed at once
 
@@ -31,9 +31,7 @@ def cells(half: float, side: int) -> Tensor:
     return torch.stack([x1, x2], -1).reshape(-1, 2)
 
 
-def density(
-    model: Any, data: Data, side: int = 72, n: int = 1500
-) -> Generator[float, None, dict[str, npt.NDArray[Any]]]:
+def density(model: Any, data: Data, side: int = 72, n: int = 1500) -> Task:
     """p(x) as learned and as it is. A task.
 
     Returns:
@@ -63,37 +61,56 @@ def density(
         parts.append(model.log_prob(part.to(model.device)).detach().cpu().double())
     log_q = torch.cat(parts)
     learned = log_q[: len(grid)].exp().view(side, side)
-    maps = {
-        "learned": learned.numpy(),
-        "extent": np.array([-half, half] * 2),
-        "mass": np.array(float(learned.sum()) * (2 * half / side) ** 2),
-        "noise": np.array(noise),
-    }
+    mass = float(learned.sum()) * (2 * half / side) ** 2
+    maps = arrays(learned=learned, extent=[-half, half] * 2, mass=mass, noise=noise)
     if truth is not None:
         ratios = truth(x[len(grid) :]).double() - log_q[len(grid) :]
         of_true, of_learned = ratios[: len(test)], ratios[len(test) :]
         kl = of_true.mean().item(), of_true.std().item() / math.sqrt(len(of_true))
-        maps |= {"true": truth(grid).exp().view(side, side).numpy(), "alike": np.array(alike)}
-        maps["kl"] = np.array(kl_from_draws(of_true, of_learned) if len(of_learned) else kl)
+        kl = kl_from_draws(of_true, of_learned) if len(of_learned) else kl
+        maps |= arrays(true=truth(grid).exp().view(side, side), alike=alike, kl=kl)
     return maps
 
 
-def conclusion(maps: dict[str, npt.NDArray[Any]]) -> str:
+def conclusion(maps: Arrays) -> str:
     """How far what was learned is from the truth, a sentence; of what :func:`density` returns."""
     if "kl" not in maps:
         return f"{number(100 * float(maps['mass']))} % of what was learned lies in this square; the truth is not known."
-    kl, error = (float(value) for value in maps["kl"])
+    return conclusion_of_kl(
+        maps["kl"],
+        alike="What was learned cannot be told from the truth",
+        beyond="Some of the data lie where the model has no density at all.",
+        apart="Where the data lie, the true density is {} times (geometric mean) the learned one.",
+    )
+
+
+def conclusion_of_kl(kl_nats: Array, *, alike: str, beyond: str, apart: str) -> str:
+    """What a Kullback-Leibler divergence and its standard error, (2,), come to, a sentence.
+
+    The divergence is the mean log-ratio of two densities: ``apart`` says how many times one is the other, ``beyond``
+    that one of them is 0 in places, ``alike`` that the two cannot be told from each other.
+    """
+    kl, error = (float(value) for value in kl_nats)
     if math.isnan(kl) or math.isnan(error):
         return "The KL is not a number here: there is nothing to conclude."
     if kl == math.inf:
-        return "Some of the data lie where the model has no density at all."
+        return beyond
     if abs(kl) <= 2 * error:
-        return f"What was learned cannot be told from the truth: KL {number(kl, 2)} ± {number(error, 2)}."
-    times = number(math.exp(kl)) if kl < 700 else f"e^{number(kl)}"
-    return f"Where the data lie, the true density is {times} times (geometric mean) the learned one."
+        return f"{alike}: KL {number(kl, 2)} ± {number(error, 2)} nats."
+    return apart.format(number(math.exp(kl)) if kl < 700 else f"e^{number(kl)}")
 
 
 def drawn(model: Any, n: int) -> Tensor:
     """``n`` samples x ~ p(x), shape (n, 2): drawn, of a model that otherwise shows their means."""
     options = {"draw": True} if "draw" in inspect.signature(model.sample).parameters else {}
     return model.sample(n, rng=random.generator(0, model.device), **options)
+
+
+def shades(share: Array, above: str, below: str, paper: str, *, ink: float = 0.8) -> Array:
+    """Maps (F, H, W) from −1 to 1, x₂ rising, as frames (F, 3, H, W), uint8, x₂ falling.
+
+    At 0 they are ``paper``, at 1 and at −1 they have so much of the ``ink`` of the colours ``above`` and ``below`` it.
+    """
+    high, low, blank = (np.array(rgb(color), float)[:, None, None] for color in (above, below, paper))
+    share = share[:, None, ::-1]
+    return np.rint(blank + ink * np.abs(share) * (np.where(share > 0, high, low) - blank)).astype(np.uint8)

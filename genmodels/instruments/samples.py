@@ -1,16 +1,16 @@
 """Samples of any model, as many as asked, with whatever options the model declares."""
 
 import inspect
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from genmodels import random
 from genmodels.errors import BadInput
 from genmodels.hyperparameters import check
+from genmodels.instruments.arrays import Task
 from genmodels.models.base import GenerativeModel
 
 __all__ = ["labels", "options", "samples"]
@@ -42,7 +42,7 @@ def labels(model: GenerativeModel, n: int, label: int | None) -> torch.Tensor | 
 
 def samples(
     model: GenerativeModel, n: int, seed: int = 0, label: int | None = None, how: dict[str, Any] | None = None
-) -> Generator[float, None, dict[str, npt.NDArray[Any]]]:
+) -> Task:
     r"""``n`` samples in data space, "x" of shape (n, \*shape), float32. A task.
 
     Args:

@@ -9,11 +9,9 @@ and out-of-distribution detection with likelihood-based generative models, https
 
 import math
 import zlib
-from collections.abc import Generator, Mapping
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -21,6 +19,7 @@ from genmodels import random
 from genmodels.data import datasets
 from genmodels.data.datasets import DATASETS, Data
 from genmodels.errors import BadInput
+from genmodels.instruments.arrays import Array, Arrays, Task, arrays
 from genmodels.instruments.examples import images_only
 from genmodels.metrics import floors
 from genmodels.metrics.likelihood import iwae
@@ -31,7 +30,6 @@ from genmodels.text import number
 
 __all__ = ["conclusion", "shifted", "shifts"]
 
-Array = npt.NDArray[Any]
 ROWS, SHOWN, IMPORTANCE = 50, 6, 50  # images at once, images of each set that are kept, draws of z for a VAE
 MOST = 1000
 
@@ -57,7 +55,7 @@ def shifted(data: Data, n: int, seed: int = 0) -> dict[str, Tensor]:
 
 
 @torch.no_grad()
-def shifts(model: Any, data: Data, n: int = 100, seed: int = 0) -> Generator[float, None, dict[str, Array]]:
+def shifts(model: Any, data: Data, n: int = 100, seed: int = 0) -> Task:
     r"""−log₂ p(x) per dimension of the same number of images of every kind, see :func:`shifted`. A task.
 
     Exact, but of images that are dequantized the bound from one draw of noise, and of a VAE the importance-weighted
@@ -90,8 +88,7 @@ def shifts(model: Any, data: Data, n: int = 100, seed: int = 0) -> Generator[flo
         shown.append(seen[:SHOWN])
     test = bits[0]
     above = [float((b[:, None] < test).mean() + (b[:, None] == test).mean() / 2) for b in bits]
-    table = {"bits": np.stack(bits), "simple": np.stack(simple), "images": np.stack(shown)}
-    return table | {"names": np.array(list(sets)), "above": np.array(above)}
+    return arrays(names=list(sets), bits=bits, simple=simple, images=shown, above=above)
 
 
 def _nats(model: Any, data: Data, images: Tensor, rng: torch.Generator) -> Array:
@@ -113,7 +110,7 @@ def _seen(model: Any, data: Data, images: Tensor) -> Array:
     return (255 * x).round().to(torch.uint8).cpu().numpy()
 
 
-def conclusion(scored: Mapping[str, Array]) -> str:
+def conclusion(scored: Arrays) -> str:
     """Which kinds of images are more likely than test images, and how closely bits follow how simple an image is."""
     names, bits, above = [str(name) for name in scored["names"]], scored["bits"], scored["above"]
     if not np.isfinite(bits[0]).all():

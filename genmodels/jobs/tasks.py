@@ -42,6 +42,8 @@ HOMES = (
     "genmodels.runs.timing",
     "genmodels.experiments.measures",
     "genmodels.experiments.misprints",
+    "genmodels.experiments.races.",
+    "genmodels.experiments.faults",
 )
 """Where the functions of tasks live: no question can name another."""
 

@@ -19,6 +19,7 @@ from genmodels.metrics.judge import judge as judge_of
 from genmodels.metrics.judge import quality as quality_of
 from genmodels.metrics.likelihood import Progress
 from genmodels.metrics.resampling import standard_errors
+from genmodels.metrics.two_sample import LEAST, classifier_two_sample
 from genmodels.models.base import GenerativeModel
 from genmodels.models.vae import VAE
 
@@ -211,11 +212,15 @@ def judged(
 
 
 def placed(data: Data, test: Tensor, same: list[Tensor], x: Tensor, halves: int = 0) -> dict[str, float]:
-    """The points ``x`` beside the truth: exact transport, and the modes."""
+    """The points ``x`` beside the truth: exact transport, a classifier that is to tell them apart, and the modes."""
     few = min(len(x), ASSIGNED)
     w1 = lambda test, x: {"w1": distances.wasserstein1(test, x)}  # noqa: E731
     table = w1(test[:few], x[:few]) | _floors(w1(test[:few], one[:few]) for one in same)
     table |= standard_errors(w1, test[:few], x[:few], draws=halves)
+    if len(x) >= LEAST:
+        told = lambda x: classifier_two_sample(test, x, rng=random.generator(0))  # noqa: E731
+        table |= {"c2st": told(x).accuracy, "c2st_se": told(x).se, "c2st_p": told(x).p}
+        table |= _floors({"c2st": told(one).accuracy} for one in same)
     modes = getattr(data.plane, "modes", None)
     if data.plane is not None and modes is not None:
         reached = distances.modes_covered(x, modes.to(x), data.plane.sigma)

@@ -6,13 +6,12 @@ An instrument is written once for whoever has the capability that it needs::
         model.log_prob(x)
 """
 
-from collections.abc import Iterator
 from typing import Any, Protocol, cast
 
 import torch
 from torch import Tensor
 
-__all__ = ["Bound", "Critic", "Decoder", "Density", "Encoder", "Trajectory", "has"]
+__all__ = ["Bound", "Critic", "Decoder", "Density", "Encoder", "has"]
 
 
 class Density(Protocol):
@@ -50,13 +49,6 @@ class Critic(Protocol):
 
     def critic(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         """The score of each example, shape (B,), higher where it looks like data, of ``x`` as ``inputs`` says."""
-
-
-class Trajectory(Protocol):
-    """Samples step by step: DDPM, autoregressive models."""
-
-    def trajectory(self, n: int, *, y: Tensor | None = None, rng: torch.Generator | None = None) -> Iterator[Any]:
-        """The states of ``n`` samples on their way, one by one."""
 
 
 def has(model: object, capability: type) -> bool:

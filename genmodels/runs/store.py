@@ -56,51 +56,29 @@ __all__ = [
     "every",
     "find",
     "fork",
+    "like",
     "planned",
     "root",
 ]
 
 
 def create(
-    model: str,
-    data: str,
-    *,
-    arguments: dict[str, Any] | None = None,
-    settings: dict[str, Any] | None = None,
-    data_arguments: dict[str, Any] | None = None,
-    title: str = "",
-    device: str = "auto",
-    folder: Path | None = None,
-    parent: Parent | None = None,
-    start: GenerativeModel | None = None,
+    model: str, data: str, *, folder: Path | None = None, start: GenerativeModel | None = None, **asked: Any
 ) -> Run:
     """Make a new run; everything is checked before anything is written.
 
     Args:
         model: A name of MODELS.
         data: A name of DATASETS.
-        arguments: The model's hyperparameters, where they are not the defaults.
-        settings: The training's, where they are not the model's ``defaults`` or the common ones.
-        data_arguments: What the data set needs to be made again (the strokes of a drawing).
-        title: A name for people.
-        device: Where it is to be trained; "auto" is the GPU where there is one.
         folder: Where to put it; a new folder of :func:`root` otherwise.
-        parent: What it is a fork of.
         start: Whose weights to begin with, of a fork.
+        asked: What else there is to be said of it: see :func:`planned`.
 
     Raises:
         BadInput: If anything is wrong.
     """
-    plan = planned(
-        model,
-        data,
-        arguments=arguments,
-        settings=settings,
-        data_arguments=data_arguments,
-        title=title,
-        device=device,
-        parent=parent,
-    )
+    plan = planned(model, data, **asked)
+    parent = plan.parent
     name = f"{model}-{data}-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
     run = Run(folder or inside(root(), name))
     if run.path.exists() and any(run.path.iterdir()):
@@ -130,6 +108,16 @@ def planned(
 ) -> Plan:
     """The plan of the run that :func:`create` would make of this: checked, and every default filled in.
 
+    Args:
+        model: A name of MODELS.
+        data: A name of DATASETS.
+        arguments: The model's hyperparameters, where they are not the defaults.
+        settings: The training's, where they are not the model's ``defaults`` or the common ones.
+        data_arguments: What the data set needs to be made again (the strokes of a drawing).
+        title: A name for people.
+        device: Where it is to be trained; "auto" is the GPU where there is one.
+        parent: What it is a fork of.
+
     Raises:
         BadInput: If anything is wrong.
     """
@@ -155,6 +143,22 @@ def planned(
         created=time.time(),
         versions={"genmodels": __version__, "torch": str(torch.__version__), "python": platform.python_version()},
     )
+
+
+def like(
+    plan: Plan, *, arguments: dict[str, Any] | None = None, settings: dict[str, Any] | None = None, **asked: Any
+) -> dict[str, Any]:
+    """What :func:`create` takes to make a run that is asked for as in ``plan``, but for what is changed.
+
+    Args:
+        plan: Of another run. Its device and its parent are not taken over.
+        arguments: Hyperparameters of the model that are others.
+        settings: Of the training.
+        asked: What else :func:`planned` takes, in the place of the plan's.
+    """
+    shared = {"model": plan.model, "data": plan.data, "data_arguments": plan.data_arguments}
+    changed = {"arguments": plan.arguments | (arguments or {}), "settings": plan.settings | (settings or {})}
+    return shared | changed | asked
 
 
 def alike(plan: Plan) -> list[Run]:
@@ -204,12 +208,12 @@ def fork(
     Raises:
         BadInput: If there is no such snapshot, the change needs other weights than the parent has, or no step is left.
     """
-    old, plan, changed = load(parent.folder(step)), parent.plan, settings or {}
+    old, plan, given = load(parent.folder(step)), parent.plan, settings or {}
     arguments = plan.arguments | (arguments or {})
-    settings = plan.settings | changed
-    if "steps" not in changed:
+    settings = plan.settings | given
+    if "steps" not in given:
         total = parent.state().total or parent.training().total
-        settings["steps"] = 0 if "epochs" in changed else total if step < total else step + total
+        settings["steps"] = 0 if "epochs" in given else total if step < total else step + total
     config = {"model": plan.model, "shape": list(old.shape), **arguments}
     check_size(config)
     new = build(config)
@@ -217,17 +221,8 @@ def fork(
         raise BadInput("A fork keeps its parent's weights: change only what leaves the networks as they are.")
     if (total := settings["steps"] or Training(new, parent.data(), Settings.of(settings)).total) <= step:
         raise BadInput(f"{total} steps would end before step {step}, where the fork begins: give it more.")
-    return create(
-        plan.model,
-        plan.data,
-        arguments=arguments,
-        settings=settings,
-        data_arguments=plan.data_arguments,
-        title=title or f"{plan.title}, fork at {step}",
-        device=plan.device,
-        parent=Parent(run=parent.id, step=step),
-        start=old,
-    )
+    asked = like(plan, arguments=arguments, settings=settings, title=title or f"{plan.title}, fork at {step}")
+    return create(**asked, device=plan.device, parent=Parent(run=parent.id, step=step), start=old)
 
 
 def find(name: str) -> Run:

@@ -13,14 +13,13 @@ from genmodels.files import read_json
 from genmodels.hub import client, import_diffusers
 from genmodels.hub.checkpoints import Card, available, pulled
 from genmodels.hub.client import Listing, Place
-from genmodels.images import dots, png, tile
 from genmodels.jobs import background
 from genmodels.jobs.background import Errand
 from genmodels.models import MODELS
 from genmodels.runs import store
 from genmodels.runs.store import Run
 from pages._ui.shared.hub_buttons import MODEL_PAGES, act_button, may_be_anywhere, open_button, pull_button, wait
-from pages._ui.shared.run_cache import newest_of
+from pages._ui.views.common.newest import newest_samples
 
 FRESH = 300.0  # seconds that a list stays good
 COLUMNS = 4
@@ -63,8 +62,7 @@ def bundled() -> None:
 def card(run: Run) -> None:
     """One of them."""
     plan, path = run.plan, run.path / "measures.json"
-    if picture := newest_of(run, drawn):
-        st.image(picture, width=150, alt=f"samples of {run.title}")
+    newest_samples(run)
     measure = model_card.headline(read_json(path) if path.exists() else {})
     size = sum(p.stat().st_size for p in run.path.rglob("*") if p.is_file())
     page, title = MODEL_PAGES / f"{plan.model}.py", MODELS[plan.model].title if plan.model in MODELS else plan.model
@@ -74,13 +72,6 @@ def card(run: Run) -> None:
         st.markdown(f"**{run.title}**")
     st.write(f"{title} on {datasets.info(plan.data).title}." + (f" {measure}".replace("= -", "= −") if measure else ""))
     st.caption(f"{size / 1e6:.1f} MB · {len(run.frames())} moments of its training")
-
-
-def drawn(samples: Any) -> bytes:
-    """The first samples, as a picture."""
-    if samples.ndim == 4:
-        return png(tile(samples[:16])[..., :3])
-    return png(dots(samples, 1.05 * float(abs(samples).max()) + 1e-6, 230))
 
 
 def on_the_hub(place: Place) -> None:

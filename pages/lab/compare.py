@@ -6,9 +6,12 @@ from genmodels.data.datasets import DATASETS
 from genmodels.experiments import comparison
 from genmodels.experiments.measures import MEASURES, measure
 from genmodels.experiments.results import Row
-from pages._ui.form.url_widgets import choice_of_many
+from pages._ui.form.url_widgets import choice, choice_of_many
 from pages._ui.shared.answer import answer
+from pages._ui.views.experiments.beside import differences, neighbours, walls
 from pages._ui.views.experiments.tables import bars, downloads, table
+
+SHOWN = {"Samples": walls, "Nearest neighbours": neighbours, "Settings": differences}
 
 
 def main() -> None:
@@ -19,10 +22,20 @@ def main() -> None:
         f"alike: {comparison.HOW.n:,} test examples (or all) against as many samples, the same seed."
     )
     data = choice_of_many("Data", comparison.data_of(), key="data", width=280)
-    every, measures = comparison.compared(data), comparison.columns(data)
+    every = comparison.compared(data)
     models = list(dict.fromkeys(row.model for row in every))
     shown = st.pills("Models", models, default=models, selection_mode="multi", key=f"models-{data}")
     rows = [row for row in every if row.model in shown]
+    what = choice("Show", ["Measures", *SHOWN], "Measures", key="show", bare=True)
+    if what == "Measures":
+        measured(data, rows, every)
+    elif rows:
+        SHOWN[what](rows)
+
+
+def measured(data: str, rows: list[Row], every: list[Row]) -> None:
+    """The table, what is still to be measured, the files, and one measure as bars."""
+    measures = comparison.columns(data)
     table(rows, measures, every, key=f"table-{data}")
     st.caption(
         f"{DATASETS[data].title}. A likelihood is exact, a bound on it, or there is none; two of different kinds of "
@@ -31,13 +44,13 @@ def main() -> None:
         "judged. Times are of the machine that each was trained and measured on."
     )
     missing(rows)
-    if measured := [row for row in rows if row.cells]:
-        downloads(measured, f"compare-{data}")
-        known = [name for name in measures if any(name in row.cells for row in measured)]
+    if there := [row for row in rows if row.cells]:
+        downloads(there, f"compare-{data}")
+        known = [name for name in measures if any(name in row.cells for row in there)]
         known.sort(key=lambda name: comparison.floor(every, name) is None)  # what can be seen beside its floor first
         titles = {MEASURES[name].title: name for name in known}
         chosen = choice_of_many("Draw", list(titles), key="draw", width=280)
-        bars(measured, titles[chosen], every, key=f"bars-{data}")
+        bars(there, titles[chosen], every, key=f"bars-{data}")
 
 
 def missing(rows: list[Row]) -> None:
@@ -47,7 +60,7 @@ def missing(rows: list[Row]) -> None:
         return
     st.write(
         f"Not measured like the others yet: {', '.join(row.name for row in open_ones)}. What stands there is of their "
-        "cards, of another n perhaps."
+        "cards, of another n perhaps, or of weights that they had before."
     )
     if not st.toggle("Measure them", key="measure", help="One after the other; what was measured stays."):
         return

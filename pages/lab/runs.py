@@ -18,6 +18,7 @@ from genmodels.runs.record import CLOCK, Status
 from genmodels.runs.store import Run
 from pages._ui.components.live_chart import Panel, Series, live_chart
 from pages._ui.page.download import taking
+from pages._ui.views.common.newest import newest_samples
 
 MOST_CURVES = 8
 
@@ -93,6 +94,8 @@ def curves(names: list[str]) -> None:
     terms = list(
         dict.fromkeys(k for rows in metrics.values() for line in rows[-1:] for k in line if "held-out" not in k)
     )
+    titles = [run.plan.title for run in runs.values()]  # of which a legend has each once
+    named = {name: f"{t} · {name[-6:]}" if titles.count(t) > 1 else t for name, t in zip(runs, titles, strict=True)}
     panels = []
     for term in [t for t in terms if t not in CLOCK]:
         series = []
@@ -101,7 +104,7 @@ def curves(names: list[str]) -> None:
                 kept = [line for line in rows if key in line]
                 if kept:
                     xs, ys = [line["step"] for line in kept], [line[key] for line in kept]
-                    series.append(Series(runs[name].plan.title, xs, ys, color, held_out))
+                    series.append(Series(named[name], xs, ys, color, held_out))
         one = quantity(term)
         panels.append(Panel(one.title, one.unit, series, about=one.explained))
     if panels:
@@ -112,6 +115,7 @@ def actions(run: Run) -> None:
     """What can be done with one run."""
     plan, state = run.plan, run.state()
     st.subheader(plan.title)
+    newest_samples(run)
     st.caption(f"`{run.id}`" + (f" · a fork of `{plan.parent.run}`" if plan.parent else ""))
     if state.message:
         st.info(state.message)

@@ -22,9 +22,18 @@ page(
     panels=("reconstruction", "discriminator_loss", "generator_loss", "D(real)", "D(fake)"),
     explore={
         "There and back": Instrument(
-            bigan.there_and_back, "Play", "Do E and G undo each other, although no loss ever compared the two?"
+            bigan.there_and_back,
+            "Play",
+            "Do E and G undo each other, although no loss ever compared the two?",
+            "Look for pairs of which the second is another example of the same kind.",
         ),
-        "Draw a digit": Instrument(bigan.drawn, "Play", "What does it make of your digit?", applies=of_images),
+        "Draw a digit": Instrument(
+            bigan.drawn,
+            "Play",
+            "What does it make of your digit?",
+            "Draw one: what comes back is what the generator makes of the code that the encoder gives it.",
+            of_images,
+        ),
         **{name: one for name, one in shared("discriminator").items() if name != "Critic lab"},
     },
     theory=theory.bigan,

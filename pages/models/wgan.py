@@ -4,7 +4,7 @@ import streamlit as st
 
 from genmodels.models import MODELS
 from pages._ui.page.page import page
-from pages._ui.views.gan import wgan_theory
+from pages._ui.views.gan import theory
 from pages._ui.views.gan.instruments import shared
 
 st.title(MODELS["wgan"].title)
@@ -18,6 +18,6 @@ page(
     first=("penalty", "penalty_weight", "n_critic"),
     panels=("wasserstein", "gradient norm", "critic_loss", "generator_loss"),
     explore=shared("critic", "Estimate and exact", "Does the critic measure the distance?"),
-    theory=wgan_theory.wgan,
+    theory=theory.wgan,
     covered=("Latent map", "Path"),
 )

@@ -1,7 +1,6 @@
 """The variational bound of a diffusion model on test examples, term by term, and the numbers of its derivation."""
 
 import math
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,8 @@ import torch
 from genmodels import random
 from genmodels.data.datasets import Data
 from genmodels.errors import BadInput
-from genmodels.instruments.diffusion.film import Array, Task, count_of
+from genmodels.instruments.arrays import Arrays, Task, arrays
+from genmodels.instruments.diffusion.film import count_of
 from genmodels.instruments.examples import example as example_of
 from genmodels.instruments.examples import some
 from genmodels.metrics.evaluate import labels
@@ -58,17 +58,16 @@ def every_term(model: DDPM, data: Data, n: int = 4, seed: int = 0) -> Task:
         whole["levels"] = torch.tensor(data.levels)
     elif data.log_prob is not None:
         whole["exact"] = -data.log_prob(x_0.double().cpu())
-    return weights(model) | {name: value.double().cpu().numpy() for name, value in whole.items()}
+    return weights(model) | arrays(**{name: value.double() for name, value in whole.items()})
 
 
-def weights(model: DDPM) -> dict[str, Array]:
+def weights(model: DDPM) -> Arrays:
     """What an error of ε̂ at t = 2 … T weighs, in units of the mean over these t: "trained" and "due", in the bound."""
     schedule = model.schedule
     due = schedule.weight("bound", "eps", variance=model.variance)
     learned = model.config["schedule"] == "learned"  # its tables change while it is trained, by the bound
     trained = due if learned else schedule.weight_of_eps(model.weight.to(schedule.alpha_bar), model.predict)
-    both = {"trained": trained, "due": due}
-    return {name: (w[2:] / w[2:].mean()).cpu().numpy() for name, w in both.items()}
+    return arrays(**{name: w[2:] / w[2:].mean() for name, w in (("trained", trained), ("due", due))})
 
 
 @torch.no_grad()
@@ -115,16 +114,15 @@ def numbers(model: DDPM, data: Data, example: int, t: int, *, seed: int = 0) -> 
     return {name: float(value) for name, value in values.items()}
 
 
-def conclusion(terms: Mapping[str, Array]) -> str:
+def conclusion(terms: Arrays) -> str:
     """How much of the bound is paid at small t, and how far it is above the truth where that is known."""
     whole, last = float(terms["nats"].mean()), float(terms["last"].mean())
     few = terms["t"] <= terms["t"][-1] / 10
     late = last + float(terms["steps"][few].sum())
     if not math.isfinite(whole):
         return "The bound is not finite here."
-    text = (
-        f"The last tenth of the steps, t ≤ {int(terms['t'][-1] / 10):,}, costs {number(late)} of {number(whole)} nats"
-    )
+    tenth = f"The last tenth of the steps, t ≤ {int(terms['t'][-1] / 10):,}"
+    text = f"{tenth}, costs {number(late)} of {number(whole)} nats"
     text += f", {late / whole:.0%}." if 0 <= late <= whole != 0 else "."
     if "exact" in terms and np.isfinite(terms["exact"]).all():
         over = terms["nats"] - terms["exact"]

@@ -1,6 +1,7 @@
 """The denoising diffusion model at work: its noising, its steps back, its samplers beside each other."""
 
-from collections.abc import Callable, Generator, Mapping
+import math
+from collections.abc import Callable, Generator
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,8 @@ from genmodels import random
 from genmodels.data.datasets import Data
 from genmodels.errors import BadInput
 from genmodels.hyperparameters import check
-from genmodels.instruments.diffusion.film import FRAMES, Array, Task, count_of, film_of, frames_of, shown
+from genmodels.instruments.arrays import Arrays, Task, arrays
+from genmodels.instruments.diffusion.film import FRAMES, count_of, film_of, frames_of, shown
 from genmodels.instruments.examples import example, images_only
 from genmodels.metrics import floors
 from genmodels.metrics.distances import sliced_wasserstein1
@@ -50,9 +52,7 @@ REFERENCE = 100  # steps of heun that stand for the solution of the ODE
 MOST_JUDGED, MOST_REAL = 1000, 5000
 
 
-def noising(
-    model: DDPM, data: Data, first: int = 0, n: int = 1, *, frames: int = FRAMES, seed: int = 0
-) -> dict[str, Array]:
+def noising(model: DDPM, data: Data, first: int = 0, n: int = 1, *, frames: int = FRAMES, seed: int = 0) -> Arrays:
     r"""Test examples at times from 0 to T, evenly spaced: q(x_t | x_0), for which no network is needed.
 
     "x_t" of the same examples and the same noise, (F, n, \*shape), at the times "t", (F,), and "log_snr" there, (F,).
@@ -61,18 +61,20 @@ def noising(
     eps = noise_like(x_0, random.generator(seed, model.device))
     t = np.unique(np.linspace(0, model.T, min(frames, model.T + 1)).round().astype(int))
     x_t = torch.stack([model.schedule.noised(x_0, eps, int(at)) for at in t])
-    return {"t": t, "log_snr": model.schedule.log_snr.cpu().numpy()[t], "x_t": shown(model, x_t)}
+    return arrays(t=t, log_snr=model.schedule.log_snr[t], x_t=shown(model, x_t))
 
 
-def tables(model: DDPM) -> dict[str, dict[str, Array]]:
+def tables(model: DDPM) -> dict[str, Arrays]:
     r"""The schedule of the model and, to compare, the others with the same T: curves over t = 1 … T by schedule's name.
 
     "signal" :math:`\sqrt{\bar\alpha_t}`, "noise" :math:`\sqrt{1 - \bar\alpha_t}`, "log_snr", "beta", and "t".
     """
-    own, t = model.config["schedule"], {"t": np.arange(1, model.T + 1)}
-    others = {name: Schedule.named(name, model.T) for name in SCHEDULES if name not in (own, "drawn")}
-    curves = lambda schedule: {name: of(schedule)[1:].cpu().numpy() for name, of in CURVES.items()}  # noqa: E731
-    return {name: t | curves(schedule) for name, schedule in ({own: model.schedule} | others).items()}
+    own, t = model.config["schedule"], range(1, model.T + 1)
+    schedules = {own: model.schedule} | {
+        name: Schedule.named(name, model.T) for name in SCHEDULES if name not in (own, "drawn")
+    }
+    curves = lambda schedule: {name: of(schedule)[1:] for name, of in CURVES.items()}  # noqa: E731
+    return {name: arrays(t=t, **curves(schedule)) for name, schedule in schedules.items()}
 
 
 def evaluations(sampler: str, steps: int, *, guided: bool = False, repeats: int = 1) -> int:
@@ -102,7 +104,7 @@ def denoised(
     film = yield from film_of(steps, total)
     guided = y is not None and chosen["guidance"] != 1
     asked = evaluations(chosen["sampler"], total, guided=guided, repeats=chosen["repeats"])
-    return frames_of(model, film) | {"evaluations": np.array(asked)}
+    return frames_of(model, film) | arrays(evaluations=asked)
 
 
 # Samplers beside each other -------------------------------------------------------------------------------------------
@@ -122,13 +124,10 @@ def compared(model: DDPM, data: Data, n: int = 8, seed: int = 0, spacing: str = 
     """
     table, (exact, *made) = yield from _ends(model, count_of(model, n), seed, spacing, before=("heun", REFERENCE))
     samples = torch.stack(made).unflatten(0, table["evaluations"].shape)
-    gap = (samples - exact).square().flatten(2).mean(2).sqrt().cpu().numpy()
-    for sampler in STOCHASTIC:
-        gap[SAMPLERS.index(sampler)] = np.nan
-    table |= {"gap": gap}
-    if model.is_image:
-        return table | {"samples": (samples.cpu().numpy() * 255).round().astype(np.uint8)}
-    return table | {"samples": samples.float().cpu().numpy()} | _distances(data, samples)
+    gap = (samples - exact).square().flatten(2).mean(2).sqrt()
+    gap[[SAMPLERS.index(sampler) for sampler in STOCHASTIC]] = math.nan
+    table |= arrays(gap=gap, samples=(samples * 255).round().byte() if model.is_image else samples.float())
+    return table if model.is_image else table | _distances(data, samples)
 
 
 def judged(model: DDPM, data: Data, n: int = 200, seed: int = 0, spacing: str = "auto") -> Task:
@@ -154,12 +153,12 @@ def judged(model: DDPM, data: Data, n: int = 200, seed: int = 0, spacing: str = 
     for name, values in (("fid", [one.fid for one in told]), ("sure", [one.confidence for one in told])):
         table[name] = np.array(values[: len(made)]).reshape(table["evaluations"].shape)
     of_data = [{"fid_floor": one.fid, "sure_of_data": one.confidence} for one in told[len(made) :]]
-    return table | {name: np.array(value) for name, value in floors.averaged(of_data).items()}
+    return table | arrays(**floors.averaged(of_data))
 
 
 def _ends(
     model: DDPM, n: int, seed: int, spacing: str, *, before: tuple[str, int] | None = None
-) -> Generator[float, None, tuple[dict[str, Array], list[Tensor]]]:
+) -> Generator[float, None, tuple[Arrays, list[Tensor]]]:
     """Where every sampler in every number of STEPS (``before`` them one in so many) leads from the same x_T.
 
     Returns:
@@ -167,7 +166,7 @@ def _ends(
     """
     check(DDPM.trajectory, {"spacing": spacing})
     counts = sorted({min(k, model.T) for k in STEPS})
-    asked = np.array([[evaluations(sampler, k) for k in counts] for sampler in SAMPLERS])
+    asked = [[evaluations(sampler, k) for k in counts] for sampler in SAMPLERS]
     ways = [(*before, "log-snr")] if before else []
     ways += [(sampler, k, spacing) for sampler in SAMPLERS for k in counts]
     x_T = random.randn(n, *model.shape, rng=random.generator(seed, model.device), device=model.device)
@@ -179,23 +178,23 @@ def _ends(
             done += 1 + (sampler == "heun")
             yield min(1.0, done / whole)
         made.append(model.to_data(last))
-    return {"steps": np.array(counts), "evaluations": asked}, made
+    return arrays(steps=counts, evaluations=asked), made
 
 
-def _distances(data: Data, samples: Tensor) -> dict[str, Array]:
+def _distances(data: Data, samples: Tensor) -> Arrays:
     """The sliced W1 between each set of points and as many test points, and between data and data."""
     n = min(samples.shape[2], floors.most(data))
     test = floors.chosen(data.test, n, 0).x.double()
     to_test = lambda x: sliced_wasserstein1(x[:n].cpu().double(), test, rng=random.generator(0))  # noqa: E731
     w1 = [[to_test(points) for points in row] for row in samples]
     floor = floors.averaged({"floor": to_test(part.x)} for part in floors.draws(data, n, 0))
-    return {name: np.array(value) for name, value in ({"w1": w1} | floor).items()}
+    return arrays(w1=w1, **floor)
 
 
 # What they come to -----------------------------------------------------------------------------------------------
 
 
-def conclusion_of_schedule(table: Mapping[str, Array]) -> str:
+def conclusion_of_schedule(table: Arrays) -> str:
     """When signal and noise are alike, and what is left of the data at the end."""
     T, noisy = int(table["t"][-1]), table["log_snr"] <= 0
     left = f"at t = T = {T:,}, √ᾱ = {number(float(table['signal'][-1]))} of x₀ is left."
@@ -204,7 +203,7 @@ def conclusion_of_schedule(table: Mapping[str, Array]) -> str:
     return f"From t = {int(table['t'][noisy.argmax()]):,} on there is as much noise as signal or more; {left}"
 
 
-def conclusion_of_film(film: Mapping[str, Array]) -> str:
+def conclusion_of_film(film: Arrays) -> str:
     """When the guess x̂₀ has come near to the sample that it becomes."""
     guess, sample = film["x_0"].astype(float), film["x_t"][-1].astype(float)
     away = np.sqrt(((guess - sample) ** 2).reshape(len(guess), -1).mean(1))
@@ -216,17 +215,15 @@ def conclusion_of_film(film: Mapping[str, Array]) -> str:
     return f"The first guess x̂₀ is {number(float(away[0]) / white)} from the sample, root mean square{unit}; {left}."
 
 
-def conclusion_of_samplers(made: Mapping[str, Array]) -> str:
+def conclusion_of_samplers(made: Arrays) -> str:
     """Which sampler is nearest to the solution in the fewest steps and in the most, and of points how near to data."""
     said = list[str]()
     for k in (0, len(made["steps"]) - 1):
         gap, steps = made["gap"][:, k], made["steps"][k]
         if np.isfinite(gap).any():
             best = int(np.nanargmin(gap))
-            away, asked = number(float(gap[best])), made["evaluations"][best, k]
-            said.append(
-                f"in {steps} steps ({asked} evaluations) {SAMPLERS[best]} is nearest to the solution, {away} away"
-            )
+            asked, nearest = made["evaluations"][best, k], f"{SAMPLERS[best]} is nearest to the solution"
+            said.append(f"in {steps} steps ({asked} evaluations) {nearest}, {number(float(gap[best]))} away")
     if "w1" in made and np.isfinite(made["w1"]).any():
         best, k = (int(i) for i in np.unravel_index(int(np.nanargmin(made["w1"])), made["w1"].shape))
         least, floor = float(made["w1"][best, k]), float(made["floor"])
@@ -237,7 +234,7 @@ def conclusion_of_samplers(made: Mapping[str, Array]) -> str:
     return text[:1].upper() + text[1:] + "." if text else "No sampler came to a solution that is finite."
 
 
-def conclusion_of_judged(scores: Mapping[str, Array]) -> str:
+def conclusion_of_judged(scores: Arrays) -> str:
     """The least FID of all, and that in the fewest steps, beside that of test pictures."""
     fid = scores["fid"]
     if not np.isfinite(fid).any():

@@ -5,17 +5,17 @@ in [-1, 1]); ``model.to_data`` takes them to data space.
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from genmodels import random
 from genmodels.data.datasets import Data
 from genmodels.errors import BadInput
+from genmodels.instruments.arrays import Arrays, Task, arrays
 from genmodels.instruments.codes import spherical
-from genmodels.instruments.diffusion.film import Array, Task, count_of, film_of, frames_of, shown
+from genmodels.instruments.diffusion.film import count_of, film_of, frames_of, shown
 from genmodels.instruments.examples import example as example_of
 from genmodels.instruments.examples import images_only
 from genmodels.metrics.evaluate import labels
@@ -122,7 +122,7 @@ def interpolated(model: DDPM, data: Data, first: int = 0, second: int = 1, n: in
     blend = torch.lerp(ends[:1], ends[1:], weight.view(-1, 1, 1, 1))
     error = (model.to_data(path[[0, -1]]) - model.to_data(ends)).square().mean().sqrt()
     pictures = {"x": ends, "path": path, "blend": blend, "x_T": x_T / 3}
-    return {name: shown(model, x) for name, x in pictures.items()} | {"error": np.array(float(error))}
+    return arrays(error=error, **{name: shown(model, x) for name, x in pictures.items()})
 
 
 # The mathematics ------------------------------------------------------------------------------------------------------
@@ -194,7 +194,7 @@ def invert(model: DDPM, x: Tensor, *, y: Tensor | None = None, steps: int = 50) 
 # What they come to -----------------------------------------------------------------------------------------------
 
 
-def conclusion(film: Mapping[str, Array]) -> str:
+def conclusion(film: Arrays) -> str:
     """How far the images at the end of a film are from the test image "x" and from each other, in grey from 0 to 1."""
     ends, x = film["x_t"][-1].astype(float) / 255, film["x"].astype(float) / 255
     away = math.sqrt(float(((ends - x) ** 2).mean()))
@@ -204,9 +204,9 @@ def conclusion(film: Mapping[str, Array]) -> str:
     return text + ", root mean square of grey from 0 to 1."
 
 
-def conclusion_of_path(way: Mapping[str, Array]) -> str:
+def conclusion_of_path(way: Arrays) -> str:
     """How near the ends come back, and how much contrast there is midway, as a share of the ends'."""
-    contrast = lambda x: float(x.astype(float).std())  # noqa: E731
+    contrast = lambda x: float(x.std(dtype=float))  # noqa: E731
     error, middle = number(float(way["error"])), len(way["path"]) // 2
     ends = (contrast(way["x"][0]) + contrast(way["x"][1])) / 2
     text = f"The two digits come back to within {error}, root mean square of grey from 0 to 1"

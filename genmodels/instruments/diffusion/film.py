@@ -1,25 +1,20 @@
 """What the instruments of a diffusion share: how many examples they are of, and films of a model's steps back.
 
-What asks the network many times is a task: a generator that yields how far it is, 0 to 1, and returns arrays by name.
-Films keep at most :data:`FRAMES` of their steps; images in them are uint8.
+What asks the network many times is a task. Films keep at most :data:`FRAMES` of their steps; images in them are uint8.
 """
 
 from collections.abc import Generator, Iterator
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from genmodels.errors import BadInput
+from genmodels.instruments.arrays import Array, Arrays, Task
 from genmodels.models.ddpm import DDPM
 from genmodels.probability.samplers import Step
 
 __all__ = ["FRAMES", "Array", "Task", "count_of", "film_of", "frames_of", "shown"]
-
-Array = npt.NDArray[Any]
-Task = Generator[float, None, dict[str, Array]]
 
 FRAMES = 50
 MOST_IMAGES, MOST_POINTS = 100, 1000
@@ -51,7 +46,7 @@ def film_of(steps: Iterator[Step], total: int) -> Generator[float, None, list[St
     return film
 
 
-def frames_of(model: DDPM, film: list[Step]) -> dict[str, Array]:
+def frames_of(model: DDPM, film: list[Step]) -> Arrays:
     r"""The film as arrays: "x_t", "eps" (grey is 0, black and white are ∓3) and "x_0", (F, n, \*shape); "t"; "log_snr".
 
     ε and x_0 are the model's guesses of noise and data; t and the log-SNR there have shape (F,).

@@ -7,24 +7,21 @@ learned, which stand at a right angle:
 """
 
 from collections import defaultdict
-from collections.abc import Mapping
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from genmodels import random
 from genmodels.data.datasets import DATASETS, Data
 from genmodels.data.noised import best_eps, noised
-from genmodels.errors import BadInput
-from genmodels.instruments.diffusion.film import Array, Task
+from genmodels.instruments.arrays import Arrays, Task, arrays
+from genmodels.instruments.examples import points_only
 from genmodels.instruments.plane import cells
 from genmodels.models.ddpm import DDPM
-from genmodels.palette import rgb
 from genmodels.probability.samplers import noise_like, timesteps
 from genmodels.text import number
 
-__all__ = ["conclusion", "field", "shades", "square"]
+__all__ = ["conclusion", "field", "square"]
 
 HALF = 3.2  # of the square that holds N(0, I)
 
@@ -41,8 +38,7 @@ def field(model: DDPM, data: Data, n: int = 500, seed: int = 0, frames: int = 40
         test points, per dimension, (F,). Where the law of x_t is known also "best", −ε*; "floor", the error of ε*;
         "gap", what ε̂ differs from it; and "map", q(x_t) at 64 × 64 cells, x₂ by rows, rising, (F, 64, 64).
     """
-    if model.is_image:
-        raise BadInput("This field is one of points of the plane, and this model makes images.")
+    points_only(model)
     half = square(data)
     at, fine = cells(half, side), cells(half, 64)
     x_0 = data.test.x[:1000].to(model.device)
@@ -67,15 +63,7 @@ def field(model: DDPM, data: Data, n: int = 500, seed: int = 0, frames: int = 40
         for name, value in row.items():
             rows[name].append(value.cpu())
         yield (i + 1) / (last + 1)
-    whole = {name: torch.stack(values).numpy() for name, values in rows.items()}
-    return whole | {"half": np.array(half), "at": at.numpy()}
-
-
-def shades(maps: Array, color: str, paper: str) -> Array:
-    """Densities (F, H, W), x₂ rising, as frames (F, 3, H, W), uint8, x₂ falling, from ``paper`` at 0 to ``color``."""
-    ink, blank = (np.array(rgb(c), float)[:, None, None] for c in (color, paper))
-    share = np.sqrt(maps / maps.max((1, 2), keepdims=True))[:, None, ::-1]
-    return np.rint(blank + 0.75 * share * (ink - blank)).astype(np.uint8)
+    return arrays(half=half, at=at, **{name: torch.stack(values) for name, values in rows.items()})
 
 
 def square(data: Data) -> float:
@@ -83,7 +71,7 @@ def square(data: Data) -> float:
     return max(HALF, DATASETS[data.name].extent)
 
 
-def conclusion(field: Mapping[str, Array]) -> str:
+def conclusion(field: Arrays) -> str:
     """What of the error of ε̂ nobody could avoid, and where most is left to learn; means over the times drawn."""
     mse = float(field["mse"].mean())
     text = f"Over these times the squared error of ε̂ is {number(mse)} per dimension on average"

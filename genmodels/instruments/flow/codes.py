@@ -9,7 +9,7 @@ import torch
 from genmodels import random
 from genmodels.data.datasets import DATASETS, Data
 from genmodels.errors import BadInput
-from genmodels.instruments.codes import Array
+from genmodels.instruments.arrays import Array
 from genmodels.instruments.examples import some
 from genmodels.instruments.plane import cells
 from genmodels.models.flow import Flow

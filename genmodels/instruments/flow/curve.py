@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from genmodels.errors import BadInput
-from genmodels.instruments.codes import Array
+from genmodels.instruments.arrays import Array
 from genmodels.instruments.flow.dequantization import MEASURES, bits
 from genmodels.models.flow import Flow
 from genmodels.text import number

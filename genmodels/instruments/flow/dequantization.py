@@ -10,7 +10,7 @@ from genmodels import random
 from genmodels.data.datasets import Data
 from genmodels.errors import BadInput
 from genmodels.flows import images
-from genmodels.instruments.codes import Array
+from genmodels.instruments.arrays import Array
 from genmodels.instruments.examples import example as example_of
 from genmodels.instruments.examples import some
 from genmodels.models.flow import Flow

@@ -19,7 +19,7 @@ from torch import Tensor
 from genmodels.data.datasets import DATASETS, Data
 from genmodels.errors import BadInput
 from genmodels.flows.bijections import ActNorm, Coupling, Linear
-from genmodels.instruments.codes import Array
+from genmodels.instruments.arrays import Array
 from genmodels.instruments.plane import cells
 from genmodels.models.flow import Flow
 from genmodels.palette import rgb

@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,32 +9,23 @@ import torch
 
 from genmodels import random
 from genmodels.data.datasets import Data
-from genmodels.errors import BadInput
+from genmodels.instruments.arrays import Array
+from genmodels.instruments.examples import own_picture
 from genmodels.models.bigan import BiGAN
 from genmodels.text import number
 
 __all__ = ["Back", "back", "conclusion", "normal", "read"]
 
-Array = npt.NDArray[Any]
-
 
 @dataclass(frozen=True)
 class Back:
-    r"""Examples there and back.
+    """Examples there and back."""
 
-    Attributes:
-        x: Data, (N, \*shape); images in [0, 1].
-        mean: G(E(x)).
-        z: The codes E(x), (N, L).
-        labels: (N,).
-        error: Mean squared error of each as the networks see it, (N,); never part of a loss.
-    """
-
-    x: Array
-    mean: Array
-    z: Array
-    labels: Array
-    error: Array
+    x: Array  # data, (N, *shape); images in [0, 1]
+    mean: Array  # G(E(x)), likewise
+    z: Array  # the codes E(x), (N, L)
+    labels: Array  # (N,)
+    error: Array  # mean squared error of each as the networks see it, (N,); never part of a loss
 
 
 def back(model: BiGAN, data: Data, n: int = 500) -> Back:
@@ -49,13 +39,7 @@ def read(model: BiGAN, data: Data, pixels: npt.ArrayLike, *, label: int | None =
     Raises:
         BadInput: If it is no picture of the model's size, or empty.
     """
-    grey = np.asarray(pixels)
-    if not model.is_image or grey.shape != model.shape[1:]:
-        raise BadInput(f"A picture of {model.shape} is wanted, not one of {grey.shape}.")
-    if grey.max(initial=0) < 32:
-        raise BadInput("The picture is empty: draw something first.")
-    levels = torch.as_tensor(np.rint(grey / 255 * (data.levels - 1)).astype(np.uint8))[None, None]
-    return _back(model, data, levels.expand(1, *model.shape), torch.tensor([label or 0]))
+    return _back(model, data, own_picture(model, data, pixels), torch.tensor([label or 0]))
 
 
 @torch.no_grad()

@@ -1,4 +1,4 @@
-"""A critic against what it should be: the exact distance, slope 1 along the best plan, and four other critics."""
+"""A critic against what it should be, 1-Lipschitz; five critics against each other; and the curves of the theory."""
 
 import math
 from collections.abc import Mapping
@@ -6,93 +6,20 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from genmodels import random
 from genmodels.data.datasets import Data
-from genmodels.instruments.gan.game import Coverage, coverage, floor, only_plane, pairs, slopes
+from genmodels.instruments.arrays import Array, Arrays, arrays
+from genmodels.instruments.gan.game import Coverage, coverage, floor, pairs, slopes
 from genmodels.metrics.distances import sliced_wasserstein1
 from genmodels.models.adversarial import Adversarial
 from genmodels.models.gan import generator_slope
-from genmodels.probability.distributions import assignment
+from genmodels.runs import store
 from genmodels.runs.record import Plan
 from genmodels.text import number
 
-__all__ = [
-    "RIVALS", "Transport", "Verdict", "apart", "compared", "conclusion", "rivals", "saturation", "transport", "verdict",
-]  # fmt: skip
-
-Array = npt.NDArray[Any]
-
-
-@dataclass(frozen=True)
-class Transport:
-    """The cheapest way to carry samples to data.
-
-    Attributes:
-        fake: Samples, (N, 2).
-        real: Where each is carried, (N, 2).
-        w1: The mean length of the ways: the exact distance of the two sets, that of :func:`.game.coverage`.
-        climb: How much the critic rises along each way, by its length, (N,); 1 for the best 1-Lipschitz critic.
-        estimate: How much higher it scores data than samples, on average: of a WGAN's critic its estimate of ``w1``.
-    """
-
-    fake: Array
-    real: Array
-    w1: float
-    climb: Array
-    estimate: float
-
-    def conclusion(self, kept: str | None = None, floor: tuple[float, float] | None = None) -> str:
-        """How far the samples are, in a sentence, and what the critic makes of that.
-
-        Args:
-            kept: What keeps a WGAN's critic in check, its hyperparameter ``penalty``; None of any other model.
-            floor: What :func:`.game.floor` says of data and data, where that is known.
-        """
-        estimate, exact = f"The critic's estimate, {number(self.estimate)},", f"the exact distance, {number(self.w1)}"
-        match kept if math.isfinite(self.estimate) else None, self.estimate <= self.w1:
-            case "clip", _:
-                return (
-                    f"{estimate} is to {exact}, up to an unknown factor, for clipped weights bound the slope by some k."
-                )
-            case "none", _:
-                return f"{estimate} says nothing of {exact}, for nothing bounds the critic's slope."
-            case "spectral", True:
-                return f"{estimate} is below {exact}, as a lower bound must be."
-            case "gp", True:
-                return f"{estimate} is below {exact}; that of the best critic under this soft penalty is not."
-            case (("spectral" | "gp"), False):
-                return f"{estimate} is above {exact}, which shows that the critic is somewhere steeper than 1."
-        begun = f"The {len(self.fake)} samples are {number(self.w1)} from as many data"
-        if floor is None:
-            return f"{begun}, on average along the cheapest plan."
-        mean, spread = floor
-        if self.w1 > mean + 2 * spread:
-            return f"{begun}, {number(self.w1 / mean)} times as far as data are from other data, {number(mean)}."
-        return f"{begun}, no farther than data are from other data, {number(mean)} ± {number(spread, 2)}."
-
-
-@torch.no_grad()
-def transport(model: Adversarial, data: Data, n: int = 400, *, seed: int = 0) -> Transport:
-    """The best assignment of ``n`` samples to ``n`` test points, and what the critic says of it.
-
-    Along the ways of an optimal plan, and along no others, the best 1-Lipschitz critic is a straight line of slope 1:
-    Gulrajani et al. (2017), proposition 1. https://arxiv.org/abs/1704.00028. A conditional model's ways stay within
-    each class.
-
-    Raises:
-        BadInput: If the model makes images.
-    """
-    only_plane(model)
-    fake, real, y = pairs(model, data, n, seed=seed)
-    length, order = assignment(fake, real, y)
-    rise = model.critic(real[order], y) - model.critic(fake, y)
-    climb = rise.double() / length.clamp_min(1e-9)
-    a, b, c = (t.cpu().numpy() for t in (fake, real[order], climb))
-    return Transport(a, b, float(length.mean()), c, float(rise.mean()))
-
+__all__ = ["RIVALS", "Verdict", "apart", "compared", "conclusion", "rivals", "saturation", "verdict"]
 
 RIVALS: dict[str, tuple[str, dict[str, Any]]] = {
     "log loss": ("gan", {"objective": "non-saturating", "spectral": False}),
@@ -118,33 +45,20 @@ def rivals(plan: Plan, steps: int) -> dict[str, dict[str, Any]]:
         "wgan": {"n_critic": turns} | {key: own[key] for key in ("penalty_weight", "clip") if key in own},
     }
     return {
-        name: {
-            "model": model,
-            "data": plan.data,
-            "data_arguments": plan.data_arguments,
-            "arguments": {key: own[key] for key in SHARED} | kept[model] | arguments,
-            "settings": plan.settings | {"steps": steps},
-            "title": f"{name} on {plan.data}",
-        }
+        name: store.like(plan, settings={"steps": steps}, title=f"{name} on {plan.data}", model=model)
+        | {"arguments": {key: own[key] for key in SHARED} | kept[model] | arguments}
         for name, (model, arguments) in RIVALS.items()
     }
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """A critic and its generator in numbers; what needs points of the plane is None of images.
+    """A critic and its generator in numbers; what needs points of the plane is None of images."""
 
-    Attributes:
-        slopes: How steep the critic is at data, samples and between, (3, N).
-        sliced: Sliced 1-Wasserstein distance of samples to test data, pixels in [0, 1].
-        coverage: The exact distance, and the modes that are covered.
-        floor: The exact distance of data to data, on average.
-    """
-
-    slopes: Array
-    sliced: float
-    coverage: Coverage | None = None
-    floor: float | None = None
+    slopes: Array  # how steep the critic is at data, samples and between, (3, N)
+    sliced: float  # sliced 1-Wasserstein distance of samples to test data, pixels in [0, 1]
+    coverage: Coverage | None = None  # the exact distance, and the modes that are covered
+    floor: float | None = None  # the exact distance of data to data, on average
 
 
 @torch.no_grad()
@@ -180,14 +94,14 @@ def compared(verdicts: Mapping[str, Verdict]) -> str:
     return f"Of these {len(far)}, {near}, and {farthest} stays farthest, {number(far[farthest])}."
 
 
-def saturation(reach: float = 8.0, n: int = 161) -> dict[str, Array]:
+def saturation(reach: float = 8.0, n: int = 161) -> Arrays:
     """|∂loss/∂s| of each of a GAN's objectives for a sample whose logit is "s", from −reach to reach, (n,) each."""
     s = torch.linspace(-reach, reach, n)
     objectives = ("minimax", "non-saturating", "least-squares")
-    return {"s": s.numpy()} | {name: generator_slope(name, s).numpy() for name in objectives}
+    return arrays(s=s, **{name: generator_slope(name, s) for name in objectives})
 
 
-def apart(sigma: float = 0.1, reach: float = 2.0, n: int = 101) -> dict[str, Array]:
+def apart(sigma: float = 0.1, reach: float = 2.0, n: int = 101) -> Arrays:
     """Two Gaussians N(0, σ²) and N(θ, σ²): "theta", their exact "w1" = θ, and their Jensen-Shannon divergence "js".
 
     By symmetry JS = log 2 − E_{x ~ p}[log(1 + q(x)/p(x))], nats; here by a sum over ±12 standard deviations. Far apart

@@ -10,7 +10,8 @@ from torch import Tensor
 from genmodels import random
 from genmodels.data.datasets import Data
 from genmodels.errors import BadInput
-from genmodels.instruments.gan.game import Surface, only_plane
+from genmodels.instruments.examples import points_only
+from genmodels.instruments.gan.game import Surface
 from genmodels.instruments.plane import cells
 from genmodels.models.gan import GAN
 from genmodels.text import number
@@ -23,18 +24,11 @@ WIDTHS = (0.03, 0.1, 0.3)
 
 @dataclass(frozen=True)
 class Bound:
-    """What discriminators say of two distributions, in nats, each with its standard error.
+    """What discriminators say of two distributions, in nats, each with its standard error."""
 
-    Attributes:
-        js: JS(p, q) is at least this; never below 0.
-        js_se: Its standard error.
-        learned: V(D, G) of the learned discriminator.
-        learned_se: Its standard error.
-    """
-
-    js: float
+    js: float  # JS(p, q) is at least this; never below 0
     js_se: float
-    learned: float
+    learned: float  # V(D, G) of the learned discriminator
     learned_se: float
 
     def conclusion(self) -> str:
@@ -59,7 +53,7 @@ def best_discriminator(
     Raises:
         BadInput: If the model is conditional or makes images, or the data's density is not known.
     """
-    only_plane(model)
+    points_only(model)
     if data.log_prob is None or data.plane is None or model.classes:
         raise BadInput("The best discriminator can be had where the data's density is known and there are no labels.")
     grid = cells(half, side).to(model.device)

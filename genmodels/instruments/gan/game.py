@@ -6,40 +6,31 @@ The critic is the network that learns to tell samples from data: of a GAN and a 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from genmodels import random
 from genmodels.data.datasets import Data
-from genmodels.errors import BadInput
-from genmodels.instruments.examples import some
+from genmodels.instruments.arrays import Array
+from genmodels.instruments.examples import points_only, some
 from genmodels.instruments.plane import cells
 from genmodels.instruments.samples import labels
 from genmodels.metrics import judge
 from genmodels.metrics.distances import Modes, modes_covered, sliced_wasserstein1, wasserstein1
 from genmodels.models.adversarial import Adversarial
 from genmodels.models.wgan import WGAN, between, gradient_norm
+from genmodels.probability.distributions import assignment
 from genmodels.text import number
 
 __all__ = [
     "Coverage", "Surface", "arrows", "conclusion", "coverage",
-    "floor", "numbers", "only_plane", "pairs", "reached", "slopes", "steepness", "surface",
+    "floor", "numbers", "pairs", "reached", "slopes", "steepness", "surface",
 ]  # fmt: skip
-
-Array = npt.NDArray[Any]
 
 FEWEST = 0.2  # of an even share: a mode, or a class, with fewer of the samples than that is not covered
 SURE = 0.95  # probability at which the judge, a classifier of pictures, knows a class
-
-
-def only_plane(model: Adversarial) -> None:
-    """Nothing for a model of points of the plane; one of images is refused."""
-    if model.is_image:
-        raise BadInput("This picture needs a model of points of the plane, and this one makes images.")
 
 
 def _test(model: Adversarial, data: Data, n: int) -> tuple[Tensor, Tensor | None]:
@@ -71,7 +62,7 @@ def surface(model: Adversarial, half: float, *, side: int = 80, label: int | Non
     Raises:
         BadInput: If the model makes images, or has no class ``label``.
     """
-    only_plane(model)
+    points_only(model)
     score = model.critic(cells(half, side).to(model.device), labels(model, side * side, label))
     belief = getattr(model, "belief", None)
     values, middle, name = (belief(score), 0.5, "D(x)") if belief else (score - score.mean(), 0.0, "f(x)")
@@ -84,7 +75,7 @@ def steepness(model: Adversarial, half: float, *, side: int = 60, label: int | N
     Raises:
         BadInput: If the model makes images, or has no class ``label``.
     """
-    only_plane(model)
+    points_only(model)
     y = labels(model, side * side, label)
     with torch.no_grad():
         norm = gradient_norm(lambda x: model.critic(x, y), cells(half, side).to(model.device))
@@ -97,7 +88,7 @@ def arrows(model: Adversarial, n: int = 150, *, seed: int = 0, label: int | None
     Raises:
         BadInput: If the model makes images, or has no class ``label``.
     """
-    only_plane(model)
+    points_only(model)
     z = random.randn(n, model.latent_dim, rng=random.generator(seed, model.device))
     y = labels(model, n, label)
     x = model.generate(z, y).detach().requires_grad_()
@@ -156,21 +147,49 @@ def reached(data: Data, x: torch.Tensor) -> Modes | None:
 class Coverage:
     """Samples against as many test points of the plane, always the same two sets (:func:`pairs`).
 
-    Attributes:
-        modes: Which modes are covered (:func:`reached`); None where the data has no modes.
-        w1: Exact 1-Wasserstein distance of the two sets; of a conditional model the mean over the labels of each
-            class's own, which is what its critic estimates.
-        sliced: Sliced 1-Wasserstein distance, of all classes together.
-        estimate: E f(x) − E f(G(z)) of a WGAN's critic on the same points, which of a critic nowhere steeper than 1
-            cannot be above ``w1``; else NaN.
-        flow: Under a gradient penalty, the estimate without what that adds to it (:meth:`WGAN.flow`); else NaN.
+    The samples are carried to the test points the cheapest way. Along the ways of such a plan, and along no others, the
+    best 1-Lipschitz critic is a straight line of slope 1: Gulrajani et al. (2017), proposition 1.
+    https://arxiv.org/abs/1704.00028. A conditional model's ways stay within each class, so its ``w1`` is the mean over
+    the labels of each class's own, which is what its critic estimates. No critic that is nowhere steeper than 1 has an
+    ``estimate`` above ``w1``.
     """
 
-    modes: Modes | None
-    w1: float
-    sliced: float
-    estimate: float
-    flow: float
+    fake: Array  # samples, (N, 2)
+    real: Array  # where each is carried, (N, 2)
+    climb: Array  # how much the critic rises along each way, by its length, (N,); 1 for the best 1-Lipschitz critic
+    modes: Modes | None  # which modes are covered (:func:`reached`); None where the data has no modes
+    w1: float  # exact 1-Wasserstein distance of the two sets: the mean length of the ways
+    sliced: float  # sliced 1-Wasserstein distance, of all classes together
+    estimate: float  # E f(x) − E f(G(z)) of a WGAN's critic on the same points; else NaN
+    flow: float  # under a gradient penalty, the estimate without what that adds to it (:meth:`WGAN.flow`); else NaN
+
+    def conclusion(self, kept: str | None = None, floor: tuple[float, float] | None = None) -> str:
+        """How far the samples are, in a sentence, and what the critic makes of that.
+
+        Args:
+            kept: What keeps a WGAN's critic in check, its hyperparameter ``penalty``; None of any other model.
+            floor: What :func:`floor` says of data and data, where that is known.
+        """
+        estimate, exact = f"The critic's estimate, {number(self.estimate)},", f"the exact distance, {number(self.w1)}"
+        match kept if math.isfinite(self.estimate) else None, self.estimate <= self.w1:
+            case "clip", _:
+                factor = "up to an unknown factor, for clipped weights bound the slope by some k."
+                return f"{estimate} is to {exact}, {factor}"
+            case "none", _:
+                return f"{estimate} says nothing of {exact}, for nothing bounds the critic's slope."
+            case "spectral", True:
+                return f"{estimate} is below {exact}, as a lower bound must be."
+            case "gp", True:
+                return f"{estimate} is below {exact}; that of the best critic under this soft penalty is not."
+            case (("spectral" | "gp"), False):
+                return f"{estimate} is above {exact}, which shows that the critic is somewhere steeper than 1."
+        begun = f"The {len(self.fake)} samples are {number(self.w1)} from as many data"
+        if floor is None:
+            return f"{begun}, on average along the cheapest plan."
+        mean, spread = floor
+        if self.w1 > mean + 2 * spread:
+            return f"{begun}, {number(self.w1 / mean)} times as far as data are from other data, {number(mean)}."
+        return f"{begun}, no farther than data are from other data, {number(mean)} ± {number(spread, 2)}."
 
 
 def pairs(model: Adversarial, data: Data, n: int = 400, *, seed: int = 0) -> tuple[Tensor, Tensor, Tensor | None]:
@@ -187,17 +206,19 @@ def coverage(model: Adversarial, data: Data, n: int = 400, *, seed: int = 0) -> 
     Raises:
         BadInput: If the model makes images.
     """
-    only_plane(model)
+    points_only(model)
     fake, real, y = pairs(model, data, n, seed=seed)
-    estimate = flow = math.nan
+    length, order = assignment(fake, real, y)
+    rise, estimate, flow = model.critic(real[order], y) - model.critic(fake, y), math.nan, math.nan
     if isinstance(model, WGAN):
-        difference = model.critic(real, y).mean() - model.critic(fake, y).mean()
+        difference = rise.mean()
         estimate = float(difference)
         if model.penalty == "gp":
             norm = gradient_norm(lambda x: model.critic(x, y), between(real, fake, random.generator(seed, fake.device)))
             flow = float(model.flow(difference, (norm - 1).square().mean()))
     sliced = sliced_wasserstein1(fake, real, rng=random.generator(0))
-    return Coverage(reached(data, fake), wasserstein1(fake, real, y), sliced, estimate, flow)
+    here, there, climb = (t.cpu().numpy() for t in (fake, real[order], rise.double() / length.clamp_min(1e-9)))
+    return Coverage(here, there, climb, reached(data, fake), float(length.mean()), sliced, estimate, flow)
 
 
 def floor(data: Data, n: int = 400, *, draws: int = 6, by_class: bool = False) -> tuple[float, float]:

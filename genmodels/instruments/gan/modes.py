@@ -1,15 +1,13 @@
 """Mode collapse: what the samples reach and miss over a training, a way to make it happen, and what mends it."""
 
 import math
-from collections.abc import Generator, Mapping
+from collections.abc import Mapping
 from typing import Any
-
-import numpy as np
-import numpy.typing as npt
 
 from genmodels import random
 from genmodels.data.datasets import DATASETS, Data
 from genmodels.errors import BadInput
+from genmodels.instruments.arrays import Arrays, Task, arrays
 from genmodels.instruments.gan.game import coverage, floor, reached
 from genmodels.metrics.distances import Modes
 from genmodels.metrics.floors import chosen
@@ -19,10 +17,8 @@ from genmodels.text import number
 
 __all__ = ["REMEDIES", "cases", "compared", "conclusion", "count", "history"]
 
-Table = dict[str, npt.NDArray[Any]]
 
-
-def history(run: str, steps: list[int], n: int = 400) -> Generator[float, None, Table]:
+def history(run: str, steps: list[int], n: int = 400) -> Task:
     """What the samples miss at each snapshot of ``steps``, from the same noise against the same test points. A task.
 
     Returns:
@@ -36,30 +32,26 @@ def history(run: str, steps: list[int], n: int = 400) -> Generator[float, None, 
     """
     source = store.find(run)
     data = source.data()
-    table: Table = {"step": np.array(steps)}
-    distances, counts = [], []
+    distances, counts, table = [], [], arrays(step=steps)
     for i, step in enumerate(steps):
         yield i / len(steps)
         model = source.model(step)
         if not isinstance(model, Adversarial):
             raise BadInput(f"Run {run} is not one of two players.")
-        if model.is_image:
-            counts.append(count(model, data, n))
-        else:
+        if not model.is_image:
             distances.append(coverage(model, data, n))
-            counts.append(distances[-1].modes)
+        if modes := count(model, data, n) if model.is_image else distances[-1].modes:
+            counts.append(modes)
+    column = lambda rows, *names: {name: [getattr(row, name) for row in rows] for name in names}  # noqa: E731
     if distances:
-        for name in ("w1", "sliced", "estimate", "flow"):
-            table[name] = np.array([getattr(distance, name) for distance in distances])
-        table["floor"] = np.array(floor(data, n, by_class=bool(model.classes)))
-    if known := [modes for modes in counts if modes is not None]:
-        for name in ("covered", "close", "counts"):
-            table[name] = np.array([getattr(modes, name) for modes in known])
-        table["best"] = np.array(_best(data))
+        table |= arrays(**column(distances, "w1", "sliced", "estimate", "flow"))
+        table |= arrays(floor=floor(data, n, by_class=bool(model.classes)))
+    if counts:
+        table |= arrays(**column(counts, "covered", "close", "counts"), best=_best(data))
     return table
 
 
-def conclusion(table: Mapping[str, npt.NDArray[Any]], at: int, what: str) -> str:
+def conclusion(table: Arrays, at: int, what: str) -> str:
     """How many of the modes or classes, ``what``, are covered at row ``at`` of a history, in a sentence."""
     covered, of = int(table["covered"][at]), table["counts"].shape[1]
     how_many = {0: f"None of the {of} {what} is", of: f"All {of} {what} are", 1: f"1 of {of} {what} is"}

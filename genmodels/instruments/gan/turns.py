@@ -2,19 +2,19 @@
 
 import copy
 import re
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from genmodels import random
 from genmodels.data.datasets import DATASETS, Data
 from genmodels.errors import BadInput
+from genmodels.instruments import plane
+from genmodels.instruments.arrays import Array, Arrays, Task, arrays
 from genmodels.instruments.gan.game import arrows, numbers, surface
 from genmodels.models.adversarial import Adversarial
-from genmodels.palette import rgb
 from genmodels.text import number, quoted
 from genmodels.training.loop import Training
 from genmodels.training.settings import Settings
@@ -28,8 +28,6 @@ LONG = 1_000_000  # steps of the training that the turns are taken from: its end
 
 WATCHED = {"value": "V(D, G)", "wasserstein": "estimate", "discriminator_loss": "loss"}
 """What a critic tells of the game: the first of these terms that it has, and what it is called."""
-
-Arrays = dict[str, npt.NDArray[Any]]
 
 
 def turns_of(moves: str) -> str:
@@ -46,7 +44,7 @@ def turns_of(moves: str) -> str:
     return turns
 
 
-def play(model: Adversarial, data: Data, moves: str, settings: dict[str, Any]) -> Generator[float, None, Arrays]:
+def play(model: Adversarial, data: Data, moves: str, settings: dict[str, Any]) -> Task:
     """The game from this moment of a training on, by ``moves`` (:func:`turns_of`). A task.
 
     Losses are the model's, batches and learning rate those of ``settings``, which are a run's; the optimizers begin
@@ -66,20 +64,18 @@ def play(model: Adversarial, data: Data, moves: str, settings: dict[str, Any]) -
         raise BadInput("The game is shown on the plane, between two players: this run is not of that kind.")
     model = copy.deepcopy(model)
     half = DATASETS[data.name].extent
-    frames, kept, names = [_frame(model, data, half)], [(0, -1)], np.array(list(numbers(model, data)))
+    frames = [_frame(model, data, half, 0, -1)]
     every = max(1, -(-len(turns) // FRAMES))
     for i, who in enumerate(_taken(model, data, settings, turns), 1):
         if i % every == 0 or i == len(turns):
-            frames.append(_frame(model, data, half))
-            kept.append((i, int(who == "g")))
+            frames.append(_frame(model, data, half, i, int(who == "g")))
         yield i / len(turns)
     x, push = arrows(model.eval(), 100, label=0 if model.classes else None)
-    table: Arrays = {key: np.stack([frame[key] for frame in frames]) for key in frames[0]}
-    table |= {"turn": np.array([i for i, _ in kept]), "mover": np.array([who for _, who in kept])}
-    return table | {"names": names, "x": x, "push": push, "half": np.array(half)}
+    film = {key: np.stack([frame[key] for frame in frames]) for key in frames[0]}
+    return film | arrays(names=list(numbers(model, data)), x=x, push=push, half=half)
 
 
-def conclusion(film: Mapping[str, npt.NDArray[Any]], moves: str, critic: str) -> str:
+def conclusion(film: Arrays, moves: str, critic: str) -> str:
     """What a game of these moves has changed, in a sentence: where the samples are, and what the critic tells."""
     turns, names = turns_of(moves), film["names"].tolist()
     if not turns:
@@ -107,23 +103,20 @@ def _taken(model: Adversarial, data: Data, settings: dict[str, Any], turns: str)
         model.train()
 
 
-def _frame(model: Adversarial, data: Data, half: float) -> Arrays:
-    """What is seen between two turns."""
+def _frame(model: Adversarial, data: Data, half: float, turn: int, mover: int) -> Arrays:
+    """What is seen after a turn, before the next."""
     z = random.randn(POINTS, model.latent_dim, rng=random.generator(0, model.device))
     y = data.test.y[:POINTS].to(model.device) if model.classes else None
     with torch.no_grad():
-        points = model.decode(z, y).cpu().numpy()
+        points = model.decode(z, y)
     belief = surface(model, half, side=SIDE, label=0 if model.classes else None)
-    terms = np.array(list(numbers(model, data).values()))
-    return {"points": points, "maps": (belief.values - belief.middle).astype(np.float32), "terms": terms}
+    maps, terms = (belief.values - belief.middle).astype(np.float32), list(numbers(model, data).values())
+    return arrays(turn=turn, mover=mover, points=points, maps=maps, terms=terms)
 
 
-def shades(maps: npt.NDArray[Any], above: str, below: str, paper: str) -> npt.NDArray[np.uint8]:
+def shades(maps: Array, above: str, below: str, paper: str) -> Array:
     """Maps (T, H, W), x₂ rising, as frames (T, 3, H, W), x₂ falling: ``paper`` at 0, two colours above and below it.
 
     The strongest colour is that of the largest value in all frames, so that they can be compared.
     """
-    high, low, blank = (np.array(rgb(color), float)[:, None, None] for color in (above, below, paper))
-    share = (maps / max(float(np.abs(maps).max()), 1e-12))[:, None, ::-1]
-    ink = np.where(share > 0, high, low)
-    return np.rint(blank + 0.8 * np.abs(share) * (ink - blank)).astype(np.uint8)
+    return plane.shades(maps / max(float(np.abs(maps).max()), 1e-12), above, below, paper)

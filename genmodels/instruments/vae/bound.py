@@ -1,16 +1,14 @@
 """The bound of a VAE taken apart: one example's terms, the ladder up to log p(x), and how it differs among examples."""
 
 import math
-from collections.abc import Generator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from genmodels import random
 from genmodels.data.datasets import Data
+from genmodels.instruments.arrays import Array, Arrays, Task, arrays
 from genmodels.instruments.examples import example, some
 from genmodels.metrics import likelihood
 from genmodels.models.capabilities import Density, has
@@ -18,9 +16,8 @@ from genmodels.models.vae import VAE
 from genmodels.probability.priors import StandardNormal
 from genmodels.text import number
 
-__all__ = ["LADDER", "Reconstructions", "conclusion", "ladder", "loosest", "numbers", "reconstructions"]
+__all__ = ["Reconstructions", "conclusion", "ladder", "loosest", "numbers", "reconstructions"]
 
-Array = npt.NDArray[Any]
 DRAWS = 1000  # of z, for what one draw would leave to chance
 LADDER = (1, 10, 100, 1000)
 
@@ -59,32 +56,31 @@ def numbers(model: VAE, data: Data, index: int = 0) -> dict[str, float]:
     }
 
 
-def ladder(model: VAE, data: Data, n: int = 200) -> Generator[float, None, dict[str, Array]]:
+def ladder(model: VAE, data: Data, n: int = 200) -> Task:
     """The ladder of bounds on ``n`` random test examples: ELBO ≤ IWAE_k ≤ log p(x), exact for up to 2 latents.
 
     A task. Returns "k", "iwae" (means over the examples, nats), "iwae_se", "elbo" of each example, and "exact" with the
     grid's "points" where it can be had.
     """
     x, _ = some(model, data, n)
-    rng = random.generator(0, model.device)
-    rungs: dict[str, Array] = {"k": np.array(LADDER), "elbo": likelihood.elbo(model, x, rng=rng).elbo.cpu().numpy()}
-    yield 0.05
-    bounds = []
-    for i, k in enumerate(LADDER):
+    rng, done = random.generator(0, model.device), 0
+    elbo, bounds = likelihood.elbo(model, x, rng=rng).elbo, []
+    for k in LADDER:
         parts = []
-        for j, part in enumerate(x.split(25)):
+        for part in x.split(25):
             parts.append(likelihood.iwae(model, part, k, rng=rng))
-            yield 0.05 + 0.75 * (i == 3) * min(1.0, (j + 1) * 25 / len(x))
+            done += k * len(part)
+            yield 0.8 * done / (sum(LADDER) * len(x))
         bounds.append(torch.cat(parts))
-    rungs["iwae"] = np.array([float(b.mean()) for b in bounds])
-    rungs["iwae_se"] = np.array([float(b.std()) / math.sqrt(len(b)) for b in bounds])
+    iwae = torch.stack(bounds)
+    rungs = arrays(k=LADDER, elbo=elbo, iwae=iwae.mean(1), iwae_se=iwae.std(1) / math.sqrt(len(x)))
     if has(model, Density):
         exact = likelihood.quadrature(model, x)
-        rungs |= {"exact": exact.log_prob.cpu().numpy(), "points": np.array(exact.points)}
+        rungs |= arrays(exact=exact.log_prob, points=exact.points)
     return rungs
 
 
-def conclusion(rungs: dict[str, Array]) -> str:
+def conclusion(rungs: Arrays) -> str:
     """What the ladder comes to, a sentence."""
     k, best, error = int(rungs["k"][-1]), float(rungs["iwae"][-1]), float(rungs["iwae_se"][-1])
     elbo, exact = rungs["elbo"], rungs.get("exact")

@@ -4,15 +4,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from genmodels import random
 from genmodels.data.datasets import Data
+from genmodels.instruments.arrays import Array
 from genmodels.instruments.examples import some
 from genmodels.metrics import likelihood
 from genmodels.models.vae import VAE
 from genmodels.probability.priors import FlowPrior
+from genmodels.runs import store
 from genmodels.runs.record import Plan
 from genmodels.text import number
 
@@ -43,36 +44,22 @@ CURES: dict[str, tuple[dict[str, Any], str]] = {
 
 def cures(plan: Plan) -> dict[str, dict[str, Any]]:
     """What :func:`genmodels.runs.store.create` takes for each of CURES, everything else as in a run's ``plan``."""
-    shared = {
-        "model": plan.model,
-        "data": plan.data,
-        "data_arguments": plan.data_arguments,
-        "settings": plan.settings,
-    }
-    own = plan.arguments | {"objective": "elbo"}
+    of = f"{plan.data}, {plan.arguments['latent_dim']}-D"
     return {
-        name: shared | {"arguments": own | change, "title": f"{name}: {plan.data}, {own['latent_dim']}-D"}
+        name: store.like(plan, arguments={"objective": "elbo"} | change, title=f"{name}: {of}")
         for name, (change, _) in CURES.items()
     }
 
 
 @dataclass(frozen=True)
 class Usage:
-    """Which latent dimensions a model uses.
+    """Which latent dimensions a model uses, and the ELBO of the examples that say so."""
 
-    Attributes:
-        kl: Of each dimension, nats, (L,); of a flow prior, whose dimensions cannot be told apart, the total, (1,).
-        active: How many dimensions are active.
-        latent_dim: Of how many.
-        elbo_nats: Mean over the examples.
-        elbo_nats_se: Its standard error.
-    """
-
-    kl: npt.NDArray[np.float64]
-    active: int
-    latent_dim: int
-    elbo_nats: float
-    elbo_nats_se: float
+    kl: Array  # of each dimension, nats, (L,); of a flow prior, whose dimensions cannot be told apart, the total, (1,)
+    active: int  # how many dimensions are active
+    latent_dim: int  # of how many
+    elbo_nats: float  # mean over the examples
+    elbo_nats_se: float  # its standard error
 
     def conclusion(self) -> str:
         """How many dimensions are switched off, a sentence."""

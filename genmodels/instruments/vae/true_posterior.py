@@ -1,17 +1,14 @@
 """What a VAE with one or two latents hides, made visible: the true posterior of an example beside the encoder's."""
 
 import math
-from collections.abc import Generator
-from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from genmodels import random
 from genmodels.data.datasets import Data
 from genmodels.errors import BadInput
+from genmodels.instruments.arrays import Arrays, Task, arrays
 from genmodels.instruments.examples import example
 from genmodels.metrics import likelihood
 from genmodels.models.capabilities import Density, has
@@ -26,9 +23,7 @@ SEEN = 12.0  # nats below its peak, where a posterior is no longer drawn
 
 
 @torch.no_grad()
-def true_posterior(
-    model: VAE, data: Data, index: int, side: int = 123
-) -> Generator[float, None, dict[str, npt.NDArray[Any]]]:
+def true_posterior(model: VAE, data: Data, index: int, side: int = 123) -> Task:
     """p(z | x) of one test example on a grid of z, q(z | x) beside it, and what makes up log p(x). A task.
 
     ``side``, points a dimension, is a multiple of 3: the middle one of each three makes a grid of cells three times as
@@ -65,19 +60,19 @@ def true_posterior(
     coarse = every_third.logsumexp(0) + cell + model.latent_dim * math.log(3)
     kl = negative_elbo(model, x, mu, logvar) + log_evidence
     draws = model.log_weights(x, DRAWS, random.generator(0, model.device))[0].double()
-    return {
-        "x": x[0].cpu().numpy(),
-        "p": (log_joint - log_evidence).exp().cpu().numpy(),
-        "extent": torch.stack([low, high], 1).flatten().numpy(),
-        "mu": mu.cpu().numpy(),
-        "sigma": torch.exp(0.5 * logvar).cpu().numpy(),
-        "elbo": np.array([draws.mean().item(), draws.std().item() / math.sqrt(DRAWS)]),
-        "kl": torch.stack([kl, (log_evidence - coarse).abs()]).cpu().numpy(),
-        "log_prob": exact.log_prob.cpu().numpy(),
-    }
+    return arrays(
+        x=x[0],
+        p=(log_joint - log_evidence).exp(),
+        extent=torch.stack([low, high], 1).flatten(),
+        mu=mu,
+        sigma=torch.exp(0.5 * logvar),
+        elbo=torch.stack([draws.mean(), draws.std() / math.sqrt(DRAWS)]),
+        kl=torch.stack([kl, (log_evidence - coarse).abs()]),
+        log_prob=exact.log_prob,
+    )
 
 
-def conclusion(both: dict[str, npt.NDArray[Any]]) -> str:
+def conclusion(both: Arrays) -> str:
     """How far the encoder's guess is from the truth, a sentence; of what :func:`true_posterior` returns."""
     kl, error = (float(value) for value in both["kl"])
     if not math.isfinite(kl):

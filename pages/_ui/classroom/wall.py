@@ -117,7 +117,7 @@ def curves(runs: Sequence[Run], what: Sequence[str], *, large: bool) -> None:
     runs = runs[:MOST_CURVES]
     stamps = tuple(stamp(run.path / "metrics.jsonl") for run in runs)
     if panels := _panels(stamps, tuple(what[: len(runs)])):
-        most, height, text = (2, 400, 18) if large else (4, 210, 12)
+        most, height, text = (2, 400, 18) if large else (4, 240, 12)
         live_chart(panels[:most], key="wall-curves", columns=2, height=height, text=text)
     else:
         st.caption("The curves come with the first point.")

@@ -124,12 +124,14 @@ def _length(usual: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
 def _more(
     what: str, function: Callable[..., Any], defaults: Mapping[str, Any], names: Sequence[str], last: Sequence[str] = ()
 ) -> dict[str, Any]:
-    """The hyperparameters that are one click away, ``last`` at the end; opened, they stay open."""
+    """The hyperparameters that are one click away, ``last`` at the end; widgets are drawn once they are asked for."""
     names = [*names, *last]
     if not any(is_shown(name) for name in names):
         return hyperparameters(function, defaults=defaults, names=names)
-    with st.expander(f"More {what} settings", key=f"more-{what}"):
-        return hyperparameters(function, defaults=defaults, names=names)
+    more, seen = st.expander(f"More {what} settings", key=f"more-{what}", on_change="rerun"), f"seen-more-{what}"
+    st.session_state[seen] = st.session_state.get(seen, False) or more.open
+    with more:
+        return hyperparameters(function, defaults=defaults, names=names, drawn=st.session_state[seen])
 
 
 # Presets and drawings -------------------------------------------------------------------------------------------------

@@ -59,6 +59,8 @@ def fields_of(
         read_url(fields)
     left_out = [key for key in fields if not drawn or (in_url and not is_shown(key))]
     values = {key: fields[key].check(current(key, fields[key])) for key in left_out}
+    if in_url:
+        _keep_in_url({key: as_text(values[key]) for key in left_out if key in st.session_state}, fields)
     if len(left_out) < len(fields):
         with st.container(horizontal=True, gap="xsmall"):
             for key, one in fields.items():
@@ -172,6 +174,15 @@ def current(key: str, one: Hyperparameter) -> Any:
     """The value that a widget is about to show."""
     text = st.query_params.get(key)
     return st.session_state.get(key, one.default if text is None else one.check(text))
+
+
+def _keep_in_url(said: Mapping[str, str], fields: Mapping[str, Hyperparameter]) -> None:
+    """What was set without a widget, by a preset say, is in the URL as a widget has it: unless it is the default."""
+    for key, text in said.items():
+        if text == as_text(fields[key].default):
+            st.query_params.pop(key, None)
+        elif st.query_params.get(key) != text:
+            st.query_params[key] = text
 
 
 def _say_what_was_wrong(fields: Mapping[str, Hyperparameter]) -> None:

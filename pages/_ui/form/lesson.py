@@ -88,7 +88,11 @@ def link_menu(page: str, settings: Iterable[str], **state: str) -> None:
     """
     if not is_shown("link"):
         return
-    with st.popover("Link to this view", key="link", icon=":material/link:", help="It opens on what you see now."):
+    about = "It opens on what you see now."
+    menu = st.popover("Link to this view", key="link", icon=":material/link:", help=about, on_change="rerun")
+    if not menu.open:  # a dozen widgets, which every run of the page would draw for nothing
+        return
+    with menu:
         st.caption("Everything that you have set is in it. It may leave out:")
         left_out = [name for name, what in PARTS.items() if st.checkbox(what, not is_shown(name), key=f"hide-{name}")]
         left_out += st.multiselect("Single settings", list(settings), format_func=label, key="hide-settings")

@@ -51,7 +51,7 @@ def curves(together: Sequence[Run], *, marker: float | None, units: Mapping[str,
         Panel(one.title, one.unit, [line for series in drawn for line in series.get(term, ())], about=one.explained)
         for term, one in known.items()
     ]
-    live_chart(panels, key=f"curves-{together[0].id}", marker=marker, columns=2, height=200, in_sight=IN_SIGHT)
+    live_chart(panels, key=f"curves-{together[0].id}", marker=marker, columns=2, height=240, in_sight=IN_SIGHT)
 
 
 def beside(run: Run) -> list[Run]:

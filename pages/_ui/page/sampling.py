@@ -8,7 +8,7 @@ import numpy.typing as npt
 import streamlit as st
 
 from genmodels import figures, images
-from genmodels.hyperparameters import Hyperparameter, Only
+from genmodels.hyperparameters import Hyperparameter, Only, declared
 from genmodels.instruments import data as instruments
 from genmodels.instruments.samples import options, samples
 from pages._ui.components.image_grid import image_grid
@@ -32,7 +32,9 @@ def sampling(moment: Moment) -> None:
         n = st.select_slider("Samples", COUNTS, 64, key="n", bind="query-params", width=220)
         seed = url_widgets.number("Seed", 0, url_widgets.SEEDS, 0, key="sample_seed")
         label = url_widgets.choice_of_many("Class", names, key="label") if classes else "any"
-    how = hyperparameters(options(type(moment.model)), prefix="how_")
+    declares = options(type(moment.model))
+    known = [name for name in declared(declares) if classes or name != "guidance"]  # towards a label
+    how = hyperparameters(declares, names=known, prefix="how_")
     wanted: dict[str, Any] = {"n": int(n), "seed": int(seed), "how": how}
     if label != "any":
         wanted["label"] = names.index(label) - 1

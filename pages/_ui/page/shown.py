@@ -8,6 +8,7 @@ import streamlit as st
 
 from genmodels.data.datasets import DATASETS
 from genmodels.errors import BadInput
+from genmodels.glossary import label
 from genmodels.host import health
 from genmodels.hyperparameters import declared
 from genmodels.models import model_class
@@ -16,9 +17,12 @@ from genmodels.runs import store
 from genmodels.runs.store import Run
 from genmodels.training.settings import Settings
 from pages._ui.form.choose import Chosen, Start, fill
+from pages._ui.form.lesson import is_shown
 from pages._ui.shared.hub_buttons import on_the_hub
 
-__all__ = ["changed", "current", "named", "opening", "refill", "show", "start_of", "to_refill"]
+__all__ = ["changed", "current", "named", "opening", "refill", "say_whether_changed", "show", "start_of", "to_refill"]
+
+NAMED = 3  # settings that are said to be changed
 
 
 def current(model: str, opens: str = "") -> Run | None:
@@ -108,6 +112,19 @@ def refill(model: str, start: Start) -> None:
         plain = {one.name: one.default for one in (*declared(cls).values(), *declared(Settings).values())}
         values = plain | {"data": start.data, **start.model, **start.training}
         fill({name: one for name, one in values.items() if st.session_state.get(name) == said.get(name)})
+
+
+def say_whether_changed(note: Any, chosen: Chosen, run: Run | None) -> None:
+    """In ``note``, a place of the form: whether that says what the run was made of, or Train would make another."""
+    names = [] if run is None else changed(chosen, run)
+    if names:
+        more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+        said = ", ".join(label(name) for name in names[:NAMED])
+        note.markdown(f"**Settings changed: press Train** :small[({said}{more})]")
+    elif run is not None and is_shown("form"):
+        note.caption("Settings of what is shown")
+    else:
+        note.empty()
 
 
 def changed(chosen: Chosen, run: Run) -> list[str]:

@@ -36,7 +36,13 @@ def _seen(function: Callable[..., Any], moment: Moment, arguments: tuple[tuple[s
 
 
 def answer(
-    function: Instrument, *, key: str, at_once: bool = False, moment: Moment | None = None, **arguments: Any
+    function: Instrument,
+    *,
+    key: str,
+    at_once: bool = False,
+    asks: str = "Compute it",
+    moment: Moment | None = None,
+    **arguments: Any,
 ) -> dict[str, npt.NDArray[Any]] | None:
     """What a worker computes, or None while it is not there: then a button asks for it, or its progress is shown.
 
@@ -44,6 +50,7 @@ def answer(
         function: The task, see :mod:`genmodels.jobs.tasks`.
         key: Identity of the widgets.
         at_once: Ask without a button.
+        asks: What the button says.
         moment: The run and the step that it is asked about.
         arguments: What else it takes.
     """
@@ -54,7 +61,7 @@ def answer(
     if known is None or known.state().status in (Status.CANCELLED, Status.FAILED):
         if known is not None and known.state().status is Status.FAILED:
             st.warning(known.state().message)
-        if not (at_once and known is None) and not st.button("Compute it", key=f"{key}-ask", type="primary"):
+        if not (at_once and known is None) and not st.button(asks, key=f"{key}-ask", type="primary"):
             return None
         try:
             known = tasks.ask(function, **arguments)

@@ -41,7 +41,8 @@ def where(moment: Moment) -> None:
 
 def _average(moment: Moment) -> None:
     st.markdown("**On average** over test images")
-    mean = answer(bits.average, moment=moment, key="average", n=min(200, len(moment.data.test)))
+    n = min(200, len(moment.data.test))
+    mean = answer(bits.average, moment=moment, key="average", asks=f"Average over {n} images", n=n)
     if mean is None:
         return
     total, error = float(mean["total"]) * np.log(2), float(mean["error"]) * np.log(2)
@@ -107,7 +108,7 @@ def compared(moment: Moment) -> None:
     if moment.model.masks > 1:
         _masks(moment)
     steps = url_widgets.choice("steps of each training", (100, 300, 1000), 300, key="order_steps")
-    trained = answer(orders.compared, moment=moment, key="orders", steps=steps)
+    trained = answer(orders.compared, moment=moment, key="orders", asks="Train each order", steps=steps)
     if trained is None:
         return
     rows = list(zip(trained["names"].tolist(), trained["nats"], trained["test"], strict=True))

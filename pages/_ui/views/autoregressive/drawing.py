@@ -53,7 +53,7 @@ def completions(moment: Moment) -> None:
         example = example_of(moment, key="given_example")
         share = url_widgets.slider("given, % of the pixels", 5, 95, 50, key="given_share", width=260)
         seed = url_widgets.number("seed", 0, url_widgets.SEEDS, 0, key="given_seed")
-    wanted = {"example": example, "share": share / 100, "seed": seed, "n": 24}
+    wanted: dict[str, Any] = {"example": example, "share": share / 100, "seed": seed, "n": 24}
     film = answer(drawing.completed, moment=moment, key="completed", at_once=True, **wanted)
     if film is None:
         return

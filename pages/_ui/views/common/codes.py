@@ -75,7 +75,8 @@ def path(moment: Moment) -> None:
         way = url_widgets.choice("way", WAYS, WAYS[0 if encodes else 1], key="path_way")
     if way == "geodesic":
         st.caption("The way along which x changes least: the straight line, pulled tight on the decoder's surface.")
-        film = answer(codes.geodesic, moment=moment, key="geodesic", first=first, second=second, label=label)
+        ends: dict[str, Any] = {"first": first, "second": second, "label": label}
+        film = answer(codes.geodesic, moment=moment, key="geodesic", asks="Pull it tight", **ends)
         if film is None:
             return
         x, sentence = film["x"], codes.conclusion_of_geodesic(film)

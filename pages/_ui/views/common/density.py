@@ -23,7 +23,7 @@ def density(moment: Moment, *, about: str = "", at_once: bool = True) -> None:
     """
     if about:
         st.caption(about)
-    maps = answer(plane.density, moment=moment, key="density", at_once=at_once)
+    maps = answer(plane.density, moment=moment, key="density", asks="Compute the density", at_once=at_once)
     if maps is None:
         return
     extent, learned, true = tuple(maps["extent"].tolist()), maps["learned"], maps.get("true")

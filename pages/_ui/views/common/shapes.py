@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy.typing as npt
+import plotly.graph_objects as go
 
 from genmodels import figures, images
 from genmodels.data.datasets import DATASETS
@@ -18,6 +19,7 @@ __all__ = [
     "example_of",
     "half_of",
     "label_of",
+    "legend_above",
     "nats",
     "pictures",
     "real_points",
@@ -63,6 +65,12 @@ def half_of(moment: Moment) -> float:
 def square(half: float) -> figures.Extent:
     """That square as the edges of a map."""
     return (-half, half, -half, half)
+
+
+def legend_above(figure: go.Figure, height: int) -> go.Figure:
+    """The legend under the title, with room for both; ``height`` of the figure in CSS pixels."""
+    title = {"y": 1, "yref": "container", "yanchor": "top", "pad": {"t": 8}}
+    return figure.update_layout(margin={"t": 66}, title=title, height=height)
 
 
 def real_points(moment: Moment, n: int = 300, *, opacity: float = 0.55) -> figures.Points:

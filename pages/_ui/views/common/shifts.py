@@ -20,7 +20,7 @@ __all__ = ["OUT_OF_DISTRIBUTION", "out_of_distribution"]
 def out_of_distribution(moment: Moment) -> None:
     """Kinds of images, what each costs, and what a compressor needs for it."""
     n = url_widgets.choice("images of each kind", (50, 100, 300), 50, key="shift_n")
-    scored = answer(shifts.shifts, moment=moment, key="shifts", n=n)
+    scored = answer(shifts.shifts, moment=moment, key="shifts", asks="Compare the likelihoods", n=n)
     if scored is None:
         return
     names, bits, above = scored["names"].tolist(), scored["bits"], scored["above"]

@@ -1,12 +1,12 @@
 """The variational bound of a diffusion, term by term, and what the loss makes of each."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import streamlit as st
 
 from genmodels import figures
+from genmodels.instruments.arrays import Arrays
 from genmodels.instruments.diffusion.bound import conclusion, every_term
 from genmodels.text import number
 from pages._ui.form import url_widgets
@@ -37,7 +37,7 @@ def bound(moment: Moment) -> None:
     """Every term of the variational bound, and their sum."""
     key, counts = ("bound_n", [4, 16, 64]) if moment.model.is_image else ("bound_points", [64, 256, 1000])
     n = url_widgets.choice("test examples", counts, counts[0], key=key)
-    terms = answer(every_term, moment=moment, key="bound", n=n)
+    terms = answer(every_term, moment=moment, key="bound", asks="Compute the bound", n=n)
     if terms is None:
         return
     nats, columns = f"{_mean(terms, 'nats')} ± {number(float(terms['error']), 2)} nats", st.columns(5)
@@ -70,7 +70,7 @@ def bound(moment: Moment) -> None:
     concluded(conclusion(terms), key="conclusion-bound")
 
 
-def _mean(terms: Mapping[str, Any], name: str) -> str:
+def _mean(terms: Arrays, name: str) -> str:
     return number(float(terms[name].mean()))
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import streamlit as st
 
 from genmodels import figures
+from genmodels.instruments.arrays import Array, Arrays
 from genmodels.instruments.diffusion import denoising, score
 from genmodels.metrics import judge
 from genmodels.probability.samplers import SAMPLERS, SPACINGS
@@ -20,7 +21,7 @@ from pages._ui.views.common.asked import asked
 from pages._ui.views.common.conclusion import concluded
 from pages._ui.views.common.film import joined, play
 from pages._ui.views.common.shapes import pictures
-from pages._ui.views.diffusion.film import PANELS, Array, lines_under, way_back
+from pages._ui.views.diffusion.film import PANELS, lines_under, way_back
 
 __all__ = ["denoise", "forward", "samplers"]
 
@@ -48,7 +49,7 @@ def forward(moment: Moment) -> None:
     with left:
         if moment.model.is_image:
             most = len(moment.data.test) - 16
-            first = url_widgets.number("from test example", 0, most, 0, key="noised", width="stretch")
+            first = url_widgets.number("the first test example", 0, most, 0, key="noised", width="stretch")
             noised = seen(denoising.noising, moment, first=first, n=16)
             play(joined(noised["x_t"]), lines_under(noised), key="noising", alt=alt, width=380, fps=12)
         else:
@@ -105,7 +106,7 @@ def denoise(moment: Moment) -> None:
     concluded(denoising.conclusion_of_film(film), key="conclusion-denoise")
 
 
-def _guesses(moment: Moment, film: Mapping[str, Array]) -> None:
+def _guesses(moment: Moment, film: Arrays) -> None:
     """Points on their way beside the data that they are taken for."""
     truth, lines = moment.data.test.x[:1000].numpy(), lines_under(film)
     for place, part, color in zip(st.columns(2), ("x_t", "x_0"), (figures.SAMPLES, figures.POSTERIOR), strict=True):
@@ -123,7 +124,8 @@ def samplers(moment: Moment) -> None:
         seed = url_widgets.number("seed", 0, url_widgets.SEEDS, 0, key="same_seed")
         spacing = url_widgets.choice("spacing of the times", ("auto", *SPACINGS), "auto", key="spacing")
     n = 8 if moment.model.is_image else 600
-    made = answer(denoising.compared, moment=moment, key="samplers", n=n, seed=seed, spacing=spacing)
+    asked_for: dict[str, Any] = {"n": n, "seed": seed, "spacing": spacing}
+    made = answer(denoising.compared, moment=moment, key="samplers", asks="Compare the samplers", **asked_for)
     if made is None:
         return
     st.caption(
@@ -148,7 +150,8 @@ def _judged(moment: Moment, seed: int, spacing: str) -> None:
         return
     st.markdown("**Quality**, as a classifier that was trained on the data sees it")
     n = url_widgets.choice("samples of each", (100, 200, 500), 200, key="judged_n")
-    scores = answer(denoising.judged, moment=moment, key="judged", n=n, seed=seed, spacing=spacing)
+    asked_for: dict[str, Any] = {"n": n, "seed": seed, "spacing": spacing}
+    scores = answer(denoising.judged, moment=moment, key="judged", asks="Judge the samples", **asked_for)
     if scores is None:
         return
     _against_evaluations(scores, {"fid": "FID", "sure": "share"})
@@ -159,7 +162,7 @@ def _judged(moment: Moment, seed: int, spacing: str) -> None:
     concluded(denoising.conclusion_of_judged(scores), key="conclusion-judged")
 
 
-def _against_evaluations(table: Mapping[str, Array], units: Mapping[str, str]) -> None:
+def _against_evaluations(table: Arrays, units: Mapping[str, str]) -> None:
     """A line for each sampler that has such numbers, each measurement a point on it; dashed, those of the data."""
     asked, x_title = table["evaluations"], "evaluations of the network"
     for place, (part, unit) in zip(st.columns(len(units)), units.items(), strict=True):
@@ -175,11 +178,11 @@ def _against_evaluations(table: Mapping[str, Array], units: Mapping[str, str]) -
         plot(figure.update_xaxes(tickvals=(5, 10, 20, 50, 100)), key=part, place=place)
 
 
-def _costs(made: Mapping[str, Array], i: int) -> list[str]:
+def _costs(made: Arrays, i: int) -> list[str]:
     return [f"{k} steps, {asked} evaluations" for k, asked in zip(made["steps"], made["evaluations"][i], strict=True)]
 
 
-def _sheets(moment: Moment, made: Mapping[str, Array]) -> None:
+def _sheets(moment: Moment, made: Arrays) -> None:
     """Pictures: a row a sampler, a column a number of steps."""
     for i, name in enumerate(SAMPLERS):
         st.markdown(f"**{name}**")
@@ -189,7 +192,7 @@ def _sheets(moment: Moment, made: Mapping[str, Array]) -> None:
                 pictures(made["samples"][i, j], 4, key=f"sheet-{i}-{j}", caption=words, pixels=60, **how)
 
 
-def _clouds(moment: Moment, made: Mapping[str, Array]) -> None:
+def _clouds(moment: Moment, made: Arrays) -> None:
     """Points: a film a sampler, a frame a number of steps."""
     truth = moment.data.test.x[:600].numpy()
     for i, (name, place) in enumerate(zip(SAMPLERS, st.columns(len(SAMPLERS)), strict=True)):

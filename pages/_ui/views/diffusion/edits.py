@@ -1,6 +1,7 @@
 """What a diffusion does to a real picture: noise it and draw it again, fill it in, lead it to another."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import streamlit as st
 
@@ -22,7 +23,7 @@ def edit(moment: Moment) -> None:
     ways[url_widgets.choice("edit", list(ways), "Noise and denoise", key="edit", bare=True)](moment)
 
 
-def _ways_back(moment: Moment, task: Instrument, names: Mapping[str, str], about: str, **wanted: int | str) -> None:
+def _ways_back(moment: Moment, task: Instrument, names: Mapping[str, str], about: str, **wanted: Any) -> None:
     """The image at the left, nine ways back at the right."""
     key = task.__name__
     film = answer(task, moment=moment, key=key, at_once=True, n=9, **wanted)

@@ -1,26 +1,25 @@
 """Films of a diffusion: its parts side by side, each frame with its time and its signal-to-noise ratio."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from genmodels.instruments.arrays import Array, Arrays
 from genmodels.text import number
 from pages._ui.views.common.film import joined, play
 
 __all__ = ["PANELS", "Array", "lines_under", "way_back"]
 
-Array = npt.NDArray[Any]
 PANELS = {"x_t": "noisy data xₜ", "eps": "predicted noise ε̂", "x_0": "predicted data x̂₀"}
 
 
-def lines_under(film: Mapping[str, Array]) -> list[str]:
+def lines_under(film: Arrays) -> list[str]:
     """A line under each frame: its time and its signal-to-noise ratio."""
     snr = ["SNR ∞" if np.isinf(v) else f"SNR {number(np.exp(v))}" for v in film["log_snr"]]
     return [f"t = {at:,} · {ratio}" for at, ratio in zip(film["t"], snr, strict=True)]
 
 
-def way_back(film: Mapping[str, Array], parts: Sequence[str], **how: Any) -> None:
+def way_back(film: Arrays, parts: Sequence[str], **how: Any) -> None:
     """The parts of a way back side by side under one slider, and the same as a GIF."""
     play(joined(*(film[part] for part in parts)), lines_under(film), labels=[PANELS[part] for part in parts], **how)

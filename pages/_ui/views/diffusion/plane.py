@@ -1,12 +1,12 @@
 """Diffusion on the plane: the score beside the true one, and particles that follow it."""
 
-from collections.abc import Mapping
-
 import numpy as np
 import streamlit as st
 
 from genmodels import figures, images
+from genmodels.instruments.arrays import Arrays
 from genmodels.instruments.diffusion import score
+from genmodels.instruments.plane import shades
 from pages._ui.components.scrubber import point_film
 from pages._ui.form import url_widgets
 from pages._ui.page.frames import paper
@@ -14,8 +14,8 @@ from pages._ui.shared.answer import answer
 from pages._ui.shared.moment import Moment
 from pages._ui.shared.plot import plot
 from pages._ui.views.common.conclusion import concluded
-from pages._ui.views.common.shapes import square
-from pages._ui.views.diffusion.film import Array, lines_under
+from pages._ui.views.common.shapes import legend_above, square
+from pages._ui.views.diffusion.film import lines_under
 
 __all__ = ["plane"]
 
@@ -33,7 +33,8 @@ def plane(moment: Moment) -> None:
             + (", over the true density q(xₜ) of noised data, blue." if known else ".")
         )
         maps = field["map"] if known else np.ones((len(field["t"]), 2, 2))
-        under = score.shades(np.concatenate([maps, maps[-1:]]), figures.DATA if known else paper(), paper())
+        color, share = figures.DATA if known else paper(), np.sqrt(maps / maps.max((1, 2), keepdims=True))
+        under = shades(np.concatenate([share, share[-1:]]), color, color, paper(), ink=0.75)
         point_film(
             field["particles"],
             key="particles",
@@ -49,7 +50,7 @@ def plane(moment: Moment) -> None:
     concluded(score.conclusion(field), key="conclusion-plane")
 
 
-def _arrows(moment: Moment, field: Mapping[str, Array]) -> None:
+def _arrows(moment: Moment, field: Arrays) -> None:
     share = url_widgets.slider("t / T, %", 0, 100, 8, key="field_t")
     i = int(np.abs(field["t"] - share / 100 * field["t"][0]).argmin())
     half = float(field["half"])
@@ -65,16 +66,14 @@ def _arrows(moment: Moment, field: Mapping[str, Array]) -> None:
             along = along / (1 + np.linalg.norm(along, axis=1, keepdims=True))
             figures.arrows(figure, field["at"], reach * along, name=name, color=color)
     figure.update_traces(line_width=3.5, opacity=0.6, selector={"name": "true"})
-    above = {"y": 1, "yref": "container", "yanchor": "top", "pad": {"t": 10}}
-    figure.update_layout(showlegend=True, height=460, margin_t=62, title=above)
-    plot(figure, key="arrows")
+    plot(legend_above(figure.update_layout(showlegend=True), 460), key="arrows")
     st.caption(
         "−ε̂ = √(1 − ᾱ) ∇ log q(xₜ). An arrow's length is |ε̂| / (1 + |ε̂|), so that far points stay in sight."
         + (" Arrows and particles are those of the branch that is told no label." if moment.model.classes else "")
     )
 
 
-def _error(field: Mapping[str, Array]) -> None:
+def _error(field: Arrays) -> None:
     """What the network has not learned, and what nobody can know."""
     lines = [figures.Curve("error of ε̂", field["t"], field["mse"], figures.SAMPLES)]
     if "map" in field:

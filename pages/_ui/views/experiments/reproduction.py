@@ -1,6 +1,8 @@
 """Tables and figures of the sources: theirs beside ours, what differs, and a small run of it, here and now."""
 
 import functools
+import math
+import statistics
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,7 +11,7 @@ import streamlit as st
 from genmodels import figures
 from genmodels.durations import worded
 from genmodels.errors import BadInput
-from genmodels.experiments import declaration, results, writers
+from genmodels.experiments import comparison, declaration, results, writers
 from genmodels.experiments.declaration import Experiment, Figure
 from genmodels.experiments.measures import MEASURES, measure
 from genmodels.experiments.results import Row
@@ -19,6 +21,7 @@ from pages._ui.form.url_widgets import choice_of_many
 from pages._ui.shared.answer import answer
 from pages._ui.shared.plot import plot
 from pages._ui.views.common.side_by_side import start
+from pages._ui.views.experiments.drawn import drawn
 
 __all__ = ["entries"]
 
@@ -48,6 +51,8 @@ def entries() -> None:
     rows = _shipped(one.name)
     st.markdown(writers.markdown(writers.summary_table(one, rows)))
     st.caption("Mean ± standard error over the seeds; of one seed, from test examples and samples.")
+    if stale := comparison.stale(rows):
+        st.warning(f"Trained again since these numbers were measured: {', '.join(stale)}.")
     st.markdown(f"**What differs.** {one.source.differs}")
     for i, figure in enumerate(one.figures):
         _drawn(figure, rows, key=f"{one.name}-{i}")
@@ -101,12 +106,17 @@ def _total(one: Experiment, row: Row) -> int:
 
 
 def _drawn(figure: Figure, rows: Sequence[Row], *, key: str) -> None:
-    """A figure of the entry: bars with errors over the seeds, or a band of curves."""
+    """A figure of the entry: bars with errors over the seeds, curves, or what its models draw."""
+    if figure.draws:
+        drawn(figure, key=key)
+        return
     if figure.bars:
         one, table = MEASURES[figure.bars], results.summaries(rows, figure.bars)
         values = {name: s.mean for (name, _), s in table.items()}
         errors = {name: s.se if s.n > 1 else s.within for (name, _), s in table.items()}
-        plot(figures.bars(values, errors=errors, y_title=one.title, title=figure.title), key=key)
+        known = [s.floor for s in table.values() if not math.isnan(s.floor)]
+        floor = ("real data", statistics.fmean(known)) if known else None
+        plot(figures.bars(values, errors=errors, y_title=one.title, title=figure.title, floor=floor), key=key)
         return
     lines, seen = [], dict[str, str]()
     for row in rows:

@@ -9,14 +9,12 @@ import streamlit as st
 
 from genmodels import figures
 from genmodels.experiments import writers
-from genmodels.experiments.comparison import floor
+from genmodels.experiments.comparison import NOTES, floor
 from genmodels.experiments.measures import MEASURES
 from genmodels.experiments.results import Row
 from pages._ui.shared.plot import plot
 
 __all__ = ["bars", "downloads", "table"]
-
-FLOOR = "real data against real data"
 
 
 def table(rows: Sequence[Row], measures: Sequence[str], every: Sequence[Row], *, key: str) -> None:
@@ -28,7 +26,7 @@ def table(rows: Sequence[Row], measures: Sequence[str], every: Sequence[Row], *,
         every: Those of which the floor is told: also what is hidden.
         key: Identity of the widget.
     """
-    lines: list[dict[str, Any]] = [{"": FLOOR, "model": "", "n": None, "likelihood": ""}]
+    lines: list[dict[str, Any]] = [{"": writers.FLOOR, "model": "", "n": None, "likelihood": ""}]
     for row in rows:
         lines.append({"": row.name, "model": row.model, "n": row.examples or None, "likelihood": row.likelihood})
     of_data = {name: cell for name in measures if (cell := floor(every, name))}
@@ -42,8 +40,11 @@ def table(rows: Sequence[Row], measures: Sequence[str], every: Sequence[Row], *,
         for line, cell in zip(lines, [of_data.get(name), *(row.cells.get(name) for row in rows)], strict=True):
             line[title] = cell.value if cell else None
             line[f"± {one.title}"] = cell.se if cell and not math.isnan(cell.se) else None
+    noted = any(row.status in NOTES for row in rows)
     for line, row in zip(lines[1:], rows, strict=True):
         line["of what the likelihood is"] = row.base
+        if noted:
+            line["measured"] = row.status if row.status in NOTES else ""
     st.dataframe(lines, hide_index=True, column_config=config, key=key, placeholder="–")
 
 

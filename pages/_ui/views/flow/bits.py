@@ -20,7 +20,7 @@ __all__ = ["bits", "converter", "curve"]
 
 def bits(moment: Moment) -> None:
     """The same model's number under each way to make grey levels real."""
-    costs = answer(instruments.costs, moment=moment, key="dequantization", at_once=False)
+    costs = answer(instruments.costs, moment=moment, key="dequantization", asks="Compare the ways to count")
     if costs is None:
         return
     names = [str(name) for name in costs["name"]]

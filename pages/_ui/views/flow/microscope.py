@@ -1,5 +1,7 @@
 """The flow microscope: points, a square grid and both densities, scrubbed from data to noise and back."""
 
+from typing import Any
+
 import streamlit as st
 
 from genmodels.instruments.flow import microscope as instruments
@@ -17,7 +19,7 @@ PANELS = {"points": "data and a square grid", "learned": "density: as the model 
 
 def microscope(moment: Moment) -> None:
     """Layer by layer: what happens to space, and to the density in it."""
-    asked = {}
+    asked: dict[str, Any] = {}
     if classes := moment.model.classes:
         asked["label"] = int(url_widgets.number("told label", 0, classes - 1, 0, key="microscope_label"))
     passage = answer(instruments.passage, moment=moment, key="microscope", at_once=True, **asked)

@@ -4,12 +4,11 @@ import numpy as np
 import streamlit as st
 
 from genmodels import figures
-from genmodels.errors import BadInput
 from genmodels.instruments.gan import bigan as instruments
-from pages._ui.components.drawing_pad import drawing_pad
 from pages._ui.shared.answer import seen
 from pages._ui.shared.moment import Moment
 from pages._ui.shared.plot import plot
+from pages._ui.views.common.chosen import own_picture
 from pages._ui.views.common.conclusion import concluded
 from pages._ui.views.common.shapes import by_class, half_of, label_of, pictures, square
 
@@ -46,12 +45,9 @@ def there_and_back(moment: Moment) -> None:
 
 def _ways(moment: Moment, way: instruments.Back) -> None:
     x, mean = way.x[:200], way.mean[:200]
-    clouds = [
-        figures.Points("test points x", x, figures.DATA, size=4),
-        figures.Points("G(E(x))", mean, figures.SAMPLES, size=4),
-    ]
-    title = "There and back"
-    figure = figures.points(clouds, title=title, extent=square(half_of(moment)))
+    data = figures.Points("test points x", x, figures.DATA, size=4)
+    back = figures.Points("G(E(x))", mean, figures.SAMPLES, size=4)
+    figure = figures.points([data, back], title="There and back", extent=square(half_of(moment)))
     figures.arrows(figure, x, mean - x, name="error", color=figures.NEUTRAL)
     plot(figure.update_layout(height=480), key="ways")
 
@@ -59,8 +55,7 @@ def _ways(moment: Moment, way: instruments.Back) -> None:
 def _codes(moment: Moment, way: instruments.Back) -> None:
     if way.z.shape[1] >= 2:
         clouds = by_class(way.z[:, :2], way.labels, moment.data.classes or ("test examples",))
-        title = "Codes E(x), two dimensions"
-        plot(figures.points(clouds, title=title, x_title="z₁", y_title="z₂"), key="codes")
+        plot(figures.points(clouds, title="Codes E(x), two dimensions", x_title="z₁", y_title="z₂"), key="codes")
     figure = figures.histogram(
         {"all codes": way.z},
         title="Codes against the noise they should be",
@@ -77,28 +72,14 @@ def _codes(moment: Moment, way: instruments.Back) -> None:
 def drawn(moment: Moment) -> None:
     """The visitor's own digit, encoded and generated again."""
     label = label_of(moment)
-    left, right = st.columns([2, 3])
-    with left:
-        drawing = drawing_pad(key="pad", alt="Draw a digit for the encoder.", pixels=moment.data.shape[-1])
-    with right:
-        if not drawing.pixels.any():
-            st.info("Draw a digit on the left: with the mouse, a pen or a finger.")
-            return
-        try:
-            way = instruments.read(moment.model, moment.data, drawing.pixels, label=label)
-        except BadInput as error:
-            st.warning(str(error))
-            return
-        pictures(
-            np.concatenate([way.x, way.mean]),
-            2,
-            key="read",
-            alt="Your digit as the encoder sees it, and what the generator makes of its code.",
-            caption="as the encoder sees it · G(E(x))",
-            pixels=130,
-            download="there-and-back.png",
-        )
+    look = lambda pixels: instruments.read(moment.model, moment.data, pixels, label=label)  # noqa: E731
+    way, place = own_picture(moment, look)
+    if way is None:
+        return
+    with place:
+        alt = "Your digit as the encoder sees it, and what the generator makes of its code."
+        both, caption = np.concatenate([way.x, way.mean]), "as the encoder sees it · G(E(x))"
+        pictures(both, 2, key="read", alt=alt, caption=caption, pixels=130, download="there-and-back.png")
         code = {f"z{i + 1}": float(value) for i, value in enumerate(way.z[0])}
         plot(figures.bars(code, title="Its code E(x)", y_title="value", color=figures.LATENT), key="code")
-    text = instruments.conclusion(way, seen(instruments.back, moment))
-    concluded(text)
+    concluded(instruments.conclusion(way, seen(instruments.back, moment)))

@@ -41,8 +41,7 @@ def critics(moment: Moment) -> None:
             _histogram(moment)
         with right:
             _violations(moment)
-    text = instruments.conclusion(seen(game.slopes, moment), critic_of(moment))
-    concluded(text)
+    concluded(instruments.conclusion(seen(game.slopes, moment), critic_of(moment)))
     st.markdown("##### Five critics, everything else the same")
     st.caption(
         "Log loss, least squares, clipped weights, gradient penalty, spectral norm: the data, seed, batches, learning "

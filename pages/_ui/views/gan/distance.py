@@ -1,11 +1,11 @@
 """How far are the samples from the data? The exact distance at every snapshot, and the best plan now."""
 
 import numpy as np
-import numpy.typing as npt
 import streamlit as st
 
 from genmodels import figures
-from genmodels.instruments.gan import critics, modes
+from genmodels.instruments.arrays import Arrays
+from genmodels.instruments.gan import game, modes
 from genmodels.text import number
 from pages._ui.shared.answer import answer, seen
 from pages._ui.shared.moment import Moment
@@ -15,8 +15,6 @@ from pages._ui.views.common.shapes import half_of, square
 
 __all__ = ["distances", "history"]
 
-Table = dict[str, npt.NDArray[np.float64]]
-
 SOFT = (
     " The penalty P is soft: the best critic is steeper than 1 and finds W₁ + W₁²/2λ or more. Less 2λP its estimate is "
     "the length of a flow from the samples to the data, W₁ on a line and little more on the plane (*Theory*); a "
@@ -24,9 +22,9 @@ SOFT = (
 )
 
 
-def history(moment: Moment) -> Table | None:
+def history(moment: Moment, asks: str = "Measure every snapshot") -> Arrays | None:
     """What the samples of every snapshot miss; None while it is being computed."""
-    return answer(modes.history, key="history", run=moment.id, steps=moment.run.snapshots())
+    return answer(modes.history, key="history", asks=asks, run=moment.id, steps=moment.run.snapshots())
 
 
 def distances(moment: Moment) -> None:
@@ -34,18 +32,17 @@ def distances(moment: Moment) -> None:
     left, right = st.columns([3, 2], gap="medium")
     with left:
         table = history(moment)
-        if table is not None:
-            _curves(moment, table)
-        else:
+        if table is None:
             st.caption("W₁ of 400 samples of every snapshot to 400 test points, exactly: the best of all assignments.")
+        else:
+            _curves(moment, table)
     with right:
         _plan(moment)
-    floor = None if table is None else (float(table["floor"][0]), float(table["floor"][1]))
-    text = seen(critics.transport, moment).conclusion(getattr(moment.model, "penalty", None), floor)
-    concluded(text)
+    floor = None if table is None else table["floor"].tolist()
+    concluded(seen(game.coverage, moment).conclusion(getattr(moment.model, "penalty", None), floor))
 
 
-def _curves(moment: Moment, table: Table) -> None:
+def _curves(moment: Moment, table: Arrays) -> None:
     steps, (mean, spread) = table["step"], table["floor"]
     penalty = getattr(moment.model, "penalty", None)
     is_soft = penalty == "gp"
@@ -70,13 +67,11 @@ def _curves(moment: Moment, table: Table) -> None:
 
 
 def _plan(moment: Moment) -> None:
-    plan = seen(critics.transport, moment)
-    clouds = [
-        figures.Points("data", plan.real, figures.DATA, size=4),
-        figures.Points("samples", plan.fake, figures.SAMPLES, size=4),
-    ]
+    plan = seen(game.coverage, moment)
+    data = figures.Points("data", plan.real, figures.DATA, size=4)
+    samples = figures.Points("samples", plan.fake, figures.SAMPLES, size=4)
     title = f"The cheapest plan of 400: W₁ = {number(plan.w1)}"
-    figure = figures.points(clouds, title=title, extent=square(half_of(moment)))
+    figure = figures.points([data, samples], title=title, extent=square(half_of(moment)))
     plot(figures.arrows(figure, plan.fake, plan.real - plan.fake, name="way", color=figures.NEUTRAL), key="plan")
     st.caption(
         "The 400 samples and test points of the curves, here at the moment that is shown: each sample is carried to a "

@@ -1,6 +1,7 @@
 """What the critic of a GAN, a WGAN or a BiGAN believes, where it pushes the samples, and what the generator draws."""
 
 import math
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -16,7 +17,7 @@ from pages._ui.shared.moment import Moment
 from pages._ui.shared.plot import plot
 from pages._ui.views.common.codes import latent_map, path
 from pages._ui.views.common.conclusion import concluded
-from pages._ui.views.common.shapes import half_of, label_of, real_points, square
+from pages._ui.views.common.shapes import half_of, label_of, legend_above, real_points, square
 from pages._ui.views.common.side_by_side import curves, dots, picture, small
 
 __all__ = ["belief", "critic_of", "latent", "panel", "plane", "pushes"]
@@ -25,12 +26,6 @@ __all__ = ["belief", "critic_of", "latent", "panel", "plane", "pushes"]
 def critic_of(moment: Moment) -> str:
     """What the critic is called: of a GAN and a BiGAN the discriminator."""
     return next(iter(moment.model.players()))
-
-
-def legend_above(figure: go.Figure, height: int) -> go.Figure:
-    """The legend under the title, with room for both; ``height`` of the figure in CSS pixels."""
-    title = {"y": 1, "yref": "container", "yanchor": "top", "pad": {"t": 8}}
-    return figure.update_layout(margin={"t": 66}, title=title, height=height)
 
 
 def belief(surface: game.Surface, *, title: str, over: tuple[figures.Points, ...] = ()) -> go.Figure:
@@ -59,21 +54,16 @@ def plane(moment: Moment) -> None:
     height = 430 if has_best else 540
     with first:
         _surface(moment, label, height)
-    if has_best:
-        with more[0]:
-            _best(moment, height)
+    bound = _best(moment, height, more[0]) if has_best else None
     sheet = seen(codes.latent_map, moment, n=41, label=label)
     figure = figures.mesh(sheet.x, title="A square of noise under G", over=(real,), extent=square(half_of(moment)))
     low, high = (number(axis, 2) for axis in sheet.axes[0][[0, -1]])
-    with more[-1]:
-        plot(legend_above(figure, height), key="sheet")
-        st.caption(
-            f"A grid of the first two dimensions of the noise, z₁ from {low} to {high}, carried by G. Where modes lie "
-            "apart the sheet must stretch between them: samples there are unavoidable, but can be made few."
-        )
-    bound = seen(divergence.best_discriminator, moment, half=half_of(moment))[1] if has_best else None
-    text = bound.conclusion() if bound else game.conclusion(seen(game.numbers, moment))
-    concluded(text)
+    plot(legend_above(figure, height), key="sheet", place=more[-1])
+    more[-1].caption(
+        f"A grid of the first two dimensions of the noise, z₁ from {low} to {high}, carried by G. Where modes lie "
+        "apart the sheet must stretch between them: samples there are unavoidable, but can be made few."
+    )
+    concluded(bound.conclusion() if bound else game.conclusion(seen(game.numbers, moment)))
 
 
 def _surface(moment: Moment, label: int | None, height: int) -> None:
@@ -91,16 +81,18 @@ def _surface(moment: Moment, label: int | None, height: int) -> None:
     )
 
 
-def _best(moment: Moment, height: int) -> None:
+def _best(moment: Moment, height: int, place: Any) -> divergence.Bound:
+    """The best discriminator that there could be, in ``place``; and the divergence that it tells."""
     surface, bound = seen(divergence.best_discriminator, moment, half=half_of(moment))
     figure = belief(surface, title="The best discriminator, p / (p + q)")
-    plot(legend_above(figure, height), key="best")
+    plot(legend_above(figure, height), key="best", place=place)
     learned, best = number(bound.learned), number(2 * bound.js - math.log(4))
-    st.caption(
+    place.caption(
         "p is exact, q a kernel estimate from 4,000 samples; blank where both are nearly 0. On fresh data and samples "
         f"the learned one has V(D, G) = {learned} ± {number(bound.learned_se, 2)} nats, and the best of several has "
         f"{best} ± {number(2 * bound.js_se, 2)}, at most V(D*, G); −log 4 = −1.39 where p = q."
     )
+    return bound
 
 
 def latent(moment: Moment) -> None:
@@ -126,4 +118,4 @@ def panel(name: str, run: Run) -> None:
         figure = belief(surface, title="", over=(real_points(moment), dots(x)))
         figure.update_traces(showscale=False, selector={"type": "heatmap"})
         small(figure, key)
-    curves({name: run}, turns.WATCHED, key=f"{key}-curve", height=170)
+    curves({name: run}, turns.WATCHED, key=f"{key}-curve", height=240)

@@ -14,9 +14,32 @@ def shared(
     believes = f"What does the {critic} believe, and where does it push the samples?"
     return {
         "Turn by turn": Instrument(turns.game, "Play", "What changes in one turn?", one_turn, of_points),
-        "Latent": Instrument(game.latent, "Play", "What lies between two samples?", applies=of_images),
-        "On the plane": Instrument(game.plane, question=believes, applies=of_points),
-        "Critic lab": Instrument(critics.critics, question=f"How steep is the {critic}?"),
-        distances: Instrument(distance.distances, question=question, applies=of_points),
-        "Mode collapse": Instrument(modes.modes, "When it fails", "Which modes are left out?", applies=modes.has_modes),
+        "Latent": Instrument(
+            game.latent,
+            "Play",
+            "What lies between two samples?",
+            "Does all that lies between look like data?",
+            of_images,
+        ),
+        "On the plane": Instrument(
+            game.plane, question=believes, before="Follow the arrows: do they lead to the data?", applies=of_points
+        ),
+        "Critic lab": Instrument(
+            critics.critics,
+            question=f"How steep is the {critic}?",
+            before="Then train five that differ in what holds their slope, and guess which covers every mode.",
+        ),
+        distances: Instrument(
+            distance.distances,
+            question=question,
+            before="Each line carries a sample to a test point: look for the long ones.",
+            applies=of_points,
+        ),
+        "Mode collapse": Instrument(
+            modes.modes,
+            "When it fails",
+            "Which modes are left out?",
+            "See what this training has covered; then make one collapse, and choose what mends it.",
+            modes.has_modes,
+        ),
     }

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 
 import numpy as np
-import numpy.typing as npt
 import streamlit as st
 
 from genmodels import figures
 from genmodels.errors import BadInput
+from genmodels.instruments.arrays import Arrays
 from genmodels.instruments.gan import modes as instruments
 from genmodels.metrics.distances import Modes
 from genmodels.runs.store import Run
@@ -21,8 +21,6 @@ from pages._ui.views.gan.game import panel
 
 __all__ = ["has_modes", "modes"]
 
-Array = npt.NDArray[np.float64]
-
 
 def has_modes(moment: Moment) -> bool:
     """There is something to count: modes of the plane, or classes of pictures."""
@@ -31,7 +29,7 @@ def has_modes(moment: Moment) -> bool:
 
 def modes(moment: Moment) -> None:
     """Modes or classes covered, and the share of samples that is close to one, over the training; and the remedies."""
-    table = history(moment)
+    table = history(moment, f"Count the {'classes' if moment.model.is_image else 'modes'} at every snapshot")
     if table is not None:
         _over_training(moment, table)
     st.markdown("##### Make it happen, and mend it")
@@ -43,17 +41,23 @@ def modes(moment: Moment) -> None:
     side_by_side(plans, panel, key="mend", all_of_them="Train all four", each=dict.fromkeys(plans, ""), below=_covered)
 
 
-def _over_training(moment: Moment, table: Mapping[str, Array]) -> None:
+def _over_training(moment: Moment, table: Arrays) -> None:
     steps, of, are_digits = table["step"], table["counts"].shape[1], moment.model.is_image
     what, best = "classes" if are_digits else "modes", 100 * float(table["best"])
     at = int(np.abs(steps - (steps[-1] if moment.step is None else moment.step)).argmin())
     names = moment.data.classes if are_digits else [str(i + 1) for i in range(of)]
     left, middle, right = st.columns(3)
-    with left:
-        _against("there are", of, moment, steps, table["covered"], what, f"{what.capitalize()} covered")
-    with middle:
-        title = "The judge is sure: p > 0.95" if are_digits else "Within 3σ of a mode"
-        _against("data", best, moment, steps, 100 * table["close"], "% of the samples", title)
+    near = "The judge is sure: p > 0.95" if are_digits else "Within 3σ of a mode"
+    for place, name, most, values, y_title, title in (
+        (left, "there are", of, table["covered"], what, f"{what.capitalize()} covered"),
+        (middle, "data", best, 100 * table["close"], "% of the samples", near),
+    ):
+        lines = [
+            figures.Curve("samples", steps, values, figures.SAMPLES),
+            figures.Curve(name, steps, np.full(len(steps), most), figures.DATA, dashed=True),
+        ]
+        figure = figures.curves(lines, x_title="step", y_title=y_title, title=title, marker=moment.step)
+        plot(figure.update_yaxes(range=[0, 1.08 * most]), key=f"over-training-{y_title}", place=place)
     figure = figures.bars(
         dict(zip(names, table["counts"][at].astype(float).tolist(), strict=True)),
         title=f"Samples of each at step {steps[at]:,}",
@@ -64,16 +68,6 @@ def _over_training(moment: Moment, table: Mapping[str, Array]) -> None:
     plot(figure, key="counts", place=right)
     st.caption("Covered: a fifth of its even share of 400 samples or more. Always the same noise.")
     concluded(instruments.conclusion(table, at, what))
-
-
-def _against(name: str, most: float, moment: Moment, steps: Array, values: Array, y_title: str, title: str) -> None:
-    """A measure of the samples over the training, and what it could be at ``most``."""
-    lines = [
-        figures.Curve("samples", steps, values, figures.SAMPLES),
-        figures.Curve(name, steps, np.full(len(steps), most), figures.DATA, dashed=True),
-    ]
-    figure = figures.curves(lines, x_title="step", y_title=y_title, title=title, marker=moment.step)
-    plot(figure.update_yaxes(range=[0, 1.08 * most]), key=f"over-training-{y_title}")
 
 
 def _covered(runs: Mapping[str, Run]) -> None:

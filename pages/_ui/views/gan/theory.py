@@ -1,25 +1,31 @@
-"""GAN and BiGAN: from min-max to divergences, with this model's numbers, beside the code that computed them."""
+"""From min-max to divergences, from the earth mover's distance to a critic: with a model's numbers, beside the code."""
 
 import math
 
+import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
 
 from genmodels import figures
-from genmodels.data.datasets import DATASETS
-from genmodels.instruments.gan.critics import saturation
+from genmodels.data.datasets import Data
+from genmodels.instruments.gan.critics import apart, saturation
 from genmodels.instruments.gan.divergence import best_discriminator, jensen_shannon
-from genmodels.instruments.gan.game import numbers
+from genmodels.instruments.gan.game import Coverage, coverage, floor, numbers
+from genmodels.metrics.distances import wasserstein1
 from genmodels.models.bigan import BiGAN
 from genmodels.models.gan import GAN, discriminator_loss, generator_slope
-from genmodels.nn.adversarial import normalize_spectrally
+from genmodels.models.wgan import WGAN, between, gradient_norm
+from genmodels.nn.adversarial import Critic, normalize_spectrally
 from pages._ui.page.theory import Equations, Picture, measured, show
 from pages._ui.shared.answer import seen
 from pages._ui.shared.moment import Moment
+from pages._ui.views.common.shapes import half_of
 
-__all__ = ["bigan", "gan"]
+__all__ = ["bigan", "gan", "wgan"]
 
 MEANS = "The numbers are means over 256 test examples and as many samples of the model above"
+
+# GAN and BiGAN ---
 
 GAME: Equations = {
     discriminator_loss: r"""Two players, one value
@@ -97,7 +103,7 @@ def gan(moment: Moment) -> None:
         terms |= {"value": measured(terms["value"]), "-log 4": measured(-math.log(4))}
     terms["divergence"] = "With a density that is known, on the plane and without labels, the numbers stand here."
     if not model.is_image and not model.classes and moment.data.log_prob is not None:
-        _, bound = seen(best_discriminator, moment, half=DATASETS[moment.data.name].extent)
+        _, bound = seen(best_discriminator, moment, half=half_of(moment))
         terms |= {"JS": measured(bound.js, bound.js_se), "V, fresh": measured(bound.learned, bound.learned_se)}
         terms |= {"V at best": measured(2 * bound.js - math.log(4), 2 * bound.js_se), "divergence": BOUNDED}
     show((GAME, Picture(_saturation(belief), SATURATION, "saturation"), TRAINING), terms)
@@ -125,3 +131,114 @@ def bigan(moment: Moment) -> None:
     st.caption(f"{MEANS}.")
     terms = seen(numbers, moment)
     show((PAIRS,), terms | {"value": measured(terms["value"]), "-log 4": measured(-math.log(4))})
+
+
+# Wasserstein GAN ---
+
+DISTANCE: Equations = {
+    wasserstein1: r"""What it costs to carry the samples to the data
+        $$ W(p, q) = \inf_{\gamma \in \Pi(p, q)} E_{(x, y) \sim \gamma} \|x - y\| $$
+        $$ W(\text{400 data}, \text{400 samples}) = <w1> \\ W(\text{400 data}, \text{400 others}) = <floor> $$
+        The earth mover's distance: the norm is not squared. On the plane it is computed exactly, for 400 points, by the
+        best of all assignments. Two sets of data are not 0 apart: that is the floor, and of the two distributions
+        themselves W is smaller than of 400 points of each, by at most about the floor.<each> Arjovsky et al. (2017),
+        eq. 1.""",
+    WGAN.loss: r"""The same number from the other side, of the best critic
+        $$ W(p, q) = \sup_{\|f\|_L \le 1} E_{x \sim p}[f(x)] - E_z[f(G(z))] $$
+        $$ E[f(x)] - E[f(G(z))] = <estimate> $$
+        Kantorovich and Rubinstein: a critic that nowhere climbs faster than 1 cannot tell them further apart than they
+        are; of the best one it is the same number from the other side, of any other it is less. This critic is a
+        network in training<kept> *Estimate and exact* draws both over the training. Eq. 2.""",
+}
+KEPT = {
+    "clip": ", with weights in [−c, c]: it is at most k times W, k its steepest slope.",
+    "gp": ", held to slope 1 by a soft penalty only: the best of these finds more than W (below), one that lags, less.",
+    "spectral": ", nowhere steeper than 1: its estimate is below W of the same points.",
+    "none": " that nothing keeps from being steep: its estimate says nothing of W.",
+}
+FLAT = (
+    "Once the two hardly overlap, JS stands at log 2 and its slope is 0: a perfect discriminator tells the generator "
+    "nothing. W₁ is θ itself, with the same slope everywhere. Arjovsky et al. (2017), example 1."
+)
+LIPSCHITZ: Equations = {
+    WGAN.after_turn: r"""Lipschitz by clipping
+        $$ w \leftarrow \operatorname{clip}(w, -c, c) $$
+        $$ c = <clip> $$
+        The slope is bounded by some k that depends on the layers, and the estimate by k·W. The best critic of slope k
+        need not be among the networks with weights in [−c, c]: the estimate can be far less. Algorithm 1.""",
+    gradient_norm: r"""Lipschitz by a penalty
+        $$ P = E_{\hat x}\left[(\|\nabla f(\hat x)\| - 1)^2\right], \quad \hat x = u x + (1 - u) G(z) $$
+        $$ \|\nabla f\| = <gradient norm> \\ P = <penalty> \\ \lambda = <lambda> $$
+        The best 1-Lipschitz critic has slope 1 along the line from a sample to the example that an optimal plan carries
+        it to (proposition 1); here it is asked between any sample and any example. A gradient of a gradient:
+        create_graph keeps it differentiable in the weights. Where leaky ReLU has its kinks the slope jumps, and that a
+        kink moves with the weights this derivative does not see; ELU has none. Gulrajani et al. (2017), eq. 3.""",
+    WGAN.flow: r"""What the best critic under this penalty finds
+        $$ \|\nabla f\| &= 1 + \frac{|\sigma|}{2 \lambda m} \\ E[f(x)] - E[f(G(z))] &=
+        \int |\sigma| + \frac{1}{2 \lambda} \int \frac{|\sigma|^2}{m} \ge W + \frac{W^2}{2 \lambda} \\
+        E[f(x)] - E[f(G(z))] - 2 \lambda P &= \int |\sigma| \ge W $$
+        $$ E[f(x)] - E[f(G(z))] = <of these points> \\ 2 \lambda P = <2 lambda P> \\
+        E[f(x)] - E[f(G(z))] - 2 \lambda P = <wasserstein (flow)> $$
+        m is the density of x̂, σ a flow that carries the samples to the data, along ∇f. The penalty is soft: it pays to
+        be steeper than 1, the more so where little of m is. The ≥ of the second line is = only where |σ| is in
+        proportion to m; taking 2λP off leaves the flow's length, which on a line is W. Milne & Nachman (2022),
+        Wasserstein GANs with gradient penalty compute congested transport.""",
+    between: r"""Where it is taken
+        $$ u \sim U(0, 1), \qquad \hat x = u x + (1 - u)\, G(z) $$
+        One u for each pair, not one for each pixel: x̂ lies on the straight line between them.""",
+    Critic.bound: r"""Lipschitz by construction
+        $$ \|f\|_L \le \frac{1}{B} \prod_l s_l\, \sigma_{\max}(W_l) = 1, \qquad B = \prod_l s_l $$
+        $$ B = <bound> $$
+        Every weight is divided by its largest singular value, and neither leaky ReLU nor ELU stretches. What else can
+        is divided away: s = 2 for a convolution whose kernel of 4 at stride 2 sees a pixel up to four times, and for
+        the sum of the two vectors that score an example and its label. σ is found by power iterations, one a step, so
+        that the bound holds as nearly as they have converged. Miyato et al. (2018), eq. 8.""",
+    WGAN.generator_loss: r"""What the generator minimizes
+        $$ L_G = -E_z[f(G(z))] $$
+        $$ L_G = <generator_loss> $$
+        Its gradient is ∇f at each sample: the arrows of *On the plane*. It does not vanish when f is trained to the
+        end; that is why the critic may take more turns. Theorem 3.""",
+}
+
+
+def wgan(moment: Moment) -> None:
+    """Kantorovich and Rubinstein, and what keeps a critic Lipschitz."""
+    model, terms = moment.model, seen(numbers, moment)
+    known: dict[str, float | str] = {"generator_loss": terms["generator_loss"], "estimate": terms["wasserstein"]}
+    known |= {"kept": KEPT[model.penalty], "each": ""}
+    match model.penalty:
+        case "clip":
+            known["clip"] = model.clip
+        case "spectral":
+            known["bound"] = model.critic.bound()
+        case "gp":
+            known |= {"lambda": model.penalty_weight, "2 lambda P": 2 * model.penalty_weight * terms["penalty"]}
+            known["of these points"] = terms["wasserstein"]
+            known |= {name: terms[name] for name in ("gradient norm", "penalty", "wasserstein (flow)")}
+    if model.classes:
+        known["each"] = " The model is conditional: W is the mean over the labels of each class's own."
+    where = "."
+    if not model.is_image:
+        exact, (mean, spread) = seen(_exact, moment)
+        known |= {"w1": exact.w1, "estimate": exact.estimate, "floor": measured(mean, spread, "")}
+        where = "; W and the estimate beside it are of 400 and 400, as in *Estimate and exact*."
+    st.caption(MEANS + where)
+    show((DISTANCE, Picture(_flat(), FLAT, "apart"), LIPSCHITZ), known)
+
+
+def _exact(model: WGAN, data: Data) -> tuple[Coverage, tuple[float, float]]:
+    """The exact distance and the critic's estimate of the same 400 samples and test points, and the floor."""
+    return coverage(model, data), floor(data, by_class=bool(model.classes))
+
+
+def _flat() -> go.Figure:
+    """Why not the divergence: it does not say how far apart two distributions are that hardly overlap."""
+    two = apart()
+    theta = two["theta"]
+    lines = [
+        figures.Curve("W₁, units of x", theta, two["w1"], figures.SAMPLES),
+        figures.Curve("JS, nats", theta, two["js"], figures.DATA),
+        figures.Curve("log 2", theta, np.full(len(theta), math.log(2)), figures.NEUTRAL, dashed=True),
+    ]
+    x, y = "distance θ of two Gaussians with σ = 0.1", "W₁ (units of x) · JS (nats)"
+    return figures.curves(lines, x_title=x, y_title=y, title="Why not the divergence")

@@ -1,13 +1,10 @@
 """What does one turn of each player do? The game in slow motion; the visitor says who moves."""
 
-from collections.abc import Mapping
-from typing import Any
-
-import numpy.typing as npt
 import streamlit as st
 
 from genmodels import figures, images
 from genmodels.errors import BadInput
+from genmodels.instruments.arrays import Arrays
 from genmodels.instruments.gan import turns
 from genmodels.instruments.gan.game import Surface
 from genmodels.quantities import quantity
@@ -25,7 +22,6 @@ from pages._ui.views.gan.game import belief, critic_of, pushes
 __all__ = ["game"]
 
 OPENING = "d6g6"  # what is played where the link says nothing: one of the two alone, then the other
-Array = npt.NDArray[Any]
 
 
 def game(moment: Moment) -> None:
@@ -67,15 +63,14 @@ def _add(move: str) -> None:
     st.query_params["moves"] = st.query_params.get("moves", "") + move if move else ""
 
 
-def _film(moment: Moment, film: Mapping[str, Array], critic: str) -> None:
-    under = images.sprite(turns.shades(film["maps"], figures.DATA, figures.SAMPLES, paper()))
+def _film(moment: Moment, film: Arrays, critic: str) -> None:
     point_film(
         film["points"],
         key=f"game-{moment.id}",
         alt=f"Samples of fixed noise over what the {critic} believes, turn by turn.",
         extent=float(film["half"]),
         data=moment.data.test.x[:300].numpy(),
-        under=under,
+        under=images.sprite(turns.shades(film["maps"], figures.DATA, figures.SAMPLES, paper())),
         captions=_captions(film, critic),
         side=440,
         fps=2.0,
@@ -85,17 +80,17 @@ def _film(moment: Moment, film: Mapping[str, Array], critic: str) -> None:
     st.caption("Blue ground: taken for data; orange: for samples. The orange dots are always the same noise.")
 
 
-def _captions(film: Mapping[str, Array], critic: str) -> list[str]:
+def _captions(film: Arrays, critic: str) -> list[str]:
     """What happened in each turn, in words and with the number that the mover is after."""
     names = film["names"].tolist()
     watched = next(name for name in turns.WATCHED if name in names)
     lines = ["before the first turn"]
+    moves = (
+        (critic, watched, turns.WATCHED[watched], "the ground moves, the dots stay"),
+        ("generator", "generator_loss", "loss", "the dots move, the ground stays"),
+    )
     for i, (turn, is_generator) in enumerate(zip(film["turn"][1:], film["mover"][1:], strict=True), 1):
-        mover, effect = critic, "the ground moves, the dots stay"
-        name, what = watched, turns.WATCHED[watched]
-        if is_generator:
-            mover, effect = "generator", "the dots move, the ground stays"
-            name, what = "generator_loss", "loss"
+        mover, name, what, effect = moves[is_generator]
         if turn - film["turn"][i - 1] > 1:
             mover, effect = "several turns", "both have moved"
         before, after = film["terms"][i - 1 : i + 1, names.index(name)]
@@ -103,7 +98,7 @@ def _captions(film: Mapping[str, Array], critic: str) -> list[str]:
     return lines
 
 
-def _now(moment: Moment, film: Mapping[str, Array]) -> None:
+def _now(moment: Moment, film: Arrays) -> None:
     """The last frame, large, with the generator's pushes."""
     half, turn = float(film["half"]), int(film["turn"][-1])
     samples = figures.Points("samples", film["points"][-1], figures.SAMPLES, size=5, outlined=True)

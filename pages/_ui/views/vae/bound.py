@@ -5,6 +5,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from genmodels import figures
+from genmodels.instruments.arrays import Arrays
 from genmodels.instruments.vae import bound, geometry
 from genmodels.instruments.vae.collapse import usage
 from genmodels.text import number
@@ -19,56 +20,44 @@ __all__ = ["close_the_gap", "ladder", "reconstructions"]
 
 
 def reconstructions(moment: Moment) -> None:
-    """The worst, the middle and the best by their ELBO."""
+    """The worst, the middle and the best by their ELBO: data and what is made of them."""
     shown = seen(bound.reconstructions, moment)
-    _pairs(moment, shown)
+    if moment.model.is_image:
+        for i, (name, place) in enumerate(zip(("The worst", "The middle", "The best"), st.columns(3), strict=True)):
+            x, mean, elbo = (np.split(array, 3)[i] for array in (shown.x, shown.mean, shown.elbo_nats))
+            caption = f"{name}: digit and reconstruction. ELBO {', '.join(map(number, elbo))} nats"
+            alt, file = f"{name}: test digits and their reconstructions, in pairs.", f"reconstructions-{i}.png"
+            with place:
+                pictures(np.stack([x, mean], 1), 2, key=f"pairs-{i}", alt=alt, caption=caption, download=file)
+    else:
+        data = figures.Points("test points", shown.x, figures.DATA, size=8)
+        means = figures.Points("E[x | z]", shown.mean, figures.SAMPLES, size=8)
+        plot(figures.points([data, means], title="Reconstructions"), key="reconstructions")
     concluded(shown.conclusion())
-
-
-def _pairs(moment: Moment, shown: bound.Reconstructions) -> None:
-    """Data and what is made of them, side by side or over each other."""
-    if not moment.model.is_image:
-        clouds = [
-            figures.Points("test points", shown.x, figures.DATA, size=8),
-            figures.Points("E[x | z]", shown.mean, figures.SAMPLES, size=8),
-        ]
-        plot(figures.points(clouds, title="Reconstructions"), key="reconstructions")
-        return
-    for i, (name, place) in enumerate(zip(("The worst", "The middle", "The best"), st.columns(3), strict=True)):
-        x, mean, elbo = (np.split(array, 3)[i] for array in (shown.x, shown.mean, shown.elbo_nats))
-        with place:
-            pictures(
-                np.stack([x, mean], 1),
-                2,
-                key=f"pairs-{i}",
-                alt=f"{name}: test digits and their reconstructions, in pairs.",
-                caption=f"{name}: digit and reconstruction. ELBO {', '.join(map(number, elbo))} nats",
-                download=f"reconstructions-{i}.png",
-            )
 
 
 def ladder(moment: Moment) -> None:
     """The ladder of bounds, and which dimensions are used."""
-    rungs = answer(bound.ladder, moment=moment, key="ladder", n=min(200, len(moment.data.test)))
+    rungs = answer(
+        bound.ladder, moment=moment, key="ladder", asks="Compare the bounds", n=min(200, len(moment.data.test))
+    )
     if rungs is None:
         return
     left, right = st.columns(2)
-    with left:
-        if "exact" in rungs:
-            st.caption(
-                f"On {len(rungs['elbo'])} random test examples. log p(x) is exact: a sum over a grid of z, "
-                f"{int(rungs['points'])} points a side. What separates ELBO from it is KL(q(z|x) ‖ p(z|x)); on "
-                "average, no estimate lies above it."
-            )
-        plot(_rungs(rungs), key="rungs")
-    with right:
-        used = seen(usage, moment)
-        st.caption(f"{used.active} of {used.latent_dim} dimensions are active: their posterior means move by over 0.1.")
-        plot(dimensions_used(used), key="kl")
+    if "exact" in rungs:
+        left.caption(
+            f"On {len(rungs['elbo'])} random test examples. log p(x) is exact: a sum over a grid of z, "
+            f"{int(rungs['points'])} points a side. What separates ELBO from it is KL(q(z|x) ‖ p(z|x)); on "
+            "average, no estimate lies above it."
+        )
+    plot(_rungs(rungs), key="rungs", place=left)
+    used = seen(usage, moment)
+    right.caption(f"{used.active} of {used.latent_dim} dimensions are active: their posterior means move by over 0.1.")
+    plot(dimensions_used(used), key="kl", place=right)
     concluded(bound.conclusion(rungs))
 
 
-def _rungs(rungs: dict[str, np.ndarray]) -> go.Figure:
+def _rungs(rungs: Arrays) -> go.Figure:
     """The bounds over how many draws of z each is allowed."""
     k = rungs["k"]
     lines = [
@@ -90,7 +79,7 @@ def close_the_gap(moment: Moment) -> None:
         "the ELBO rises by the amortization gap, which is small where the guess was good. What is left to log p(x) is "
         f"the price of a Gaussian q. Of the first hundred test examples, the bound is loosest at number {loosest}."
     )
-    refined = answer(geometry.gap, key="gap", moment=moment, index=example)
+    refined = answer(geometry.gap, key="gap", asks="Refine the guess", moment=moment, index=example)
     if refined is None:
         return
     elbo, steps = refined["elbo"], np.arange(len(refined["elbo"]))

@@ -10,6 +10,7 @@ from genmodels.instruments.vae.collapse import CURES, Usage, cures, usage
 from genmodels.models.vae import VAE
 from genmodels.runs.store import Run
 from genmodels.text import number
+from pages._ui.page.shown import to_refill
 from pages._ui.shared.answer import seen
 from pages._ui.shared.moment import Moment
 from pages._ui.shared.plot import plot
@@ -27,8 +28,7 @@ def collapse(moment: Moment) -> None:
     """This model's dimensions, then the cures."""
     used = seen(usage, moment)
     left, right = st.columns([3, 2], gap="medium")
-    with left:
-        plot(dimensions_used(used), key="usage")
+    plot(dimensions_used(used), key="usage", place=left)
     with right:
         _words(used)
         if st.button("Make it happen", key="make-collapse", help=f"Trains the preset *{PRESET}* and shows it here."):
@@ -77,6 +77,7 @@ def _happen() -> None:
     preset = next(one for one in VAE.presets if one.title == PRESET)
     plan = {"model": "vae", "data": preset.data, "arguments": preset.model, "settings": preset.training}
     for run in start({PRESET: plan | {"title": preset.title}}).values():
+        to_refill("vae")
         st.query_params["run"] = run.id
         st.rerun()
 
@@ -89,6 +90,6 @@ def _one(cure: str, run: Run) -> None:
     used = seen(usage, Moment.of(run, run.snapshots()[-1]))
     st.metric("active dimensions", f"{used.active} of {used.latent_dim}")
     nats("ELBO, β = 1", used.elbo_nats, f"± {number(used.elbo_nats_se, 2)}", place=st)
-    plot(dimensions_used(used, "", 190), key=f"cure-kl-{cure}", displayModeBar=False)
+    plot(dimensions_used(used, "", 240), key=f"cure-kl-{cure}", displayModeBar=False)
     if cure in CURES:
         st.caption(CURES[cure][1])

@@ -1,58 +1,34 @@
 """The visitor's own picture, drawn or uploaded, read by the model."""
 
-import time
-
 import numpy as np
 import streamlit as st
 
 from genmodels import figures
-from genmodels.data import uploads
-from genmodels.errors import BadInput
 from genmodels.instruments.codes import encoded
 from genmodels.instruments.vae.drawing import NEAR, Reading, known, read
 from genmodels.text import number
-from pages._ui.components.drawing_pad import drawing_pad
-from pages._ui.form import url_widgets
 from pages._ui.shared.answer import seen
 from pages._ui.shared.moment import Moment
 from pages._ui.shared.plot import plot
+from pages._ui.views.common.chosen import own_picture
 from pages._ui.views.common.conclusion import concluded
 from pages._ui.views.common.shapes import by_class, nats, pictures
 from pages._ui.views.vae.geometry import draw_posterior
 
 __all__ = ["drawn"]
 
-FINE = 112  # pixels a side of what the pad hands over: it is scaled afterwards
-
 
 def drawn(moment: Moment) -> None:
     """The visitor's own digit, read by the model."""
-    left, right = st.columns([2, 3])
-    try:
-        with left:
-            pixels = _asked(moment)
-        with right:
-            if pixels is None:
-                st.info("Draw a digit on the left, with the mouse, a pen or a finger; or upload a picture of one.")
-                return
-            start = time.perf_counter()
-            reading = read(moment.model, moment.data, pixels, seen(known, moment))
-            spent = time.perf_counter() - start
-    except BadInput as error:
-        right.warning(str(error))
+    look = lambda pixels: read(moment.model, moment.data, pixels, seen(known, moment))  # noqa: E731
+    reading, place = own_picture(moment, look)
+    if reading is None:
         return
-    with right:
-        pictures(
-            np.stack([reading.x, reading.mean]),
-            2,
-            key="read",
-            alt="Your digit as the model sees it, and its reconstruction.",
-            caption="as the model sees it · its reconstruction",
-            pixels=110,
-            download="reconstruction.png",
-        )
+    with place:
+        both, caption = np.stack([reading.x, reading.mean]), "as the model sees it · its reconstruction"
+        alt = "Your digit as the model sees it, and its reconstruction."
+        pictures(both, 2, key="read", alt=alt, caption=caption, pixels=110, download="reconstruction.png")
         _bounds(reading)
-        st.caption(f"Read in {1000 * spent:.0f} ms.")
     left, right = st.columns([2, 3])
     with left:
         _where(moment, reading)
@@ -62,31 +38,6 @@ def drawn(moment: Moment) -> None:
             told = f"the nearest training digits {where}"
             pictures(x, 8, key=key, alt=f"{told.capitalize()}.", caption=told, pixels=50)
     concluded(reading.conclusion())
-
-
-def _asked(moment: Moment) -> np.ndarray | None:
-    """The picture in grey of 0 to 255, of the data's size; None while there is none."""
-    _, *shape = moment.data.shape
-    brush = 0.09 if shape[0] > 16 else 0.16  # of few pixels a stroke takes more
-    drawing = drawing_pad(
-        key=f"pad-{shape[0]}", alt="Draw a digit for the model to read.", pixels=FINE, brush=brush, preview=False
-    )
-    file = st.file_uploader(
-        "or upload a picture of one, PNG or JPEG", type=["png", "jpg", "jpeg"], key="picture", max_upload_size=8
-    )
-    like = url_widgets.switch(
-        "scale and centre it as the training pictures are",
-        True,
-        key="framed",
-        help="Off: a drawing is read where it stands, and an upload as a whole.",
-    )
-    if file is not None:
-        ink = uploads.ink(file.getvalue(), lambda: st.session_state.get("picture"))  # which ends where the tab has
-    elif drawing.pixels.any():
-        ink = (drawing.pixels / 255).astype(np.float32)
-    else:
-        return None
-    return uploads.framed(ink, tuple(shape), seen(known, moment).frame) if like else uploads.shrunk(ink, tuple(shape))
 
 
 def _bounds(reading: Reading) -> None:

@@ -7,6 +7,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from genmodels import figures
+from genmodels.instruments.arrays import Array
 from genmodels.instruments.vae import geometry
 from pages._ui.shared.answer import seen
 from pages._ui.shared.moment import Moment
@@ -21,21 +22,19 @@ density_of_z = partial(figures.density, x_title="z₁", y_title="z₂")
 def shapes(moment: Moment) -> None:
     """How sure the encoder is of each example, and where the decoder stretches space."""
     left, right = st.columns(2)
-    with left:
-        plot(_posteriors(moment), key="ellipses")
-        st.caption("Each ellipse is q(z | x) of one test example, one σ wide, in the colour of its label.")
-    with right:
-        powers, extent = seen(geometry.stretch, moment)
-        figure = density_of_z(powers - powers.min(), extent, title="The decoder's stretch", unit="power of ten")
-        plot(figure, key="stretch")
-        st.caption(
-            "log₁₀ √det(JᵀJ) over its least value: where the colour is strong, a small step of z changes the picture "
-            "much. Those are the borders between kinds of pictures."
-        )
+    plot(_ellipses(moment), key="ellipses", place=left)
+    left.caption("Each ellipse is q(z | x) of one test example, one σ wide, in the colour of its label.")
+    powers, extent = seen(geometry.stretch, moment)
+    figure = density_of_z(powers - powers.min(), extent, title="The decoder's stretch", unit="power of ten")
+    plot(figure, key="stretch", place=right)
+    right.caption(
+        "log₁₀ √det(JᵀJ) over its least value: where the colour is strong, a small step of z changes the picture "
+        "much. Those are the borders between kinds of pictures."
+    )
     concluded(geometry.conclusion_of_stretch(powers))
 
 
-def _posteriors(moment: Moment) -> go.Figure:
+def _ellipses(moment: Moment) -> go.Figure:
     ellipses, labels = seen(geometry.posteriors, moment)
     lines = np.concatenate([ellipses, np.full((len(ellipses), 1, 2), np.nan)], 1)  # a gap after each
     figure = figures.points([], title="Posteriors q(z | x)", x_title="z₁", y_title="z₂")
@@ -46,7 +45,7 @@ def _posteriors(moment: Moment) -> go.Figure:
     return figure.update_layout(showlegend=False)
 
 
-def draw_posterior(figure: go.Figure, mu: np.ndarray, sigma: np.ndarray, color: str, name: str = "") -> None:
+def draw_posterior(figure: go.Figure, mu: Array, sigma: Array, color: str, name: str = "") -> None:
     """A diagonal Gaussian of the plane, mean and σ (2,) each, as its ellipses of one and two σ."""
     for scale, dash in ((1, "solid"), (2, "dot")):
         z1, z2 = geometry.ellipses(mu[None], scale * sigma[None], sides=64)[0].astype(np.float32).T

@@ -1,16 +1,15 @@
 """The prior of a VAE over what was encoded under it; and four priors beside each other, shipped or trained here."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import streamlit as st
 
 from genmodels import figures
 from genmodels.files import read_json
-from genmodels.instruments.vae.prior import aggregate, conclusion, conclusion_of_priors
+from genmodels.instruments.arrays import Arrays
+from genmodels.instruments.vae.geometry import aggregate, compared, conclusion
 from genmodels.runs import store
-from genmodels.runs.record import Plan
 from genmodels.runs.store import Run
 from genmodels.text import number
 from pages._ui.shared.answer import answer
@@ -18,7 +17,7 @@ from pages._ui.shared.moment import Moment
 from pages._ui.shared.plot import plot
 from pages._ui.views.common.conclusion import concluded
 from pages._ui.views.common.shapes import by_class
-from pages._ui.views.common.side_by_side import Plans, side_by_side
+from pages._ui.views.common.side_by_side import side_by_side
 from pages._ui.views.vae.geometry import density_of_z
 
 __all__ = ["four_priors", "prior_and_posterior"]
@@ -52,12 +51,12 @@ def prior_and_posterior(moment: Moment) -> None:
     concluded(conclusion(maps))
 
 
-def _map_of_z(run: str, step: int | None, key: str) -> dict[str, Any] | None:
+def _map_of_z(run: str, step: int | None, key: str) -> Arrays | None:
     """Prior and aggregate posterior of a run, the same wherever they are shown; None while they are not there."""
     return answer(aggregate, key=key, at_once=True, run=run, step=step, side=SIDE)
 
 
-def _apart(maps: dict[str, Any]) -> str:
+def _apart(maps: Arrays) -> str:
     """How far prior and aggregate posterior are apart, in words."""
     kl, error = maps["kl"]
     return f"KL(q(z) ‖ p(z)) = {number(kl)} ± {number(error, 2)} nats"
@@ -70,9 +69,13 @@ def four_priors(moment: Moment) -> None:
         "of its density. Dots: where the encoder puts test examples, in the colours of their labels. A prior that fits "
         "covers the dots and nothing else."
     )
-    kl_nats = dict[str, float]()
+    kl_nats, plan = dict[str, float](), moment.run.plan
+    plans = {
+        prior: store.like(plan, arguments={"prior": prior, "latent_dim": 2}, title=f"prior {prior}, {plan.data}")
+        for prior in PRIORS
+    }
     shown = side_by_side(
-        _plans(moment.run.plan),
+        plans,
         lambda prior, run: _one(run, prior, st.session_state.get(f"four-at-{moment.id}"), kl_nats),
         key="priors",
         all_of_them="Train the four priors with this run's settings",
@@ -87,39 +90,17 @@ def _shipped() -> None:
     """The four that come with the app."""
     st.caption("Shown: four that come with the app, each trained on MNIST for 20 epochs.")
     known, kl_nats = {run.id: run for run in store.bundled()}, dict[str, float]()
-    for row in (PRIORS[:2], PRIORS[2:]):
-        for prior, place in zip(row, st.columns(2), strict=True):
-            run = known.get(SHIPPED + prior)
-            if run is None:
-                continue
+    for prior, place in zip(PRIORS, (*st.columns(2), *st.columns(2)), strict=True):
+        if run := known.get(SHIPPED + prior):
+            measures = read_json(run.path / "measures.json")
+            exact = f", log p(x) = {number(measures['log_prob_nats'], 4)}" if "log_prob_nats" in measures else ""
             with place:
-                maps = _map_of_z(run.id, None, f"shipped-{prior}")
-                if maps is None:
-                    continue
-                kl_nats[prior] = float(maps["kl"][0])
-                measures = read_json(run.path / "measures.json")
-                exact = f", log p(x) = {number(measures['log_prob_nats'], 4)}" if "log_prob_nats" in measures else ""
-                _map(maps, f"{prior}: ELBO {number(measures['elbo_nats'], 4)}{exact} nats", f"shipped-{prior}")
+                _map(run, None, prior, f"ELBO {number(measures['elbo_nats'], 4)}{exact} nats", kl_nats)
                 st.page_link(f"pages/models/{run.plan.model}.py", label="Open it", query_params={"run": run.id})
-    concluded(conclusion_of_priors(kl_nats))
+    concluded(compared(kl_nats))
 
 
 # Trained here ---
-
-
-def _plans(plan: Plan) -> Plans:
-    """The run under each prior, with two latent dimensions."""
-    return {
-        prior: {
-            "model": plan.model,
-            "data": plan.data,
-            "data_arguments": plan.data_arguments,
-            "arguments": plan.arguments | {"prior": prior, "latent_dim": 2},
-            "settings": plan.settings,
-            "title": f"prior {prior}, {plan.data}",
-        }
-        for prior in PRIORS
-    }
 
 
 def _through_time(moment: Moment, runs: Mapping[str, Run], kl_nats: dict[str, float]) -> None:
@@ -127,7 +108,7 @@ def _through_time(moment: Moment, runs: Mapping[str, Run], kl_nats: dict[str, fl
     steps = sorted({step for run in runs.values() for step in run.snapshots()})
     if len(steps) > 1 and not any(run.state().status.is_going for run in runs.values()):
         st.select_slider("step", steps, steps[-1], key=f"four-at-{moment.id}", format_func="{:,}".format)
-    concluded(conclusion_of_priors(kl_nats))
+    concluded(compared(kl_nats))
 
 
 def _one(run: Run, prior: str, at: int | None, kl_nats: dict[str, float]) -> None:
@@ -137,15 +118,19 @@ def _one(run: Run, prior: str, at: int | None, kl_nats: dict[str, float]) -> Non
         return
     before = [row["elbo"] for row in run.metrics() if row["step"] <= steps[-1]]
     elbo = f", ELBO {number(before[-1], 4)} nats" if before else ""
-    if maps := _map_of_z(run.id, steps[-1], f"four-{prior}"):
-        kl_nats[prior] = float(maps["kl"][0])
-        _map(maps, f"{prior}: step {steps[-1]:,}{elbo}", f"four-{prior}")
+    _map(run, steps[-1], prior, f"step {steps[-1]:,}{elbo}", kl_nats)
 
 
-def _map(maps: dict[str, Any], title: str, key: str) -> None:
+def _map(run: Run, step: int | None, prior: str, title: str, kl_nats: dict[str, float]) -> None:
+    """The prior of a run and what is encoded under it; how far they are apart is noted in ``kl_nats``."""
+    maps = _map_of_z(run.id, step, f"four-{prior}")
+    if maps is None:
+        return
+    kl_nats[prior] = float(maps["kl"][0])
     dots = by_class(maps["mu"], maps["labels"], [str(i) for i in range(int(maps["labels"].max()) + 1)])
     values, extent = np.cbrt(maps["prior"]), tuple(maps["extent"].tolist())  # a prior of sharp peaks has faint ones too
+    title = f"{prior}: {title}"
     figure = density_of_z(values, extent, unit="∛ density", title=title, color=figures.LATENT, over=dots)
     figure.update_traces(showscale=False, selector={"type": "heatmap"})
-    plot(figure.update_layout(showlegend=False, height=380), key=key)
+    plot(figure.update_layout(showlegend=False, height=380), key=f"four-{prior}")
     st.caption(f"{_apart(maps)} between the encoded test set and the prior.")

@@ -5,6 +5,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from genmodels import figures
+from genmodels.instruments.arrays import Arrays
 from genmodels.instruments.vae.true_posterior import conclusion, true_posterior
 from genmodels.text import number
 from pages._ui.shared.answer import answer
@@ -15,8 +16,6 @@ from pages._ui.views.common.shapes import example_of, nats, pictures, real_point
 from pages._ui.views.vae.geometry import density_of_z, draw_posterior
 
 __all__ = ["posteriors"]
-
-Arrays = dict[str, np.ndarray]
 
 
 def posteriors(moment: Moment) -> None:

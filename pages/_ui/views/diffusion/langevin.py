@@ -7,7 +7,8 @@ import numpy as np
 import streamlit as st
 
 from genmodels import figures, images
-from genmodels.instruments.diffusion import langevin, score
+from genmodels.instruments.diffusion import langevin
+from genmodels.instruments.plane import shades
 from genmodels.text import number
 from pages._ui.components.scrubber import point_film
 from pages._ui.form import url_widgets
@@ -59,7 +60,8 @@ def _film(walk: Mapping[str, Array]) -> None:
         + (" Blue: the law of the data with the noise of the moment, σ." if "map" in walk else "")
     )
     maps = walk["map"] if "map" in walk else np.ones((len(walk["at"]), 2, 2))
-    under = score.shades(maps, figures.DATA if "map" in walk else paper(), paper())
+    color = figures.DATA if "map" in walk else paper()
+    under = shades(np.sqrt(maps / maps.max((1, 2), keepdims=True)), color, color, paper(), ink=0.75)
     lines = [f"step {at:,} · σ = {number(sigma)}" for at, sigma in zip(walk["at"], walk["sigma"], strict=True)]
     how: dict[str, Any] = {"alt": "particles that walk by a score", "extent": float(walk["half"]), "side": 440}
     point_film(walk["particles"], key="langevin-film", under=images.sprite(under), captions=lines, **how)

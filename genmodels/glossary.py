@@ -87,6 +87,14 @@ GLOSSARY: tuple[Term, ...] = (
         _VAE,
         ("objective",),
     ),
+    Term(
+        "EM",
+        "Expectation maximization: find the posterior of the codes, then the parameters that suit it best, and again. "
+        "The likelihood of the data never falls.",
+        r"F(q, \theta) \le \log p(x)",
+        "Dempster, Laird & Rubin (1977), https://doi.org/10.1111/j.2517-6161.1977.tb01600.x",
+        ("learn",),
+    ),
     Term("Encoder", "The network that turns an example into a code, or a cloud of codes.", r"q(z \mid x)", _VAE),
     Term("Epoch", "One pass over the training set.", "", "", ("epochs",)),
     Term(
@@ -235,10 +243,12 @@ GLOSSARY: tuple[Term, ...] = (
 
 LABELS: Mapping[str, str] = {
     "latent_dim": "Latent dimensions",
+    "learn": "Learned by",
     "hidden": "Hidden units",
     "depth": "Hidden layers",
     "decoder": "Decoder p(x | z)",
     "sigma": "Decoder's σ",
+    "q_sigma": "Encoder's σ",
     "prior": "Prior p(z)",
     "beta": "KL weight β",
     "anneal": "KL warm-up",

@@ -59,6 +59,13 @@ QUANTITIES: Mapping[str, Quantity] = {
         "higher",
         "It climbs fast, then slowly; a held-out curve that turns down is overfitting.",
     ),
+    "nll": Quantity(
+        "Negative log-likelihood",
+        "nats",
+        "−log p(x) of an example, exact, beside a loss that also has a prior on the parameters.",
+        "lower",
+        "It falls; a held-out curve that turns up is overfitting.",
+    ),
     "bpd": Quantity(
         "Bits per dimension",
         "bits/dim",
@@ -86,6 +93,13 @@ QUANTITIES: Mapping[str, Quantity] = {
         "How far an example is from G(E(x)); no loss ever compares the two.",
         "lower",
         "It falls although nothing asks for it, and stays above 0.",
+    ),
+    "code size": Quantity(
+        "Size of the codes",
+        "",
+        "The absolute sum of a code, ‖E(x)‖₁.",
+        "",
+        "Without a penalty it goes where it likes; with one it falls, and more codes are near 0.",
     ),
     "kl": Quantity(
         "KL(q(z | x) ‖ p(z))",

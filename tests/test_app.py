@@ -480,6 +480,8 @@ OF_A_PRESET = {
     "gan-digits": "Small digits",
     "gan-eight-gaussians": "Eight modes",
     "gan-mnist": "MNIST",
+    "mixture-mnist": "MNIST, 10 components",
+    "ppca-mnist": "PPCA: MNIST, 10 factors",
     "vae-mnist-2d": "MNIST, 2 latent dimensions",
     "wgan-digits-gp": "Small digits",
     "wgan-eight-gaussians": "Eight modes",

@@ -20,6 +20,9 @@ from genmodels.instruments.diffusion import bound, denoising, edits, film, hiera
 from genmodels.instruments.flow import codes as flow_codes
 from genmodels.instruments.flow import curve, dequantization, microscope
 from genmodels.instruments.gan import bigan, critics, divergence, game, modes, turns
+from genmodels.instruments.latent import autoencoder, estimates, gradients, linear_vae, refinement, subspace
+from genmodels.instruments.latent import likelihood as latent_likelihood
+from genmodels.instruments.latent import steps as em_steps
 from genmodels.instruments.vae import bound as vae_bound
 from genmodels.instruments.vae import collapse, drawing, geometry, true_posterior
 from genmodels.metrics import evaluate
@@ -33,6 +36,12 @@ RUNS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "vae": ("vae", "digits", {"hidden": 16}),
     "vae-points": ("vae", "two-moons", {"hidden": 16, "latent_dim": 1}),
     "vae-grey": ("vae", "digits", {"hidden": 16, "decoder": "gaussian", "sigma": 0.5, "prior": "vamp"}),
+    "ae": ("autoencoder", "digits", {"hidden": 16}),
+    "vae-linear": ("vae", "digits", {"depth": 0, "decoder": "gaussian"}),
+    "mixture": ("mixture", "digits", {"components": 3}),
+    "mixture-points": ("mixture", "two-moons", {"components": 3, "covariance": "full"}),
+    "ppca": ("ppca", "digits", {"latent_dim": 2, "noise": "diagonal"}),
+    "ppca-points": ("ppca", "two-moons", {"learn": "gradient"}),
     "ddpm": ("ddpm", "digits", {"T": 12, "width": 8, "depth": 1}),
     "ddpm-points": ("ddpm", "eight-gaussians", {"T": 12, "hidden": 16}),
     "gan": ("gan", "eight-gaussians", {"hidden": 8}),
@@ -69,6 +78,22 @@ CALLS: list[tuple[str, Call]] = [
     ("vae-points", lambda run, m, d: common.density(m, d, side=4, n=9)),
     ("vae-points", lambda run, m, d: true_posterior.true_posterior(m, d, 0, side=27)),
     ("vae", lambda run, m, d: drawing.read(m, d, PEN, drawing.known(m, d))),
+    ("ae", lambda run, m, d: autoencoder.beside(m, d)),
+    ("ae", lambda run, m, d: autoencoder.numbers(m, d)),
+    ("ae", lambda run, m, d: estimates.estimates(m, d, width=2.0)),
+    ("vae", lambda run, m, d: gradients.two_gradients(m, d, 1)),
+    ("vae", lambda run, m, d: refinement.refined(m, d, 1, "HMC", 2)),
+    ("vae-linear", lambda run, m, d: linear_vae.linear(m, d)),
+    ("mixture", lambda run, m, d: em_steps.steps(m, d, count=2)),
+    ("mixture-points", lambda run, m, d: em_steps.steps(m, d, count=2, begin=1)),
+    ("ppca-points", lambda run, m, d: em_steps.steps(m, d, count=2)),
+    ("mixture", lambda run, m, d: em_steps.numbers(m, d, 1)),
+    ("ppca", lambda run, m, d: em_steps.numbers(m, d, 1)),
+    ("mixture-points", lambda run, m, d: em_steps.outlines(m)),
+    ("mixture-points", lambda run, m, d: latent_likelihood.kl_and_likelihood(m, d, n=9, points=3)),
+    ("ppca", lambda run, m, d: latent_likelihood.map_path(m, d, n=5)),
+    ("mixture-points", lambda run, m, d: latent_likelihood.map_path(m, d, n=5, side=4)),
+    ("ppca", lambda run, m, d: subspace.subspace(m, d)),
     ("ddpm", lambda run, m, d: denoising.noising(m, d, frames=4)),
     ("ddpm", lambda run, m, d: denoising.tables(m)),
     ("ddpm", lambda run, m, d: denoising.denoised(m, n=2, how={"steps": 3})),
@@ -217,6 +242,10 @@ NO_MODEL = {  # functions of numbers, of a plan or of the data alone, and parts 
     *(examples.frame, examples.own_picture, examples.points_only, common.shades),
     *(neighbours.nearest, neighbours.training_images, drawing.known),
     bits.guesses,
+    *(autoencoder.codes_and_draws, autoencoder.partner, estimates.known, estimates.log_means, estimates.log_weights),
+    *(gradients.of_each_draw, refinement.draws_of),
+    *(linear_vae.as_ppca, linear_vae.closed_elbo, linear_vae.is_linear, em_steps.examples_of),
+    *(subspace.angles, subspace.best_log_prob, subspace.directions),
     *(microscope.film, microscope.layers, dequantization.bits, curve.measure, shifts.shifted),
 }
 
@@ -225,6 +254,7 @@ def test_no_instrument_is_left_out() -> None:
     modules = [denoising, bound, edits, game, divergence, critics, bigan, modes, turns, vae_bound]
     modules += [codes, examples, neighbours, common, samples, score, collapse, geometry, true_posterior, drawing]
     modules += [pixels, bits, receptive, orders, slices, langevin, bits_paid, hierarchy]
+    modules += [em_steps, latent_likelihood, linear_vae, subspace, autoencoder, estimates, gradients, refinement]
     modules += [flow_codes, dequantization, microscope, curve, shifts]
     names = {(module.__name__, name) for module in modules for name in module.__all__}
     public = {(module, name) for module, name in names if inspect.isfunction(getattr(sys.modules[module], name))}

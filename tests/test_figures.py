@@ -21,12 +21,14 @@ RNG = np.random.default_rng(0)
 XY = RNG.normal(size=(50, 2))
 EXTENT = (-2.0, 2.0, -1.0, 1.0)
 Make = Callable[[], go.Figure]
+BAND = figures.Band("gan", [1, 2, 4], [3, 2, 1], [2, 1.5, 0.5], [4, 2.5, 2], figures.SAMPLES)
 
 FIGURES: dict[str, Make] = {
     "points": lambda: figures.points([Points("data", XY, figures.DATA), Points("samples", XY + 1, figures.SAMPLES)]),
     "density": lambda: figures.density(RNG.random((4, 8)), EXTENT, over=[Points("data", XY, figures.DATA)]),
     "signed": lambda: figures.signed(RNG.normal(size=(4, 8)), EXTENT),
     "curves": lambda: figures.curves([Curve("elbo", [1, 2], [3, 4], figures.DATA)], x_title="step", y_title="nats"),
+    "bands": lambda: figures.bands([BAND], x_title="images", y_title="W₁", log_y=True, floor=("real points", 0.3)),
     "bars": lambda: figures.bars({"vae": 2.0, "gan": 1.0}, y_title="FID", floor=("real against real", 0.3)),
     "histogram": lambda: figures.histogram({"data": XY[:, 0], "samples": XY[:, 1]}, x_title="score"),
     "mesh": lambda: figures.mesh(np.stack(np.meshgrid(np.arange(3), np.arange(4)), -1)),
@@ -84,6 +86,14 @@ def test_a_signed_map_diverges_around_zero() -> None:
     assert trace.colorscale[1][1].endswith(", 0)")  # nothing is drawn at zero
     flat = figures.signed(np.zeros((2, 2)), EXTENT).data[0]
     assert flat.zmax > flat.zmin
+
+
+def test_a_band_goes_along_its_upper_edge_and_back_along_its_lower() -> None:
+    edge, line, floor = figures.bands([BAND], x_title="images", y_title="W₁", floor=("real points", 0.3)).data
+    assert list(edge.x) == [1, 2, 4, 4, 2, 1]
+    assert list(edge.y) == [4, 2.5, 2, 0.5, 1.5, 2]
+    assert list(line.y) == [3, 2, 1]
+    assert (list(floor.x), [float(y) for y in floor.y]) == ([1, 4], pytest.approx([0.3, 0.3]))
 
 
 def test_histograms_integrate_to_one_in_the_same_bins() -> None:

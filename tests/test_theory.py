@@ -18,6 +18,8 @@ from pages._ui.views.autoregressive import theory as autoregressive
 from pages._ui.views.diffusion import theory as ddpm
 from pages._ui.views.flow import theory as flow
 from pages._ui.views.gan import theory as gan
+from pages._ui.views.latent import autoencoder
+from pages._ui.views.latent import theory as latent
 from pages._ui.views.vae import theory as vae
 
 SMALL = {"hidden": 16, "latent_dim": 3}
@@ -45,6 +47,10 @@ MODELS: tuple[tuple[ModuleType, str, str, dict[str, Any]], ...] = (
             ("gaussian", {"pixels": "linear"}),
         )
     ),
+    (autoencoder, "autoencoder", "digits", {"hidden": 16}),
+    (latent, "mixture", "two-moons", {"covariance": "full", "prior_weight": 0.1}),
+    (latent, "ppca", "digits", {"latent_dim": 3}),
+    (latent, "ppca", "digits", {"latent_dim": 3, "noise": "diagonal"}),
     (autoregressive, "autoregressive", "two-moons", {"hidden": 16, "depth": 1, "order": "random", "orders": 2}),
     (autoregressive, "autoregressive", "digits-dynamic", {"network": "nade", "hidden": 16}),
     *(
@@ -68,7 +74,8 @@ def declared(module: ModuleType) -> Iterator[tuple[Callable[..., Any], str]]:
         yield from ((of, text) for of, text in table.items() if isinstance(text, str) and "$$" in text)
 
 
-EQUATIONS = [pair for module in (vae, gan, ddpm, autoregressive, flow) for pair in declared(module)]
+FAMILIES = (vae, gan, ddpm, autoregressive, flow, latent, autoencoder)
+EQUATIONS = [pair for module in FAMILIES for pair in declared(module)]
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +141,7 @@ def test_an_equation_has_a_title_a_formula_and_words(function: Any, text: str) -
 
 
 def test_every_number_has_a_name_that_some_model_has(shown: Any) -> None:
-    for module in (vae, gan, ddpm, autoregressive, flow):
+    for module in FAMILIES:
         known = {name for home, _, _, numbers in shown if home is module for name in numbers}
         assert {name for _, text in declared(module) for name in NAME.findall(text)} <= known
 

@@ -13,8 +13,7 @@ from pages._ui.components.drawing_pad import Drawing
 from pages._ui.page.instruments import offered
 from pages._ui.shared.moment import Moment
 from pages._ui.views.common import chosen, side_by_side
-from pages._ui.views.gan import bigan, distance
-from pages._ui.views.gan import modes as gan_modes_view
+from pages._ui.views.gan import bigan, missed
 from pages._ui.views.gan import turns as gan_play_view
 from pages._ui.views.gan.instruments import shared
 from tests import answers
@@ -25,8 +24,8 @@ WHERE = {
     "plane": "game",
     "latent": "game",
     "game": "turns",
-    "modes": "modes",
-    "distances": "distance",
+    "modes": "missed",
+    "distances": "missed",
     "critics": "critics",
     "there_and_back": "bigan",
     "drawn": "bigan",
@@ -61,11 +60,10 @@ from pages._ui.views.gan import {module}
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tasks are done here and now, and no worker is started."""
 
-    def history(moment: Moment):
+    def history(moment: Moment, *_: str):
         return answers.finish(modes.history(moment.id, moment.run.snapshots(), 50))
 
-    for view in (distance, gan_modes_view):
-        monkeypatch.setattr(view, "history", history)
+    monkeypatch.setattr(missed, "history", history)
     monkeypatch.setattr(gan_play_view, "answer", answers.at_once)
     monkeypatch.setattr(queue, "pool", lambda: None)
 

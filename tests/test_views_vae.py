@@ -15,7 +15,7 @@ from genmodels.runs.store import Run
 from pages._ui.components.drawing_pad import Drawing
 from pages._ui.shared.moment import Moment
 from pages._ui.views.common import chosen, codes, density, shifts
-from pages._ui.views.vae import bound, priors, true_posterior
+from pages._ui.views.vae import bound, geometry, priors
 from pages._ui.views.vae.collapse import dimensions_used
 from tests import answers
 from tests.instruments import on_page
@@ -53,7 +53,7 @@ from tests.test_views_vae import EXPLORE
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tasks are done here and now, and no worker is started."""
-    for module in (codes, density, shifts, bound, priors, true_posterior):
+    for module in (codes, density, shifts, bound, geometry, priors):
         monkeypatch.setattr(module, "answer", answers.at_once)
     monkeypatch.setattr(queue, "pool", lambda: None)
     monkeypatch.setattr(st, "page_link", lambda *_, **__: None)  # there are no pages here

@@ -4,10 +4,14 @@ import contextlib
 import sys
 from argparse import Namespace as Arguments
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from genmodels.cli.commands import show
 from genmodels.cli.terminal import Progress
 from genmodels.errors import BadInput
+
+if TYPE_CHECKING:
+    from genmodels.experiments.places import Place
 
 __all__ = ["ACTS", "experiment", "listed"]
 
@@ -22,17 +26,12 @@ def run(arguments: Arguments) -> int:
     from genmodels.cli.foreground import stopping
     from genmodels.data.datasets import load
     from genmodels.experiments import declaration, results, running
-    from genmodels.experiments.places import PLACES, Here, HuggingFace
     from genmodels.experiments.writers import FORMATS
 
-    if arguments.on == "here" and (arguments.flavor or arguments.to):
-        raise BadInput("--flavor and --to are for --on hf-jobs: here runs are trained on this computer.")
+    place = _place(arguments)
     one = declaration.read(arguments.file, seeds=arguments.seeds)
-    place = (
-        HuggingFace(arguments.flavor or "a10g-small", arguments.to) if arguments.on == "hf-jobs" else PLACES["here"]()
-    )
     progress, number = Progress(), 0
-    if isinstance(place, Here):
+    if arguments.on in ("workers", "here"):
         for data in sorted({case.data for case in one.cases}):
             load(data, progress=progress.of)
     with stopping() as asked, contextlib.closing(running.advance(one, place)) as steps:
@@ -47,6 +46,23 @@ def run(arguments: Arguments) -> int:
     for row in failed:
         print(f"{row.run} failed: `python -m genmodels runs` says why.", file=sys.stderr)
     return 128 + number if number else int(bool(failed))
+
+
+def _place(arguments: Arguments) -> "Place":
+    """Where it is to be trained.
+
+    Raises:
+        BadInput: If an option is for another place.
+    """
+    from genmodels.experiments.places import PLACES
+
+    of_place = {"hf-jobs": ("flavor", "to")}
+    for place, names in of_place.items():
+        for name in names:
+            if place != arguments.on and getattr(arguments, name):
+                raise BadInput(f"--{name} is for --on {place}, and this is --on {arguments.on}.")
+    chosen = {name: value for name in of_place.get(arguments.on, ()) if (value := getattr(arguments, name))}
+    return PLACES[arguments.on](**chosen)
 
 
 def shown(arguments: Arguments) -> None:

@@ -33,7 +33,6 @@
     bars = "sliced_w1"              # of a measure; or curves = "loss", of what the training logs; or draws = "samples"
 """
 
-import difflib
 import itertools
 import math
 import tomllib
@@ -46,6 +45,7 @@ from genmodels.data.datasets import DATASETS
 from genmodels.errors import BadInput
 from genmodels.experiments import measures
 from genmodels.experiments.measures import How
+from genmodels.experiments.reading import known, several, table, text
 from genmodels.files import BUNDLE, inside
 from genmodels.hyperparameters import declared
 from genmodels.models import model_class
@@ -181,21 +181,21 @@ def parsed(raw: Mapping[str, Any], name: str) -> Experiment:
     Raises:
         BadInput: If a key is unknown, or a value is not allowed.
     """
-    _known(raw, "an experiment")
-    models = _list(raw, "models", dict)
+    known(raw, "an experiment", KEYS["an experiment"])
+    models = several(raw, "models", dict)
     for one in models:
-        _known(one, "a model")
+        known(one, "a model", KEYS["a model"])
     own = [_preset(one).data for one in models if "preset" in one and "checkpoint" not in one]
-    data = _list(raw, "data", str, fewest=int(len(own) < len(models)))
-    how = _how(_dict(raw, "measuring"))
+    data = several(raw, "data", str, fewest=int(len(own) < len(models)))
+    how = _how(table(raw, "measuring"))
     for place in dict.fromkeys([*data, *own]):
         if place not in DATASETS:
             raise BadInput(f"There are no data {quoted(place)}: they may be {', '.join(DATASETS)}.")
-        measures.check(_list(raw, "measures", str), place)
-    seeds, settings = _seeds(raw.get("seeds", 1)), _dict(raw, "settings")
+        measures.check(several(raw, "measures", str), place)
+    seeds, settings = _seeds(raw.get("seeds", 1)), table(raw, "settings")
     trained = [one for one in models if "checkpoint" not in one]
-    vary = [_dict(one, "vary") for one in trained]
-    ways = sum(math.prod(len(_list(one, key, None)) for key in one) for one in vary)
+    vary = [table(one, "vary") for one in trained]
+    ways = sum(math.prod(len(several(one, key, None)) for key in one) for one in vary)
     if (count := max(1, len(data)) * len(seeds) * ways + len(models) - len(trained)) > MOST_RUNS:
         raise BadInput(f"These are {count:,} runs: an experiment has {MOST_RUNS:,} at most.")
     cases = [case for one in models for case in _cases(one, data, seeds, settings)]
@@ -204,13 +204,13 @@ def parsed(raw: Mapping[str, Any], name: str) -> Experiment:
         raise BadInput("Two models have the same name: give each a `name` of its own.")
     return Experiment(
         name,
-        titled(_text(raw, "title", name)),
-        _text(raw, "about", ""),
-        tuple(_list(raw, "measures", str)),
+        titled(text(raw, "title", name)),
+        text(raw, "about", ""),
+        tuple(several(raw, "measures", str)),
         how,
         tuple(sorted(cases, key=lambda case: (bool(case.checkpoint), case.seed))),  # each has one before one has two
-        tuple(_figure(one, raw) for one in _list(raw, "figures", dict, fewest=0)),
-        _source(_dict(raw, "source")) if "source" in raw else None,
+        tuple(_figure(one, raw) for one in several(raw, "figures", dict, fewest=0)),
+        _source(table(raw, "source")) if "source" in raw else None,
     )
 
 
@@ -218,24 +218,24 @@ def _cases(one: Mapping[str, Any], data: list[str], seeds: list[int], common: Ma
     if "checkpoint" in one:
         if set(one) - {"name", "checkpoint"}:
             raise BadInput("A checkpoint is measured as it is: beside `checkpoint` it takes a `name` and nothing else.")
-        run = store.find(_text(one, "checkpoint", ""))
+        run = store.find(text(one, "checkpoint", ""))
         if (plan := run.plan).data not in data:
             raise BadInput(f"Checkpoint {run.id} learned {plan.data}, which is not among the data of this experiment.")
-        yield Case(_text(one, "name", run.id), plan.data, int(plan.settings.get("seed", 0)), plan, run.id)
+        yield Case(text(one, "name", run.id), plan.data, int(plan.settings.get("seed", 0)), plan, run.id)
         return
-    model, preset = _text(one, "model", ""), _preset(one) if "preset" in one else None
-    known, arguments, settings = declared(model_class(model)), _dict(one, "arguments"), _dict(one, "settings")
+    model, preset = text(one, "model", ""), _preset(one) if "preset" in one else None
+    fields_of, arguments, settings = declared(model_class(model)), table(one, "arguments"), table(one, "settings")
     if preset:
         data, arguments, settings = [preset.data], {**preset.model, **arguments}, {**preset.training, **settings}
-    vary = {key: _list(_dict(one, "vary"), key, None) for key in _dict(one, "vary")}
+    vary = {key: several(table(one, "vary"), key, None) for key in table(one, "vary")}
     for values in itertools.product(*vary.values()):
         chosen = dict(zip(vary, values, strict=True))
-        of_model = {key: value for key, value in chosen.items() if key in known}
-        of_training = {**common, **settings, **{k: v for k, v in chosen.items() if k not in known}}
+        of_model = {key: value for key, value in chosen.items() if key in fields_of}
+        of_training = {**common, **settings, **{k: v for k, v in chosen.items() if k not in fields_of}}
         if "seed" in of_training:
             raise BadInput("The seed is not a setting of one model: `seeds` says those of all.")
         usual = f"{model}: {preset.title}" if preset else model
-        name = " ".join([_text(one, "name", usual), *(f"{key}={value}" for key, value in chosen.items())])
+        name = " ".join([text(one, "name", usual), *(f"{key}={value}" for key, value in chosen.items())])
         for place in data:
             plan = store.planned(model, place, arguments={**arguments, **of_model}, settings=of_training)
             for seed in seeds:
@@ -245,15 +245,15 @@ def _cases(one: Mapping[str, Any], data: list[str], seeds: list[int], common: Ma
 
 def _preset(one: Mapping[str, Any]) -> Preset:
     """The preset that a model names by its title."""
-    model, title = _text(one, "model", ""), _text(one, "preset", "")
-    known = {preset.title: preset for preset in model_class(model).presets}
-    if title not in known:
-        raise BadInput(f"{quoted(title)} is not a preset of {model}: it may be {', '.join(known) or 'none'}.")
-    return known[title]
+    model, title = text(one, "model", ""), text(one, "preset", "")
+    presets = {preset.title: preset for preset in model_class(model).presets}
+    if title not in presets:
+        raise BadInput(f"{quoted(title)} is not a preset of {model}: it may be {', '.join(presets) or 'none'}.")
+    return presets[title]
 
 
 def _how(raw: Mapping[str, Any]) -> How:
-    _known(raw, "measuring")
+    known(raw, "measuring", KEYS["measuring"])
     for key, value in raw.items():
         low, high = MEASURING[key]
         if type(value) is not int or not low <= value <= high:
@@ -273,9 +273,9 @@ def _seeds(raw: Any) -> list[int]:
 
 
 def _figure(raw: Mapping[str, Any], whole: Mapping[str, Any]) -> Figure:
-    _known(raw, "a figure")
-    texts = {name: _text(raw, name, "") for name in ("title", "bars", "curves", "draws")}
-    figure = Figure(**texts, of=tuple(_list(raw, "of", str, fewest=0)))
+    known(raw, "a figure", KEYS["a figure"])
+    texts = {name: text(raw, name, "") for name in ("title", "bars", "curves", "draws")}
+    figure = Figure(**texts, of=tuple(several(raw, "of", str, fewest=0)))
     if sum(map(bool, (figure.bars, figure.curves, figure.draws))) != 1:
         raise BadInput("A figure has either `bars`, of a measure, `curves`, of what a training logs, or `draws`.")
     if figure.draws not in ("", *DRAWN) or bool(figure.draws) != bool(figure.of):
@@ -288,39 +288,6 @@ def _figure(raw: Mapping[str, Any], whole: Mapping[str, Any]) -> Figure:
 
 
 def _source(raw: Mapping[str, Any]) -> Source:
-    _known(raw, "a source")
-    theirs = {str(row): {str(k): str(v) for k, v in _dict(_dict(raw, "theirs"), row).items()} for row in raw["theirs"]}
-    return Source(_text(raw, "name", ""), _text(raw, "place", ""), _text(raw, "differs", ""), theirs)
-
-
-# What TOML may be -----------------------------------------------------------------------------------------------------
-
-
-def _known(raw: Mapping[str, Any], what: str) -> None:
-    for key in raw:
-        if key not in KEYS[what]:
-            near = difflib.get_close_matches(key, KEYS[what], 1)
-            hint = f"did you mean {near[0]}? " if near else ""
-            raise BadInput(f"{quoted(key)} is not a key of {what}: {hint}it may be {', '.join(KEYS[what])}.")
-
-
-def _text(raw: Mapping[str, Any], key: str, default: str) -> str:
-    value = raw.get(key, default)
-    if not isinstance(value, str) or len(value) > 2000:
-        raise BadInput(f"{key} = {quoted(value)} is not a text.")
-    return value
-
-
-def _dict(raw: Mapping[str, Any], key: str) -> dict[str, Any]:
-    value = raw.get(key, {})
-    if not isinstance(value, dict):
-        raise BadInput(f"{key} = {quoted(value)} is not a table of names and values.")
-    return value
-
-
-def _list(raw: Mapping[str, Any], key: str, kind: type | None, *, fewest: int = 1) -> list[Any]:
-    value = raw.get(key, [])
-    if not isinstance(value, list) or len(value) < fewest or (kind and not all(isinstance(v, kind) for v in value)):
-        what = "texts" if kind is str else "tables" if kind is dict else "values"
-        raise BadInput(f"{key} is missing, or is not a list of {what}: an experiment needs it.")
-    return value
+    known(raw, "a source", KEYS["a source"])
+    theirs = {str(row): {str(k): str(v) for k, v in table(table(raw, "theirs"), row).items()} for row in raw["theirs"]}
+    return Source(text(raw, "name", ""), text(raw, "place", ""), text(raw, "differs", ""), theirs)

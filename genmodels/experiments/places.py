@@ -1,11 +1,11 @@
-"""Where the trainings of an experiment happen: in this process, in the workers of a server, or on rented computers.
+"""Where the trainings of an experiment happen: here, in this computer's workers, or on rented computers.
 
 One interface for all: ``train(plans)`` trains each to its end and tells how much of all is done. Whoever stops asking
 stops the training, and what is there is kept. What came of each is in its run.
 """
 
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import suppress
 from typing import Protocol
 
@@ -107,29 +107,46 @@ class Here:
 
 
 class Queue:
-    """The workers of a server, which take turns over all runs; as many at once as there are."""
+    """The workers of this computer, which take turns over all runs; as many at once as there are.
+
+    Those of the app, where it runs on the same folder of runs; else some of its own, for as long as it trains.
+    """
 
     def train(self, plans: Sequence[Plan]) -> Generator[float, None, None]:
         """See :class:`Place`."""
         among = known()
         queue.check_room(len(plans))
         runs = [taken(plan, among) for plan in plans]
-        for run in runs:
-            if not run.state().status.is_going:
-                queue.submit(run)
+        own = None if queue.served() else queue.Pool()
         try:
+            for run in runs:
+                if not _is_going(run):
+                    queue.submit(run)
             while True:
-                states = [run.state() for run in runs]
-                done = sum(state.progress if state.status.is_going else 1.0 for state in states)
-                yield done / len(runs)
-                if not any(state.status.is_going for state in states):
+                going = [_is_going(run) for run in runs]
+                yield _done(runs, going)
+                if not any(going):
                     return
                 time.sleep(EVERY)
         finally:
             for run in runs:
-                if run.state().status.is_going:
-                    with suppress(BadInput):
+                with suppress(BadInput):  # deleted meanwhile
+                    if _is_going(run):
                         queue.stop(run)
+            if own:
+                own.close()
+
+
+def _is_going(run: Run) -> bool:
+    """Whether it waits, moves, or is between two workers, of which one died."""
+    with suppress(BadInput):  # deleted meanwhile
+        return run.state().status.is_going or run.id in queue.waiting()
+    return False
+
+
+def _done(runs: Sequence[Run], going: Sequence[bool]) -> float:
+    """How much of the trainings is done, 0 to 1; one that has ended is done, however it ended."""
+    return sum(run.said().progress if is_going else 1.0 for run, is_going in zip(runs, going, strict=True)) / len(runs)
 
 
 class HuggingFace:
@@ -167,5 +184,5 @@ def words(plan: Plan) -> list[str]:
     return said + [f"--{name.replace('_', '-')}={str(value).lower()}" for name, value in plan.settings.items()]
 
 
-PLACES = {"here": Here, "hf-jobs": HuggingFace}
-"""By the names that the command line calls them by."""
+PLACES: dict[str, Callable[..., Place]] = {"workers": Queue, "here": Here, "hf-jobs": HuggingFace}
+"""By the names that the command line calls them by; the first is the default."""

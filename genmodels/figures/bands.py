@@ -46,11 +46,14 @@ def bands(
         style = {"color": line.color, "width": 2}
         marks = {"mode": "lines+markers", "marker": {"size": 4}, "legendgroup": line.name}
         drawn.add_trace(go.Scatter(x=single(line.x), y=single(line.y), name=line.name, line=style, **marks))
-    if floor is not None:
-        name, value = floor
-        drawn.add_hline(y=value, line={"color": DATA, "width": 1.5, "dash": "dash"}, annotation_text=name)
+    if floor is not None and lines:  # a line of its own: an annotation stands elsewhere on a logarithmic axis
+        ends = [float(end(np.asarray(line.x, float))) for line in lines for end in (np.min, np.max)]
+        across = {"x": single([min(ends), max(ends)]), "y": single([floor[1]] * 2)}
+        drawn.add_trace(
+            go.Scatter(**across, name=floor[0], mode="lines", line={"color": DATA, "width": 1.5, "dash": "dash"})
+        )
     if log_x:
-        drawn.update_xaxes(type="log")
+        drawn.update_xaxes(type="log", dtick="D2")
     if log_y:
-        drawn.update_yaxes(type="log")
+        drawn.update_yaxes(type="log", dtick="D2")
     return named(drawn, len(lines) > 0).update_layout(uirevision="kept")  # a reader's zoom outlives what is new

@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path
 
 from genmodels.errors import BadInput
-from genmodels.files import inside, remove, write, written
+from genmodels.files import inside, is_held, remove, write, written
 from genmodels.host import allocator, limits, ownership, threads
 from genmodels.host.health import cores
 from genmodels.host.limits import limit
@@ -40,6 +40,7 @@ __all__ = [
     "place",
     "pool",
     "resume",
+    "served",
     "set_lr",
     "slow",
     "step",
@@ -261,6 +262,11 @@ class Pool:
             except subprocess.TimeoutExpired:  # stopped, or in an endless step
                 process.kill()
                 process.wait()
+
+
+def served() -> bool:
+    """Whether some server's workers, of this process or of another, look after this folder of runs."""
+    return _pool is not None or any(is_held(path) for path in pulse.folder().glob("*"))
 
 
 _pool: Pool | None = None

@@ -39,6 +39,24 @@ MODELS: dict[str, Entry] = {
         "Compress each picture to a cloud of codes, and learn to draw from the codes.",
         "genmodels.models.vae:VAE",
     ),
+    "ppca": Entry(
+        "PPCA and factor analysis",
+        "Latent variables",
+        "A few Gaussian factors, seen through a matrix and noise: a VAE in which everything is exact.",
+        "genmodels.models.latent.linear_gaussian:LinearGaussian",
+    ),
+    "mixture": Entry(
+        "Mixture of Gaussians",
+        "Latent variables",
+        "Say for each example which of a few Gaussians it is from, fit each to its own, and say it again.",
+        "genmodels.models.latent.mixture:GaussianMixture",
+    ),
+    "autoencoder": Entry(
+        "Autoencoder",
+        "Latent variables",
+        "Squeeze each picture through a few numbers and back; then find that nothing says which numbers to draw.",
+        "genmodels.models.latent.autoencoder:Autoencoder",
+    ),
     "flow": Entry(
         "Normalizing flow",
         "Exact likelihood",

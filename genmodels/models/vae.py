@@ -32,12 +32,21 @@ from genmodels.probability.distributions import (
     normal_entropy,
     normal_log_prob,
 )
+from genmodels.probability.gradients import score_function
 from genmodels.probability.priors import FlowPrior, MixtureOfGaussians, StandardNormal, VampPrior
 from genmodels.probability.vae_quadrature import quadrature
 
 __all__ = ["VAE"]
 
 MOST = 2**30  # numbers that a decoder may make at once: 4 GiB, and several times that on the way
+QUICK = {"epochs": 8, "batch_size": 256, "lr": 3e-3, "decay": "cosine"}
+TWENTY = {"latent_dim": 20, "prior": "vamp", "components": 64, "kl_samples": 1}
+GREY_FLOW = {"decoder": "continuous-bernoulli", "prior": "flow"}
+COLLAPSING = {"latent_dim": 16, "hidden": 128, "depth": 5, "decoder": "gaussian", "sigma": 0.5}
+LINEAR = {"depth": 0, "latent_dim": 5, "decoder": "gaussian"}
+DEEP = Where(lambda depth: depth > 0)
+PIXELS = Where(lambda decoder, kind: decoder == "bernoulli" or (decoder == "auto" and kind == "images"))
+NETWORKS = ("mlp", "conv", "skip")
 DECODERS = ("auto", "bernoulli", "continuous-bernoulli", "gaussian")
 
 
@@ -45,35 +54,20 @@ class VAE(GenerativeModel):
     """encoder x → (mu, logvar), prior p(z), decoder z → the parameter of p(x | z)."""
 
     presets: ClassVar[tuple[Preset, ...]] = (
-        Preset(
-            "MNIST, 2 latent dimensions",
-            "mnist",
-            {"hidden": 256, "depth": 3},
-            {"epochs": 8, "batch_size": 256, "lr": 3e-3, "decay": "cosine"},
-        ),
+        Preset("MNIST, 2 latent dimensions", "mnist", {"hidden": 256, "depth": 3}, QUICK),
         Preset("Small digits", "digits", {"hidden": 256}, {"epochs": 300}),
         Preset("MNIST, 2 latent dimensions, wider", "mnist", {}, {"epochs": 20, "batch_size": 128, "lr": 1e-3}),
         Preset("MNIST, VampPrior, longest", "mnist", {"depth": 3, "prior": "vamp"}, {"epochs": 32, "decay": "cosine"}),
+        Preset("Grey MNIST with a flow prior", "mnist", GREY_FLOW, {"epochs": 20}),
         Preset(
-            "Grey MNIST with a flow prior",
-            "mnist",
-            {"decoder": "continuous-bernoulli", "prior": "flow"},
-            {"epochs": 20},
-        ),
-        Preset(
-            "MNIST, 20 latent dimensions",
-            "mnist",
-            {"latent_dim": 20, "prior": "vamp", "components": 64, "kl_samples": 1},
-            {"epochs": 30, "decay": "cosine", "precision": "float32"},
+            "MNIST, 20 latent dimensions", "mnist", TWENTY, {"epochs": 30, "decay": "cosine", "precision": "float32"}
         ),
         Preset("MNIST, β = 4 (stronger regularisation)", "mnist", {"latent_dim": 10, "beta": 4.0}, {"epochs": 20}),
-        Preset(
-            "Posterior collapse (see it happen)",
-            "digits",
-            {"latent_dim": 16, "hidden": 128, "depth": 5, "decoder": "gaussian", "sigma": 0.5},
-            {"epochs": 200},
-        ),
+        Preset("Posterior collapse (see it happen)", "digits", COLLAPSING, {"epochs": 200}),
+        Preset("Against collapse: z in every layer", "digits", COLLAPSING | {"network": "skip"}, {"epochs": 200}),
+        Preset("Against collapse: q of fixed width", "digits", COLLAPSING | {"q_sigma": 0.5}, {"epochs": 200}),
         Preset("Plane: see p(x) learned", "two-moons", {"hidden": 128, "depth": 3}, {"epochs": 50}),
+        Preset("Linear: PPCA again", "digits", LINEAR, {"epochs": 200, "lr": 0.01, "decay": "cosine"}),
     )
 
     def __init__(
@@ -81,15 +75,16 @@ class VAE(GenerativeModel):
         shape: tuple[int, ...],
         *,
         latent_dim: Annotated[int, Between(1, 64, "dimensions of z")] = 2,
-        network: Annotated[str, Only(("mlp", "conv"), "of encoder and decoder; conv: images only"), IMAGES] = "mlp",
-        hidden: Annotated[int, Between(16, 2048, "units of a hidden layer", log=True)] = 512,
-        depth: Annotated[int, Between(1, 6, "hidden layers; of conv: halvings of the image")] = 2,
+        network: Annotated[str, Only(NETWORKS, "skip: the decoder sees z in every layer"), IMAGES] = "mlp",
+        hidden: Annotated[int, Between(16, 2048, "units of a hidden layer", log=True), DEEP] = 512,
+        depth: Annotated[int, Between(0, 6, "hidden layers, 0: linear; of conv: halvings of the image")] = 2,
         decoder: Annotated[str, Only(DECODERS, "p(x | z); auto: bernoulli for images, gaussian for points")] = "auto",
         sigma: Annotated[
             float,
             Between(0, 10, "standard deviation of a gaussian decoder; 0: learned"),
             Where(lambda decoder, kind: decoder == "gaussian" or (decoder == "auto" and kind != "images")),
         ] = 0.0,
+        q_sigma: Annotated[float, Between(0, 2, "standard deviation of q(z | x), the same for all; 0: learned")] = 0.0,
         prior: Annotated[str, Only(("normal", "mixture", "vamp", "flow"), "p(z)")] = "normal",
         components: Annotated[
             int,
@@ -108,14 +103,12 @@ class VAE(GenerativeModel):
             Between(1, 256, "draws of z for a KL that has no closed form"),
             Where(lambda prior, estimator: prior != "normal" or estimator == "sampled"),
         ] = 16,
-        objective: Annotated[
-            str, Only(("elbo", "iwae"), "the bound that is maximized; iwae with one sample is the elbo")
-        ] = "elbo",
-        binarize: Annotated[
+        objective: Annotated[str, Only(("elbo", "iwae"), "bound that is raised; iwae of 1 is the elbo")] = "elbo",
+        gradient: Annotated[
             str,
-            Only(("threshold", "stochastic"), "pixels of a bernoulli decoder"),
-            Where(lambda decoder, kind: decoder == "bernoulli" or (decoder == "auto" and kind == "images")),
-        ] = "threshold",
+            Only(("reparametrization", "score", "score-baseline"), "of E_q[log p(x | z)]; score: the score function"),
+        ] = "reparametrization",
+        binarize: Annotated[str, Only(("threshold", "stochastic"), "for a bernoulli decoder"), PIXELS] = "threshold",
     ) -> None:
         super().__init__(shape)
         if decoder == "auto":
@@ -126,9 +119,11 @@ class VAE(GenerativeModel):
             )
         if objective == "iwae" and free_bits:
             raise BadInput(f"free_bits = {free_bits:g} needs objective = elbo: the bound iwae has no KL of its own.")
+        if gradient != "reparametrization" and (objective, estimator, prior) != ("elbo", "analytic", "normal"):
+            raise BadInput(f"gradient = {gradient} needs objective = elbo, estimator = analytic and prior = normal.")
         self.latent_dim, self.likelihood, self.sigma, self.binarize = latent_dim, decoder, sigma, binarize
-        self.beta, self.anneal, self.free_bits = beta, anneal, free_bits
-        self.estimator, self.objective = estimator, objective
+        self.beta, self.anneal, self.free_bits, self.q_sigma = beta, anneal, free_bits, q_sigma
+        self.estimator, self.objective, self.gradient = estimator, objective, gradient
         self.samples = samples or (5 if objective == "iwae" else 1)
         self.kl_samples = 1 if estimator == "analytic" and prior == "normal" else kl_samples
         self.encoder = networks.encoder(network, shape, 2 * latent_dim, hidden=hidden, depth=depth)
@@ -160,14 +155,14 @@ class VAE(GenerativeModel):
         The network gives log σ, not log σ²: narrow posteriors are then found in fewer steps, and the bound is better.
         """
         mu, log_sigma = self.encoder(x).to(x.dtype).chunk(2, -1)
-        return mu, 2 * log_sigma
+        return mu, 2 * (torch.full_like(log_sigma, math.log(self.q_sigma)) if self.q_sigma else log_sigma)
 
     def encode(self, x: Tensor) -> Tensor:
         """The mean of q(z | x), shape (B, L): the code of an example."""
         return self.posterior(x)[0]
 
     def x_params(self, z: Tensor) -> Tensor:
-        r"""The parameter of p(x | z), shape (..., \*shape): logits, or the mean of a Gaussian (on images in [0, 1]).
+        r"""The parameter of p(x | z), shape (..., \*shape): logits; a Gaussian's mean (of images in [0, 1] or linear).
 
         Raises:
             BadInput: If there are more z than memory has room for.
@@ -178,7 +173,7 @@ class VAE(GenerativeModel):
                 "billion are allowed: take fewer draws, fewer examples or a coarser grid."
             )
         h = self.decoder(z.flatten(0, -2)).to(z.dtype).unflatten(0, z.shape[:-1])
-        return h.sigmoid() if self.likelihood == "gaussian" and self.is_image else h
+        return h.sigmoid() if self.likelihood == "gaussian" and self.is_image and self.config["depth"] else h
 
     @property
     def logvar_x(self) -> Tensor:
@@ -192,7 +187,9 @@ class VAE(GenerativeModel):
         h = self.x_params(z)
         if self.likelihood == "bernoulli":
             return h.sigmoid()
-        return continuous_bernoulli_mean(h) if self.likelihood == "continuous-bernoulli" else h
+        if self.likelihood == "continuous-bernoulli":
+            return continuous_bernoulli_mean(h)
+        return h.clamp(0, 1) if self.is_image else h  # a linear decoder knows no bounds
 
     def log_likelihood(self, x: Tensor, z: Tensor) -> Tensor:
         r"""log p(x | z) in nats, shape (B, ...), for x (B, \*shape) and z (B, ..., L)."""
@@ -298,7 +295,11 @@ class VAE(GenerativeModel):
         beta = self.beta * (min(1.0, self.passed / self.anneal) if self.anneal else 1.0)
         mu, logvar = self.posterior(x)
         z = self.draw_z(mu, logvar, self.samples, rng)
-        log_px = self.log_likelihood(x, z)  # (B, S)
+        by_score = self.gradient != "reparametrization"
+        log_px = self.log_likelihood(x, z.detach() if by_score else z)  # (B, S)
+        if by_score:
+            log_q = self.log_q(mu, logvar, z.detach()).sum(-1)
+            log_px = score_function(log_px, log_q, with_baseline=self.gradient == "score-baseline")
         if self.objective == "iwae":
             kl = self.log_q(mu, logvar, z).sum(-1) - self.prior.log_prob(z)  # (B, S)
             bound = torch.logsumexp(log_px - beta * kl, 1).mean() - math.log(self.samples)

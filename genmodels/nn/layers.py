@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from genmodels.errors import BadInput
 
-__all__ = ["MLP", "ConvDecoder", "ConvEncoder", "GroupNorm", "decoder", "encoder"]
+__all__ = ["MLP", "ConvDecoder", "ConvEncoder", "GroupNorm", "SkipMLP", "decoder", "encoder"]
 
 
 class MLP(nn.Sequential):
@@ -19,6 +19,27 @@ class MLP(nn.Sequential):
         for n_in, n_out in itertools.pairwise(sizes):
             layers += [nn.Linear(n_in, n_out), nn.ReLU()]
         super().__init__(*layers[:-1])
+
+
+class SkipMLP(nn.Module):
+    """An MLP that is shown its input again at every layer: ``SkipMLP(2, 512, 512, 784)``.
+
+    Dieng et al. (2019), Avoiding latent variable collapse with generative skip models.
+    https://arxiv.org/abs/1807.04863
+    """
+
+    def __init__(self, *sizes: int) -> None:
+        super().__init__()
+        seen = [0, *[sizes[0]] * (len(sizes) - 2)]  # beside what comes from the layer before
+        pairs = zip(itertools.pairwise(sizes), seen, strict=True)
+        self.layers = nn.ModuleList(nn.Linear(n_in + more, n_out) for (n_in, n_out), more in pairs)
+
+    def forward(self, z: Tensor) -> Tensor:
+        """The last layer's numbers, (B, sizes[-1]), for z (B, sizes[0])."""
+        h = self.layers[0](z)
+        for layer in self.layers[1:]:
+            h = layer(torch.cat([torch.relu(h), z.to(h.dtype)], 1))
+        return h
 
 
 class GroupNorm(nn.GroupNorm):
@@ -74,6 +95,8 @@ def _stages(shape: tuple[int, ...], depth: int) -> tuple[list[int], list[tuple[i
     """Channels and sizes after 0, 1, …, depth halvings (rounded up)."""
     if len(shape) != 3 or min(shape[1:]) < 8:
         raise BadInput(f"network = conv needs images of at least 8×8, not data of shape {shape}: use mlp.")
+    if depth < 1:
+        raise BadInput("network = conv needs a depth of at least 1: use mlp.")
     channels, height, width = shape
     return (
         [channels] + [min(32 << i, 128) for i in range(depth)],
@@ -82,14 +105,15 @@ def _stages(shape: tuple[int, ...], depth: int) -> tuple[list[int], list[tuple[i
 
 
 def encoder(network: str, shape: tuple[int, ...], outputs: int, *, hidden: int, depth: int) -> nn.Module:
-    """A network from data of ``shape`` to ``outputs`` numbers; ``network`` is "mlp" or "conv"."""
+    """A network from data of ``shape`` to ``outputs`` numbers; ``network`` is "conv", "mlp" or (alike) "skip"."""
     if network == "conv":
         return ConvEncoder(shape, outputs, hidden=hidden, depth=depth)
     return nn.Sequential(nn.Flatten(), MLP(math.prod(shape), *[hidden] * depth, outputs))
 
 
 def decoder(network: str, inputs: int, shape: tuple[int, ...], *, hidden: int, depth: int) -> nn.Module:
-    """A network from ``inputs`` numbers to data of ``shape``, unbounded; ``network`` is "mlp" or "conv"."""
+    """A network from ``inputs`` numbers to data of ``shape``, unbounded; ``network`` is "mlp", "conv" or "skip"."""
     if network == "conv":
         return ConvDecoder(inputs, shape, hidden=hidden, depth=depth)
-    return nn.Sequential(MLP(inputs, *[hidden] * depth, math.prod(shape)), nn.Unflatten(1, shape))
+    kind = SkipMLP if network == "skip" else MLP
+    return nn.Sequential(kind(inputs, *[hidden] * depth, math.prod(shape)), nn.Unflatten(1, shape))

@@ -18,6 +18,9 @@ __all__ = ["CHECKPOINTS", "FIRST", "Piece", "pieces"]
 
 FIRST = (
     "vae-mnist-2d",
+    "ppca-mnist",
+    "mixture-mnist",
+    "autoencoder-mnist",
     "gan-mnist",
     "wgan-mnist-gp",
     "bigan-mnist",

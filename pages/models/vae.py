@@ -11,7 +11,10 @@ from pages._ui.views.common import codes
 from pages._ui.views.common.density import density
 from pages._ui.views.common.everybody import of_a_density, of_a_density_of_points, of_a_latent_plane
 from pages._ui.views.common.shifts import OUT_OF_DISTRIBUTION
-from pages._ui.views.vae import bound, collapse, drawing, geometry, priors, theory, true_posterior
+from pages._ui.views.latent.gradients import GRADIENTS
+from pages._ui.views.latent.linear_vae import LINEAR
+from pages._ui.views.latent.refinement import REFINEMENT
+from pages._ui.views.vae import bound, collapse, drawing, geometry, priors, theory
 
 st.title(MODELS["vae"].title)
 st.write(
@@ -77,7 +80,7 @@ page(
             applies=of_a_density_of_points,
         ),
         "True posterior": Instrument(
-            true_posterior.posteriors,
+            geometry.posteriors,
             question="How good is the encoder's guess?",
             before="Where the colours leave the lines, the guess is wrong, and the bound pays for it.",
             applies=of_a_density,
@@ -99,6 +102,9 @@ page(
             "When does the code say nothing?",
             "A dimension whose KL is 0 says nothing of x. Make it happen, then choose a cure.",
         ),
+        "Linear VAE": LINEAR,
+        "Two gradients": GRADIENTS,
+        "Refine q": REFINEMENT,
         "Out of distribution": OUT_OF_DISTRIBUTION,
         "Close the gap": Instrument(
             bound.close_the_gap,

@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
+ROOT = Path(__file__).parents[2]
 DEMO = "tests/browser/apps/components.py"
 
 # n times `act(i)`; each must change what is drawn.
@@ -145,6 +147,19 @@ def test_live_chart_has_a_logarithmic_axis(show: Callable[..., Locator], page: P
     chart.get_by_role("button", name="Logarithmic step axis").click()
     page.mouse.move(middle, box["y"] + 50)
     expect(chart.locator(".at")).to_have_text("step 700")  # √(100 · 5400) = 735
+
+
+def test_an_axis_has_two_numbers_at_least(page: Page) -> None:
+    source = (ROOT / "pages/_ui/components/live_chart.js").read_text()
+    ticks = re.search(r"^function ticks.*?^}", source, re.M | re.S)
+    assert ticks
+    cases = [
+        (low, low + span, wanted) for low in (0, 0.7, -3.2, 1234) for span in (0.03, 1.9, 650) for wanted in (0.4, 1, 5)
+    ]
+    found = page.evaluate(f"(cases) => {{ {ticks[0]}; return cases.map((one) => ticks(...one)); }}", cases)
+    for (low, high, wanted), numbers in zip(cases, found, strict=True):
+        assert 2 <= len(numbers) <= max(2.5 * wanted, 1) + 4
+        assert low - 1e-9 <= numbers[0] < numbers[-1] <= high + 1e-9
 
 
 def test_scrubber_needs_no_server_for_the_next_frame(show: Callable[..., Locator]) -> None:
@@ -327,6 +342,30 @@ def test_drawing_pad_undoes_and_clears(show: Callable[..., Locator], page: Page)
     pad.get_by_role("button", name="clear").click()
     page.get_by_text("strokes 0 ink 0", exact=False).wait_for()
     expect(pad.get_by_role("button", name="undo")).to_be_disabled()
+
+
+def test_drawing_pad_is_drawn_on_with_keys_alone(show: Callable[..., Locator], page: Page) -> None:
+    pad = show("drawing")
+    expect(pad.get_by_text("Arrow keys move the pen")).to_be_hidden()
+    page.keyboard.press("Tab")
+    while not pad.locator("canvas.pad").evaluate("c => c.getRootNode().activeElement === c"):
+        page.keyboard.press("Tab")
+    expect(pad.get_by_text("Arrow keys move the pen")).to_be_visible()
+    page.keyboard.press("Shift+ArrowLeft")  # the pen is up: nothing is drawn
+    page.keyboard.press(" ")
+    for _ in range(3):
+        page.keyboard.press("Shift+ArrowRight")
+    page.keyboard.press(" ")
+    said = page.get_by_text("strokes 1", exact=False)
+    said.wait_for()
+    found = re.fullmatch(r"strokes 1 ink (\d+) rows (\d+)", said.inner_text())
+    assert found
+    # a bar 0.3 long and 0.09 wide with round ends, in 28 × 28 pixels of 255
+    assert float(found[1]) == pytest.approx((0.3 * 0.09 + np.pi * 0.045**2) * 28**2 * 255, rel=0.08)
+    page.keyboard.press(" ")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Tab")  # who goes on lifts it
+    page.get_by_text("strokes 2", exact=False).wait_for()
 
 
 @pytest.mark.parametrize("component", ["drawing", "pad"])

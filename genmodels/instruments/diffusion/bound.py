@@ -67,7 +67,8 @@ def weights(model: DDPM) -> Arrays:
     due = schedule.weight("bound", "eps", variance=model.variance)
     learned = model.config["schedule"] == "learned"  # its tables change while it is trained, by the bound
     trained = due if learned else schedule.weight_of_eps(model.weight.to(schedule.alpha_bar), model.predict)
-    return arrays(**{name: w[2:] / w[2:].mean() for name, w in (("trained", trained), ("due", due))})
+    both = {"trained": trained, "due": due}
+    return arrays(**{name: w[2:] / w[2:].mean() for name, w in both.items()})
 
 
 @torch.no_grad()

@@ -1,14 +1,20 @@
+const KEYS = "Arrow keys move the pen, with shift further; space puts it down and lifts it, Delete clears.";
+const WAYS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+
 class View {
   constructor(root) {
     this.root = root;
     this.strokes = []; // [{width, points: [[x, y], …]}], all in units of the pad's side, y downwards
-    this.canvas = element("canvas", { class: "pad", tabindex: "0", role: "img" });
+    this.pen = null; // what draws: a pointer by its id, or "keys"
+    this.nib = [0.5, 0.5]; // where the pen of the keyboard is
+    this.canvas = element("canvas", { class: "pad", tabindex: "0", role: "application" });
     this.width = element("input", { type: "range", min: 0.02, max: 0.2, step: 0.005, "aria-label": "brush width" });
     this.undoButton = element("button", { title: "undo (ctrl-Z)", onclick: () => this.undo() }, "undo");
     this.clearButton = element("button", { title: "clear (delete)", onclick: () => this.clear() }, "clear");
     this.small = element("canvas", { class: "small", role: "img", "aria-label": "the drawing as the model sees it" });
+    this.hint = element("div", { class: "faint", hidden: true, "aria-hidden": "true" }, KEYS); // its name says it too
     const brush = element("label", { class: "row brush" }, "brush", this.width);
-    root.append(element("div", { class: "root" }, this.canvas, element("div", { class: "row" }, this.undoButton, this.clearButton, brush, this.small)));
+    root.append(element("div", { class: "root" }, this.canvas, element("div", { class: "row" }, this.undoButton, this.clearButton, brush, this.small), this.hint));
     this.listen();
     this.observer = new ResizeObserver(() => this.redraw());
     this.observer.observe(this.canvas);
@@ -23,7 +29,7 @@ class View {
     if (!this.data || this.data.version !== data.version) this.strokes = structuredClone(data.strokes);
     this.data = data;
     this.canvas.style.maxWidth = `${data.side}px`;
-    this.canvas.setAttribute("aria-label", data.alt);
+    this.canvas.setAttribute("aria-label", `${data.alt} ${KEYS}`);
     this.small.hidden = !data.preview;
     this.redraw();
   }
@@ -40,6 +46,8 @@ class View {
     else this.drawAxes(c, side, colors);
     c.strokeStyle = c.fillStyle = this.data.ink;
     this.paint(c, side);
+    this.hint.hidden = !this.canvas.matches(":focus-visible");
+    if (!this.hint.hidden) this.drawNib(c, side, colors);
     this.shrink();
     this.undoButton.disabled = this.clearButton.disabled = !this.strokes.length;
   }
@@ -64,6 +72,15 @@ class View {
       c.moveTo(at * side, 0), c.lineTo(at * side, side), c.moveTo(0, at * side), c.lineTo(side, at * side);
       c.stroke();
     }
+  }
+
+  // Where the pen of the keyboard is: filled while it is down.
+  drawNib(c, side, colors) {
+    c.beginPath();
+    c.arc(this.nib[0] * side, this.nib[1] * side, 6, 0, 7);
+    [c.fillStyle, c.strokeStyle, c.lineWidth] = [colors.accent, colors.accent, 2];
+    if (this.pen === "keys") c.fill();
+    c.stroke();
   }
 
   // The drawing in the model's own pixels: painted eight times finer, then averaged.
@@ -97,7 +114,8 @@ class View {
       return [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height].map((v) => Number(clamp(v, 0, 1).toFixed(4)));
     };
     this.canvas.addEventListener("pointerdown", (event) => {
-      if (event.button !== 0 || this.pen != null) return;
+      if (this.pen === "keys") this.lift();
+      if (event.button !== 0 || this.pen !== null) return;
       this.canvas.setPointerCapture(event.pointerId);
       this.pen = event.pointerId;
       const pressed = event.pointerType === "pen" && event.pressure ? 0.5 + event.pressure : 1;
@@ -117,21 +135,46 @@ class View {
         this.pen = null;
         this.tell();
       });
+    this.canvas.addEventListener("focus", () => this.redraw());
+    this.canvas.addEventListener("blur", () => this.lift());
     this.root.addEventListener("keydown", (event) => {
       if ((event.ctrlKey || event.metaKey) && event.key === "z") this.undo();
+      else if (event.target === this.canvas && event.key === " ") this.lower();
+      else if (event.target === this.canvas && WAYS[event.key]) this.move(WAYS[event.key], event.shiftKey ? 5 : 1);
       else if (event.key === "Delete" || (event.key === "Backspace" && event.target === this.canvas)) this.clear();
       else return;
       event.preventDefault();
     });
   }
 
+  // The pen of the keyboard: down, or up again; it is lifted where the reader goes on to something else.
+  lower() {
+    if (this.pen === "keys") return this.lift();
+    this.pen = "keys";
+    this.strokes.push({ width: Number(this.width.value), points: [[...this.nib]] });
+    this.redraw();
+  }
+
+  lift() {
+    if (this.pen === "keys") (this.pen = null), this.tell();
+    this.redraw();
+  }
+
+  move(way, times) {
+    this.nib = this.nib.map((v, i) => Number(clamp(v + 0.02 * times * way[i], 0, 1).toFixed(4)));
+    if (this.pen === "keys") this.strokes[this.strokes.length - 1].points.push([...this.nib]);
+    this.redraw();
+  }
+
   undo() {
+    this.pen = null;
     this.strokes.pop();
     this.redraw();
     this.tell();
   }
 
   clear() {
+    this.pen = null;
     this.strokes = [];
     this.redraw();
     this.tell();

@@ -44,6 +44,8 @@ def drawing_pad(
 ) -> Drawing:
     """Show the pad and return what is on it; the script reruns when the pen is lifted.
 
+    It is drawn on with a mouse, a pen, a finger or the keyboard: arrow keys move, space puts the pen down and up.
+
     Args:
         key: Identity: the drawing belongs to it.
         alt: What is to be drawn, for those who cannot see it.

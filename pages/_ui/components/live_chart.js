@@ -381,14 +381,14 @@ function dot(c, x, y, radius) {
   c.fill();
 }
 
-// Round numbers between low and high, about `wanted` of them: 1, 2 or 5 times a power of ten apart.
+// Round numbers between low and high, about `wanted` of them and two at least: 1, 2 or 5 times a power of ten apart.
 function ticks(low, high, wanted) {
   const rough = (high - low) / Math.max(wanted, 1);
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = power * [1, 2, 5, 10].find((m) => m * power >= rough * 0.999);
   const found = [];
   for (let k = Math.ceil(low / step - 1e-9); k * step <= high + step * 1e-9; k++) found.push(Number((k * step).toPrecision(12)));
-  return found;
+  return found.length < 2 && wanted < 16 ? ticks(low, high, 2 * Math.max(wanted, 1)) : found;
 }
 
 // Powers of ten between low and high, with 2 and 5 times them where few fit.

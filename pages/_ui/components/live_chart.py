@@ -82,7 +82,7 @@ def live_chart(
     x_title: str = "step",
     marker: float | None = None,
     log_x: bool = False,
-    height: int = 180,
+    height: int = 240,
     columns: int = 3,
     text: int = 12,
     in_sight: int = 0,

@@ -50,7 +50,13 @@ def _walk(moment: Moment) -> Mapping[str, Array] | None:
         size = url_widgets.choice("step η, units of x²", SIZES, "0.001", key="langevin_step")
         steps = url_widgets.choice("steps", LENGTHS, 1000, key="langevin_steps")
         seed = url_widgets.number("seed", 0, url_widgets.SEEDS, 0, key="langevin_seed")
-    how = {"score": whose, "anneal": noise == NOISES[1], "start": start, "step": float(size), "steps": steps}
+    how: dict[str, Any] = {
+        "score": whose,
+        "anneal": noise == NOISES[1],
+        "start": start,
+        "step": float(size),
+        "steps": steps,
+    }
     return answer(langevin.walked, moment=moment, key="langevin", at_once=True, seed=seed, **how)
 
 
@@ -60,8 +66,8 @@ def _film(walk: Mapping[str, Array]) -> None:
         + (" Blue: the law of the data with the noise of the moment, σ." if "map" in walk else "")
     )
     maps = walk["map"] if "map" in walk else np.ones((len(walk["at"]), 2, 2))
-    color = figures.DATA if "map" in walk else paper()
-    under = shades(np.sqrt(maps / maps.max((1, 2), keepdims=True)), color, color, paper(), ink=0.75)
+    color, share = figures.DATA if "map" in walk else paper(), np.sqrt(maps / maps.max((1, 2), keepdims=True))
+    under = shades(share, color, color, paper(), ink=0.75)
     lines = [f"step {at:,} · σ = {number(sigma)}" for at, sigma in zip(walk["at"], walk["sigma"], strict=True)]
     how: dict[str, Any] = {"alt": "particles that walk by a score", "extent": float(walk["half"]), "side": 440}
     point_film(walk["particles"], key="langevin-film", under=images.sprite(under), captions=lines, **how)

@@ -23,6 +23,7 @@ from pages._ui.shared.plot import plot
 __all__ = ["shown"]
 
 EVERY = 2.0  # seconds between two looks
+AT_ONCE = 1.5  # new snapshots of a run, on average, that are measured together while it goes on
 AXES = {"seconds": "seconds of training", "images": "images shown"}
 RACED = {"sliced_w1": "Sliced W₁ from test points, units of x", "kl": "KL(p ‖ q), exact, nats"}
 
@@ -80,7 +81,9 @@ def _progress(one: Race, now: Standing) -> None:
 
 
 def _measure(one: Race, now: Standing) -> None:
-    """Ask for what was not measured, unless somebody has: all who look ask the same question."""
+    """Ask for what was not measured, some at a time, unless somebody has: all who look ask the same question."""
+    if now.is_going and now.open < AT_ONCE * len(now.lanes):
+        return
     asked = {"race": one.id, "known": now.measured}
     known = tasks.look(tracing.trace, **asked)
     if known is None:

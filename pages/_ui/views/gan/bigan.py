@@ -23,17 +23,16 @@ def there_and_back(moment: Moment) -> None:
     left, right = st.columns([3, 2], gap="medium")
     with left:
         if moment.model.is_image:
-            pictures(
-                np.stack([way.x[:SHOWN], way.mean[:SHOWN]], 1),
-                12,
-                key="pairs",
-                alt="Test examples and what the generator makes of their codes, in pairs.",
-                caption="test example and G(E(x)), in pairs",
-                pixels=60,
-                download="there-and-back.png",
-            )
+            both, caption = np.stack([way.x[:SHOWN], way.mean[:SHOWN]], 1), "test example and G(E(x)), in pairs"
+            alt = "Test examples and what the generator makes of their codes, in pairs."
+            pictures(both, 12, key="pairs", alt=alt, caption=caption, pixels=60, download="there-and-back.png")
         else:
-            _ways(moment, way)
+            x, mean = way.x[:200], way.mean[:200]
+            data = figures.Points("test points x", x, figures.DATA, size=4)
+            back = figures.Points("G(E(x))", mean, figures.SAMPLES, size=4)
+            figure = figures.points([data, back], title="There and back", extent=square(half_of(moment)))
+            figures.arrows(figure, x, mean - x, name="error", color=figures.NEUTRAL)
+            plot(figure.update_layout(height=480), key="ways")
         st.caption(
             "No loss ever compared the two. The pairs (x, E(x)) and (G(z), z) are only to look alike, and that forces "
             "E to undo G: what comes back is often another example of the same kind."
@@ -41,15 +40,6 @@ def there_and_back(moment: Moment) -> None:
     with right:
         _codes(moment, way)
     concluded(instruments.conclusion(way))
-
-
-def _ways(moment: Moment, way: instruments.Back) -> None:
-    x, mean = way.x[:200], way.mean[:200]
-    data = figures.Points("test points x", x, figures.DATA, size=4)
-    back = figures.Points("G(E(x))", mean, figures.SAMPLES, size=4)
-    figure = figures.points([data, back], title="There and back", extent=square(half_of(moment)))
-    figures.arrows(figure, x, mean - x, name="error", color=figures.NEUTRAL)
-    plot(figure.update_layout(height=480), key="ways")
 
 
 def _codes(moment: Moment, way: instruments.Back) -> None:

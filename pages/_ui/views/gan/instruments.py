@@ -1,7 +1,7 @@
 """The instruments that GAN, Wasserstein GAN and bidirectional GAN share, declared once for their pages."""
 
 from pages._ui.page.instruments import Instrument, of_images, of_points
-from pages._ui.views.gan import critics, distance, game, modes, turns
+from pages._ui.views.gan import critics, game, missed, turns
 
 __all__ = ["shared"]
 
@@ -30,16 +30,16 @@ def shared(
             before="Then train five that differ in what holds their slope, and guess which covers every mode.",
         ),
         distances: Instrument(
-            distance.distances,
+            missed.distances,
             question=question,
             before="Each line carries a sample to a test point: look for the long ones.",
             applies=of_points,
         ),
         "Mode collapse": Instrument(
-            modes.modes,
+            missed.modes,
             "When it fails",
             "Which modes are left out?",
             "See what this training has covered; then make one collapse, and choose what mends it.",
-            modes.has_modes,
+            missed.has_modes,
         ),
     }

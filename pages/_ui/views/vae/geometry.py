@@ -1,4 +1,4 @@
-"""The geometry of a VAE's latent plane: the posteriors of examples, and how the decoder stretches it."""
+"""The posteriors of a VAE: of an example the true one under the encoder's, of many where they lie; and the stretch."""
 
 from functools import partial
 
@@ -7,16 +7,82 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from genmodels import figures
-from genmodels.instruments.arrays import Array
-from genmodels.instruments.vae import geometry
-from pages._ui.shared.answer import seen
+from genmodels.instruments.arrays import Array, Arrays
+from genmodels.instruments.vae import geometry, true_posterior
+from genmodels.text import number
+from pages._ui.shared.answer import answer, seen
 from pages._ui.shared.moment import Moment
 from pages._ui.shared.plot import plot
 from pages._ui.views.common.conclusion import concluded
+from pages._ui.views.common.shapes import example_of, nats, pictures, real_points
 
-__all__ = ["density_of_z", "draw_posterior", "shapes"]
+__all__ = ["density_of_z", "draw_posterior", "posteriors", "shapes"]
 
 density_of_z = partial(figures.density, x_title="z₁", y_title="z₂")
+
+
+# Of one example ---
+
+
+def posteriors(moment: Moment) -> None:
+    """Why the bound has a gap: p(z | x) on a grid of z, and q(z | x) over it."""
+    model = moment.model
+    example = example_of(moment, key="posterior_example")
+    st.latex(r"\log p(x) = \text{ELBO} + KL(q(z \mid x) \,\|\, p(z \mid x))")
+    both = answer(true_posterior.true_posterior, key="posterior", at_once=True, moment=moment, index=example)
+    if both is None:
+        return
+    left, right = st.columns([2, 3])
+    with left:
+        if model.is_image:
+            caption = "x, as the model sees it"
+            pictures(both["x"], 1, key="posterior-x", alt="The test example.", caption=caption, pixels=200, download="")
+        else:
+            x = figures.Points("x", both["x"][None], figures.SAMPLES, size=12, opacity=1.0)
+            clouds = [real_points(moment, 800, opacity=0.3), x]
+            plot(figures.points(clouds, title="x among the data"), key="posterior-x")
+    plot(_curves(both) if model.latent_dim == 1 else _map(both), key="true-posterior", place=right)
+    _sum(both)
+
+
+def _map(both: Arrays) -> go.Figure:
+    extent, title = tuple(both["extent"].tolist()), "p(z | x) as colour, q(z | x) as lines"
+    figure = density_of_z(both["p"], extent, title=title, color=figures.LATENT)
+    draw_posterior(figure, both["mu"], both["sigma"], figures.POSTERIOR, "q, ")
+    # A posterior may be ten times as long as it is wide: here it fills the map, whatever the scales of its axes.
+    figure.update_xaxes(constrain=None).update_yaxes(scaleanchor=None, constrain=None)
+    return figure.update_layout(showlegend=False)
+
+
+def _curves(both: Arrays) -> go.Figure:
+    (low, high), n = both["extent"], len(both["p"])
+    z = low + (np.arange(n) + 0.5) / n * (high - low)
+    mu, sigma = both["mu"][0], both["sigma"][0]
+    q = np.exp(-0.5 * ((z - mu) / sigma) ** 2) / (sigma * np.sqrt(2 * np.pi))
+    lines = [
+        figures.Curve("p(z | x)", z, both["p"], figures.LATENT),
+        figures.Curve("q(z | x)", z, q, figures.POSTERIOR),
+    ]
+    return figures.curves(lines, title="The true posterior and the encoder's", x_title="z", y_title="density")
+
+
+def _sum(both: Arrays) -> None:
+    """What log p(x) is made of."""
+    (elbo, error), (kl, grid), (log_prob,) = both["elbo"], both["kl"], both["log_prob"]
+    a, b, c, d = st.columns(4)
+    nats("ELBO", elbo, f"± {number(error, 2)}, 4,000 draws", digits=5, place=a)
+    nats("KL(q ‖ p(z | x))", kl, f"± {number(grid, 2)}, the grid", digits=3, place=b)
+    nats("ELBO + KL", elbo + kl, digits=5, place=c)
+    nats("log p(x)", log_prob, "over all of z", digits=5, place=d)
+    st.caption(
+        "Three computations that know nothing of each other: draws from q, a sum over the map, an integral over latent "
+        "space. q is a Gaussian without correlations; where the true posterior bends or leans, it cannot follow, and "
+        "the bound pays for it."
+    )
+    concluded(true_posterior.conclusion(both))
+
+
+# Of many ---
 
 
 def shapes(moment: Moment) -> None:

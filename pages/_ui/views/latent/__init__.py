@@ -1,0 +1,1 @@
+"""The views of latent variable models whose posterior is exact."""

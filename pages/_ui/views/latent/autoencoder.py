@@ -1,0 +1,115 @@
+"""An autoencoder beside a VAE of the same data: reconstructions, codes and what is drawn, and the way between two."""
+
+import functools
+import time
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from genmodels import figures
+from genmodels.errors import BadInput
+from genmodels.instruments.latent import autoencoder as instruments
+from genmodels.models.latent.autoencoder import Autoencoder, FittedGaussian
+from genmodels.runs import store
+from genmodels.text import number
+from pages._ui.form import url_widgets
+from pages._ui.page.theory import Equations, measured, show
+from pages._ui.shared.answer import answer, seen
+from pages._ui.shared.moment import Moment
+from pages._ui.shared.plot import plot
+from pages._ui.shared.run_cache import FRESH, Stamp, stamp
+from pages._ui.views.common.conclusion import concluded
+from pages._ui.views.common.shapes import by_class, pictures
+
+__all__ = ["beside", "theory"]
+
+TITLES = {"ae": "The autoencoder", "vae": "The VAE"}
+ALONE, MOST = "none", 40  # runs that are looked through
+
+
+def beside(moment: Moment) -> None:
+    """Both in columns, from what they have in common to what they have not."""
+    known = _vaes(moment.run.plan.data, stamp(store.root()), time.monotonic() // FRESH)
+    other = url_widgets.choice_of_many("beside the VAE", [*known, ALONE], key="beside_vae", width=280)
+    with st.container(horizontal=True, gap="small"):
+        most = len(moment.data.test) - 1
+        first = url_widgets.number("path from test example", 0, most, 0, key="beside_from", width=200)
+        second = url_widgets.number("to", 0, most, 1, key="beside_to")
+    asked: dict[str, Any] = {"other": "" if other == ALONE else other, "first": first, "second": second}
+    found = answer(instruments.beside, moment=moment, key="beside", at_once=True, **asked)
+    if found is None:
+        return
+    shown = [name for name in TITLES if f"{name} z" in found]
+    for name, place in zip(shown, st.columns(len(shown)), strict=True):
+        with place:
+            st.markdown(f"**{TITLES[name]}**")
+            one = {key.removeprefix(f"{name} "): value for key, value in found.items() if key.startswith(f"{name} ")}
+            _column(moment, name, one)
+    st.caption(
+        "Both give back what they are shown. The VAE was made to put its codes where its prior draws them, a cloud for "
+        "each example; the autoencoder puts a point wherever it likes. A Gaussian fitted to such points covers places "
+        "where there are none, and what is decoded there was never asked of the decoder."
+    )
+    concluded(instruments.conclusion(found), key="conclusion-beside")
+
+
+@functools.lru_cache(maxsize=16)
+def _vaes(data: str, runs: Stamp, now: float) -> tuple[str, ...]:
+    """The VAEs of these data, those that ship with the app first, and of one's own the newest."""
+    found = []
+    for run in (*store.bundled(), *store.every()[:MOST]):
+        with suppress(BadInput):  # deleted in this instant
+            if (plan := run.plan).model == "vae" and plan.data == data:
+                found.append(run.id)
+    return tuple(found)
+
+
+def _column(moment: Moment, name: str, one: dict[str, Any]) -> None:
+    if moment.model.is_image:
+        pairs = one["reconstruction"].swapaxes(0, 1)[:8]
+        caption = f"test examples and what comes back; squared error {number(float(one['squared']))} a pixel"
+        pictures(pairs, 8, key=f"{name}-pairs", alt=f"{TITLES[name]}: pairs.", caption=caption, pixels=44)
+    _plane(moment, name, one)
+    if moment.model.is_image:
+        source = "the Gaussian fitted to its codes" if name == "ae" else "its prior"
+        for key, what in (
+            ("x", f"codes drawn from {source}"),
+            ("path", "straight from one example's code to another's"),
+        ):
+            columns = 8 if key == "x" else len(one[key])
+            pictures(one[key], columns, key=f"{name}-{key}", alt=f"{TITLES[name]}: {what}.", caption=what, pixels=44)
+
+
+def _plane(moment: Moment, name: str, one: dict[str, Any]) -> None:
+    """The first two numbers of codes of test examples, and of drawn ones."""
+    z, drawn = (np.pad(one[key], ((0, 0), (0, 1)))[:, :2] for key in ("z", "drawn"))
+    labels = moment.data.classes
+    clouds = by_class(z, one["labels"], labels) if labels else [figures.Points("codes", z, figures.POSTERIOR, size=3)]
+    clouds.append(figures.Points("drawn", drawn, figures.NEUTRAL, size=4, opacity=0.9))
+    drawn_figure = figures.points(clouds, title="Codes of test examples, and drawn codes", x_title="z₁", y_title="z₂")
+    plot(drawn_figure.update_layout(height=380), key=f"{name}-codes")
+
+
+EQUATIONS: Equations = {
+    Autoencoder.loss: r"""There and back
+        $$ \mathcal L = \text{error}(x, D(E(x))) + \lambda \, \|E(x)\|_1 $$
+        $$ \mathcal L = <loss> \\ \text{error} = <error> \\ \|E(x)\|_1 = <size> \\ \lambda = <lambda> $$
+        A VAE's loss beside it: the code is a cloud there and a point here, and in place of λ‖E(x)‖₁ stands the KL to a
+        prior from which codes can be drawn. Sparse codes would be counted, ‖E(x)‖₀: that has no gradient.""",
+    Autoencoder.reconstruction_error: r"""The error
+        $$ \text{error} = -\sum_i \big(x_i \log D_i + (1 - x_i) \log (1 - D_i)\big) \quad\text{or}\quad \|x - D\|^2 $$
+        The first is of black or white pixels and is −log p(x | z) of a Bernoulli decoder; the second is that of a
+        Gaussian one, but for constants.""",
+    FittedGaussian.see: r"""What it is not
+        $$ z \sim N(m, C), \qquad m = E[E(x)], \quad C = \text{Cov}[E(x)] $$
+        Nothing in the loss says how often a code occurs, so there is no p(x). To draw something all the same, a
+        Gaussian is fitted to the codes of the training set afterwards; beside the truth it has holes.""",
+}
+
+
+def theory(moment: Moment) -> None:
+    """The loss, and what is missing in it."""
+    known = {name: measured(value, unit="") for name, value in seen(instruments.numbers, moment).items()}
+    show((EQUATIONS,), known | {"lambda": f"{moment.model.sparsity:g}"})

@@ -1,0 +1,90 @@
+"""A few steps of a Markov chain on the true posterior, from where the encoder's guess is."""
+
+import numpy as np
+import plotly.graph_objects as go
+import streamlit as st
+
+from genmodels import figures
+from genmodels.instruments.latent import refinement as instruments
+from pages._ui.form import url_widgets
+from pages._ui.page.instruments import Instrument
+from pages._ui.shared.answer import answer
+from pages._ui.shared.moment import Moment
+from pages._ui.shared.plot import plot
+from pages._ui.views.common.conclusion import concluded
+from pages._ui.views.common.shapes import example_of, pictures
+
+__all__ = ["REFINEMENT"]
+
+SIZES = ("0.1", "0.5", "1", "2")
+
+
+def refinement(moment: Moment) -> None:
+    """The chains over the true posterior, and how far they are from it."""
+    index = example_of(moment, key="refine_example")
+    with st.container(horizontal=True, gap="small"):
+        way = url_widgets.choice("chain", tuple(instruments.WAYS), "Langevin", key="refine_way")
+        steps = url_widgets.choice("steps", (5, 20, 100), 20, key="refine_steps")
+        size = url_widgets.choice("size of a step, in σ of q", SIZES, "0.5", key="refine_size")
+    found = answer(
+        instruments.refined,
+        moment=moment,
+        key="refine",
+        at_once=True,
+        index=index,
+        way=way,
+        steps=steps,
+        size=float(size),
+    )
+    if found is None:
+        return
+    at = int(url_widgets.slider("after how many steps", 0, steps, steps, key=f"refine_at_{steps}"))
+    left, right = st.columns(2, gap="medium")
+    with left:
+        if "p" in found:
+            extent = tuple(found["extent"].tolist())
+            chains = figures.Points("chains", found["z"][at], figures.POSTERIOR, size=4, opacity=0.8)
+            drawn = figures.density(
+                found["p"], extent, title="p(z | x), and draws that began as q(z | x)", color=figures.LATENT,
+                x_title="z₁", y_title="z₂", over=(chains,),
+            )  # fmt: skip
+            drawn.update_xaxes(constrain=None).update_yaxes(scaleanchor=None, constrain=None)
+            plot(drawn.update_layout(showlegend=False), key="refine-plane")
+        else:
+            steps_of = np.arange(steps + 1)
+            spread = found["z"].std(1).mean(1)
+            line = figures.Curve("spread of z", steps_of, spread, figures.POSTERIOR)
+            drawn = figures.curves([line], x_title="steps", y_title="standard deviation of z, mean", marker=float(at))
+            plot(drawn, key="refine-spread")
+        if moment.model.is_image:
+            caption = "E[x | z] over draws of q, and over the chains at the end"
+            pictures(found["x"], 2, key="refine-x", alt=caption, caption=caption, download="")
+    with right:
+        plot(_course(found, at), key="refine-course")
+    st.caption(
+        "A network guesses q for all examples at once, without correlations; a chain asks the decoder about this one "
+        "example, step by step, and forgets the guess: whatever its law was, it becomes p(z | x). Langevin goes uphill "
+        "a little and adds noise; HMC rolls on for eight steps before it stops to ask. Steps that are too large are "
+        "refused, steps that are too small lead nowhere: this is what amortization saves."
+    )
+    concluded(instruments.conclusion(found), key="conclusion-refinement")
+
+
+def _course(found: dict[str, np.ndarray], at: int) -> go.Figure:
+    steps = np.arange(len(found["log_joint"]))
+    if "distance" in found:
+        lines = [
+            figures.Curve("to the true posterior", steps, found["distance"], figures.POSTERIOR),
+            figures.Curve("two exact sets", steps, np.full(len(steps), found["floor"]), figures.DATA, dashed=True),
+        ]
+        unit = "sliced W₁, σ of q"
+        return figures.curves(lines, x_title="steps", y_title=unit, title="How far the draws are", marker=float(at))
+    line = figures.Curve("log p(x, z)", steps, found["log_joint"], figures.POSTERIOR)
+    return figures.curves([line], x_title="steps", y_title="nats", title="log p(x, z), mean", marker=float(at))
+
+
+REFINEMENT = Instrument(
+    refinement,
+    question="Can the guess be made better, one example at a time?",
+    before="Choose the size of the steps: too small, too large, and in between.",
+)

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from genmodels import random
 from genmodels.errors import BadInput
+from genmodels.instruments.diffusion.denoising import evaluations
 from genmodels.models.ddpm import DDPM, OF_BOUND
 from genmodels.probability import diffusion_elbo
 from genmodels.probability.samplers import SAMPLERS
@@ -173,6 +174,14 @@ def test_each_term_of_the_bound_is_at_its_own_time() -> None:
     torch.testing.assert_close(found[1:3], step)
     last = diffusion_elbo.last_term(model.schedule, x, x_t, guess, share, 0)
     torch.testing.assert_close(found[[0, 3]], last[[0, 3]])
+
+
+@pytest.mark.parametrize("sampler", ["ancestral", "ddim"])
+def test_a_learned_variance_is_asked_for_and_counted(sampler: str) -> None:
+    model, asked = DDPM((2,), T=T, variance="learned", hidden=16), []
+    model.network.register_forward_hook(lambda *_: asked.append(1))
+    model.sample(2, sampler=sampler, steps=6)
+    assert len(asked) == evaluations(sampler, 6, learned=True) == (11 if sampler == "ancestral" else 6)
 
 
 def test_a_network_of_diffusers_says_no_variance() -> None:

@@ -77,13 +77,14 @@ def tables(model: DDPM) -> dict[str, Arrays]:
     return {name: arrays(t=t, **curves(schedule)) for name, schedule in schedules.items()}
 
 
-def evaluations(sampler: str, steps: int, *, guided: bool = False, repeats: int = 1) -> int:
+def evaluations(sampler: str, steps: int, *, guided: bool = False, repeats: int = 1, learned: bool = False) -> int:
     """How often a sampler asks the network: heun asks twice but at the last step, and guidance doubles all of it.
 
-    langevin asks ``repeats`` times at each step, and once more at the end.
+    langevin asks ``repeats`` times at each step, and once more at the end; ancestral asks a second time at each step
+    but the last for a variance that is ``learned``.
     """
     of = {"heun": 2 * steps - 1, "langevin": repeats * steps + 1}
-    return of.get(sampler, steps) * (1 + guided)
+    return of.get(sampler, steps) * (1 + guided) + (steps - 1) * (learned and sampler == "ancestral")
 
 
 def denoised(
@@ -103,7 +104,8 @@ def denoised(
     steps = model.trajectory(count_of(model, n), y=y, rng=random.generator(seed, model.device), **chosen)
     film = yield from film_of(steps, total)
     guided = y is not None and chosen["guidance"] != 1
-    asked = evaluations(chosen["sampler"], total, guided=guided, repeats=chosen["repeats"])
+    learned = model.variance == "learned"
+    asked = evaluations(chosen["sampler"], total, guided=guided, repeats=chosen["repeats"], learned=learned)
     return frames_of(model, film) | arrays(evaluations=asked)
 
 
@@ -166,7 +168,8 @@ def _ends(
     """
     check(DDPM.trajectory, {"spacing": spacing})
     counts = sorted({min(k, model.T) for k in STEPS})
-    asked = [[evaluations(sampler, k) for k in counts] for sampler in SAMPLERS]
+    learned = model.variance == "learned"
+    asked = [[evaluations(sampler, k, learned=learned) for k in counts] for sampler in SAMPLERS]
     ways = [(*before, "log-snr")] if before else []
     ways += [(sampler, k, spacing) for sampler in SAMPLERS for k in counts]
     x_T = random.randn(n, *model.shape, rng=random.generator(seed, model.device), device=model.device)

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -27,7 +26,6 @@ from pages._ui.page.curves import beside, curves
 from pages._ui.page.download import taking
 from pages._ui.page.shown import named, show, to_refill
 from pages._ui.page.time_machine import film, has_weights, nearest, open_at_linked, shown, standing_at
-from pages._ui.shared.pace import pace
 from pages._ui.shared.run_cache import is_begun, metrics
 
 __all__ = ["learning_curves", "stage"]
@@ -66,8 +64,7 @@ def stage(model: str, chosen: Chosen, run: Run | None) -> Run | None:
             st.caption("Nothing is trained yet. Press Train: the curves, the samples and the time machine come here.")
         return None
     every = _pause(run, run.state().status)
-    longer = pace.factor
-    st.fragment(_stage, run_every=every and every * longer)(run, every, longer, has_weights(run))
+    st.fragment(_stage, run_every=every)(run, every, has_weights(run))
     return run
 
 
@@ -79,8 +76,8 @@ def learning_curves(run: Run, *, units: Mapping[str, str] | None = None, first: 
         units: The unit of each term that the model means otherwise than :mod:`genmodels.quantities` says.
         first: Terms whose panels come first.
     """
-    together, every = [run, *beside(run)], _pause(run, run.state().status)
-    st.fragment(_curves, run_every=every and every * pace.factor)(together, units or {}, first)
+    together = [run, *beside(run)]
+    st.fragment(_curves, run_every=_pause(run, run.state().status))(together, units or {}, first)
 
 
 def _start(model: str, chosen: Chosen, run: Run | None) -> Run | None:
@@ -160,22 +157,17 @@ def _attempt(model: str, make: Callable[[], Run]) -> Run | None:
 
 
 def _pause(run: Run, status: Status) -> float | None:
-    """Seconds between two looks at it where few look; None: it stands still."""
+    """Seconds between two looks at it; None: it stands still."""
     if not status.is_going:
         return None
     return EVERY if is_begun(run) else SOON
 
 
-def _stage(run: Run, every: float | None, longer: float, panels: bool) -> None:
+def _stage(run: Run, every: float | None, panels: bool) -> None:
     """All that changes above the curves while the run goes on; it reruns by itself."""
     state = run.state()
-    if _pause(run, state.status) != every or has_weights(run) != panels or (every and pace.is_due(longer)):
+    if _pause(run, state.status) != every or has_weights(run) != panels:
         st.rerun(scope="app")  # only the page can say how often it is looked at, and what there is below
-    with pace.look() if every else nullcontext():
-        _look(run, state)
-
-
-def _look(run: Run, state: State) -> None:
     if not run.is_bundled:
         run.seen()
         _say(run, state)

@@ -6,6 +6,7 @@ import logging
 import threading
 
 from genmodels.host import libraries
+from genmodels.host.threads import settle_threads
 from genmodels.models import MODELS
 
 __all__ = ["start"]
@@ -17,7 +18,8 @@ def start() -> None:
     """Once a server, in the background: import the models and start the workers.
 
     The garbage collector walks every object that an import leaves behind, holding the interpreter: frozen, they cost
-    a page's rerun nothing. What importing read of the libraries and no page needs goes back to the system.
+    a page's rerun nothing. What importing read of the libraries and no page needs goes back to the system. What a page
+    asks of a network is small: one thread each, for those of many visitors would wait for each other on every core.
     """
     if _started.acquire(blocking=False):
         threading.Thread(target=_load, name="preload", daemon=True).start()
@@ -34,6 +36,7 @@ def _load() -> None:
             importlib.import_module(module)
         except Exception:
             logging.getLogger(__name__).exception("%s could not be imported ahead", module)
+    settle_threads(many=False)
     gc.collect()
     gc.freeze()
     libraries.give_back()

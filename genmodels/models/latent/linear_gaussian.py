@@ -78,7 +78,8 @@ class LinearGaussian(EM):
             raise BadInput(f"latent_dim = {latent_dim} is not below the {d} dimensions of x: nothing would be noise.")
         self.latent_dim, self.noise, self.learn, self.prior_weight = latent_dim, noise, learn, prior_weight
         self.centre, self.width = (0.5, 0.3) if self.is_image else (0.0, 1.0)  # of what is imagined, and at first
-        self.W = nn.Parameter(nn.init.normal_(torch.empty(d, latent_dim), 0.0, self.width / math.sqrt(latent_dim)))
+        far = self.width * math.sqrt(3 / latent_dim)  # of a variance of width² / L
+        self.W = nn.Parameter(nn.init.uniform_(torch.empty(d, latent_dim), -far, far))
         self.mu = nn.Parameter(torch.full((d,), self.centre))
         self.log_psi = nn.Parameter(torch.full((1 if noise == "isotropic" else d,), 2 * math.log(self.width)))
 

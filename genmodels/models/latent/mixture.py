@@ -73,7 +73,8 @@ class GaussianMixture(EM):
         self.covariance, self.learn, self.prior_weight = covariance, learn, prior_weight
         self.centre, self.width = (0.5, 0.3) if self.is_image else (0.0, 1.0)  # of what is imagined, and at first
         self.logits = nn.Parameter(torch.zeros(k))
-        self.means = nn.Parameter(nn.init.normal_(torch.empty(k, d), self.centre, self.width / 2))
+        far = self.width / 2 * math.sqrt(3)  # of a variance of (width / 2)²
+        self.means = nn.Parameter(nn.init.uniform_(torch.empty(k, d), self.centre - far, self.centre + far))
         self.log_scale = nn.Parameter(torch.full((k, 1 if covariance == "spherical" else d), -math.log(self.width)))
         if covariance == "full":
             self.lower = nn.Parameter(torch.zeros(k, d, d))

@@ -54,7 +54,7 @@ class Learned(Schedule):
     def way(self, u: Tensor) -> tuple[Tensor, Tensor]:
         """m(u), from 0 to 1, and its slope m′(u), both of the shape of u."""
         slope, heights, steep = self.slope.exp(), F.softplus(self.heights), F.softplus(self.steep)
-        at = torch.cat([u.flatten(), u.new_tensor([0.0, 1.0])])
+        at = torch.cat([u.flatten(), torch.arange(2, dtype=u.dtype, device=u.device)])
         bend = (steep * (at[:, None] - self.centres)).sigmoid()
         rise = slope * at + (heights * bend).sum(1)
         steepness = slope + (heights * steep * bend * (1 - bend)).sum(1)

@@ -38,7 +38,7 @@ class FittedGaussian(nn.Module):
     def __init__(self, latent_dim: int) -> None:
         super().__init__()
         self.register_buffer("mean", torch.zeros(latent_dim))
-        self.register_buffer("covariance", torch.eye(latent_dim))
+        self.register_buffer("covariance", torch.zeros(latent_dim, latent_dim).fill_diagonal_(1.0))
         self.register_buffer("seen", torch.zeros((), dtype=torch.int64))  # batches
 
     @torch.no_grad()

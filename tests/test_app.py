@@ -321,6 +321,16 @@ def test_what_a_preset_sets_is_in_the_link_folded_or_not_and_stays_when_it_is_un
     assert test.query_params["hidden"] == str(wanted)
 
 
+def test_a_length_in_steps_that_is_taken_back_is_folded_away() -> None:
+    test = folded("ddpm", run="ddpm-digits")  # which counted steps
+    test.number_input(key="steps").set_value(0).run()
+    test.run()
+    assert not test.exception
+    assert {box.key for box in test.select_slider} & {"epochs"}
+    test.button(key="train").click().run()
+    assert store.every()[0].plan.settings["steps"] == 0
+
+
 @pytest.mark.parametrize("preset", VAE.presets, ids=lambda preset: preset.title)
 def test_a_preset_sets_the_whole_form(preset: object) -> None:
     assert isinstance(preset, type(VAE.presets[0]))

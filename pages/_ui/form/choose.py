@@ -13,7 +13,7 @@ from genmodels.models.base import GenerativeModel, Preset
 from genmodels.training.settings import Settings
 from pages._ui.components.drawing_pad import drawing_pad
 from pages._ui.form import preset_time
-from pages._ui.form.form import as_text, current, fields_of, hyperparameters, put_right
+from pages._ui.form.form import as_text, current, fields_of, hyperparameters, keep_in_url, put_right
 from pages._ui.form.lesson import is_shown
 
 __all__ = ["Chosen", "Start", "choose", "fill", "strokes"]
@@ -129,9 +129,12 @@ def _more(
     if not any(is_shown(name) for name in names):
         return hyperparameters(function, defaults=defaults, names=names)
     more, seen = st.expander(f"More {what} settings", key=f"more-{what}", on_change="rerun"), f"seen-more-{what}"
-    st.session_state[seen] = st.session_state.get(seen, False) or more.open
+    drawn = st.session_state[seen] = bool(st.session_state.get(seen) or more.open)
     with more:
-        return hyperparameters(function, defaults=defaults, names=names, drawn=st.session_state[seen])
+        values = hyperparameters(function, defaults=defaults, names=names, drawn=drawn)
+    if not drawn:
+        keep_in_url(values, {name: defaults.get(name, one.default) for name, one in declared(function).items()})
+    return values
 
 
 # Presets and drawings -------------------------------------------------------------------------------------------------

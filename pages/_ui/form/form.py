@@ -2,17 +2,19 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 import streamlit as st
+from streamlit.errors import StreamlitAPIException
 
 from genmodels.errors import BadInput
 from genmodels.glossary import explained, label
 from genmodels.hyperparameters import Between, Hyperparameter, Numbers, Only, declared
 from pages._ui.form.lesson import is_shown
 
-__all__ = ["as_text", "current", "fields_of", "hyperparameters", "put_right", "read_url"]
+__all__ = ["as_text", "current", "fields_of", "hyperparameters", "keep_in_url", "put_right", "read_url"]
 
 FIELD = 132  # width of a widget, CSS pixels
 
@@ -59,8 +61,6 @@ def fields_of(
         read_url(fields)
     left_out = [key for key in fields if not drawn or (in_url and not is_shown(key))]
     values = {key: fields[key].check(current(key, fields[key])) for key in left_out}
-    if in_url:
-        _keep_in_url({key: as_text(values[key]) for key in left_out if key in st.session_state}, fields)
     if len(left_out) < len(fields):
         with st.container(horizontal=True, gap="xsmall"):
             for key, one in fields.items():
@@ -170,19 +170,23 @@ def put_right(fields: Mapping[str, Hyperparameter]) -> None:
         st.rerun()
 
 
+def keep_in_url(values: Mapping[str, Any], usual: Mapping[str, Any]) -> None:
+    """What was set without a widget, by a preset say, is in the URL as a widget has it: unless it is as ``usual``.
+
+    A widget of the run before still holds its part of the URL, and lets go of it at the end of this one.
+    """
+    for key in values.keys() & st.session_state.keys():
+        with suppress(StreamlitAPIException):
+            if (text := as_text(values[key])) == as_text(usual[key]):
+                st.query_params.pop(key, None)
+            elif st.query_params.get(key) != text:
+                st.query_params[key] = text
+
+
 def current(key: str, one: Hyperparameter) -> Any:
     """The value that a widget is about to show."""
     text = st.query_params.get(key)
     return st.session_state.get(key, one.default if text is None else one.check(text))
-
-
-def _keep_in_url(said: Mapping[str, str], fields: Mapping[str, Hyperparameter]) -> None:
-    """What was set without a widget, by a preset say, is in the URL as a widget has it: unless it is the default."""
-    for key, text in said.items():
-        if text == as_text(fields[key].default):
-            st.query_params.pop(key, None)
-        elif st.query_params.get(key) != text:
-            st.query_params[key] = text
 
 
 def _say_what_was_wrong(fields: Mapping[str, Hyperparameter]) -> None:

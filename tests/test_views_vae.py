@@ -15,6 +15,7 @@ from genmodels.runs.store import Run
 from pages._ui.components.drawing_pad import Drawing
 from pages._ui.shared.moment import Moment
 from pages._ui.views.common import chosen, codes, density, shifts
+from pages._ui.views.latent import gradients, linear_vae, refinement
 from pages._ui.views.vae import bound, geometry, priors
 from pages._ui.views.vae.collapse import dimensions_used
 from tests import answers
@@ -53,7 +54,7 @@ from tests.test_views_vae import EXPLORE
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tasks are done here and now, and no worker is started."""
-    for module in (codes, density, shifts, bound, geometry, priors):
+    for module in (codes, density, shifts, bound, geometry, priors, gradients, linear_vae, refinement):
         monkeypatch.setattr(module, "answer", answers.at_once)
     monkeypatch.setattr(queue, "pool", lambda: None)
     monkeypatch.setattr(st, "page_link", lambda *_, **__: None)  # there are no pages here
@@ -67,6 +68,7 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
         ("digits", {"latent_dim": 3, "prior": "flow", "decoder": "continuous-bernoulli"}),
         ("two-moons", {}),
         ("pinwheel", {"latent_dim": 1}),
+        ("digits", {"depth": 0, "decoder": "gaussian"}),
     ],
     ids=str,
 )
@@ -83,6 +85,7 @@ def test_every_view_that_applies_draws_and_others_are_not_offered(
         "Dimensions": not pictures,
         "Out of distribution": not pictures,
         "p(x)": pictures,
+        "Linear VAE": arguments.get("depth") != 0,
     }
     applies = view == "theory" or EXPLORE[view].applies(Moment.of(run))
     assert applies != impossible.get(view, False)

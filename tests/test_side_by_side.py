@@ -171,6 +171,7 @@ def test_runs_to_compare_with_are_told_apart_and_stay_in_the_link() -> None:
     assert f"gan on ring · beta1 0.9 · {hasty.id[-6:]}" in menu.options
     assert f"gan on ring · seed 4 · {seeded.id[-6:]}" in menu.options
     assert f"gan on ring · {same.id[-6:]}" in menu.options
+    test.session_state["link"] = True  # open
     menu.set_value([hasty.id]).run()
     assert test.query_params["beside"] in (hasty.id, [hasty.id])
     link = next(code.value for code in test.code if "?" in code.value)

@@ -128,7 +128,7 @@ def paces(data: str, where: str) -> Generator[float, None, dict[str, npt.NDArray
             spent.append(clock() - start)
             yield (i + len(spent) / (WARM + STEPS)) / len(names)
         seconds.append(statistics.median(spent[WARM:]))
-        images.append(settings.batch_size * len(training.turns))
+        images.append(training.batches.size * len(training.turns))
     return {"seconds": np.array(seconds), "images": np.array(images)}
 
 

@@ -74,7 +74,7 @@ def page(
     place = st.container(key="stage")
     work, form = place.columns([5, 3], gap="large") if is_shown("form") else (place.container(), place.container())
     with form:
-        chosen, note = st.fragment(_form)(model, first, start)
+        chosen, note = _form(model, first, start)
     with work:
         run = stage(model, chosen, run)
     st.session_state[f"form/{model}"] = run
@@ -91,7 +91,7 @@ def page(
 
 
 def _form(model: str, first: Sequence[str] | None, start: Start) -> tuple[Chosen, Any]:
-    """The settings, which a choice among them draws alone again; and the place that says whether they are the run's."""
+    """The settings, and the place that says whether they are the run's."""
     note = st.empty()
     chosen = choose(model_class(model), first=first, start=start, drawn=is_shown("form"))
     say_whether_changed(note, chosen, st.session_state.get(f"form/{model}"))

@@ -19,26 +19,7 @@ from genmodels.experiments.places import Here
 from genmodels.experiments.results import Row
 from genmodels.runs import store
 from genmodels.runs.record import Status
-
-TOY = """
-title = "Toy"
-data = ["two-moons"]
-seeds = 2
-measures = ["kl", "sliced_w1", "parameters"]
-[settings]
-steps = 6
-batch_size = 16
-[[models]]
-name = "flow"
-model = "flow"
-arguments = { hidden = 8 }
-vary = { depth = [1, 2] }
-[measuring]
-n = 60
-[[figures]]
-title = "Loss"
-curves = "loss"
-"""
+from tests.toy import TOY
 
 
 def declared(**changes):

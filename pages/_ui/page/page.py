@@ -14,7 +14,7 @@ from genmodels.models import model_class
 from genmodels.runs.store import Run
 from genmodels.training.settings import Settings
 from pages._ui.form import url_widgets
-from pages._ui.form.choose import Chosen, Start, choose
+from pages._ui.form.choose import choose
 from pages._ui.form.lesson import is_presenting, is_shown, link_menu, say_what_is_unknown, words
 from pages._ui.page import instruments
 from pages._ui.page.instruments import Instrument, View
@@ -74,10 +74,10 @@ def page(
     place = st.container(key="stage")
     work, form = place.columns([5, 3], gap="large") if is_shown("form") else (place.container(), place.container())
     with form:
-        chosen, note = _form(model, first, start)
+        note = st.empty()
+        chosen = choose(cls, first=first, start=start, drawn=is_shown("form"))
     with work:
         run = stage(model, chosen, run)
-    st.session_state[f"form/{model}"] = run
     say_whether_changed(note, chosen, run)
     if objective and not is_presenting():
         st.latex(objective)
@@ -88,14 +88,6 @@ def page(
     if run is not None and has_weights(run):
         with st.container(key="panels"):
             st.fragment(_panels, run_every=pace_of_panels(run))(model, settings, run, explore, theory, covered)
-
-
-def _form(model: str, first: Sequence[str] | None, start: Start) -> tuple[Chosen, Any]:
-    """The settings, and the place that says whether they are the run's."""
-    note = st.empty()
-    chosen = choose(model_class(model), first=first, start=start, drawn=is_shown("form"))
-    say_whether_changed(note, chosen, st.session_state.get(f"form/{model}"))
-    return chosen, note
 
 
 def _panels(

@@ -85,6 +85,7 @@ def test_without_an_app_there_are_workers_for_as_long_as_it_trains(monkeypatch: 
             pools.append(self)
 
     monkeypatch.setattr(queue, "Pool", Own)
+    monkeypatch.setattr(queue, "_pool", None)  # whatever pages other tests of this process have drawn
     one = declared(seeds=1)
     done(one, Queue())
     assert {run.state().status for run in store.every()} == {Status.FINISHED}

@@ -24,7 +24,7 @@ from pages._ui.views.vae import theory as vae
 
 SMALL = {"hidden": 16, "latent_dim": 3}
 DECODERS = ("bernoulli", "continuous-bernoulli", "gaussian")
-PRIORS = ("normal", "mixture", "vamp", "flow")
+PRIORS = ("normal", "mixture", "vamp", "flow", "diffusion")
 MODELS: tuple[tuple[ModuleType, str, str, dict[str, Any]], ...] = (
     *((vae, "vae", "digits", SMALL | {"depth": 1, "decoder": name}) for name in DECODERS),
     *((vae, "vae", "two-moons", {"depth": 1, "hidden": 16, "prior": name}) for name in PRIORS),

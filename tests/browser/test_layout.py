@@ -1,16 +1,17 @@
 """What no reader should meet, at every width and in both themes: text over text, controls over controls, cut edges."""
 
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page
 
 APP = "app.py"
 FIRST = 90_000  # the first model's page waits for torch
-PAGES = (
-    *("", "vae", "ddpm", "gan?run=gan-mnist", "wgan", "bigan", "flow", "autoregressive"),
-    *("checkpoints", "compare", "data", "glossary", "runs", "wall"),
-)
+FOLDER = Path(__file__).parents[2] / "pages"
+EVERY = [path.stem for part in ("models", "lab") for path in sorted((FOLDER / part).glob("[a-z]*.py"))]
+PAGES = ("", *EVERY, "gan?run=gan-mnist")
 WIDTHS = (320, 400, 900, 1200, 1400, 1920)
 
 BOXES = """
@@ -47,7 +48,8 @@ BOXES = """
     const left = Math.max(box.left, clip.left), right = Math.min(box.right, clip.right);
     const top = Math.max(box.top, clip.top), bottom = Math.min(box.bottom, clip.bottom);
     if (right - left <= 1 || bottom - top <= 1) return;
-    found.push({ left, right, top, bottom, name, element, cut: box.right - clip.right });
+    const column = element.closest(".stColumn")?.getBoundingClientRect().right ?? Infinity;
+    found.push({ left, right, top, bottom, name, element, cut: box.right - clip.right, out: right - column });
   };
   const main = document.querySelector("[data-testid=stMainBlockContainer]");
   const whole = { left: -1e9, right: 1e9, top: -1e9, bottom: 1e9 };
@@ -68,9 +70,13 @@ BOXES = """
       over.push(`${a.name} × ${b.name} (${Math.round(x)} by ${Math.round(y)})`);
     }
   const right = document.documentElement.clientWidth;
+  const plots = [...main.querySelectorAll(".js-plotly-plot")].filter((one) => seen(one.getBoundingClientRect()));
+  for (const plot of plots) add(plot.getBoundingClientRect(), "a plot", plot, whole);
+  const low = plots.map((one) => one.getBoundingClientRect().height).filter((height) => height < 240);
   return {
     over,
-    wide: found.filter((one) => one.right > right + 1).map((one) => one.name),
+    low,
+    wide: found.filter((one) => one.right > right + 1 || one.out > 1).map((one) => one.name),
     cut: found.filter((one) => one.cut > 2 && one.element.closest(LABELS)).map((one) => one.name),
     page: document.documentElement.scrollWidth - right,
   };
@@ -84,6 +90,13 @@ def settle(page: Page) -> None:
     page.wait_for_timeout(700)
 
 
+def wrong(page: Page) -> dict[str, Any]:
+    """What the page shows at its present width that it should not."""
+    settle(page)
+    found: dict[str, Any] = page.evaluate(BOXES)
+    return {what: where for what, where in found.items() if (where > 0 if what == "page" else where)}
+
+
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("where", PAGES)
@@ -94,12 +107,23 @@ def test_nothing_lies_over_anything_and_nothing_is_cut(
     page = context.new_page()
     page.goto(f"{serve(APP)}/{where}")
     page.get_by_role("heading", level=1).wait_for(timeout=FIRST)
-    wrong = {}
+    met = {}
     for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": 900})
-        settle(page)
-        found = page.evaluate(BOXES)
-        if found["over"] or found["wide"] or found["cut"] or found["page"] > 0:
-            wrong[width] = found
+        if found := wrong(page):
+            met[width] = found
     context.close()
-    assert not wrong
+    assert not met
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("where", PAGES)
+def test_a_page_at_twice_its_size(chromium: Browser, serve: Callable[[str], str], where: str) -> None:
+    """A window of 1280 × 900 whose reader zooms to 200 %."""
+    context = chromium.new_context(viewport={"width": 640, "height": 450}, device_scale_factor=2)
+    page = context.new_page()
+    page.goto(f"{serve(APP)}/{where}")
+    page.get_by_role("heading", level=1).wait_for(timeout=FIRST)
+    found = wrong(page)
+    context.close()
+    assert not found

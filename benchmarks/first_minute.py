@@ -17,6 +17,15 @@ FIRST, FILM, PICTURE = 3.0, 3.0, 2.0  # seconds
 VISITORS = ("first", "later")  # of each page, since the server began
 STILL = "[data-testid=stApp][data-test-script-state=notRunning]"
 DRAWN = ".st-key-stage canvas[aria-label]:not([aria-label*='being loaded'])"
+MOVES = """(caption) => new Promise((done) => {
+    let first = caption.textContent;
+    const look = () => {
+        if (first && caption.textContent !== first) return done();
+        first ||= caption.textContent;
+        requestAnimationFrame(look);
+    };
+    look();
+})"""
 
 
 def interactive(page: Any) -> None:
@@ -27,10 +36,7 @@ def interactive(page: Any) -> None:
 
 def moving(page: Any) -> None:
     """A film of the first page has gone on to its next frame."""
-    caption = page.locator(".st-key-films button.film .faint").first
-    first = ""
-    while not (text := caption.inner_text()) or text == (first := first or text):
-        time.sleep(0.01)
+    page.locator(".st-key-films button.film .faint").first.evaluate(MOVES)
 
 
 def pictured(page: Any) -> None:

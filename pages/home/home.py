@@ -28,9 +28,9 @@ DOORS = {
         "Press Train: a model learns before your eyes. Walk through what it knows, change one thing, train again.",
     ),
     "I teach": (
-        "lab/wall.py",
+        "lab/lesson.py",
         {},
-        "A wall on which a class sees its trainings live, for the projector too, and links to the view you prepared.",
+        "An hour with a class, view by view, each with its question; and a wall on which its trainings appear live.",
     ),
 }
 """The ways in: the page, what it opens on, and what is to be found there."""
@@ -74,6 +74,7 @@ def learning(shown: dict[str, Piece]) -> None:
     """What each drew at the moments of its film; a click opens it there."""
     if shown and (clicked := films([film(name, piece) for name, piece in shown.items()], key="films")):
         name, frame = clicked
+        st.session_state.pop(f"opened/{shown[name].name}", None)  # it opens at this frame, wherever it stood before
         st.switch_page(path_of(name), query_params=state_of(shown[name], frame))
 
 

@@ -67,7 +67,8 @@ def main() -> None:
     grid([(path_of(name), MODELS[name].title, MODELS[name].idea, state_of(shown.get(name))) for name in models])
     st.subheader("Lab", anchor=False)
     lab = sorted((PAGES / "lab").glob("[a-z]*.py"))
-    grid([(path, path.stem.replace("_", " ").capitalize(), first_line(path), {}) for path in lab])
+    titles = {path: path.stem.replace("_", " ").capitalize() for path in lab}
+    grid([(path, title, about(path, title), {}) for path, title in titles.items()])
 
 
 def learning(shown: dict[str, Piece]) -> None:
@@ -92,10 +93,11 @@ def path_of(name: str) -> Path:
     return PAGES / "models" / f"{name}.py"
 
 
-def first_line(path: Path) -> str:
-    """What a page says of itself."""
-    about = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
-    return about.partition("\n")[0]
+def about(path: Path, title: str) -> str:
+    """What a page says of itself in its first line, without the title that stands above it."""
+    said = (ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "").partition("\n")[0]
+    said = said.removeprefix(f"{title}: ")
+    return said[:1].upper() + said[1:]
 
 
 # A film ---------------------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from genmodels.models import MODELS
 from pages._ui.classroom.hour import HOUR, page_of, query
 from pages._ui.form.url_widgets import switch
 
@@ -23,7 +24,7 @@ large = switch("For a projector", False, key="large", help="Each view alone, in 
 for n, step in enumerate(HOUR, 1):
     with st.container(border=True, gap="xsmall", key=f"card-{n}"):
         st.page_link(page_of(n), label=f"**{n}. {step.title}**", query_params=query(n, large=large))
-        st.write(step.words)
+        st.write(f"*{MODELS[step.page].title}.* {step.words}")
 st.subheader("Together", anchor=False)
 for column, (name, about) in zip(st.columns(len(AFTER)), AFTER.items(), strict=True):
     with column, st.container(border=True, gap="xsmall", height="stretch", key=f"card-{name}"):

@@ -30,7 +30,7 @@ BOXES = """
   // what is there for those who hear the page, and what has drawn itself elsewhere
   const SKIPPED = `.katex-mathml, .js-plotly-plot, script, style, [data-testid=stDataFrame],
     [data-testid=stSlider] input, details:not([open]) > :not(summary)`;
-  const found = [];
+  const found = [], plots = [];
   const seen = (box) => box.width > 1 && box.height > 1;
   const visit = (node, clip) => {
     if (node.nodeType === Node.TEXT_NODE) {
@@ -45,6 +45,7 @@ BOXES = """
     const style = getComputedStyle(node);
     if (style.display === "none" || style.visibility === "hidden" || style.opacity === "0") return;
     if (node.matches(SKIPPED)) return;
+    if (node.matches(".panels canvas")) plots.push(node); // a live chart's
     const own = node.getBoundingClientRect();
     if (node.matches(CONTROLS)) add(own, `${node.tagName} ${node.getAttribute("aria-label") ?? ""}`, node, clip);
     // what scrolls or is clipped is as wide as its frame
@@ -78,9 +79,10 @@ BOXES = """
       over.push(`${a.name} × ${b.name} (${Math.round(x)} by ${Math.round(y)})`);
     }
   const right = document.documentElement.clientWidth;
-  const plots = [...main.querySelectorAll(".js-plotly-plot")].filter((one) => seen(one.getBoundingClientRect()));
+  plots.push(...main.querySelectorAll(".js-plotly-plot"));
   for (const plot of plots) add(plot.getBoundingClientRect(), "a plot", plot, whole);
-  const low = plots.map((one) => one.getBoundingClientRect().height).filter((height) => height < 240);
+  const drawn = plots.map((one) => one.getBoundingClientRect()).filter(seen);
+  const low = drawn.map((box) => Math.round(box.height)).filter((height) => height < 240);
   return {
     over,
     low,

@@ -68,7 +68,7 @@ def main() -> None:
     st.subheader("Lab", anchor=False)
     lab = sorted((PAGES / "lab").glob("[a-z]*.py"))
     titles = {path: path.stem.replace("_", " ").capitalize() for path in lab}
-    grid([(path, title, about(path, title), {}) for path, title in titles.items()])
+    grid([(path, title, says(path, title), {}) for path, title in titles.items()])
 
 
 def learning(shown: dict[str, Piece]) -> None:
@@ -93,7 +93,7 @@ def path_of(name: str) -> Path:
     return PAGES / "models" / f"{name}.py"
 
 
-def about(path: Path, title: str) -> str:
+def says(path: Path, title: str) -> str:
     """What a page says of itself in its first line, without the title that stands above it."""
     said = (ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "").partition("\n")[0]
     said = said.removeprefix(f"{title}: ")

@@ -110,6 +110,7 @@ def opened(request: pytest.FixtureRequest, tab: Page, serve: Callable[[str], str
     tab.goto(f"{serve(APP)}/{request.param}")
     tab.get_by_role("heading", level=1).wait_for(timeout=LONG)
     idle(tab)
+    assert tab.get_by_test_id("stException").all_inner_texts() == []
     return tab
 
 

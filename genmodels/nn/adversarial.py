@@ -170,7 +170,7 @@ def critic_features(
     _check(network, shape)
     if network == "residual":
         points = len(shape) == 1
-        features = fixup.point_features(*shape, hidden) if points else fixup.image_features(*_stages(shape, hidden))
+        features = fixup.point_features(shape[0], hidden) if points else fixup.image_features(*_stages(shape, hidden))
         return features, hidden if points else 4 * hidden
     if len(shape) == 1:
         return nn.Sequential(*_dense([*shape, hidden, hidden, hidden], 0.0, activation)), hidden

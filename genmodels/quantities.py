@@ -124,7 +124,8 @@ QUANTITIES: Mapping[str, Quantity] = {
     "discriminator_loss": Quantity(
         "Discriminator loss",
         "",
-        "How badly the discriminator tells data from samples; where it is logarithmic, guessing costs log 4 = 1.39.",
+        "How badly the discriminator tells data from samples, and its penalties. A guess costs log 4 = 1.39; if "
+        "relativistic, log 2 = 0.69; if by least squares, 0.25.",
         "",
         "It settles a little below that. At 0 the discriminator has won, and the generator learns nothing.",
     ),
@@ -169,6 +170,20 @@ QUANTITIES: Mapping[str, Quantity] = {
         "How strongly the generator's loss answers a change of a sample's score.",
         "",
         "It stays away from 0: at 0 the generator learns nothing.",
+    ),
+    "R1": Quantity(
+        "R1, ½ squared slope at data",
+        "(score per unit of x)²",
+        "Half the squared length of the discriminator's gradient at data; its weight is r1.",
+        "",
+        "It comes down with the samples' distance: where data and samples agree, a flat discriminator is the best.",
+    ),
+    "R2": Quantity(
+        "R2, ½ squared slope at samples",
+        "(score per unit of x)²",
+        "Half the squared length of the discriminator's gradient at samples; its weight is r2.",
+        "",
+        "As R1: it comes down as the samples arrive.",
     ),
     "wasserstein": Quantity(
         "Wasserstein estimate",

@@ -19,7 +19,7 @@ from genmodels.instruments.diffusion import bits as bits_paid
 from genmodels.instruments.diffusion import bound, denoising, edits, film, hierarchy, langevin, score
 from genmodels.instruments.flow import codes as flow_codes
 from genmodels.instruments.flow import curve, dequantization, microscope
-from genmodels.instruments.gan import bigan, critics, divergence, game, modes, turns
+from genmodels.instruments.gan import bigan, critics, dirac, divergence, game, modes, turns
 from genmodels.instruments.latent import autoencoder, estimates, gradients, ladder, linear_vae, refinement, subspace
 from genmodels.instruments.latent import likelihood as latent_likelihood
 from genmodels.instruments.latent import steps as em_steps
@@ -124,7 +124,7 @@ CALLS: list[tuple[str, Call]] = [
     ("gan-classes", lambda run, m, d: samples.samples(m, 3, label=2)),
     ("gan", lambda run, m, d: game.surface(m, 2.0, side=4)),
     ("wgan", lambda run, m, d: game.surface(m, 2.0, side=4)),
-    ("gan", lambda run, m, d: game.arrows(m, 5)),
+    ("gan", lambda run, m, d: game.arrows(m, d, 5)),
     ("gan", lambda run, m, d: divergence.best_discriminator(m, d, 2.0, side=4, n=20)),
     ("wgan", lambda run, m, d: game.slopes(m, d, 9)),
     ("gan-classes", lambda run, m, d: game.slopes(m, d, 9)),
@@ -238,6 +238,7 @@ NO_MODEL = {  # functions of numbers, of a plan or of the data alone, and parts 
         samples.options,
     ),
     *(divergence.kde, divergence.jensen_shannon, divergence.neighbours, divergence.value),
+    dirac.dirac,
     *(game.pairs, bigan.normal, critics.apart, critics.rivals, critics.saturation),
     *(bigan.conclusion, critics.compared, critics.conclusion, game.conclusion, modes.compared, modes.conclusion),
     turns.conclusion,
@@ -262,7 +263,7 @@ NO_MODEL = {  # functions of numbers, of a plan or of the data alone, and parts 
 
 
 def test_no_instrument_is_left_out() -> None:
-    modules = [denoising, bound, edits, game, divergence, critics, bigan, modes, turns, vae_bound]
+    modules = [denoising, bound, edits, game, dirac, divergence, critics, bigan, modes, turns, vae_bound]
     modules += [codes, examples, neighbours, common, samples, score, collapse, geometry, true_posterior, drawing]
     modules += [pixels, bits, receptive, orders, slices, langevin, bits_paid, hierarchy]
     modules += [em_steps, latent_likelihood, linear_vae, subspace, autoencoder, estimates, gradients, refinement]

@@ -32,6 +32,7 @@ MODELS: tuple[tuple[ModuleType, str, str, dict[str, Any]], ...] = (
     (vae, "vae", "two-moons", {"depth": 1, "hidden": 16, "free_bits": 0.5}),
     (gan, "gan", "eight-gaussians", SMALL),
     (gan, "gan", "eight-gaussians", SMALL | {"objective": "least-squares"}),
+    (gan, "gan", "eight-gaussians", SMALL | {"objective": "relativistic", "r1": 0.5, "r2": 0.5}),
     (gan, "gan", "eight-gaussians", SMALL | {"classes": 8}),
     (gan, "bigan", "two-moons", SMALL),
     *((gan, "wgan", "ring", SMALL | {"penalty": name}) for name in gan.KEPT),

@@ -49,7 +49,7 @@ MODELS: tuple[tuple[ModuleType, str, str, dict[str, Any]], ...] = (
         )
     ),
     (autoencoder, "autoencoder", "digits", {"hidden": 16}),
-    (ladder, "ladder", "digits", {"hidden": 16}),
+    (ladder, "ladder", "digits", {"hidden": 16, "merge": "precision"}),
     (ladder, "ladder", "two-moons", {"hidden": 16, "layers": 5, "merge": "network"}),
     (latent, "mixture", "two-moons", {"covariance": "full", "prior_weight": 0.1}),
     (latent, "ppca", "digits", {"latent_dim": 3}),

@@ -23,7 +23,6 @@ __all__ = [
     "descent",
     "layer",
     "levels",
-    "prepared",
 ]
 
 FINEST = 16  # channels at the picture's own size
@@ -70,7 +69,7 @@ class BottomUp(nn.ModuleList):
         up, size = where[::-1], math.prod(shape)
         begin: nn.Module = nn.Sequential(nn.Flatten(), nn.Linear(size, up[0].width))
         if up[0].grid:
-            begin = nn.Conv2d(shape[0], up[0].width, 5, stride=2, padding=2)
+            begin = nn.Sequential(nn.Conv2d(shape[0], up[0].width, 5, stride=2, padding=2), ChannelsLast())
         steps = [begin, *(_ascent(*pair) for pair in pairwise(up))]
         super().__init__(
             nn.Sequential(step, *(Residual(level) for _ in range(depth))) for step, level in zip(steps, up, strict=True)
@@ -102,7 +101,7 @@ class ResidualEncoder(nn.Sequential):
 
     def __init__(self, shape: tuple[int, ...], outputs: int, *, width: int, depth: int) -> None:
         up = BottomUp(shape, levels(shape, "conv", 1, width), depth)
-        super().__init__(prepared(up), Top(), nn.SiLU(), nn.Linear(width, outputs))
+        super().__init__(up, Top(), nn.SiLU(), nn.Linear(width, outputs))
 
 
 class Top(nn.Module):
@@ -118,7 +117,7 @@ class ResidualDecoder(nn.Sequential):
 
     def __init__(self, inputs: int, shape: tuple[int, ...], *, width: int, depth: int) -> None:
         where = levels(shape, "conv", 1, width)
-        super().__init__(nn.Linear(inputs, width), Residual(where[0]), prepared(Head(shape, where, depth)))
+        super().__init__(nn.Linear(inputs, width), Residual(where[0]), Head(shape, where, depth))
 
 
 class Grow(nn.Module):
@@ -136,6 +135,14 @@ class Grow(nn.Module):
         return self.out(F.silu(self.up(h)[..., :height, :width]))
 
 
+class ChannelsLast(nn.Module):
+    """The order of memory in which processors convolve faster, above all in bfloat16; what comes after keeps it."""
+
+    def forward(self, h: Tensor) -> Tensor:
+        """The same numbers."""
+        return h.contiguous(memory_format=torch.channels_last)
+
+
 class Nearest(nn.Module):
     """A grid made finer: each place takes the value of the one that it lies in."""
 
@@ -146,11 +153,6 @@ class Nearest(nn.Module):
     def forward(self, h: Tensor) -> Tensor:
         """(B, width, *grid)."""
         return F.interpolate(h, self.grid)
-
-
-def prepared(module: nn.Module) -> nn.Module:
-    """``module`` with its weights in the order of memory in which processors convolve faster, above all in bfloat16."""
-    return module.to(memory_format=torch.channels_last)
 
 
 def layer(n_in: int, n_out: int, level: Level, size: int = 3) -> nn.Linear | nn.Conv2d:
@@ -174,5 +176,5 @@ def descent(above: Level, here: Level, depth: int) -> list[nn.Module]:
             steps = [nn.Conv2d(above.width, here.width, 1), Nearest(here.grid)]
         else:
             dense = nn.Linear(above.width, here.width * math.prod(here.grid))
-            steps = [nn.SiLU(), dense, nn.Unflatten(1, (here.width, *here.grid))]
+            steps = [nn.SiLU(), dense, nn.Unflatten(1, (here.width, *here.grid)), ChannelsLast()]
     return steps + [Residual(here) for _ in range(depth)]

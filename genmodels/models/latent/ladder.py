@@ -29,7 +29,7 @@ from genmodels.hyperparameters import IMAGES, Between, Only, Switch, Where
 from genmodels.models.base import Preset
 from genmodels.models.latent.observation import DECODERS, Observation
 from genmodels.nn.ladder import Rung
-from genmodels.nn.residual import BottomUp, Head, levels, prepared
+from genmodels.nn.residual import BottomUp, Head, levels
 from genmodels.probability.normal import Normal
 
 __all__ = ["Descent", "Ladder"]
@@ -105,12 +105,12 @@ class Ladder(Observation):
         stands = [level for level in where for _ in range(level.rungs)]
         sizes = [latent_dim] + [latent_channels] * (layers - 1)
         sees = "x" if merge == "precision" else "d and x"
-        self.bottom_up = prepared(BottomUp(shape, where, depth))
+        self.bottom_up = BottomUp(shape, where, depth)
         self.rungs = nn.ModuleList(
-            prepared(Rung(size, here, depth, above, sees))
+            Rung(size, here, depth, above, sees)
             for size, here, above in zip(sizes, stands, [None, *stands[:-1]], strict=True)
         )
-        self.head = prepared(Head(shape, where, depth))
+        self.head = Head(shape, where, depth)
         self.of_level = [i for i, level in enumerate(where) for _ in range(level.rungs)]
         self.width, self.passed = hidden, 1.0  # of the training
 

@@ -9,11 +9,12 @@ from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from genmodels import random
+from genmodels.data import datasets
 from genmodels.data.datasets import Data, Split
 from genmodels.errors import BadInput, TrainingFailed
 from genmodels.hyperparameters import Between
 from genmodels.models import MODELS, Entry
-from genmodels.models.base import GenerativeModel
+from genmodels.models.base import GenerativeModel, build
 from genmodels.training.loop import Batches, Step, Training, fit
 from genmodels.training.settings import Settings
 
@@ -431,3 +432,18 @@ def test_bad_input_is_named(plane: Data, digits: Data) -> None:
         Settings.of({"batchsize": 3})
     with pytest.raises(BadInput, match="lr = 2 is not a number from 1e-07 to 1"):
         Settings.of({"lr": 2})
+
+
+def test_moments_lie_in_memory_as_their_weights_do() -> None:
+    """Weights in the order that convolutions like: resumed through files, the steps are those never interrupted."""
+    data = datasets.load("digits-dynamic")
+    trainings = []
+    for _ in range(3):
+        torch.manual_seed(0)
+        model = build({"model": "autoregressive", "shape": [1, 8, 8], "network": "pixelcnn", "channels": 4, "depth": 1})
+        trainings.append(Training(model, data, Settings(steps=6, batch_size=16)))
+    whole, first, second = trainings
+    expected = [step.terms for step in fit(whole)]
+    curve = [first.step().terms for _ in range(3)]
+    second.restore(*passed_through_a_file(first))
+    assert curve + [step.terms for step in fit(second)] == expected

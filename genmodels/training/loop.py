@@ -233,6 +233,8 @@ class Training:
                 i, slot = key.split("/")
                 slots.setdefault(int(i), {})[slot] = value
             optimizer.load_state_dict(optimizer.state_dict() | {"state": slots})
+            for weight, moments in optimizer.state.items():  # in memory as the weight is: the fused step goes by that
+                moments |= {k: torch.empty_like(weight).copy_(v) for k, v in moments.items() if v.shape == weight.shape}
         wanted = self.settings.precision  # a measurement that comes out otherwise today must not change what was begun
         said = numbers.get("precision")
         self.dtype = precision(said, self.model, self.device) if said else unrecorded(wanted, self.model, self.device)

@@ -21,6 +21,7 @@ from pages._ui.views.gan import theory as gan
 from pages._ui.views.latent import autoencoder
 from pages._ui.views.latent import theory as latent
 from pages._ui.views.vae import theory as vae
+from pages._ui.views.vq import theory as vq
 
 SMALL = {"hidden": 16, "latent_dim": 3}
 DECODERS = ("bernoulli", "continuous-bernoulli", "gaussian")
@@ -48,6 +49,8 @@ MODELS: tuple[tuple[ModuleType, str, str, dict[str, Any]], ...] = (
         )
     ),
     (autoencoder, "autoencoder", "digits", {"hidden": 16}),
+    (vq, "vqvae", "digits", {"hidden": 8, "prior_channels": 4}),
+    (vq, "vqvae", "two-moons", {"hidden": 8, "codebook": "straight-through"}),
     (latent, "mixture", "two-moons", {"covariance": "full", "prior_weight": 0.1}),
     (latent, "ppca", "digits", {"latent_dim": 3}),
     (latent, "ppca", "digits", {"latent_dim": 3, "noise": "diagonal"}),
@@ -74,7 +77,7 @@ def declared(module: ModuleType) -> Iterator[tuple[Callable[..., Any], str]]:
         yield from ((of, text) for of, text in table.items() if isinstance(text, str) and "$$" in text)
 
 
-FAMILIES = (vae, gan, ddpm, autoregressive, flow, latent, autoencoder)
+FAMILIES = (vae, gan, ddpm, autoregressive, flow, latent, autoencoder, vq)
 EQUATIONS = [pair for module in FAMILIES for pair in declared(module)]
 
 

@@ -98,7 +98,9 @@ def _map(codes: np.ndarray, row: int, column: int) -> go.Figure:
     drawn.add_shape(
         type="rect", x0=column, x1=column + 1, y0=row, y1=row + 1, line={"color": figures.SAMPLES, "width": 3}
     )
-    return drawn.update_yaxes(range=(height, 0)).update_layout(height=400, showlegend=False)
+    return (
+        drawn.update_xaxes(dtick=1).update_yaxes(range=(height, 0), dtick=1).update_layout(height=400, showlegend=False)
+    )
 
 
 def with_and_without(moment: Moment) -> None:

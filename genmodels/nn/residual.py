@@ -1,76 +1,172 @@
-"""Networks between images and maps of vectors: strided convolutions, and residual blocks where the map is small."""
+"""Residual networks up from data to a vector and down again, level by level.
 
-import itertools
+A level is a grid of places (or, of points and of flat networks, one vector). Of images the levels are the whole picture
+as one vector, a grid of a quarter of its side, and one of half of it. A rung is a stochastic layer on a level, where a
+model has several (:mod:`genmodels.nn.ladder`).
+"""
+
+import math
+from itertools import pairwise
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
-__all__ = ["MapDecoder", "MapEncoder", "Residual", "halved"]
+__all__ = [
+    "BottomUp",
+    "Head",
+    "Level",
+    "Residual",
+    "ResidualDecoder",
+    "ResidualEncoder",
+    "descent",
+    "layer",
+    "levels",
+    "prepared",
+]
+
+FINEST = 16  # channels at the picture's own size
 
 
-def halved(side: int, times: int) -> int:
-    """A side of an image, halved so many times, each time rounded up.
+class Level(NamedTuple):
+    """How many rungs stand on a grid, and its sides; None of one vector."""
 
-    >>> halved(28, 2), halved(28, 3)
-    (7, 4)
-    """
-    return -(-side // 2**times)
+    rungs: int
+    grid: tuple[int, int] | None
+
+
+def levels(shape: tuple[int, ...], network: str, rungs: int) -> list[Level]:
+    """The levels from the top down. Below the top, "conv" shares its rungs out to a quarter and half of the side."""
+    if network == "mlp":
+        return [Level(1, None)] * rungs
+    quarter, half = (tuple(-(-side // part) for side in shape[1:]) for part in (4, 2))
+    return [Level(1, None), Level(rungs // 2, quarter), Level((rungs - 1) // 2, half)]  # type: ignore[arg-type]
 
 
 class Residual(nn.Sequential):
-    """x + f(x), f two convolutions of 3 × 3 and 1 × 1. He et al. (2016), https://arxiv.org/abs/1603.05027."""
+    """h plus what two layers make of it; nothing at first (He et al. 2016, https://arxiv.org/abs/1603.05027)."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, width: int, level: Level) -> None:
+        last = layer(width, width, level)
+        super().__init__(nn.SiLU(), layer(width, width, level), nn.SiLU(), last)
+        nn.init.zeros_(last.weight)  # type: ignore[arg-type]
+        nn.init.zeros_(last.bias)  # type: ignore[arg-type]
+
+    def forward(self, h: Tensor) -> Tensor:
+        """Of the shape of h."""
+        return h + super().forward(h)
+
+
+class BottomUp(nn.ModuleList):
+    """Data → features at every level, from the top down, each (B, width) or (B, width, H, W)."""
+
+    def __init__(self, shape: tuple[int, ...], width: int, where: list[Level], depth: int) -> None:
+        up, size = where[::-1], math.prod(shape)
+        begin: nn.Module = nn.Sequential(nn.Flatten(), nn.Linear(size, width))
+        if up[0].grid:
+            begin = nn.Conv2d(shape[0], width, 5, stride=2, padding=2)
+        steps = [begin, *(_ascent(width, *pair) for pair in pairwise(up))]
         super().__init__(
-            nn.ReLU(), nn.Conv2d(channels, channels, 3, padding=1), nn.ReLU(), nn.Conv2d(channels, channels, 1)
+            nn.Sequential(step, *(Residual(width, level) for _ in range(depth)))
+            for step, level in zip(steps, up, strict=True)
         )
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, C, H, W), as ``x`` is."""
-        return x + super().forward(x)
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """The features of x."""
+        features = []
+        for part in self:
+            x = part(x)
+            features.append(x)
+        return features[::-1]
 
 
-class MapEncoder(nn.Sequential):
-    """Images (B, C, H, W) → a vector for each place of a map, (B, outputs, H / 2^depth, W / 2^depth)."""
+class Head(nn.Sequential):
+    r"""The lowest state d → the decoder's numbers h, (B, \*shape), through the levels on which no rung stands."""
 
-    def __init__(self, shape: tuple[int, ...], outputs: int, *, channels: int, depth: int, blocks: int) -> None:
-        widths = [shape[0], *_widths(channels, depth)[1:]]
-        layers: list[nn.Module] = []
-        for c_in, c_out in itertools.pairwise(widths):
-            layers += [nn.Conv2d(c_in, c_out, 3, stride=2, padding=1), nn.ReLU()]
-        rest = [nn.Conv2d(widths[-1], channels, 3, padding=1), *(Residual(channels) for _ in range(blocks))]
-        super().__init__(*layers, *rest, nn.ReLU(), nn.Conv2d(channels, outputs, 1))
-        self.to(memory_format=torch.channels_last)
+    def __init__(self, shape: tuple[int, ...], width: int, where: list[Level], depth: int) -> None:
+        last = max(i for i, level in enumerate(where) if level.rungs)
+        parts = [part for pair in pairwise(where[last:]) for part in descent(width, *pair, depth)]
+        if where[-1].grid:
+            super().__init__(*parts, nn.SiLU(), Grow(width, shape))
+        else:
+            super().__init__(*parts, nn.SiLU(), nn.Linear(width, math.prod(shape)), nn.Unflatten(1, shape))
 
 
-class MapDecoder(nn.Module):
-    """The way back: (B, inputs, H / 2^depth, W / 2^depth) → images (B, C, H, W), unbounded."""
+class ResidualEncoder(nn.Sequential):
+    """Images (B, C, H, W) → (B, outputs), with ``depth`` blocks on each level."""
 
-    def __init__(self, inputs: int, shape: tuple[int, ...], *, channels: int, depth: int, blocks: int) -> None:
+    def __init__(self, shape: tuple[int, ...], outputs: int, *, width: int, depth: int) -> None:
+        up = BottomUp(shape, width, levels(shape, "conv", 1), depth)
+        super().__init__(prepared(up), Top(), nn.SiLU(), nn.Linear(width, outputs))
+
+
+class Top(nn.Module):
+    """Of the features of all levels, the first."""
+
+    def forward(self, features: list[Tensor]) -> Tensor:
+        """(B, width)."""
+        return features[0]
+
+
+class ResidualDecoder(nn.Sequential):
+    """The mirror image: (B, inputs) → (B, C, H, W)."""
+
+    def __init__(self, inputs: int, shape: tuple[int, ...], *, width: int, depth: int) -> None:
+        where = levels(shape, "conv", 1)
+        head = prepared(Head(shape, width, where, depth))
+        super().__init__(nn.Linear(inputs, width), Residual(width, where[0]), head)
+
+
+class Grow(nn.Module):
+    """Half of the picture's side → the picture: (B, width, H/2, W/2) → (B, C, H, W)."""
+
+    def __init__(self, width: int, shape: tuple[int, ...]) -> None:
         super().__init__()
-        widths = _widths(channels, depth)[::-1]
-        self.sizes = [(halved(shape[1], i), halved(shape[2], i)) for i in reversed(range(depth))]
-        self.blocks = nn.Sequential(
-            nn.Conv2d(inputs, channels, 3, padding=1), *(Residual(channels) for _ in range(blocks)), nn.ReLU()
-        )
-        self.ups = nn.ModuleList(
-            nn.ConvTranspose2d(c_in, c_out, 4, stride=2, padding=1) for c_in, c_out in itertools.pairwise(widths)
-        )
-        self.out = nn.Conv2d(widths[-1], shape[0], 3, padding=1)
-        self.to(memory_format=torch.channels_last)
+        self.sides = shape[1:]
+        self.up = nn.ConvTranspose2d(width, FINEST, 4, stride=2, padding=1)
+        self.out = nn.Conv2d(FINEST, shape[0], 3, padding=1)
 
-    def forward(self, z: Tensor) -> Tensor:
-        """Images of ``z``; where a size was rounded up, the last row or column is cut again."""
-        h = self.blocks(z)
-        for up, (height, width) in zip(self.ups, self.sizes, strict=True):
-            h = torch.relu(up(h))[..., :height, :width]
-        return self.out(h)
+    def forward(self, h: Tensor) -> Tensor:
+        """Unbounded."""
+        height, width = self.sides
+        return self.out(F.silu(self.up(h)[..., :height, :width]))
 
 
-def _widths(channels: int, depth: int) -> list[int]:
-    """Channels from the finest size, depth halvings away, to the map: half as many where the image is twice as large.
+class Nearest(nn.Module):
+    """A grid made finer: each place takes the value of the one that it lies in."""
 
-    >>> _widths(64, 2)
-    [16, 32, 64]
-    """
-    return [max(4, channels >> i) for i in reversed(range(depth + 1))]
+    def __init__(self, grid: tuple[int, int]) -> None:
+        super().__init__()
+        self.grid = grid
+
+    def forward(self, h: Tensor) -> Tensor:
+        """(B, width, *grid)."""
+        return F.interpolate(h, self.grid)
+
+
+def prepared(module: nn.Module) -> nn.Module:
+    """``module`` with its weights in the order of memory in which processors convolve faster, above all in bfloat16."""
+    return module.to(memory_format=torch.channels_last)
+
+
+def layer(n_in: int, n_out: int, level: Level, size: int = 3) -> nn.Linear | nn.Conv2d:
+    """A linear layer: of a grid, a convolution of ``size`` × ``size`` places."""
+    return nn.Conv2d(n_in, n_out, size, padding=size // 2) if level.grid else nn.Linear(n_in, n_out)
+
+
+def _ascent(width: int, here: Level, above: Level) -> nn.Module:
+    """From a level to the one above."""
+    if above.grid:
+        return nn.Sequential(nn.SiLU(), nn.Conv2d(width, width, 3, stride=2, padding=1))
+    places = math.prod(here.grid) if here.grid else 1
+    return nn.Sequential(nn.SiLU(), nn.Flatten(), nn.Linear(places * width, width))
+
+
+def descent(width: int, above: Level, here: Level, depth: int) -> list[nn.Module]:
+    """From a level to the one below, or on the same, and blocks there."""
+    steps = list[nn.Module]()
+    if here.grid != above.grid and here.grid:
+        dense = [nn.SiLU(), nn.Linear(width, width * math.prod(here.grid)), nn.Unflatten(1, (width, *here.grid))]
+        steps = [Nearest(here.grid)] if above.grid else dense
+    return steps + [Residual(width, here) for _ in range(depth)]

@@ -27,7 +27,7 @@ from genmodels.models.base import GenerativeModel, Preset
 from genmodels.models.vq.codebook import Codebook, perplexity, straight_through
 from genmodels.models.vq.priors import CodeFrequencies, CodeMaps
 from genmodels.nn.layers import MLP
-from genmodels.nn.residual import MapDecoder, MapEncoder, halved
+from genmodels.nn.maps import MapDecoder, MapEncoder, halved
 from genmodels.probability.distributions import bernoulli_log_prob, normal_log_prob
 
 __all__ = ["VQVAE"]

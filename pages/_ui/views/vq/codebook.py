@@ -41,7 +41,7 @@ def book(moment: Moment) -> None:
     side = tiles.shape[-1]
     st.caption(
         f"Each code covers {side} × {side} pixels. *Decoded* is the middle of a picture that has this code everywhere; "
-        "*data under it* is the mean of what stands there in test pictures, black where it does not occur. In a picture "
+        "*data under it* is the mean of what stands there in test pictures, black if it does not occur. In a picture "
         "the decoder also looks at the codes around it, so that a code stands for no one patch."
     )
     concluded(instruments.conclusion(found), key="conclusion-book")

@@ -92,8 +92,8 @@ def _map(codes: np.ndarray, row: int, column: int) -> go.Figure:
         x_title="column",
         y_title="row",
     )
-    size = 12 if width <= 8 else 9
-    drawn.update_traces(zsmooth=False, showscale=False, text=codes, texttemplate="%{text}", textfont={"size": size})
+    font = {"size": 13 if width <= 8 else 9, "color": figures.NEUTRAL, "weight": "bold"}  # on pale cells, light or dark
+    drawn.update_traces(zsmooth=False, showscale=False, zmax=3, text=codes, texttemplate="%{text}", textfont=font)
     drawn.update_traces(hovertemplate="code %{text}<extra></extra>")
     drawn.add_shape(
         type="rect", x0=column, x1=column + 1, y0=row, y1=row + 1, line={"color": figures.SAMPLES, "width": 3}

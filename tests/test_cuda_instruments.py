@@ -25,6 +25,7 @@ from genmodels.instruments.latent import likelihood as latent_likelihood
 from genmodels.instruments.latent import steps as em_steps
 from genmodels.instruments.vae import bound as vae_bound
 from genmodels.instruments.vae import collapse, drawing, geometry, true_posterior
+from genmodels.instruments.vae import denoising as vae_denoising
 from genmodels.instruments.vq import codebook, maps
 from genmodels.metrics import evaluate
 from genmodels.runs import store, timing
@@ -37,6 +38,7 @@ RUNS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "vae": ("vae", "digits", {"hidden": 16}),
     "vae-points": ("vae", "two-moons", {"hidden": 16, "latent_dim": 1}),
     "vae-grey": ("vae", "digits", {"hidden": 16, "decoder": "gaussian", "sigma": 0.5, "prior": "vamp"}),
+    "vae-diffusion": ("vae", "digits", {"hidden": 16, "prior": "diffusion"}),
     "ae": ("autoencoder", "digits", {"hidden": 16}),
     "ladder": ("ladder", "digits", {"hidden": 16}),
     "vae-linear": ("vae", "digits", {"depth": 0, "decoder": "gaussian"}),
@@ -82,6 +84,8 @@ CALLS: list[tuple[str, Call]] = [
     ("vae-points", lambda run, m, d: common.density(m, d, side=4, n=9)),
     ("vae-points", lambda run, m, d: true_posterior.true_posterior(m, d, 0, side=27)),
     ("vae", lambda run, m, d: drawing.read(m, d, PEN, drawing.known(m, d))),
+    ("vae-diffusion", lambda run, m, d: vae_denoising.denoised(m, d, n=9)),
+    ("vae-diffusion", lambda run, m, d: geometry.aggregate(m, d, side=8)),
     ("ladder", lambda run, m, d: ladder.shares(m, d, 9)),
     ("ladder", lambda run, m, d: ladder.held(m, 3)),
     ("ladder", lambda run, m, d: ladder.upper(m, d, 1, 3)),
@@ -275,7 +279,7 @@ def test_no_instrument_is_left_out() -> None:
     modules += [codes, examples, neighbours, common, samples, score, collapse, geometry, true_posterior, drawing]
     modules += [pixels, bits, receptive, orders, slices, langevin, bits_paid, hierarchy]
     modules += [em_steps, latent_likelihood, linear_vae, subspace, autoencoder, estimates, gradients, refinement]
-    modules += [flow_codes, dequantization, microscope, curve, shifts, ladder, codebook, maps]
+    modules += [flow_codes, dequantization, microscope, curve, shifts, ladder, codebook, maps, vae_denoising]
     names = {(module.__name__, name) for module in modules for name in module.__all__}
     public = {(module, name) for module, name in names if inspect.isfunction(getattr(sys.modules[module], name))}
     called = {(one.__globals__[c[0]].__name__, c[:2][-1]) for _, one in CALLS for c in [one.__code__.co_names]}

@@ -25,7 +25,7 @@ from pages._ui.views.vq import theory as vq
 
 SMALL = {"hidden": 16, "latent_dim": 3}
 DECODERS = ("bernoulli", "continuous-bernoulli", "gaussian")
-PRIORS = ("normal", "mixture", "vamp", "flow")
+PRIORS = ("normal", "mixture", "vamp", "flow", "diffusion")
 MODELS: tuple[tuple[ModuleType, str, str, dict[str, Any]], ...] = (
     *((vae, "vae", "digits", SMALL | {"depth": 1, "decoder": name}) for name in DECODERS),
     *((vae, "vae", "two-moons", {"depth": 1, "hidden": 16, "prior": name}) for name in PRIORS),
@@ -52,7 +52,7 @@ MODELS: tuple[tuple[ModuleType, str, str, dict[str, Any]], ...] = (
     (autoencoder, "autoencoder", "digits", {"hidden": 16}),
     (vq, "vqvae", "digits", {"hidden": 8, "prior_channels": 4}),
     (vq, "vqvae", "two-moons", {"hidden": 8, "codebook": "straight-through"}),
-    (ladder, "ladder", "digits", {"hidden": 16}),
+    (ladder, "ladder", "digits", {"hidden": 16, "merge": "precision"}),
     (ladder, "ladder", "two-moons", {"hidden": 16, "layers": 5, "merge": "network"}),
     (latent, "mixture", "two-moons", {"covariance": "full", "prior_weight": 0.1}),
     (latent, "ppca", "digits", {"latent_dim": 3}),

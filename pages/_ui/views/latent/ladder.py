@@ -1,5 +1,6 @@
 """A ladder VAE layer by layer: what each says, what it changes below those that are held, and the theory."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -26,8 +27,8 @@ POINTS = 300
 
 def layers(moment: Moment) -> None:
     """The KL of each layer as bars, from the top of the ladder down."""
-    asked = {"n": min(1000, len(moment.data.test))}
-    shares = answer(instruments.shares, moment=moment, key="layers", at_once=True, **asked)
+    n = min(1000, len(moment.data.test))
+    shares = answer(instruments.shares, moment=moment, key="layers", at_once=True, n=n)
     if shares is None:
         return
     left, right = st.columns([3, 2], gap="medium")
@@ -105,7 +106,7 @@ LADDER: Equations = {
         On each rung ``choose`` says z: from p to draw samples, from q to learn. A rung knows all those above it by the
         state d. The number is of one way down with the test example at hand. Sønderby et al. (2016), eqs. 1–3.""",
 }
-MERGES = {
+MERGES: Mapping[str, Equations] = {
     "precision": {
         Ladder.posterior: r"""What x adds on a rung
         $$ q(z_l \mid z_{>l}, x) \propto p(z_l \mid z_{>l}) \; N(z_l; \hat\mu_l(x), \hat\sigma_l^2(x)) $$

@@ -50,6 +50,16 @@ def _gradient(player: str) -> Quantity:
     return Quantity(f"Gradient norm{whose}", "", about, "", "No spikes, and no drift towards 0.")
 
 
+def _layer(layer: int) -> Quantity:
+    return Quantity(
+        f"KL of z{layer}",
+        "nats",
+        f"What layer {layer} of a ladder, counted from x upwards, tells of an example beyond what those above it told.",
+        "",
+        "The lowest layers rise first; one that stays at 0 is not used.",
+    )
+
+
 QUANTITIES: Mapping[str, Quantity] = {
     "loss": Quantity("Loss", "", "What the training makes small.", "lower", "It falls fast, then ever more slowly."),
     "elbo": Quantity(
@@ -108,6 +118,7 @@ QUANTITIES: Mapping[str, Quantity] = {
         "",
         "It rises from 0 and levels off; a curve that stays at 0 is posterior collapse.",
     ),
+    **{f"kl_{layer}": _layer(layer) for layer in range(1, 6)},
     "beta": Quantity("KL weight β", "", "The weight of the KL in the loss, while it is annealed."),
     "iwae": Quantity("IWAE", "nats", "A tighter bound on log p(x), of several samples.", "higher", "Above the ELBO."),
     "discriminator_loss": Quantity(

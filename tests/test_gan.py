@@ -12,7 +12,7 @@ from genmodels.errors import BadInput
 from genmodels.instruments.gan.dirac import dirac
 from genmodels.models.base import load, only
 from genmodels.models.gan import GAN, OBJECTIVES, discriminator_loss, generator_loss, generator_slope, penalized
-from genmodels.nn.residual import Block
+from genmodels.nn.fixup import Block
 from genmodels.training.loop import Training, fit
 from genmodels.training.settings import Settings
 

@@ -52,6 +52,7 @@ def _template() -> go.layout.Template:
         xaxis=axis,
         yaxis=axis,
         legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "font": {"size": 12}},
+        legend_itemsizing="constant",
         hoverlabel={"font": {"size": 12}},
         dragmode="zoom",
     )

@@ -70,7 +70,7 @@ class Autoregressive(GenerativeModel):
             {"network": "pixelcnn", "classes": 10},
             {"steps": 1500, "lr": 4e-3},
         ),
-        Preset("MNIST, MADE", "mnist-dynamic", {"hidden": 2000}, {"epochs": 60}),
+        Preset("MNIST, MADE", "mnist-dynamic", {"hidden": 2000, "depth": 1}, {"epochs": 60}),
         Preset("MNIST, NADE", "mnist-dynamic", {"network": "nade", "hidden": 500}, {"epochs": 30}),
         Preset(
             "MNIST, PixelCNN",

@@ -4,7 +4,7 @@ They are chosen by the data. Points of the plane: plain multilayer perceptrons. 
 layers double and a critic whose layers halve, or ``conv``: strided convolutions after Radford et al. (2016),
 Unsupervised representation learning with deep convolutional GANs, https://arxiv.org/abs/1511.06434, with a dense layer
 between them and the noise or the score, as Chen et al. (2016), InfoGAN, https://arxiv.org/abs/1606.03657, use it.
-``residual``, for both kinds of data, are those of :mod:`genmodels.nn.residual`.
+``residual``, for both kinds of data, are those of :mod:`genmodels.nn.fixup`.
 
 A critic here has no batch normalization: a score then depends on its own picture alone, which the gradient penalty
 needs and which lets real and generated pictures be scored in one pass.
@@ -18,9 +18,9 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from genmodels.errors import BadInput
-from genmodels.nn import residual
+from genmodels.nn import fixup
+from genmodels.nn.fixup import SLOPE, FlattenMaps
 from genmodels.nn.layers import MLP
-from genmodels.nn.residual import SLOPE, FlattenMaps
 
 __all__ = [
     "ACTIVATIONS",
@@ -151,9 +151,9 @@ def generator(network: str, inputs: int, shape: tuple[int, ...], hidden: int) ->
     _check(network, shape)
     if len(shape) == 1:
         plain = network != "residual"
-        return MLP(inputs, *[hidden] * 3, *shape) if plain else residual.point_generator(inputs, *shape, hidden)
+        return MLP(inputs, *[hidden] * 3, *shape) if plain else fixup.point_generator(inputs, *shape, hidden)
     if network == "residual":
-        return residual.ImageGenerator(inputs, *_stages(shape, hidden))
+        return fixup.ImageGenerator(inputs, *_stages(shape, hidden))
     if network == "conv":
         return ConvGenerator(inputs, shape, hidden)
     widths = [hidden, 2 * hidden, 4 * hidden, 8 * hidden]
@@ -170,9 +170,7 @@ def critic_features(
     _check(network, shape)
     if network == "residual":
         points = len(shape) == 1
-        features = (
-            residual.point_features(*shape, hidden) if points else residual.image_features(*_stages(shape, hidden))
-        )
+        features = fixup.point_features(shape[0], hidden) if points else fixup.image_features(*_stages(shape, hidden))
         return features, hidden if points else 4 * hidden
     if len(shape) == 1:
         return nn.Sequential(*_dense([*shape, hidden, hidden, hidden], 0.0, activation)), hidden

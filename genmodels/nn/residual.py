@@ -1,156 +1,172 @@
-"""Residual networks without normalization, a generator and a critic: their first weights do what it would be there for.
+"""Residual networks up from data to a vector and down again, level by level.
 
-Every block adds to its input what a branch makes of it. All branches begin at 0, so that the network begins as a linear
-one however deep it is, and the other weights of a branch are the smaller the more blocks there are: Zhang et al.
-(2019), Fixup initialization. https://arxiv.org/abs/1901.09321. Maps are resampled bilinearly, where strided kernels
-leave a pattern. As the players of a GAN: Huang et al. (2024), The GAN is dead; long live the GAN!
-https://arxiv.org/abs/2501.05441
+A level is a grid of places (or, of points and of flat networks, one vector). Of images the levels are the whole picture
+as one vector, a grid of a quarter of its side, and one of half of it. A rung is a stochastic layer on a level, where a
+model has several (:mod:`genmodels.nn.ladder`).
 """
 
 import math
 from itertools import pairwise
+from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn import functional as F
 
-__all__ = ["Block", "ImageGenerator", "image_features", "point_features", "point_generator"]
+__all__ = [
+    "BottomUp",
+    "Head",
+    "Level",
+    "Residual",
+    "ResidualDecoder",
+    "ResidualEncoder",
+    "descent",
+    "layer",
+    "levels",
+    "prepared",
+]
 
-SLOPE = 0.2  # of the leaky ReLU
-GAIN = math.sqrt(
-    2 / (1 + SLOPE**2)
-)  # keeps the variance through it: He et al. (2015). https://arxiv.org/abs/1502.01852
-BLOCKS = 3  # of a network for points
-STAGE = 2  # blocks at each size of the maps
-GROUP = 16  # channels of the 3×3 kernels that see each other
-
-Layer = nn.Linear | nn.Conv2d | nn.ConvTranspose2d
-
-
-def _first(layer: Layer, gain: float = 1.0) -> Layer:
-    """``layer`` with weights whose variance is gain² / (inputs of each output), and no bias."""
-    fan = math.prod(layer.weight.shape[1:])
-    if isinstance(layer, nn.ConvTranspose2d):
-        fan = layer.in_channels * math.prod(layer.kernel_size) // math.prod(layer.stride)
-    reach = gain * math.sqrt(3 / fan)
-    nn.init.uniform_(layer.weight, -reach, reach)
-    if layer.bias is not None:
-        nn.init.zeros_(layer.bias)
-    return layer
+FINEST = 16  # channels at the picture's own size
 
 
-class Block(nn.Module):
-    """x + branch(x), the branch layers with leaky ReLU between them; ``of``: how many blocks the network has."""
+class Level(NamedTuple):
+    """How many rungs stand on a grid, and its sides; None of one vector."""
 
-    def __init__(self, *layers: Layer, of: int) -> None:
-        super().__init__()
-        for layer in layers[:-1]:
-            _first(layer, GAIN * of ** (-1 / (2 * len(layers) - 2)))
-        nn.init.zeros_(_first(layers[-1]).weight)
-        between = [part for layer in layers[:-1] for part in (layer, nn.LeakyReLU(SLOPE))]
-        self.branch = nn.Sequential(*between, layers[-1])
-
-    def forward(self, x: Tensor) -> Tensor:
-        """The shape of ``x``."""
-        return x + self.branch(x)
+    rungs: int
+    grid: tuple[int, int] | None
 
 
-# Points ---------------------------------------------------------------------------------------------------------------
+def levels(shape: tuple[int, ...], network: str, rungs: int) -> list[Level]:
+    """The levels from the top down. Below the top, "conv" shares its rungs out to a quarter and half of the side."""
+    if network == "mlp":
+        return [Level(1, None)] * rungs
+    quarter, half = (tuple(-(-side // part) for side in shape[1:]) for part in (4, 2))
+    return [Level(1, None), Level(rungs // 2, quarter), Level((rungs - 1) // 2, half)]  # type: ignore[arg-type]
 
 
-def point_features(inputs: int, hidden: int) -> nn.Sequential:
-    """(B, inputs) → (B, hidden)."""
-    blocks = [Block(nn.Linear(hidden, hidden), nn.Linear(hidden, hidden), of=BLOCKS) for _ in range(BLOCKS)]
-    return nn.Sequential(_first(nn.Linear(inputs, hidden)), *blocks, nn.LeakyReLU(SLOPE))
+class Residual(nn.Sequential):
+    """h plus what two layers make of it; nothing at first (He et al. 2016, https://arxiv.org/abs/1603.05027)."""
+
+    def __init__(self, width: int, level: Level) -> None:
+        last = layer(width, width, level)
+        super().__init__(nn.SiLU(), layer(width, width, level), nn.SiLU(), last)
+        nn.init.zeros_(last.weight)  # type: ignore[arg-type]
+        nn.init.zeros_(last.bias)  # type: ignore[arg-type]
+
+    def forward(self, h: Tensor) -> Tensor:
+        """Of the shape of h."""
+        return h + super().forward(h)
 
 
-def point_generator(inputs: int, outputs: int, hidden: int) -> nn.Sequential:
-    """(B, inputs) → (B, outputs)."""
-    return nn.Sequential(*point_features(inputs, hidden), _first(nn.Linear(hidden, outputs)))
+class BottomUp(nn.ModuleList):
+    """Data → features at every level, from the top down, each (B, width) or (B, width, H, W)."""
 
-
-# Images ---------------------------------------------------------------------------------------------------------------
-
-
-class Pointwise(nn.Linear):
-    """A convolution with a kernel of one pixel, as the matrix product that it is: its second derivative is one too."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) → (B, C', H, W)."""
-        return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
-
-
-def _stage(channels: int, stages: int) -> list[nn.Module]:
-    """The blocks at one size: pixel by pixel into twice as many channels, neighbours by groups, and back."""
-    wide = 2 * channels
-    groups = max(1, wide // GROUP) if wide % GROUP == 0 else 1
-    return [
-        Block(
-            Pointwise(channels, wide),
-            nn.Conv2d(wide, wide, 3, padding=1, groups=groups),
-            Pointwise(wide, channels),
-            of=STAGE * stages,
+    def __init__(self, shape: tuple[int, ...], width: int, where: list[Level], depth: int) -> None:
+        up, size = where[::-1], math.prod(shape)
+        begin: nn.Module = nn.Sequential(nn.Flatten(), nn.Linear(size, width))
+        if up[0].grid:
+            begin = nn.Conv2d(shape[0], width, 5, stride=2, padding=2)
+        steps = [begin, *(_ascent(width, *pair) for pair in pairwise(up))]
+        super().__init__(
+            nn.Sequential(step, *(Residual(width, level) for _ in range(depth)))
+            for step, level in zip(steps, up, strict=True)
         )
-        for _ in range(STAGE)
-    ]
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """The features of x."""
+        features = []
+        for part in self:
+            x = part(x)
+            features.append(x)
+        return features[::-1]
 
 
-class Resample(nn.Module):
-    """Maps (B, C, H, W) at another size, bilinearly: to half of it each pixel is the mean of four."""
+class Head(nn.Sequential):
+    r"""The lowest state d → the decoder's numbers h, (B, \*shape), through the levels on which no rung stands."""
 
-    def __init__(self, size: tuple[int, int]) -> None:
+    def __init__(self, shape: tuple[int, ...], width: int, where: list[Level], depth: int) -> None:
+        last = max(i for i, level in enumerate(where) if level.rungs)
+        parts = [part for pair in pairwise(where[last:]) for part in descent(width, *pair, depth)]
+        if where[-1].grid:
+            super().__init__(*parts, nn.SiLU(), Grow(width, shape))
+        else:
+            super().__init__(*parts, nn.SiLU(), nn.Linear(width, math.prod(shape)), nn.Unflatten(1, shape))
+
+
+class ResidualEncoder(nn.Sequential):
+    """Images (B, C, H, W) → (B, outputs), with ``depth`` blocks on each level."""
+
+    def __init__(self, shape: tuple[int, ...], outputs: int, *, width: int, depth: int) -> None:
+        up = BottomUp(shape, width, levels(shape, "conv", 1), depth)
+        super().__init__(prepared(up), Top(), nn.SiLU(), nn.Linear(width, outputs))
+
+
+class Top(nn.Module):
+    """Of the features of all levels, the first."""
+
+    def forward(self, features: list[Tensor]) -> Tensor:
+        """(B, width)."""
+        return features[0]
+
+
+class ResidualDecoder(nn.Sequential):
+    """The mirror image: (B, inputs) → (B, C, H, W)."""
+
+    def __init__(self, inputs: int, shape: tuple[int, ...], *, width: int, depth: int) -> None:
+        where = levels(shape, "conv", 1)
+        head = prepared(Head(shape, width, where, depth))
+        super().__init__(nn.Linear(inputs, width), Residual(width, where[0]), head)
+
+
+class Grow(nn.Module):
+    """Half of the picture's side → the picture: (B, width, H/2, W/2) → (B, C, H, W)."""
+
+    def __init__(self, width: int, shape: tuple[int, ...]) -> None:
         super().__init__()
-        self.size = size
+        self.sides = shape[1:]
+        self.up = nn.ConvTranspose2d(width, FINEST, 4, stride=2, padding=1)
+        self.out = nn.Conv2d(FINEST, shape[0], 3, padding=1)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, C, H', W')."""
-        return F.interpolate(x, size=self.size, mode="bilinear", align_corners=False)
-
-
-class FlattenMaps(nn.Module):
-    """(B, C, H, W) → (B, H·W·C), in the order in which channels-last maps lie: nothing is copied, forward or back."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """The maps of each example as one row."""
-        return x.permute(0, 2, 3, 1).flatten(1)
+    def forward(self, h: Tensor) -> Tensor:
+        """Unbounded."""
+        height, width = self.sides
+        return self.out(F.silu(self.up(h)[..., :height, :width]))
 
 
-def image_features(channels: list[int], sizes: list[tuple[int, int]]) -> nn.Sequential:
-    """Images (B, C, H, W) → (B, 4 · the most channels).
+class Nearest(nn.Module):
+    """A grid made finer: each place takes the value of the one that it lies in."""
 
-    Args:
-        channels: Of the image, and of the maps at each size below its own.
-        sizes: (H, W) of the image and of these maps.
-    """
-    stages = len(channels) - 1
-    layers: list[nn.Module] = [_first(nn.Conv2d(channels[0], channels[1], 4, stride=2, padding=1))]
-    for i, (n_in, n_out) in enumerate(pairwise(channels[1:]), 2):
-        layers += [*_stage(n_in, stages), Resample(sizes[i]), _first(Pointwise(n_in, n_out))]
-    widest = channels[-1]
-    dense = _first(nn.Linear(widest * math.prod(sizes[-1]), 4 * widest), GAIN)
-    layers += [*_stage(widest, stages), FlattenMaps(), dense, nn.LeakyReLU(SLOPE)]
-    return nn.Sequential(*layers).to(memory_format=torch.channels_last)
-
-
-class ImageGenerator(nn.Module):
-    """(B, inputs) → (B, C, H, W) in [−1, 1]; ``channels`` and ``sizes`` as of :func:`image_features`."""
-
-    def __init__(self, inputs: int, channels: list[int], sizes: list[tuple[int, int]]) -> None:
+    def __init__(self, grid: tuple[int, int]) -> None:
         super().__init__()
-        widest, stages, (self.height, self.width) = channels[-1], len(channels) - 1, sizes[0]
-        self.first = (*sizes[-1], widest)
-        self.dense = nn.Sequential(
-            *(_first(nn.Linear(inputs, 4 * widest), GAIN), nn.LeakyReLU(SLOPE)),
-            _first(nn.Linear(4 * widest, math.prod(self.first))),
-        )
-        layers = _stage(widest, stages)
-        for n_in, n_out, size in zip(channels[:1:-1], channels[-2:0:-1], sizes[-2:0:-1], strict=True):
-            layers += [_first(Pointwise(n_in, n_out)), Resample(size), *_stage(n_out, stages)]
-        last = nn.ConvTranspose2d(channels[1], channels[0], 4, stride=2, padding=1)
-        self.maps = nn.Sequential(*layers, nn.LeakyReLU(SLOPE), _first(last, GAIN))
-        self.to(memory_format=torch.channels_last)
+        self.grid = grid
 
-    def forward(self, z: Tensor) -> Tensor:
-        """Images of ``z``, shape (B, C, H, W)."""
-        h = self.dense(z).unflatten(1, self.first).permute(0, 3, 1, 2)
-        return torch.tanh(self.maps(h)[..., : self.height, : self.width])
+    def forward(self, h: Tensor) -> Tensor:
+        """(B, width, *grid)."""
+        return F.interpolate(h, self.grid)
+
+
+def prepared(module: nn.Module) -> nn.Module:
+    """``module`` with its weights in the order of memory in which processors convolve faster, above all in bfloat16."""
+    return module.to(memory_format=torch.channels_last)
+
+
+def layer(n_in: int, n_out: int, level: Level, size: int = 3) -> nn.Linear | nn.Conv2d:
+    """A linear layer: of a grid, a convolution of ``size`` × ``size`` places."""
+    return nn.Conv2d(n_in, n_out, size, padding=size // 2) if level.grid else nn.Linear(n_in, n_out)
+
+
+def _ascent(width: int, here: Level, above: Level) -> nn.Module:
+    """From a level to the one above."""
+    if above.grid:
+        return nn.Sequential(nn.SiLU(), nn.Conv2d(width, width, 3, stride=2, padding=1))
+    places = math.prod(here.grid) if here.grid else 1
+    return nn.Sequential(nn.SiLU(), nn.Flatten(), nn.Linear(places * width, width))
+
+
+def descent(width: int, above: Level, here: Level, depth: int) -> list[nn.Module]:
+    """From a level to the one below, or on the same, and blocks there."""
+    steps = list[nn.Module]()
+    if here.grid != above.grid and here.grid:
+        dense = [nn.SiLU(), nn.Linear(width, width * math.prod(here.grid)), nn.Unflatten(1, (width, *here.grid))]
+        steps = [Nearest(here.grid)] if above.grid else dense
+    return steps + [Residual(width, here) for _ in range(depth)]

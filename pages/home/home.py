@@ -28,9 +28,9 @@ DOORS = {
         "Press Train: a model learns before your eyes. Walk through what it knows, change one thing, train again.",
     ),
     "I teach": (
-        "lab/wall.py",
+        "lab/lesson.py",
         {},
-        "A wall on which a class sees its trainings live, for the projector too, and links to the view you prepared.",
+        "An hour with a class, view by view, each with its question; and a wall on which its trainings appear live.",
     ),
 }
 """The ways in: the page, what it opens on, and what is to be found there."""
@@ -67,13 +67,15 @@ def main() -> None:
     grid([(path_of(name), MODELS[name].title, MODELS[name].idea, state_of(shown.get(name))) for name in models])
     st.subheader("Lab", anchor=False)
     lab = sorted((PAGES / "lab").glob("[a-z]*.py"))
-    grid([(path, path.stem.replace("_", " ").capitalize(), first_line(path), {}) for path in lab])
+    titles = {path: path.stem.replace("_", " ").capitalize() for path in lab}
+    grid([(path, title, says(path, title), {}) for path, title in titles.items()])
 
 
 def learning(shown: dict[str, Piece]) -> None:
     """What each drew at the moments of its film; a click opens it there."""
     if shown and (clicked := films([film(name, piece) for name, piece in shown.items()], key="films")):
         name, frame = clicked
+        st.session_state.pop(f"opened/{shown[name].name}", None)  # it opens at this frame, wherever it stood before
         st.switch_page(path_of(name), query_params=state_of(shown[name], frame))
 
 
@@ -91,10 +93,11 @@ def path_of(name: str) -> Path:
     return PAGES / "models" / f"{name}.py"
 
 
-def first_line(path: Path) -> str:
-    """What a page says of itself."""
-    about = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
-    return about.partition("\n")[0]
+def says(path: Path, title: str) -> str:
+    """What a page says of itself in its first line, without the title that stands above it."""
+    said = (ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "").partition("\n")[0]
+    said = said.removeprefix(f"{title}: ")
+    return said[:1].upper() + said[1:]
 
 
 # A film ---------------------------------------------------------------------------------------------------------------

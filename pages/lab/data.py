@@ -1,4 +1,4 @@
-"""The data: what a model is given to learn."""
+"""Data: what a model is given to learn, real pictures or points of the plane."""
 
 import streamlit as st
 

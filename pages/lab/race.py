@@ -62,7 +62,8 @@ def starting(data: str, families: list[str], seeds: int, budget: Budget) -> None
         if steps
         else "Choose who races."
     )
-    label = f"Start the race: {len(families)} × {seeds} runs, {worded(spent / cores())} of training on {cores()} cores"
+    where = "1 core" if cores() == 1 else f"{cores()} cores"
+    label = f"Start the race: {len(families)} × {seeds} runs, {worded(spent / cores())} of training on {where}"
     if st.button(label, type="primary", key="start", disabled=not families):
         begun = begin(data, steps, seeds, budget)
         if begun is not None:

@@ -2,12 +2,17 @@
 
 import json
 import re
+import socket
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, expect
+from playwright.sync_api import Browser, BrowserContext, Request, expect
 
+PICTURE = Path(__file__).parents[2] / "docs" / "screenshot.png"
 FIRST = 60_000  # the first model's page waits for torch
 
 
@@ -68,3 +73,41 @@ def test_what_a_stranger_writes_fetches_nothing_from_elsewhere(context: BrowserC
         "new Image().src = 'https://evil.example/b.png'; })"
     )
     assert blocked == "img-src"
+
+
+def test_an_upload_that_is_refused_is_said_in_words(context: BrowserContext, url: str) -> None:
+    page = context.new_page()
+    refused = page.get_by_role("alert").filter(has_text="or another of yours is: choose the file again in a moment")
+
+    def upload() -> Request:
+        """From the page opened anew: what is read there is a picture of its own."""
+        page.goto(f"{url}/?page=vae&run=vae-digits-2d&instrument=Draw+a+digit&hide=form,train,film,curves")
+        page.locator(".stFileUploader input").wait_for(state="attached", timeout=FIRST)
+        with page.expect_request(re.compile("upload_file")) as sent:
+            page.locator(".stFileUploader input").set_input_files(PICTURE)
+        return sent.value
+
+    with on_its_way(upload()):
+        upload()
+        expect(refused).to_be_visible(timeout=FIRST)
+        box = refused.bounding_box()
+        assert box is not None
+        assert box["width"] > 100  # seen, and not only heard
+    upload()
+    expect(page.get_by_text("Read in")).to_be_visible(timeout=FIRST)
+    expect(refused).to_have_count(0)
+
+
+@contextmanager
+def on_its_way(request: Request) -> Iterator[None]:
+    """Another upload like it, of the same visitor, which has begun and does not end."""
+    where = urlsplit(request.url)
+    headers = {name: value for name, value in request.all_headers().items() if not name.startswith(":")}
+    headers |= {"content-length": "100000", "host": where.netloc}
+    lines = [f"PUT {where.path} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items()), "", "--"]
+    with socket.create_connection((where.hostname, where.port)) as connection:
+        connection.sendall("\r\n".join(lines).encode())
+        connection.settimeout(1.0)
+        with pytest.raises(TimeoutError):  # it is not answered: the server waits for the rest
+            connection.recv(1)
+        yield

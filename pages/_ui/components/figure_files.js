@@ -1,5 +1,8 @@
 // A formula that is wider than its column scrolls: the keyboard must reach it.
+// An upload that the host refuses tells Streamlit a number alone: here it has words, and is seen without pointing at it.
 // Plotly's mode bar offers one format; beside its camera (a PNG at three times the size) this puts a second button: SVG.
+const REFUSED = "Too many uploads are on their way to this host at once, or another of yours is: choose the file again in a moment.";
+
 class View {
   constructor() {
     this.later = () => (this.due ??= requestAnimationFrame(() => this.look()));
@@ -30,6 +33,8 @@ class View {
       if (formula.scrollWidth > formula.clientWidth) formula.tabIndex = 0;
       else formula.removeAttribute("tabindex");
     }
+    for (const said of document.querySelectorAll("[data-testid=stFileChip] [role=alert]"))
+      if (said.textContent.includes("429")) said.lastChild.data = REFUSED;
     for (const camera of document.querySelectorAll(".js-plotly-plot .modebar-btn[data-title^='Download plot']")) {
       if (camera.nextElementSibling?.classList.contains("as-svg") || !camera.querySelector("path")) continue;
       camera.addEventListener("click", () => this.choose(camera, this.asked ?? "png"), { capture: true });

@@ -17,7 +17,7 @@ __all__ = ["PARTS", "is_presenting", "is_shown", "link", "link_menu", "say_what_
 
 MOST_NAMED = 5  # of what a link has wrong
 MOST_WORDS = 400  # characters of a teacher's
-NOT_IN_A_LINK = ("hide", "page", "present", "say", "who")  # what a link is given apart, or never
+NOT_IN_A_LINK = ("hide", "lesson", "page", "present", "say", "who")  # what a link is given apart, or never
 
 PARTS = {
     "menu": "the menu of pages",

@@ -13,6 +13,7 @@ from genmodels.hyperparameters import declared
 from genmodels.models import model_class
 from genmodels.runs.store import Run
 from genmodels.training.settings import Settings
+from pages._ui.classroom import hour
 from pages._ui.form import url_widgets
 from pages._ui.form.choose import choose
 from pages._ui.form.lesson import is_presenting, is_shown, link_menu, say_what_is_unknown, words
@@ -102,6 +103,7 @@ def _panels(
     if not has_weights(run):  # deleted meanwhile
         st.rerun(scope="app")
     begun, moment = time.monotonic(), Moment.of(run, shown(run))
+    hour.along()
     if said := words():
         st.html(f'<p class="words">{escape(said)}</p>')
     if is_presenting():

@@ -50,7 +50,7 @@ def faults_seen(data: str) -> None:
         x_title=one.unit,
         marker=size,
         columns=3,
-        height=150,
+        height=240,
     )
     n = int(real["n"])
     st.caption(
@@ -90,11 +90,11 @@ def _table(data: str, fault: str, size: float, at: int, read: dict[str, Reading]
         lines.append(
             {
                 "measure": METERS[meter][0],
-                f"at {size:g} {FAULTS[fault].unit}": float(one.mean[at]),
-                "lowest": float(one.low[at]),
-                "highest": float(one.high[at]),
-                "real pictures, 2.5 %": low,
-                "97.5 %": high,
+                f"at {size:g} {FAULTS[fault].unit}": number(float(one.mean[at])),
+                "lowest": number(float(one.low[at])),
+                "highest": number(float(one.high[at])),
+                "real pictures, 2.5 %": number(low),
+                "97.5 %": number(high),
                 "sees it": one.seen is not None and 0 < one.seen <= size,
             }
         )

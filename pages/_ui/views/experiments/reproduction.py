@@ -57,7 +57,9 @@ def entries() -> None:
     for i, figure in enumerate(one.figures):
         _drawn(figure, rows, key=f"{one.name}-{i}")
     seconds = sum(row.seconds for row in rows)
-    st.caption(f"{len(rows)} runs, seeds {one.seeds or '–'}, {worded(seconds)} of training. Made again by:")
+    runs = "1 run" if len(rows) == 1 else f"{len(rows)} runs"
+    seeds = f", seeds {one.seeds}" if one.seeds else ""
+    st.caption(f"{runs}{seeds}, {worded(seconds)} of training. Made again by:")
     st.code(f"python -m genmodels experiment run {one.name}", language="bash")
     if any(not case.checkpoint for case in one.cases):
         small(one.name)

@@ -163,10 +163,10 @@ def _saturation(belief: float | None) -> go.Figure:
 
 def _dirac() -> go.Figure:
     """Where the smallest GAN goes, with and without a penalty."""
-    lines = [
-        figures.Curve(f"R1 with γ = {weight:g}" if weight else "without", *dirac(weight).T, figures.RUNS[i])
-        for i, weight in enumerate((0.0, 0.1, 0.5))
-    ]
+    lines = []
+    for i, weight in enumerate((0.0, 0.1, 0.5)):
+        x, y = dirac(weight).T
+        lines.append(figures.Curve(f"R1 with γ = {weight:g}" if weight else "without", x, y, figures.RUNS[i]))
     title = "The smallest GAN, from θ = 1"
     figure = figures.curves(lines, x_title="the sample θ", y_title="the discriminator's slope ψ", title=title)
     return figure.update_yaxes(scaleanchor="x")

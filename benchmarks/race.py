@@ -42,7 +42,7 @@ def raced(options: argparse.Namespace) -> int:
         learned = 0.0
         while True:
             now = standings.standing(one.id)
-            if now.open:
+            if now.open and not tracing.is_traced(one.id):
                 tasks.ask(tracing.trace, race=one.id, known=now.measured)
             if not now.is_going:
                 learned = learned or time.perf_counter() - begun

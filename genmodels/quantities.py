@@ -50,6 +50,16 @@ def _gradient(player: str) -> Quantity:
     return Quantity(f"Gradient norm{whose}", "", about, "", "No spikes, and no drift towards 0.")
 
 
+def _layer(layer: int) -> Quantity:
+    return Quantity(
+        f"KL of z{layer}",
+        "nats",
+        f"What layer {layer} of a ladder, counted from x upwards, tells of an example beyond what those above it told.",
+        "",
+        "The lowest layers rise first; one that stays at 0 is not used.",
+    )
+
+
 QUANTITIES: Mapping[str, Quantity] = {
     "loss": Quantity("Loss", "", "What the training makes small.", "lower", "It falls fast, then ever more slowly."),
     "elbo": Quantity(
@@ -108,12 +118,14 @@ QUANTITIES: Mapping[str, Quantity] = {
         "",
         "It rises from 0 and levels off; a curve that stays at 0 is posterior collapse.",
     ),
+    **{f"kl_{layer}": _layer(layer) for layer in range(1, 6)},
     "beta": Quantity("KL weight β", "", "The weight of the KL in the loss, while it is annealed."),
     "iwae": Quantity("IWAE", "nats", "A tighter bound on log p(x), of several samples.", "higher", "Above the ELBO."),
     "discriminator_loss": Quantity(
         "Discriminator loss",
         "",
-        "How badly the discriminator tells data from samples; where it is logarithmic, guessing costs log 4 = 1.39.",
+        "How badly the discriminator tells data from samples, and its penalties. A guess costs log 4 = 1.39; if "
+        "relativistic, log 2 = 0.69; if by least squares, 0.25.",
         "",
         "It settles a little below that. At 0 the discriminator has won, and the generator learns nothing.",
     ),
@@ -158,6 +170,20 @@ QUANTITIES: Mapping[str, Quantity] = {
         "How strongly the generator's loss answers a change of a sample's score.",
         "",
         "It stays away from 0: at 0 the generator learns nothing.",
+    ),
+    "R1": Quantity(
+        "R1, ½ squared slope at data",
+        "(score per unit of x)²",
+        "Half the squared length of the discriminator's gradient at data; its weight is r1.",
+        "",
+        "It comes down with the samples' distance: where data and samples agree, a flat discriminator is the best.",
+    ),
+    "R2": Quantity(
+        "R2, ½ squared slope at samples",
+        "(score per unit of x)²",
+        "Half the squared length of the discriminator's gradient at samples; its weight is r2.",
+        "",
+        "As R1: it comes down as the samples arrive.",
     ),
     "wasserstein": Quantity(
         "Wasserstein estimate",

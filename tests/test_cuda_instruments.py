@@ -19,8 +19,8 @@ from genmodels.instruments.diffusion import bits as bits_paid
 from genmodels.instruments.diffusion import bound, denoising, edits, film, hierarchy, langevin, score
 from genmodels.instruments.flow import codes as flow_codes
 from genmodels.instruments.flow import curve, dequantization, microscope
-from genmodels.instruments.gan import bigan, critics, divergence, game, modes, turns
-from genmodels.instruments.latent import autoencoder, estimates, gradients, linear_vae, refinement, subspace
+from genmodels.instruments.gan import bigan, critics, dirac, divergence, game, modes, turns
+from genmodels.instruments.latent import autoencoder, estimates, gradients, ladder, linear_vae, refinement, subspace
 from genmodels.instruments.latent import likelihood as latent_likelihood
 from genmodels.instruments.latent import steps as em_steps
 from genmodels.instruments.vae import bound as vae_bound
@@ -37,6 +37,7 @@ RUNS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "vae-points": ("vae", "two-moons", {"hidden": 16, "latent_dim": 1}),
     "vae-grey": ("vae", "digits", {"hidden": 16, "decoder": "gaussian", "sigma": 0.5, "prior": "vamp"}),
     "ae": ("autoencoder", "digits", {"hidden": 16}),
+    "ladder": ("ladder", "digits", {"hidden": 16}),
     "vae-linear": ("vae", "digits", {"depth": 0, "decoder": "gaussian"}),
     "mixture": ("mixture", "digits", {"components": 3}),
     "mixture-points": ("mixture", "two-moons", {"components": 3, "covariance": "full"}),
@@ -78,6 +79,11 @@ CALLS: list[tuple[str, Call]] = [
     ("vae-points", lambda run, m, d: common.density(m, d, side=4, n=9)),
     ("vae-points", lambda run, m, d: true_posterior.true_posterior(m, d, 0, side=27)),
     ("vae", lambda run, m, d: drawing.read(m, d, PEN, drawing.known(m, d))),
+    ("ladder", lambda run, m, d: ladder.shares(m, d, 9)),
+    ("ladder", lambda run, m, d: ladder.held(m, 3)),
+    ("ladder", lambda run, m, d: ladder.upper(m, d, 1, 3)),
+    ("ladder", lambda run, m, d: ladder.numbers(m, d, 1)),
+    ("ladder", lambda run, m, d: vae_bound.ladder(m, d, n=3)),
     ("ae", lambda run, m, d: autoencoder.beside(m, d)),
     ("ae", lambda run, m, d: autoencoder.numbers(m, d)),
     ("ae", lambda run, m, d: estimates.estimates(m, d, width=2.0)),
@@ -114,7 +120,7 @@ CALLS: list[tuple[str, Call]] = [
     ("gan-classes", lambda run, m, d: samples.samples(m, 3, label=2)),
     ("gan", lambda run, m, d: game.surface(m, 2.0, side=4)),
     ("wgan", lambda run, m, d: game.surface(m, 2.0, side=4)),
-    ("gan", lambda run, m, d: game.arrows(m, 5)),
+    ("gan", lambda run, m, d: game.arrows(m, d, 5)),
     ("gan", lambda run, m, d: divergence.best_discriminator(m, d, 2.0, side=4, n=20)),
     ("wgan", lambda run, m, d: game.slopes(m, d, 9)),
     ("gan-classes", lambda run, m, d: game.slopes(m, d, 9)),
@@ -228,6 +234,7 @@ NO_MODEL = {  # functions of numbers, of a plan or of the data alone, and parts 
         samples.options,
     ),
     *(divergence.kde, divergence.jensen_shannon, divergence.neighbours, divergence.value),
+    dirac.dirac,
     *(game.pairs, bigan.normal, critics.apart, critics.rivals, critics.saturation),
     *(bigan.conclusion, critics.compared, critics.conclusion, game.conclusion, modes.compared, modes.conclusion),
     turns.conclusion,
@@ -242,6 +249,7 @@ NO_MODEL = {  # functions of numbers, of a plan or of the data alone, and parts 
     *(examples.frame, examples.own_picture, examples.points_only, common.shades),
     *(neighbours.nearest, neighbours.training_images, drawing.known),
     bits.guesses,
+    *(ladder.below, ladder.ladders_only),
     *(autoencoder.codes_and_draws, autoencoder.partner, estimates.known, estimates.log_means, estimates.log_weights),
     *(gradients.of_each_draw, refinement.draws_of),
     *(linear_vae.as_ppca, linear_vae.closed_elbo, linear_vae.is_linear, em_steps.examples_of),
@@ -251,11 +259,11 @@ NO_MODEL = {  # functions of numbers, of a plan or of the data alone, and parts 
 
 
 def test_no_instrument_is_left_out() -> None:
-    modules = [denoising, bound, edits, game, divergence, critics, bigan, modes, turns, vae_bound]
+    modules = [denoising, bound, edits, game, dirac, divergence, critics, bigan, modes, turns, vae_bound]
     modules += [codes, examples, neighbours, common, samples, score, collapse, geometry, true_posterior, drawing]
     modules += [pixels, bits, receptive, orders, slices, langevin, bits_paid, hierarchy]
     modules += [em_steps, latent_likelihood, linear_vae, subspace, autoencoder, estimates, gradients, refinement]
-    modules += [flow_codes, dequantization, microscope, curve, shifts]
+    modules += [flow_codes, dequantization, microscope, curve, shifts, ladder]
     names = {(module.__name__, name) for module in modules for name in module.__all__}
     public = {(module, name) for module, name in names if inspect.isfunction(getattr(sys.modules[module], name))}
     called = {(one.__globals__[c[0]].__name__, c[:2][-1]) for _, one in CALLS for c in [one.__code__.co_names]}

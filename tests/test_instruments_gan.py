@@ -11,6 +11,7 @@ from genmodels import random
 from genmodels.data import datasets
 from genmodels.errors import BadInput
 from genmodels.instruments import codes
+from genmodels.instruments.examples import some
 from genmodels.instruments.gan import divergence
 from genmodels.instruments.gan import game as instruments
 from genmodels.instruments.plane import cells
@@ -66,9 +67,9 @@ def test_the_critics_surface_is_its_score_up_to_a_constant():
 
 
 @pytest.mark.parametrize("cls", [GAN, WGAN, BiGAN])
-def test_a_small_move_along_the_arrows_lowers_the_generators_loss(cls):
+def test_a_small_move_along_the_arrows_lowers_the_generators_loss(cls, data):
     model = made(cls)
-    at, push = instruments.arrows(model, 20)
+    at, push = instruments.arrows(model, data, 20)
     z = random.randn(20, 2, rng=random.generator(0))
     x = model.generate(z)
     np.testing.assert_allclose(at, x.detach().numpy())
@@ -83,11 +84,29 @@ def test_a_small_move_along_the_arrows_lowers_the_generators_loss(cls):
     assert np.median(np.abs(fall / push.norm(dim=1).numpy() - 1)) < 0.01  # where no kink is near, the slope
 
 
-def test_a_wgans_arrows_are_the_slope_of_the_critic():
+@pytest.mark.parametrize("classes", [0, 8])
+def test_relativistic_arrows_are_the_mean_over_examples_and_of_the_same_class(classes, data):
+    """By hand: −∂/∂x of the mean of log(1 + exp(s(x′) − s(x))) over test examples x′."""
+    model = made(GAN, objective="relativistic", classes=classes)
+    label = 3 if classes else None
+    at, push = instruments.arrows(model, data, 7, label=label)
+    x, y = some(model, data, 256)
+    x, y = (x[y == label], y[y == label]) if classes else (x, None)
+    points = torch.as_tensor(at).requires_grad_()
+    own = torch.full((7,), 3) if classes else None
+    with torch.no_grad():
+        rivals = model.critic(x, y)
+    loss = torch.log1p((rivals[None] - model.critic(points, own)[:, None]).exp()).mean(1).sum()
+    (slope,) = torch.autograd.grad(loss, points)
+    assert np.abs(push).max() > 0
+    np.testing.assert_allclose(push, -slope.numpy(), rtol=1e-4, atol=1e-8)
+
+
+def test_a_wgans_arrows_are_the_slope_of_the_critic(data):
     model = made(WGAN)
-    x = torch.as_tensor(instruments.arrows(model, 7)[0]).requires_grad_()
+    x = torch.as_tensor(instruments.arrows(model, data, 7)[0]).requires_grad_()
     (slope,) = torch.autograd.grad(model.critic(x).sum(), x)
-    np.testing.assert_allclose(instruments.arrows(model, 7)[1], slope.numpy(), rtol=1e-5)
+    np.testing.assert_allclose(instruments.arrows(model, data, 7)[1], slope.numpy(), rtol=1e-5)
 
 
 def js_of_normal(data, mu, sigma):
@@ -288,7 +307,7 @@ def test_a_path_of_who_encodes_goes_from_one_example_to_another():
     np.testing.assert_allclose(film[[0, -1]], ends, atol=1e-5)
 
 
-def test_pictures_of_the_plane_refuse_images():
-    for instrument in (instruments.arrows, lambda model: instruments.surface(model, 2.0)):
+def test_pictures_of_the_plane_refuse_images(data):
+    for instrument in (lambda model: instruments.arrows(model, data), lambda model: instruments.surface(model, 2.0)):
         with pytest.raises(BadInput, match="points of the plane"):
             instrument(made(GAN, (1, 8, 8)))

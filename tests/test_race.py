@@ -137,6 +137,25 @@ def test_every_snapshot_is_measured_once_by_what_all_have() -> None:
     assert 0 < floor.value < min(values["sliced_w1"] for lane in now.lanes for values in lane.points.values())
 
 
+def test_two_that_ask_at_once_measure_no_snapshot_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = begun()
+    train(one)
+    measured, calls = tracing._measured, []
+    monkeypatch.setattr(tracing, "_measured", lambda *what: calls.append(what[:2]) or measured(*what))
+    assert not tracing.is_traced(one.id)
+    first, second = tracing.trace(one.id, 0), tracing.trace(one.id, 1)
+    next(first)
+    assert tracing.is_traced(one.id)
+    next(second)
+    next(second)
+    assert calls == []
+    finish(first)
+    assert not tracing.is_traced(one.id)
+    finish(second)
+    assert len(calls) == standings.standing(one.id).measured
+    assert len({(run.id, step) for run, step in calls}) == len(calls)
+
+
 def test_a_band_is_the_range_of_the_seeds_where_all_have_come() -> None:
     one = begun()
     train(one)

@@ -18,7 +18,7 @@ from pages._ui.views.autoregressive import theory as autoregressive
 from pages._ui.views.diffusion import theory as ddpm
 from pages._ui.views.flow import theory as flow
 from pages._ui.views.gan import theory as gan
-from pages._ui.views.latent import autoencoder
+from pages._ui.views.latent import autoencoder, ladder
 from pages._ui.views.latent import theory as latent
 from pages._ui.views.vae import theory as vae
 
@@ -32,6 +32,7 @@ MODELS: tuple[tuple[ModuleType, str, str, dict[str, Any]], ...] = (
     (vae, "vae", "two-moons", {"depth": 1, "hidden": 16, "free_bits": 0.5}),
     (gan, "gan", "eight-gaussians", SMALL),
     (gan, "gan", "eight-gaussians", SMALL | {"objective": "least-squares"}),
+    (gan, "gan", "eight-gaussians", SMALL | {"objective": "relativistic", "r1": 0.5, "r2": 0.5}),
     (gan, "gan", "eight-gaussians", SMALL | {"classes": 8}),
     (gan, "bigan", "two-moons", SMALL),
     *((gan, "wgan", "ring", SMALL | {"penalty": name}) for name in gan.KEPT),
@@ -48,6 +49,8 @@ MODELS: tuple[tuple[ModuleType, str, str, dict[str, Any]], ...] = (
         )
     ),
     (autoencoder, "autoencoder", "digits", {"hidden": 16}),
+    (ladder, "ladder", "digits", {"hidden": 16}),
+    (ladder, "ladder", "two-moons", {"hidden": 16, "layers": 5, "merge": "network"}),
     (latent, "mixture", "two-moons", {"covariance": "full", "prior_weight": 0.1}),
     (latent, "ppca", "digits", {"latent_dim": 3}),
     (latent, "ppca", "digits", {"latent_dim": 3, "noise": "diagonal"}),
@@ -74,7 +77,7 @@ def declared(module: ModuleType) -> Iterator[tuple[Callable[..., Any], str]]:
         yield from ((of, text) for of, text in table.items() if isinstance(text, str) and "$$" in text)
 
 
-FAMILIES = (vae, gan, ddpm, autoregressive, flow, latent, autoencoder)
+FAMILIES = (vae, gan, ddpm, autoregressive, flow, latent, autoencoder, ladder)
 EQUATIONS = [pair for module in FAMILIES for pair in declared(module)]
 
 

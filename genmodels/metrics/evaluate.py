@@ -66,9 +66,9 @@ def likelihoods(
     """How likely the first ``n`` test examples are to the model, in nats; an empty table if it has no likelihood.
 
     Of a VAE see :func:`genmodels.metrics.likelihood.evaluate`. Otherwise ``log_prob_nats`` or its bound ``elbo_nats``;
-    of dequantized pictures ``bpd``, bits per dimension of the discrete ones, and where the model knows a tighter bound
-    by its own noise, the mean of up to :data:`DRAWS` draws, ``iwae_<draws>_bpd``; of a plane whose density is known
-    ``kl_from_truth_nats`` (:func:`kl_from_truth`).
+    of a ladder VAE also ``iwae_<k>_nats``; of dequantized pictures ``bpd``, bits per dimension of the discrete ones,
+    and where the model knows a tighter bound by its own noise, the mean of up to :data:`DRAWS` draws,
+    ``iwae_<draws>_bpd``; of a plane whose density is known ``kl_from_truth_nats`` (:func:`kl_from_truth`).
 
     All are of log p(x), whether or not a model knows labels: its density is the mixture over them, and of an example
     with label y, log p(y) + log p(x | y) is a bound on that.
@@ -82,11 +82,14 @@ def likelihoods(
     accepted = inspect.signature(method).parameters
     bound: Any = getattr(model, "discrete_log_prob", None)
     draws = min(k, DRAWS) if data.levels and bound else 0
-    values, tighter = [], list[Tensor]()
+    weighs = k > 0 and hasattr(model, "log_weights")
+    values, tighter, weighed = [], list[Tensor](), list[Tensor]()
     for rows in torch.arange(n).split(ROWS):
         x = data.prepare(data.test.x[rows].to(model.device), model.inputs, rng)
         if draws:
             tighter.append(bound(x, random.generator(seed, model.device), draws=draws).double())
+        if weighs:
+            weighed.append(likelihood.iwae(model, x, k, rng=rng))
         y = labels(model, data.test.y[rows]) if name == "elbo" else None
         offered = {"rng": rng, "y": y, "bins": data.levels}
         value = method(x, **{key: value for key, value in offered.items() if key in accepted}).double()
@@ -94,6 +97,9 @@ def likelihoods(
         tell(progress, (int(rows[-1]) + 1) / n, "likelihood")
     value = torch.cat(values)
     table = {f"{name}_nats": value.mean().item(), f"{name}_nats_se": value.std().item() / math.sqrt(n)}
+    if weighs:
+        best = torch.cat(weighed)
+        table |= {f"iwae_{k}_nats": best.mean().item(), f"iwae_{k}_nats_se": best.std().item() / math.sqrt(n)}
     if data.levels and model.inputs == "dequantize":
         table["bpd"] = data.bits_per_dim(-value.mean()).item()
     elif data.levels and ("bins" in accepted or name == "log_prob"):  # of the discrete picture already, or a bound

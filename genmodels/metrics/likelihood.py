@@ -9,6 +9,7 @@ here is computed in single precision with sums in double, and in pieces of bound
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -76,11 +77,12 @@ def elbo(model: VAE, x: Tensor, *, samples: int = 8, rng: torch.Generator | None
 
 @torch.no_grad()
 def iwae(
-    model: VAE, x: Tensor, k: int, *, rng: torch.Generator | None = None, progress: Progress | None = None
+    model: Any, x: Tensor, k: int, *, rng: torch.Generator | None = None, progress: Progress | None = None
 ) -> Tensor:
     """The importance-weighted bound with ``k`` samples (Burda et al. 2016, eq. 8), nats, shape (N,), float64.
 
-    The sum over k runs in pieces, so that memory does not depend on k. Its cost is N·k evaluations of the decoder.
+    Of whoever has ``log_weights``: a VAE, a ladder VAE. The sum over k runs in pieces, so that memory does not depend
+    on k. Its cost is N·k evaluations of the decoder.
     """
     together = max(1, ROWS // 64)  # examples at once, with up to 64 samples each
     bounds = []

@@ -39,6 +39,12 @@ MODELS: dict[str, Entry] = {
         "Compress each picture to a cloud of codes, and learn to draw from the codes.",
         "genmodels.models.vae:VAE",
     ),
+    "ladder": Entry(
+        "Ladder VAE",
+        "Latent variables",
+        "A VAE in storeys: the top says roughly what it is, and each layer below fills in what was left open.",
+        "genmodels.models.latent.ladder:Ladder",
+    ),
     "ppca": Entry(
         "PPCA and factor analysis",
         "Latent variables",

@@ -70,6 +70,10 @@ class Adversarial(GenerativeModel):
         """The scores of x = G(z), shape (B,), as the generator's loss sees them."""
         return self.critic(x, y)
 
+    def rival(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        """What the generator's loss measures a sample's score against: 0, shape (1,), but in a relativistic GAN."""
+        return x.new_zeros(1)
+
     @torch.no_grad()
     def sample(self, n: int, *, y: Tensor | None = None, rng: torch.Generator | None = None) -> Tensor:
         r"""Draw ``n`` samples in data space, shape (n, \*shape).

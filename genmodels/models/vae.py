@@ -16,22 +16,15 @@ from collections.abc import Callable
 from typing import Annotated, ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from genmodels import random
 from genmodels.errors import BadInput
 from genmodels.hyperparameters import IMAGES, Between, Only, Switch, Where
-from genmodels.models.base import GenerativeModel, Preset
+from genmodels.models.base import Preset
+from genmodels.models.latent.observation import DECODERS, Observation
 from genmodels.nn import layers as networks
-from genmodels.probability.distributions import (
-    bernoulli_log_prob,
-    continuous_bernoulli_log_prob,
-    continuous_bernoulli_mean,
-    continuous_bernoulli_quantile,
-    kl_to_standard_normal,
-    normal_entropy,
-    normal_log_prob,
-)
+from genmodels.probability.distributions import kl_to_standard_normal, normal_entropy, normal_log_prob
 from genmodels.probability.gradients import score_function
 from genmodels.probability.priors import FlowPrior, MixtureOfGaussians, StandardNormal, VampPrior
 from genmodels.probability.vae_quadrature import quadrature
@@ -46,11 +39,10 @@ COLLAPSING = {"latent_dim": 16, "hidden": 128, "depth": 5, "decoder": "gaussian"
 LINEAR = {"depth": 0, "latent_dim": 5, "decoder": "gaussian"}
 DEEP = Where(lambda depth: depth > 0)
 PIXELS = Where(lambda decoder, kind: decoder == "bernoulli" or (decoder == "auto" and kind == "images"))
-NETWORKS = ("mlp", "conv", "skip")
-DECODERS = ("auto", "bernoulli", "continuous-bernoulli", "gaussian")
+NETWORKS = ("mlp", "conv", "residual", "skip")
 
 
-class VAE(GenerativeModel):
+class VAE(Observation):
     """encoder x → (mu, logvar), prior p(z), decoder z → the parameter of p(x | z)."""
 
     presets: ClassVar[tuple[Preset, ...]] = (
@@ -76,8 +68,10 @@ class VAE(GenerativeModel):
         *,
         latent_dim: Annotated[int, Between(1, 64, "dimensions of z")] = 2,
         network: Annotated[str, Only(NETWORKS, "skip: the decoder sees z in every layer"), IMAGES] = "mlp",
-        hidden: Annotated[int, Between(16, 2048, "units of a hidden layer", log=True), DEEP] = 512,
-        depth: Annotated[int, Between(0, 6, "hidden layers, 0: linear; of conv: halvings of the image")] = 2,
+        hidden: Annotated[
+            int, Between(16, 2048, "units of a layer, 8 times residual's channels", log=True), DEEP
+        ] = 512,
+        depth: Annotated[int, Between(0, 6, "hidden layers, 0: linear; conv: halvings; residual: blocks a level")] = 2,
         decoder: Annotated[str, Only(DECODERS, "p(x | z); auto: bernoulli for images, gaussian for points")] = "auto",
         sigma: Annotated[
             float,
@@ -111,8 +105,8 @@ class VAE(GenerativeModel):
         binarize: Annotated[str, Only(("threshold", "stochastic"), "for a bernoulli decoder"), PIXELS] = "threshold",
     ) -> None:
         super().__init__(shape)
-        if decoder == "auto":
-            decoder = "bernoulli" if self.is_image else "gaussian"
+        self.observes(decoder, sigma, binarize)
+        decoder = self.likelihood
         if not self.is_image and (decoder != "gaussian" or network != "mlp"):
             raise BadInput(
                 f"Points of the plane take decoder = gaussian and network = mlp, not {decoder} and {network}."
@@ -121,15 +115,13 @@ class VAE(GenerativeModel):
             raise BadInput(f"free_bits = {free_bits:g} needs objective = elbo: the bound iwae has no KL of its own.")
         if gradient != "reparametrization" and (objective, estimator, prior) != ("elbo", "analytic", "normal"):
             raise BadInput(f"gradient = {gradient} needs objective = elbo, estimator = analytic and prior = normal.")
-        self.latent_dim, self.likelihood, self.sigma, self.binarize = latent_dim, decoder, sigma, binarize
+        self.latent_dim = latent_dim
         self.beta, self.anneal, self.free_bits, self.q_sigma = beta, anneal, free_bits, q_sigma
         self.estimator, self.objective, self.gradient = estimator, objective, gradient
         self.samples = samples or (5 if objective == "iwae" else 1)
         self.kl_samples = 1 if estimator == "analytic" and prior == "normal" else kl_samples
         self.encoder = networks.encoder(network, shape, 2 * latent_dim, hidden=hidden, depth=depth)
         self.decoder = networks.decoder(network, latent_dim, shape, hidden=hidden, depth=depth)
-        if decoder == "gaussian" and not sigma:
-            self.log_sigma = nn.Parameter(torch.zeros(()))
         self.prior = self._prior(prior, components)
         self.passed = 1.0  # of the training
 
@@ -143,11 +135,6 @@ class VAE(GenerativeModel):
                 return VampPrior(self.posterior, self.shape, components)
             case _:
                 return FlowPrior(self.latent_dim)
-
-    @property
-    def inputs(self) -> str:
-        """Black or white pixels for a Bernoulli decoder, grey ones in [0, 1] for the others."""
-        return self.binarize if self.likelihood == "bernoulli" else "unit"
 
     def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """mu and logvar of q(z | x), shape (B, L) each, for ``x`` as ``inputs`` says.
@@ -175,34 +162,13 @@ class VAE(GenerativeModel):
         h = self.decoder(z.flatten(0, -2)).to(z.dtype).unflatten(0, z.shape[:-1])
         return h.sigmoid() if self.likelihood == "gaussian" and self.is_image and self.config["depth"] else h
 
-    @property
-    def logvar_x(self) -> Tensor:
-        """log σ² of a Gaussian decoder, one for all dimensions (Rybkin et al. 2021, https://arxiv.org/abs/2006.13202)."""
-        if self.sigma:
-            return next(self.parameters()).new_full((), 2 * math.log(self.sigma))
-        return 2 * self.log_sigma
-
     def decode(self, z: Tensor) -> Tensor:
         r"""E[x | z] in data space, shape (..., \*shape), for z (..., L)."""
-        h = self.x_params(z)
-        if self.likelihood == "bernoulli":
-            return h.sigmoid()
-        if self.likelihood == "continuous-bernoulli":
-            return continuous_bernoulli_mean(h)
-        return h.clamp(0, 1) if self.is_image else h  # a linear decoder knows no bounds
+        return self.mean_of_x(self.x_params(z))
 
     def log_likelihood(self, x: Tensor, z: Tensor) -> Tensor:
         r"""log p(x | z) in nats, shape (B, ...), for x (B, \*shape) and z (B, ..., L)."""
-        h = self.x_params(z).flatten(z.ndim - 1)  # (B, ..., D)
-        x = x.view(len(x), *[1] * (z.ndim - 2), -1)
-        match self.likelihood:
-            case "bernoulli":
-                each = bernoulli_log_prob(x, h)
-            case "continuous-bernoulli":
-                each = continuous_bernoulli_log_prob(x, h)
-            case _:
-                each = normal_log_prob(x, h, self.logvar_x)
-        return each.sum(-1)
+        return self.log_px(x, self.x_params(z))
 
     def log_joint(self, x: Tensor, z: Tensor) -> Tensor:
         """log p(x, z) = log p(x | z) + log p(z) in nats, shape (B, ...), for z (B, ..., L)."""
@@ -226,17 +192,7 @@ class VAE(GenerativeModel):
     ) -> Tensor:
         """z ~ p(z), then E[x | z], or with ``draw`` an x ~ p(x | z) (a Gaussian's cut to [0, 1] on images)."""
         z = self.prior.sample(n, rng)
-        if not draw:
-            return self.decode(z)
-        h = self.x_params(z)
-        match self.likelihood:
-            case "bernoulli":
-                return (random.rand(*h.shape, rng=rng, device=h.device) < h.sigmoid()).to(h.dtype)
-            case "continuous-bernoulli":
-                return continuous_bernoulli_quantile(random.rand(*h.shape, rng=rng, device=h.device), h)
-            case _:
-                x = h + torch.exp(0.5 * self.logvar_x) * random.randn(*h.shape, rng=rng, device=h.device)
-                return x.clamp(0, 1) if self.is_image else x
+        return self.draw_x(self.x_params(z), rng) if draw else self.decode(z)
 
     def draw_z(self, mu: Tensor, logvar: Tensor, n: int, rng: torch.Generator | None = None) -> Tensor:
         """z = mu + σ·ε, n for each x, shape (B, n, L): the reparametrization (Kingma & Welling 2014, section 2.4)."""

@@ -4,6 +4,7 @@ They are chosen by the data. Points of the plane: plain multilayer perceptrons. 
 layers double and a critic whose layers halve, or ``conv``: strided convolutions after Radford et al. (2016),
 Unsupervised representation learning with deep convolutional GANs, https://arxiv.org/abs/1511.06434, with a dense layer
 between them and the noise or the score, as Chen et al. (2016), InfoGAN, https://arxiv.org/abs/1606.03657, use it.
+``residual``, for both kinds of data, are those of :mod:`genmodels.nn.fixup`.
 
 A critic here has no batch normalization: a score then depends on its own picture alone, which the gradient penalty
 needs and which lets real and generated pictures be scored in one pass.
@@ -17,6 +18,8 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from genmodels.errors import BadInput
+from genmodels.nn import fixup
+from genmodels.nn.fixup import SLOPE, FlattenMaps
 from genmodels.nn.layers import MLP
 
 __all__ = [
@@ -30,7 +33,6 @@ __all__ = [
     "stretch",
 ]
 
-SLOPE = 0.2  # of the leaky ReLU
 ACTIVATIONS = ("leaky-relu", "elu")
 """Of a critic: neither is anywhere steeper than 1. ELU has no kinks: Clevert et al. (2016), arXiv:1511.07289."""
 
@@ -148,7 +150,10 @@ def generator(network: str, inputs: int, shape: tuple[int, ...], hidden: int) ->
     r"""A network from (B, inputs) to data (B, \*shape); images are squashed to [−1, 1] by tanh."""
     _check(network, shape)
     if len(shape) == 1:
-        return MLP(inputs, *[hidden] * 3, *shape)
+        plain = network != "residual"
+        return MLP(inputs, *[hidden] * 3, *shape) if plain else fixup.point_generator(inputs, *shape, hidden)
+    if network == "residual":
+        return fixup.ImageGenerator(inputs, *_stages(shape, hidden))
     if network == "conv":
         return ConvGenerator(inputs, shape, hidden)
     widths = [hidden, 2 * hidden, 4 * hidden, 8 * hidden]
@@ -163,6 +168,10 @@ def critic_features(
 ) -> tuple[nn.Module, int]:
     r"""The hidden layers of a critic, from data (B, \*shape) to (B, width), and that width."""
     _check(network, shape)
+    if network == "residual":
+        points = len(shape) == 1
+        features = fixup.point_features(*shape, hidden) if points else fixup.image_features(*_stages(shape, hidden))
+        return features, hidden if points else 4 * hidden
     if len(shape) == 1:
         return nn.Sequential(*_dense([*shape, hidden, hidden, hidden], 0.0, activation)), hidden
     if network == "mlp":
@@ -187,14 +196,6 @@ def _dense(sizes: list[int], dropout: float, activation: str = "leaky-relu") -> 
 
 def _activation(name: str) -> nn.Module:
     return nn.ELU() if name == "elu" else nn.LeakyReLU(SLOPE)
-
-
-class FlattenMaps(nn.Module):
-    """(B, C, H, W) → (B, H·W·C), in the order in which channels-last maps lie: nothing is copied, forward or back."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """The maps of each example as one row."""
-        return x.permute(0, 2, 3, 1).flatten(1)
 
 
 class ConvGenerator(nn.Module):
@@ -233,5 +234,6 @@ def _stages(shape: tuple[int, ...], hidden: int) -> tuple[list[int], list[tuple[
 
 
 def _check(network: str, shape: tuple[int, ...]) -> None:
-    if network == "conv" and (len(shape) != 3 or min(shape[1:]) < 8):
-        raise BadInput(f"network = conv needs images of at least 8×8, not data of shape {shape}: use mlp.")
+    is_small = len(shape) == 3 and min(shape[1:]) < 8
+    if (network != "mlp" and is_small) or (network == "conv" and len(shape) != 3):
+        raise BadInput(f"network = {network} needs images of at least 8×8, not data of shape {shape}: use mlp.")

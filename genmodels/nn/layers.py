@@ -1,4 +1,7 @@
-"""Networks: a multilayer perceptron, a convolutional encoder and decoder for images of any size from 8×8, a layer."""
+"""Networks: a multilayer perceptron, a convolutional encoder and decoder for images of any size from 8×8, a layer.
+
+Encoders and decoders by name are here too; the residual ones are in :mod:`genmodels.nn.residual`.
+"""
 
 import itertools
 import math
@@ -7,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from genmodels.errors import BadInput
+from genmodels.nn.residual import ResidualDecoder, ResidualEncoder
 
 __all__ = ["MLP", "ConvDecoder", "ConvEncoder", "GroupNorm", "SkipMLP", "decoder", "encoder"]
 
@@ -91,12 +95,12 @@ class ConvDecoder(nn.Module):
         return h
 
 
-def _stages(shape: tuple[int, ...], depth: int) -> tuple[list[int], list[tuple[int, int]]]:
+def _stages(shape: tuple[int, ...], depth: int, network: str = "conv") -> tuple[list[int], list[tuple[int, int]]]:
     """Channels and sizes after 0, 1, …, depth halvings (rounded up)."""
     if len(shape) != 3 or min(shape[1:]) < 8:
-        raise BadInput(f"network = conv needs images of at least 8×8, not data of shape {shape}: use mlp.")
+        raise BadInput(f"network = {network} needs images of at least 8×8, not data of shape {shape}: use mlp.")
     if depth < 1:
-        raise BadInput("network = conv needs a depth of at least 1: use mlp.")
+        raise BadInput(f"network = {network} needs a depth of at least 1: use mlp.")
     channels, height, width = shape
     return (
         [channels] + [min(32 << i, 128) for i in range(depth)],
@@ -105,14 +109,19 @@ def _stages(shape: tuple[int, ...], depth: int) -> tuple[list[int], list[tuple[i
 
 
 def encoder(network: str, shape: tuple[int, ...], outputs: int, *, hidden: int, depth: int) -> nn.Module:
-    """A network from data of ``shape`` to ``outputs`` numbers; ``network`` is "conv", "mlp" or (alike) "skip"."""
+    """From data of ``shape`` to ``outputs`` numbers; ``network`` is "conv", "residual", "mlp" or (alike) "skip"."""
+    if network == "residual":
+        _stages(shape, depth, network)
+        return ResidualEncoder(shape, outputs, width=max(8, hidden // 8), depth=depth)
     if network == "conv":
         return ConvEncoder(shape, outputs, hidden=hidden, depth=depth)
     return nn.Sequential(nn.Flatten(), MLP(math.prod(shape), *[hidden] * depth, outputs))
 
 
 def decoder(network: str, inputs: int, shape: tuple[int, ...], *, hidden: int, depth: int) -> nn.Module:
-    """A network from ``inputs`` numbers to data of ``shape``, unbounded; ``network`` is "mlp", "conv" or "skip"."""
+    """From ``inputs`` numbers to data of ``shape``, unbounded; ``network`` is "mlp", "conv", "residual" or "skip"."""
+    if network == "residual":
+        return ResidualDecoder(inputs, shape, width=max(8, hidden // 8), depth=depth)
     if network == "conv":
         return ConvDecoder(inputs, shape, hidden=hidden, depth=depth)
     kind = SkipMLP if network == "skip" else MLP

@@ -24,7 +24,7 @@ from genmodels.errors import BadInput, Damaged
 from genmodels.experiments import declaration, places
 from genmodels.experiments.declaration import Experiment
 from genmodels.experiments.running import run_of
-from genmodels.files import inside, read_json, root, write_json
+from genmodels.files import inside, read_json, remove, root, write_json
 from genmodels.jobs import queue
 from genmodels.models import MODELS, model_class
 from genmodels.models.base import Preset, build
@@ -230,6 +230,8 @@ def _forget_old() -> None:
     files = sorted((root() / ".races").glob("*.json"), key=lambda path: -path.stat().st_mtime)
     for path in files[KEPT:]:
         path.unlink(missing_ok=True)
+        with suppress(OSError):  # never measured, or just being
+            remove(path.with_suffix(""))
 
 
 def _is_going(run: Run) -> bool:

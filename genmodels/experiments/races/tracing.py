@@ -10,7 +10,7 @@ import hashlib
 import json
 import math
 from collections.abc import Generator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,14 +25,14 @@ from genmodels.data.datasets import Data
 from genmodels.errors import BadInput
 from genmodels.experiments.measures import Cell
 from genmodels.experiments.races.race import Race, find
-from genmodels.files import inside, read_json, root, write_json
+from genmodels.files import held, inside, is_held, read_json, root, write_json
 from genmodels.metrics import evaluate, floors
 from genmodels.metrics.distances import sliced_wasserstein1
 from genmodels.models.capabilities import Density, has
 from genmodels.runs.recorder import moments
 from genmodels.runs.run import Run
 
-__all__ = ["POINTS", "drawn", "floor_of", "raced", "reference", "trace"]
+__all__ = ["POINTS", "drawn", "floor_of", "is_traced", "raced", "reference", "trace"]
 
 POINTS = 1000  # that a snapshot keeps, and that are drawn of the test set
 ROWS = 500  # points whose density is computed at once
@@ -40,7 +40,7 @@ EVERY = 4  # the exact divergence costs more: at every fourth snapshot, counted 
 
 
 def trace(race: str, known: int) -> Generator[float, None, dict[str, npt.NDArray[Any]]]:
-    """Measure every snapshot of a race's runs that has not been measured. A task.
+    """Measure every snapshot of a race's runs that has not been measured. A task; one at a time of a race.
 
     Args:
         race: Its id.
@@ -50,6 +50,31 @@ def trace(race: str, known: int) -> Generator[float, None, dict[str, npt.NDArray
         "measured": how many are now.
     """
     one = find(race)
+    with ExitStack() as stack:
+        while not _alone(one, stack):
+            yield 0.0
+        return (yield from _measuring(one, known))
+
+
+def is_traced(race: str) -> bool:
+    """Whether somebody is measuring the race ``race`` now: with each snapshot `known` rises, and it is no new task."""
+    return is_held(_place(race))
+
+
+def _alone(one: Race, stack: ExitStack) -> bool:
+    place = _place(one.id)
+    place.mkdir(exist_ok=True)
+    with suppress(BlockingIOError):
+        stack.enter_context(held(place))
+        return True
+    return False
+
+
+def _place(race: str) -> Path:
+    return inside(root() / ".races", race)
+
+
+def _measuring(one: Race, known: int) -> Generator[float, None, dict[str, npt.NDArray[Any]]]:
     open_ones = [(run, step) for run in one.runs for step in sorted(set(drawn(run)) - set(raced(run)))]
     data = reference(one)
     for i, (run, step) in enumerate(open_ones):

@@ -82,8 +82,12 @@ def steepness(model: Adversarial, half: float, *, side: int = 60, label: int | N
     return Surface(half, norm.cpu().numpy().reshape(side, side), 1.0, "‖∇f‖")
 
 
-def arrows(model: Adversarial, n: int = 150, *, seed: int = 0, label: int | None = None) -> tuple[Array, Array]:
+def arrows(
+    model: Adversarial, data: Data, n: int = 150, *, seed: int = 0, label: int | None = None
+) -> tuple[Array, Array]:
     """Fixed samples x = G(z), (N, 2), and −∂L/∂x, L the loss of each: where it would move if it were free, (N, 2).
+
+    A loss that compares samples with data (:meth:`Adversarial.rival`) is the mean over the test examples, 256 at most.
 
     Raises:
         BadInput: If the model makes images, or has no class ``label``.
@@ -92,9 +96,19 @@ def arrows(model: Adversarial, n: int = 150, *, seed: int = 0, label: int | None
     z = random.randn(n, model.latent_dim, rng=random.generator(seed, model.device))
     y = labels(model, n, label)
     x = model.generate(z, y).detach().requires_grad_()
-    loss = model.generator_loss(model.fake_scores(x, z, y)).sum()
-    (gradient,) = torch.autograd.grad(loss, x)
+    rivals = _rivals(model, data, label)
+    losses = model.generator_loss(model.fake_scores(x, z, y)[:, None] - rivals)
+    (gradient,) = torch.autograd.grad(losses.mean(1).sum(), x)
     return x.detach().cpu().numpy(), -gradient.cpu().numpy()
+
+
+@torch.no_grad()
+def _rivals(model: Adversarial, data: Data, label: int | None, n: int = 256) -> Tensor:
+    """What samples of the class ``label`` are measured against, shape (M,)."""
+    x, y = _test(model, data, n)
+    if y is not None and label is not None and (y == label).any():
+        x, y = x[y == label], y[y == label]
+    return model.rival(x, y)
 
 
 def conclusion(terms: Mapping[str, float]) -> str:

@@ -70,7 +70,7 @@ def play(model: Adversarial, data: Data, moves: str, settings: dict[str, Any]) -
         if i % every == 0 or i == len(turns):
             frames.append(_frame(model, data, half, i, int(who == "g")))
         yield i / len(turns)
-    x, push = arrows(model.eval(), 100, label=0 if model.classes else None)
+    x, push = arrows(model.eval(), data, 100, label=0 if model.classes else None)
     film = {key: np.stack([frame[key] for frame in frames]) for key in frames[0]}
     return film | arrays(names=list(numbers(model, data)), x=x, push=push, half=half)
 

@@ -82,7 +82,7 @@ def _progress(one: Race, now: Standing) -> None:
 
 def _measure(one: Race, now: Standing) -> None:
     """Ask for what was not measured, some at a time, unless somebody has: all who look ask the same question."""
-    if now.is_going and now.open < AT_ONCE * len(now.lanes):
+    if tracing.is_traced(one.id) or (now.is_going and now.open < AT_ONCE * len(now.lanes)):
         return
     asked = {"race": one.id, "known": now.measured}
     known = tasks.look(tracing.trace, **asked)

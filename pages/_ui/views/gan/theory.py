@@ -9,11 +9,12 @@ import streamlit as st
 from genmodels import figures
 from genmodels.data.datasets import Data
 from genmodels.instruments.gan.critics import apart, saturation
+from genmodels.instruments.gan.dirac import dirac
 from genmodels.instruments.gan.divergence import best_discriminator, jensen_shannon
 from genmodels.instruments.gan.game import Coverage, coverage, floor, numbers
 from genmodels.metrics.distances import wasserstein1
 from genmodels.models.bigan import BiGAN
-from genmodels.models.gan import GAN, discriminator_loss, generator_slope
+from genmodels.models.gan import GAN, discriminator_loss, generator_slope, penalized
 from genmodels.models.wgan import WGAN, between, gradient_norm
 from genmodels.nn.adversarial import Critic, normalize_spectrally
 from pages._ui.page.theory import Equations, Picture, measured, show
@@ -62,14 +63,41 @@ TRAINING: Equations = {
         The score itself is to be p/(p + q). Samples far on the right side of the border still pull. Mao et al. (2017),
         eq. 9.""",
     GAN.loss: r"""One step of the training
-        $$ L_D = -V(D, G), \qquad L_G = E_z[\ell(s(G(z)))] $$
+        $$ L_D = \ell_D + \gamma_1 R_1 + \gamma_2 R_2, \qquad L_G = E_z[\ell_G(s(G(z)))] $$
         $$ L_D = <discriminator_loss> \\ L_G = <generator_loss> $$
-        The discriminator's turns see samples without gradient; the generator's turn goes through the critic.""",
+        The discriminator's ℓ is −V or what the objective has in its place. Its turns see samples without gradient; the
+        generator's turn goes through the critic.""",
     normalize_spectrally: r"""No layer stretches
         $$ W \leftarrow W / \sigma_{\max}(W) $$
         Spectral normalization bounds the slope of the whole network: of dense layers by 1; each convolution, a kernel
         of 4 at stride 2, can still stretch by up to 2. Miyato et al. (2018), eq. 8.""",
 }
+RELATIVISTIC: Equations = {
+    discriminator_loss: r"""Relativistic: which of the two is real?
+        $$ \ell_D = -E_{x, z}[\log \sigma(s(x) - s(G(z)))] $$
+        $$ \ell_D = <relativistic> \\ \log 2 = <log 2> $$
+        Every sample beside an example of its own: one that lies among samples that pass for real is pulled on still,
+        and to drop a mode no longer pays. A guess costs log 2. The best s is log p/q up to a constant, and then
+        ℓ = log 2 − JS(p ⊗ q, q ⊗ p). Jolicoeur-Martineau (2019), section 4; Huang et al. (2024), eq. 2.""",
+    GAN.rival: r"""The generator plays the other way round
+        $$ L_G = -E_{x, z}[\log \sigma(s(G(z)) - s(x))] $$
+        A sample's score is measured against that of an example; in the other objectives against 0.""",
+    GAN._told: r"""The constant that the pairs leave open
+        $$ \partial_b V = E[D(x)] + E[D(G(z))] - 1 \text{ (its sign turned)} $$
+        The players do not see b, the last bias. It alone climbs V, until data and samples have D = ½ on average between
+        them, as p/(p + q) has: so D is a probability that can be drawn, and V bounds JS as above.""",
+    penalized: r"""Flat where the data and the samples are
+        $$ R_1 = \tfrac12 E_{x \sim p}\|\nabla s(x)\|^2, \qquad R_2 = \tfrac12 E_z\|\nabla s(G(z))\|^2 $$
+        $$ R_1 = <R1> \\ R_2 = <R2> \\ \gamma_1 = <r1> \\ \gamma_2 = <r2> $$
+        Once samples and data agree, a discriminator that still slopes would push them apart again: slope 0 is where the
+        game can end. Any objective takes them. Mescheder et al. (2018), eq. 9; both together: Huang et al. (2024),
+        section 2.""",
+}
+DIRAC = (
+    "Data at 0, one sample at θ, a discriminator s(x) = ψx. Without a penalty the pull has the sample overshoot, the "
+    "discriminator turns, and so for ever: each step is a rotation. With R1 the two come closer by √(1 − ηγ) a step, "
+    "η the learning rate. Mescheder et al. (2018), sections 2 and 4."
+)
 PAIRS: Equations = {
     BiGAN.loss: r"""The discriminator judges pairs
         $$ \min_{G, E} \max_D \; E_{x \sim p}[\log D(x, E(x))] + E_z[\log(1 - D(G(z), z))] $$
@@ -96,6 +124,11 @@ def gan(moment: Moment) -> None:
     """From min-max to JS divergence, and why the saturating loss has no gradient."""
     st.caption(f"{MEANS}.")
     model, terms, belief = moment.model, dict(seen(numbers, moment)), None
+    if model.objective == "relativistic":
+        penalties = model.r1 * terms.get("R1", 0.0) + model.r2 * terms.get("R2", 0.0)
+        terms |= {"relativistic": terms["discriminator_loss"] - penalties, "log 2": math.log(2)}
+    if "R1" in terms:
+        terms |= {"r1": model.r1, "r2": model.r2}
     if model.objective == "least-squares":
         terms["least squares"] = terms["discriminator_loss"]
     else:
@@ -106,7 +139,8 @@ def gan(moment: Moment) -> None:
         _, bound = seen(best_discriminator, moment, half=half_of(moment))
         terms |= {"JS": measured(bound.js, bound.js_se), "V, fresh": measured(bound.learned, bound.learned_se)}
         terms |= {"V at best": measured(2 * bound.js - math.log(4), 2 * bound.js_se), "divergence": BOUNDED}
-    show((GAME, Picture(_saturation(belief), SATURATION, "saturation"), TRAINING), terms)
+    pictures = Picture(_saturation(belief), SATURATION, "saturation"), Picture(_dirac(), DIRAC, "dirac")
+    show((GAME, pictures[0], RELATIVISTIC, pictures[1], TRAINING), terms)
 
 
 def _saturation(belief: float | None) -> go.Figure:
@@ -124,6 +158,17 @@ def _saturation(belief: float | None) -> go.Figure:
         words = {"annotation_text": "this model's E[D(G(z))]", "annotation_position": "bottom left"}
         figure.add_vline(x=math.log(belief / (1 - belief)), line=dotted, **words)
     return figure.update_yaxes(range=[0, 2.05])
+
+
+def _dirac() -> go.Figure:
+    """Where the smallest GAN goes, with and without a penalty."""
+    lines = []
+    for i, weight in enumerate((0.0, 0.1, 0.5)):
+        x, y = dirac(weight).T
+        lines.append(figures.Curve(f"R1 with γ = {weight:g}" if weight else "without", x, y, figures.RUNS[i]))
+    title = "The smallest GAN, from θ = 1"
+    figure = figures.curves(lines, x_title="the sample θ", y_title="the discriminator's slope ψ", title=title)
+    return figure.update_yaxes(scaleanchor="x")
 
 
 def bigan(moment: Moment) -> None:

@@ -8,6 +8,7 @@ from genmodels import figures
 from genmodels.instruments.arrays import Arrays
 from genmodels.instruments.vae import bound, geometry
 from genmodels.instruments.vae.collapse import usage
+from genmodels.models.vae import VAE
 from genmodels.text import number
 from pages._ui.shared.answer import answer, seen
 from pages._ui.shared.moment import Moment
@@ -37,7 +38,7 @@ def reconstructions(moment: Moment) -> None:
 
 
 def ladder(moment: Moment) -> None:
-    """The ladder of bounds, and which dimensions are used."""
+    """The ladder of bounds, and which dimensions of a VAE are used."""
     rungs = answer(
         bound.ladder, moment=moment, key="ladder", asks="Compare the bounds", n=min(200, len(moment.data.test))
     )
@@ -51,9 +52,11 @@ def ladder(moment: Moment) -> None:
             "average, no estimate lies above it."
         )
     plot(_rungs(rungs), key="rungs", place=left)
-    used = seen(usage, moment)
-    right.caption(f"{used.active} of {used.latent_dim} dimensions are active: their posterior means move by over 0.1.")
-    plot(dimensions_used(used), key="kl", place=right)
+    if isinstance(moment.model, VAE):
+        used = seen(usage, moment)
+        active = f"{used.active} of {used.latent_dim} dimensions are active"
+        right.caption(f"{active}: their posterior means move by over 0.1.")
+        plot(dimensions_used(used), key="kl", place=right)
     concluded(bound.conclusion(rungs))
 
 

@@ -1,6 +1,7 @@
 """The ELBO step by step, with one test example's numbers, beside the code that computed them."""
 
 from genmodels.instruments.vae.bound import DRAWS, numbers
+from genmodels.models.latent.observation import Observation
 from genmodels.models.vae import VAE
 from genmodels.probability import distributions
 from pages._ui.page.theory import Equations, measured, show
@@ -62,7 +63,7 @@ KL: Equations = {
 }
 
 EXPLAINED: Equations = {
-    VAE.log_likelihood: r"""How well x is explained
+    Observation.log_px: r"""How well x is explained
         $$ \log p(x \mid z) = \sum_i \log p(x_i \mid z) $$
         $$ \log p(x \mid z) = <log p(x|z)> $$
         The dimensions of x are independent once z is known.""",

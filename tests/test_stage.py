@@ -227,7 +227,7 @@ def test_on_a_projector_pictures_are_larger_and_no_legend_lies_over_a_title(monk
         monkeypatch.setattr(plots, "is_presenting", lambda at=presenting: at)
         monkeypatch.setattr(shapes, "is_presenting", lambda at=presenting: at)
         lines = [figures.Curve(name, [0, 1], [0, 1], figures.DATA) for name in ("a", "b")]
-        plots.plot(figures.curves(lines, title="Two"), key="two", place=place)
+        plots.plot(figures.curves(lines, title="Two", x_title="x", y_title="y"), key="two", place=place)
         shown.append(shapes.zoom((1, 28, 28), 56))
     small, usual, large, more = shown
     assert (usual, more) == (2.0, 2.0 * shapes.LARGE)

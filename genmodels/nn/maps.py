@@ -5,7 +5,7 @@ import itertools
 import torch
 from torch import Tensor, nn
 
-from genmodels.nn.residual import Level, Residual, prepared
+from genmodels.nn.residual import Level, Residual
 
 __all__ = ["MapDecoder", "MapEncoder", "halved"]
 
@@ -29,7 +29,7 @@ class MapEncoder(nn.Sequential):
             layers += [nn.Conv2d(c_in, c_out, 3, stride=2, padding=1), nn.ReLU()]
         rest = [nn.Conv2d(widths[-1], channels, 3, padding=1), *_blocks(shape, channels, depth, blocks)]
         super().__init__(*layers, *rest, nn.ReLU(), nn.Conv2d(channels, outputs, 1))
-        prepared(self)
+        self.to(memory_format=torch.channels_last)
 
 
 class MapDecoder(nn.Module):
@@ -46,7 +46,7 @@ class MapDecoder(nn.Module):
             nn.ConvTranspose2d(c_in, c_out, 4, stride=2, padding=1) for c_in, c_out in itertools.pairwise(widths)
         )
         self.out = nn.Conv2d(widths[-1], shape[0], 3, padding=1)
-        prepared(self)
+        self.to(memory_format=torch.channels_last)
 
     def forward(self, z: Tensor) -> Tensor:
         """Images of ``z``; where a size was rounded up, the last row or column is cut again."""
@@ -67,4 +67,5 @@ def _widths(channels: int, depth: int) -> list[int]:
 
 def _blocks(shape: tuple[int, ...], channels: int, depth: int, count: int) -> list[nn.Module]:
     """Residual blocks at the size of the map."""
-    return [Residual(channels, Level(1, (halved(shape[1], depth), halved(shape[2], depth)))) for _ in range(count)]
+    level = Level(1, (halved(shape[1], depth), halved(shape[2], depth)), channels)
+    return [Residual(level) for _ in range(count)]

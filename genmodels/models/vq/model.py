@@ -139,7 +139,8 @@ class VQVAE(GenerativeModel):
         if self.likelihood == "bernoulli":
             return super().optimizer(player, lr)
         others = [p for p in self.parameters() if p is not self.log_sigma]
-        return torch.optim.Adam([{"params": others}, {"params": [self.log_sigma], "scale": 10.0}], lr=lr, fused=True)
+        groups: list[dict[str, Any]] = [{"params": others}, {"params": [self.log_sigma], "scale": 10.0}]
+        return torch.optim.Adam(groups, lr=lr, fused=True)
 
     # There and back -----------------------------------------------------------------------------------------------
 

@@ -21,6 +21,7 @@ from pages._ui.views.gan import theory as gan
 from pages._ui.views.latent import autoencoder, ladder
 from pages._ui.views.latent import theory as latent
 from pages._ui.views.vae import theory as vae
+from pages._ui.views.vq import theory as vq
 
 SMALL = {"hidden": 16, "latent_dim": 3}
 DECODERS = ("bernoulli", "continuous-bernoulli", "gaussian")
@@ -49,6 +50,8 @@ MODELS: tuple[tuple[ModuleType, str, str, dict[str, Any]], ...] = (
         )
     ),
     (autoencoder, "autoencoder", "digits", {"hidden": 16}),
+    (vq, "vqvae", "digits", {"hidden": 8, "prior_channels": 4}),
+    (vq, "vqvae", "two-moons", {"hidden": 8, "codebook": "straight-through"}),
     (ladder, "ladder", "digits", {"hidden": 16, "merge": "precision"}),
     (ladder, "ladder", "two-moons", {"hidden": 16, "layers": 5, "merge": "network"}),
     (latent, "mixture", "two-moons", {"covariance": "full", "prior_weight": 0.1}),
@@ -77,7 +80,7 @@ def declared(module: ModuleType) -> Iterator[tuple[Callable[..., Any], str]]:
         yield from ((of, text) for of, text in table.items() if isinstance(text, str) and "$$" in text)
 
 
-FAMILIES = (vae, gan, ddpm, autoregressive, flow, latent, autoencoder, ladder)
+FAMILIES = (vae, gan, ddpm, autoregressive, flow, latent, autoencoder, ladder, vq)
 EQUATIONS = [pair for module in FAMILIES for pair in declared(module)]
 
 

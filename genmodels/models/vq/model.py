@@ -48,7 +48,7 @@ class VQVAE(GenerativeModel):
     presets: ClassVar[tuple[Preset, ...]] = (
         Preset("Small digits, 16 codes each", "digits", GREY, QUICK),
         Preset("Small digits, codebook by gradient", "digits", GREY | {"codebook": "straight-through"}, QUICK),
-        Preset("MNIST, 49 codes each", "mnist", MNIST, {"epochs": 24, "batch_size": 64, "ema": 0.999}),
+        Preset("MNIST, 49 codes each", "mnist", MNIST, {"epochs": 20, "batch_size": 64, "ema": 0.999}),
         Preset("Plane: k-means of two moons", "two-moons", {"codes": 32, "depth": 0}, MEANS),
         Preset("Plane: two moons in 32 cells", "two-moons", PLANE, {"steps": 1500, "batch_size": 512}),
         Preset(

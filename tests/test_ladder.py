@@ -32,7 +32,7 @@ from pages._ui.views.vae import bound as bound_view
 from tests import answers
 
 SE = 5.0  # standard errors: of a Gaussian error, passed by chance once in 1.7 million
-DIGITS: dict[str, Any] = {"hidden": 16, "latent_dim": 3, "latent_channels": 2, "free_bits": 0.0}
+DIGITS: dict[str, Any] = {"hidden": 16, "latent_dim": 3, "latent_channels": 2, "free_bits": 0.0, "anneal": 0.0}
 BOTH = ("precision", "network")
 
 

@@ -40,7 +40,7 @@ Choose = Callable[[int, Normal, Tensor], Tensor]
 """z of the rung i, (B, …), from p(z_i | above) and the state of the ladder there."""
 
 TWO_MOONS = {"layers": 2, "latent_dim": 2, "latent_channels": 2}
-FLAT = {"network": "mlp", "merge": "precision", "layers": 5, "latent_channels": 16, "hidden": 256}
+FLAT = {"network": "mlp", "merge": "precision", "layers": 5, "latent_channels": 16, "hidden": 256, "anneal": 0.1}
 DIGITS = {"epochs": 60, "batch_size": 64, "lr": 3e-3}
 QUICK = {"epochs": 2, "batch_size": 128, "lr": 3e-3}
 LONG = {"epochs": 100, "batch_size": 128, "lr": 2e-3, "warmup": 200}
@@ -67,7 +67,7 @@ class Ladder(Observation):
         Preset("Plane: 2 layers of 2 dimensions", "two-moons", TWO_MOONS, {"epochs": 30, "lr": 2e-3}),
         Preset("Small digits, precision-weighted", "digits", {"hidden": 32, "merge": "precision"}, DIGITS),
         Preset("Small digits, 2-D top", "digits", {"hidden": 32, "latent_dim": 2}, DIGITS),
-        Preset("MNIST drawn anew, 3 layers (hours)", "mnist-dynamic", {}, LONG),
+        Preset("MNIST drawn anew, 3 layers (hours)", "mnist-dynamic", {"anneal": 0.1}, LONG),
         Preset("MNIST drawn anew, 5 flat layers (an hour)", "mnist-dynamic", FLAT, {"epochs": 100}),
     )
     defaults: ClassVar[dict[str, Any]] = {"ema": 0.999, "decay": "cosine", "warmup": 20}
@@ -89,7 +89,7 @@ class Ladder(Observation):
         ] = "network",
         decoder: Annotated[str, Only(DECODERS, "p(x | z); auto: bernoulli for images, gaussian for points")] = "auto",
         sigma: Annotated[float, Between(0, 10, "standard deviation of a gaussian decoder; 0: learned"), GAUSSIAN] = 0.0,
-        anneal: Annotated[float, Between(0, 1, "part of the training over which the KL's weight rises from 0")] = 0.2,
+        anneal: Annotated[float, Between(0, 1, "part of the training over which the KL's weight rises from 0")] = 0.5,
         free_bits: Annotated[float, Between(0, 100, "nats of KL in each layer that cost nothing")] = 1.0,
         binarize: Annotated[str, Only(("threshold", "stochastic"), "for a bernoulli decoder"), PIXELS] = "threshold",
     ) -> None:

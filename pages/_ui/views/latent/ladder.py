@@ -21,8 +21,8 @@ from pages._ui.views.common.shapes import example_of, half_of, nats, pictures, s
 
 __all__ = ["held", "layers", "theory", "upper"]
 
-COUNT = 10  # samples in a row
-POINTS = 300
+COUNT = 10  # pictures in a row
+POINTS = 200  # of a plane; and samples from which a spread is told
 
 
 def layers(moment: Moment) -> None:
@@ -53,13 +53,12 @@ def layers(moment: Moment) -> None:
 def held(moment: Moment) -> None:
     """Samples in rows: in each, one more of the upper layers is the same for all."""
     seed = url_widgets.number("seed", 0, 9999, 0, key="held_seed", width=160)
-    n = COUNT if moment.model.is_image else POINTS
-    rows = answer(instruments.held, moment=moment, key="held", at_once=True, n=n, seed=seed)
+    rows = answer(instruments.held, moment=moment, key="held", at_once=True, n=POINTS, seed=seed)
     if rows is None:
         return
     count = len(rows["x"])
     captions = [f"held: {_names(count, k)}; drawn anew: {_names(count, count, k)}" for k in range(count)]
-    _in_rows(moment, rows["x"], captions, "held", "Samples")
+    _in_rows(moment, rows["x"][:, : COUNT if moment.model.is_image else POINTS], captions, "held", "Samples")
     concluded(instruments.conclusion_of_held(rows))
 
 

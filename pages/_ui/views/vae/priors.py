@@ -71,11 +71,13 @@ def denoised_prior(moment: Moment) -> None:
     half = 1.15 * max(float(np.quantile(np.abs(one), 0.999)) for one in (film["z"], film["mu"]))
     with st.container(horizontal=True, gap="small"):
         for i, (z, sigma) in enumerate(zip(film["z"], film["sigma"], strict=True)):
-            drawn = figures.Points("drawn codes", np.pad(z, ((0, 0), (0, 1)))[:, :2], figures.LATENT, size=3)
+            drawn = figures.Points(
+                "drawn codes", np.pad(z, ((0, 0), (0, 1)))[:, :2], figures.LATENT, size=3, opacity=0.4
+            )
             encoded = np.pad(film["mu"], ((0, 0), (0, 1)))[:, :2]
-            codes = figures.Points("encoded examples", encoded, figures.POSTERIOR, size=2, opacity=0.25)
+            codes = figures.Points("encoded examples", encoded, figures.POSTERIOR, size=2, opacity=0.4)
             with st.container(width=230, gap="xsmall"):
-                figure = figures.points([codes, drawn], x_title="z₁", y_title="z₂", extent=(-half, half, -half, half))
+                figure = figures.points([drawn, codes], x_title="z₁", y_title="z₂", extent=(-half, half, -half, half))
                 figure.update_layout(height=230, showlegend=False, margin={"l": 30, "r": 4, "t": 8, "b": 30})
                 plot(figure, key=f"denoised-{i}", displayModeBar=False)
                 st.caption(f"noise σₜ = {number(float(sigma), 2)}")

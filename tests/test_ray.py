@@ -185,7 +185,7 @@ def test_an_app_whose_runs_are_trained_elsewhere(monkeypatch: pytest.MonkeyPatch
             assert run.state().message == ""
             queue.stop(run)
             until(lambda: run.state().status is Status.STOPPED, "the stop")
-            assert queue.waiting() == []
+            until(lambda: not queue.waiting(), "the empty queue")
             pool.close()
     finally:
         if pool:

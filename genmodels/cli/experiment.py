@@ -56,7 +56,7 @@ def _place(arguments: Arguments) -> "Place":
     """
     from genmodels.experiments.places import PLACES
 
-    of_place = {"hf-jobs": ("flavor", "to")}
+    of_place = {"hf-jobs": ("flavor", "to"), "ray": ("address",)}
     for place, names in of_place.items():
         for name in names:
             if place != arguments.on and getattr(arguments, name):

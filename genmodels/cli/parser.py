@@ -260,8 +260,9 @@ def add_experiment(parser: Parser) -> None:
         one.add_argument("file", metavar="FILE", help="a .toml file, or the name of one that ships: `experiment list`")
         one.add_argument("--seeds", type=whole(1, 1000), metavar="N", help="seeds 0 … N − 1 instead of the declared")
         if name == "run":
-            where = ("workers", "here", "hf-jobs")
+            where = ("workers", "here", "ray", "hf-jobs")
             one.add_argument("--on", choices=where, default="workers", help="where (default: this computer's workers)")
+            one.add_argument("--address", metavar="HOST:PORT", help="of the Ray cluster (default: of this computer)")
             one.add_argument("--flavor", metavar="NAME", help="which computer of Hugging Face Jobs")
             one.add_argument("--to", metavar="HF", help="where its runs go (default: as of `train`)")
         formats = ("markdown", "latex", "csv", "json")

@@ -1,4 +1,4 @@
-"""Where the trainings of an experiment happen: here, in this computer's workers, or on rented computers.
+"""Where the trainings of an experiment happen: here, in this computer's workers, on a cluster, or on rented computers.
 
 One interface for all: ``train(plans)`` trains each to its end and tells how much of all is done. Whoever stops asking
 stops the training, and what is there is kept. What came of each is in its run.
@@ -7,7 +7,7 @@ stops the training, and what is there is kept. What came of each is in its run.
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import suppress
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from genmodels.errors import BadInput, Busy, TrainingFailed
 from genmodels.host.threads import settle_threads
@@ -19,10 +19,14 @@ from genmodels.runs.record import Plan, Status
 from genmodels.runs.recorder import Recording
 from genmodels.runs.run import Run
 
-__all__ = ["PLACES", "Here", "HuggingFace", "Place", "Queue", "known", "taken"]
+if TYPE_CHECKING:
+    from genmodels.jobs.away.mirror import Mirror
+
+__all__ = ["PLACES", "Here", "HuggingFace", "Place", "Queue", "Ray", "known", "taken"]
 
 SLICE = 0.1  # seconds of training between two looks
 EVERY = 0.5  # seconds between two looks at the workers
+LOOKS = 10  # at a cluster between two looks at whether to go on
 
 Known = dict[str, list[Run]]
 
@@ -149,6 +153,53 @@ def _done(runs: Sequence[Run], going: Sequence[bool]) -> float:
     return sum(run.said().progress if is_going else 1.0 for run, is_going in zip(runs, going, strict=True)) / len(runs)
 
 
+class Ray:
+    """The workers of a Ray cluster, one a GPU or a processor core; what they write comes back as they go.
+
+    Args:
+        address: "host:port" or "ray://host:port"; "": a cluster of this computer alone, for as long as it trains.
+    """
+
+    def __init__(self, address: str = "") -> None:
+        self.address = address
+
+    def train(self, plans: Sequence[Plan]) -> Generator[float, None, None]:
+        """See :class:`Place`."""
+        from genmodels.jobs.away.mirror import Mirror
+        from genmodels.jobs.away.ray_cluster import connect
+
+        cluster = connect(self.address)
+        mirror, runs = Mirror(cluster), list[Run]()
+        try:
+            while not mirror.is_ready:
+                yield _turned(mirror, runs)
+            among = known()  # nothing was written before
+            runs = [taken(plan, among) for plan in plans]
+            for run in runs:
+                with suppress(Busy):  # some other process is at it: the next look finds it finished
+                    mirror.take(run)
+                    run.want(want="run", until=None)
+                    run.say(status=Status.QUEUED, message="", deaths=0)
+            while mirror.jobs:
+                yield _turned(mirror, runs)
+        except BadInput as error:
+            kept = " What had come back is kept: the same command goes on from there." if runs else ""
+            mirror.let_go(Status.STOPPED, f"{error} Resume goes on from what had come back.")
+            raise BadInput(f"{error}{kept}") from None
+        finally:
+            mirror.close(Status.STOPPED, "")
+            cluster.close()
+
+
+def _turned(mirror: "Mirror", runs: Sequence[Run]) -> float:
+    """How much of the trainings is done, after some more looks at the cluster that they are on."""
+    for _ in range(LOOKS):
+        mirror.turn()
+        if mirror.trouble:
+            raise BadInput(mirror.trouble)
+    return _done(runs, [f"runs/{run.id}" in mirror.jobs for run in runs]) if runs else 0.0
+
+
 class HuggingFace:
     """Rented computers of Hugging Face Jobs, one for each run, all at once; what they make is pulled."""
 
@@ -184,5 +235,5 @@ def words(plan: Plan) -> list[str]:
     return said + [f"--{name.replace('_', '-')}={str(value).lower()}" for name, value in plan.settings.items()]
 
 
-PLACES: dict[str, Callable[..., Place]] = {"workers": Queue, "here": Here, "hf-jobs": HuggingFace}
+PLACES: dict[str, Callable[..., Place]] = {"workers": Queue, "here": Here, "ray": Ray, "hf-jobs": HuggingFace}
 """By the names that the command line calls them by; the first is the default."""

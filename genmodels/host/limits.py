@@ -13,7 +13,7 @@ from pathlib import Path
 from genmodels.errors import BadInput
 from genmodels.text import quoted
 
-__all__ = ["LIMITS", "Limit", "check", "is_shared", "is_space", "limit", "spare_the_server", "table"]
+__all__ = ["LIMITS", "Limit", "check", "is_on_ray", "is_shared", "is_space", "limit", "spare_the_server", "table"]
 
 NONE = math.inf
 
@@ -74,6 +74,18 @@ def is_shared() -> bool:
     return said != "0" if said else is_space()
 
 
+def is_on_ray() -> bool:
+    """Whether trainings and computations go to a Ray cluster: ``GENMODELS_ON`` says so.
+
+    Raises:
+        BadInput: If it says anything else.
+    """
+    where = os.environ.get("GENMODELS_ON", "").strip()
+    if where not in ("", "here", "ray"):
+        raise BadInput(f"GENMODELS_ON = {quoted(where)} is no place where runs are trained: it is here, or ray.")
+    return where == "ray"
+
+
 def limit(name: str) -> float:
     """The limit ``name`` of this host; infinity where there is none.
 
@@ -93,11 +105,12 @@ def limit(name: str) -> float:
 
 
 def check() -> None:
-    """Nothing, where every limit that the environment sets is one.
+    """Nothing, where every limit that the environment sets is one, and what it says of where runs are trained.
 
     Raises:
         BadInput: If one is not.
     """
+    is_on_ray()
     for name in LIMITS:
         limit(name)
 

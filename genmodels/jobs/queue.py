@@ -204,7 +204,7 @@ def _take_out(run: Run, message: str = "") -> None:
 TOLD = re.compile(  # what a worker is told of the server's environment: nothing that is not known to be harmless
     r"PATH|HOME|USER|LANG|TMPDIR|TEMP|TMP|SYSTEMROOT|XDG_CACHE_HOME|LD_LIBRARY_PATH|PYTHONPATH|PYTHONUNBUFFERED"
     r"|VIRTUAL_ENV|SPACE_ID|GLIBC_TUNABLES|NVIDIA_(VISIBLE_DEVICES|DRIVER_CAPABILITIES)"
-    r"|(GENMODELS|LC|OMP|MKL|ONEDNN|ATEN|KMP|CUDA|TORCH|PYTORCH|TORCHINDUCTOR)_\w+"
+    r"|(GENMODELS|RAY|LC|OMP|MKL|ONEDNN|ATEN|KMP|CUDA|TORCH|PYTORCH|TORCHINDUCTOR)_\w+"
 )
 SECRET = ("TOKEN", "SECRET", "PASSWORD", "KEY", "CREDENTIAL")
 
@@ -214,7 +214,7 @@ class Pool:
 
     def __init__(self, workers: int | None = None) -> None:
         limits.check()
-        self.size = workers or int(limit("WORKERS")) or len(devices())
+        self.size = 1 if limits.is_on_ray() else workers or int(limit("WORKERS")) or len(devices())
         self._recover()
         self.workers = [Watched(partial(self._start, i)) for i in range(self.size)]
         self._closing = threading.Event()
@@ -225,10 +225,13 @@ class Pool:
         most = max(1, -(-int(limit("MAX_RUNS")) // self.size))
         environment = allocator.ENVIRONMENT | threads.ENVIRONMENT | told()
         environment["OMP_NUM_THREADS"] = f"{limit('THREADS'):.0f}"
-        if (device := devices()[i % len(devices())]) is not None:
-            environment["CUDA_VISIBLE_DEVICES"] = device
-        command = [sys.executable, "-m", "genmodels.jobs.worker", "--name", name, "--most", str(most)]
-        command += ["--of", str(self.size)]
+        options = ["--name", name, "--most", str(most)]
+        if limits.is_on_ray():
+            command = [sys.executable, "-m", "genmodels.jobs.away.outpost", *options]
+        else:
+            command = [sys.executable, "-m", "genmodels.jobs.worker", *options, "--of", str(self.size)]
+            if (device := devices()[i % len(devices())]) is not None:
+                environment["CUDA_VISIBLE_DEVICES"] = device
         return subprocess.Popen(command, stdin=subprocess.PIPE, env=environment, cwd=Path(__file__).parents[2])
 
     def _keep_alive(self) -> None:

@@ -4,14 +4,11 @@ It gives each of its jobs slices of some 50 ms, always the job that has had the 
 Train and thirty runs move. A job that fails says why in its run, and harms no other.
 """
 
-import argparse
 import contextlib
 import math
 import os
 import secrets
-import signal
 import sys
-import threading
 import time
 from collections.abc import Callable
 from functools import partial
@@ -24,6 +21,7 @@ from genmodels.files import inside, is_held
 from genmodels.host import limits
 from genmodels.host.limits import limit
 from genmodels.jobs import pulse, tasks
+from genmodels.jobs.process import hired
 from genmodels.jobs.queue import queue, set_aside, waiting
 from genmodels.jobs.tasks import TaskJob
 from genmodels.jobs.warmup import rehearse
@@ -296,20 +294,7 @@ class Worker:
 
 def main() -> None:
     """A worker: ends when its server does, having saved everything."""
-    parser = argparse.ArgumentParser("python -m genmodels.jobs.worker", description="A worker of the queue of runs.")
-    parser.add_argument("--name", default="", help="of its pulse")
-    parser.add_argument("--most", type=int, default=64, help="runs that it holds at once")
-    parser.add_argument("--of", type=int, default=1, help="workers that there are")
-    options = parser.parse_args()
-    worker = Worker(most=options.most, of=options.of, name=options.name)
-
-    def close(*_: object) -> None:
-        worker.closing = True
-
-    signal.signal(signal.SIGTERM, close)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=lambda: close(sys.stdin.buffer.read()), daemon=True).start()
-    os.nice(5)  # the server answers first
+    worker = hired(Worker)
     limits.spare_the_server(on_cpu=not os.environ.get("CUDA_VISIBLE_DEVICES"))
     torch.set_num_threads(int(limit("THREADS")))
     rehearse(lambda: waiting(queue()) or waiting(tasks.queue()))

@@ -135,6 +135,12 @@ class GAN(Adversarial):
             {"steps": 1000, "batch_size": 256, "lr": 2e-3, "decay": "cosine", "ema": 0.99},
         ),
         Preset(
+            "25 modes, relativistic",
+            "gaussian-grid",
+            RELATIVISTIC | {"r1": 0.1, "r2": 0.1, "latent_dim": 2},
+            {"steps": 3000, "batch_size": 256, "lr": 2e-3, "decay": "cosine", "ema": 0.99},
+        ),
+        Preset(
             "Small digits",
             "digits",
             {"hidden": 64, "latent_dim": 16},

@@ -32,7 +32,7 @@ from genmodels.probability.distributions import bernoulli_log_prob, normal_log_p
 
 __all__ = ["VQVAE"]
 
-GREY = {"decoder": "gaussian"}
+GREY = {"decoder": "gaussian", "sigma": 0.25}  # about as the pixels vary; a narrow one asks for codes of every detail
 MNIST = GREY | {"depth": 2, "prior_channels": 64, "prior_depth": 6}
 PLANE = {"codes": 32, "code_dim": 2}
 MEANS = {"steps": 600, "batch_size": 512, "lr": 1e-2}
@@ -48,7 +48,7 @@ class VQVAE(GenerativeModel):
     presets: ClassVar[tuple[Preset, ...]] = (
         Preset("Small digits, 16 codes each", "digits", GREY, QUICK),
         Preset("Small digits, codebook by gradient", "digits", GREY | {"codebook": "straight-through"}, QUICK),
-        Preset("MNIST, 49 codes each", "mnist", MNIST, {"epochs": 24, "batch_size": 64, "ema": 0.999}),
+        Preset("MNIST, 49 codes each", "mnist", MNIST, {"epochs": 20, "batch_size": 64, "ema": 0.999}),
         Preset("Plane: k-means of two moons", "two-moons", {"codes": 32, "depth": 0}, MEANS),
         Preset("Plane: two moons in 32 cells", "two-moons", PLANE, {"steps": 1500, "batch_size": 512}),
         Preset(
@@ -59,6 +59,8 @@ class VQVAE(GenerativeModel):
         ),
     )
     defaults: ClassVar[dict[str, Any]] = {"lr": 2e-3, "decay": "cosine"}
+
+    log_sigma: Tensor
 
     def __init__(
         self,
@@ -88,6 +90,11 @@ class VQVAE(GenerativeModel):
         decoder: Annotated[
             str, Only(("bernoulli", "gaussian"), "p(x | z): black or white pixels, or grey ones"), IMAGES
         ] = "bernoulli",
+        sigma: Annotated[
+            float,
+            Between(0, 10, "standard deviation of a gaussian decoder; 0: learned. Large: codes easily foreseen"),
+            Where(lambda decoder, kind: decoder == "gaussian" or kind != "images"),
+        ] = 0.0,
         hidden: Annotated[int, Between(8, 1024, "units of a layer; of images channels", log=True)] = 64,
         depth: Annotated[
             int, Between(0, 4, "of points hidden layers, 0: z is x, and this is k-means; of images halvings")
@@ -118,7 +125,16 @@ class VQVAE(GenerativeModel):
         self.codebook = Codebook(codes, code_dim, codebook_decay if codebook == "ema" else None, restart)
         self.latent_dim = math.prod(self.map) * code_dim
         if self.likelihood == "gaussian":
-            self.log_sigma = nn.Parameter(torch.full((), math.log(0.3) if self.is_image else 0.0))
+            log_sigma = torch.full((), math.log(sigma or (0.3 if self.is_image else 1.0)))
+            if sigma:
+                self.register_buffer("log_sigma", log_sigma)
+            else:
+                self.log_sigma = nn.Parameter(log_sigma)
+
+    @property
+    def learns_sigma(self) -> bool:
+        """Whether the width of a Gaussian decoder is learned."""
+        return self.likelihood == "gaussian" and not self.config["sigma"]
 
     @property
     def inputs(self) -> str:
@@ -136,7 +152,7 @@ class VQVAE(GenerativeModel):
 
     def optimizer(self, player: str, lr: float) -> torch.optim.Optimizer:
         """Adam; one number, the decoder's σ, has a long way to go and takes ten times as long steps."""
-        if self.likelihood == "bernoulli":
+        if not self.learns_sigma:
             return super().optimizer(player, lr)
         others = [p for p in self.parameters() if p is not self.log_sigma]
         groups: list[dict[str, Any]] = [{"params": others}, {"params": [self.log_sigma], "scale": 10.0}]
@@ -227,7 +243,7 @@ class VQVAE(GenerativeModel):
         terms |= {"perplexity": perplexity(share), "codes in use": (share > 0).float().mean()}
         if self.is_image:
             terms["bpd"] = self.bits(-log_px - log_pk)
-        if self.likelihood == "gaussian":
+        if self.learns_sigma:
             terms["sigma"] = self.log_sigma.exp()
         return terms
 

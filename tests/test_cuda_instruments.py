@@ -25,6 +25,8 @@ from genmodels.instruments.latent import likelihood as latent_likelihood
 from genmodels.instruments.latent import steps as em_steps
 from genmodels.instruments.vae import bound as vae_bound
 from genmodels.instruments.vae import collapse, drawing, geometry, true_posterior
+from genmodels.instruments.vae import denoising as vae_denoising
+from genmodels.instruments.vq import codebook, maps
 from genmodels.metrics import evaluate
 from genmodels.runs import store, timing
 from genmodels.runs.recorder import Recording
@@ -36,6 +38,7 @@ RUNS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "vae": ("vae", "digits", {"hidden": 16}),
     "vae-points": ("vae", "two-moons", {"hidden": 16, "latent_dim": 1}),
     "vae-grey": ("vae", "digits", {"hidden": 16, "decoder": "gaussian", "sigma": 0.5, "prior": "vamp"}),
+    "vae-diffusion": ("vae", "digits", {"hidden": 16, "prior": "diffusion"}),
     "ae": ("autoencoder", "digits", {"hidden": 16}),
     "ladder": ("ladder", "digits", {"hidden": 16}),
     "vae-linear": ("vae", "digits", {"depth": 0, "decoder": "gaussian"}),
@@ -43,6 +46,8 @@ RUNS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "mixture-points": ("mixture", "two-moons", {"components": 3, "covariance": "full"}),
     "ppca": ("ppca", "digits", {"latent_dim": 2, "noise": "diagonal"}),
     "ppca-points": ("ppca", "two-moons", {"learn": "gradient"}),
+    "vqvae": ("vqvae", "digits", {"hidden": 8, "prior_channels": 4}),
+    "vqvae-points": ("vqvae", "two-moons", {"hidden": 8, "codebook": "straight-through"}),
     "ddpm": ("ddpm", "digits", {"T": 12, "width": 8, "depth": 1}),
     "ddpm-points": ("ddpm", "eight-gaussians", {"T": 12, "hidden": 16}),
     "gan": ("gan", "eight-gaussians", {"hidden": 8}),
@@ -79,6 +84,8 @@ CALLS: list[tuple[str, Call]] = [
     ("vae-points", lambda run, m, d: common.density(m, d, side=4, n=9)),
     ("vae-points", lambda run, m, d: true_posterior.true_posterior(m, d, 0, side=27)),
     ("vae", lambda run, m, d: drawing.read(m, d, PEN, drawing.known(m, d))),
+    ("vae-diffusion", lambda run, m, d: vae_denoising.denoised(m, d, n=9)),
+    ("vae-diffusion", lambda run, m, d: geometry.aggregate(m, d, side=8)),
     ("ladder", lambda run, m, d: ladder.shares(m, d, 9)),
     ("ladder", lambda run, m, d: ladder.held(m, 3)),
     ("ladder", lambda run, m, d: ladder.upper(m, d, 1, 3)),
@@ -100,6 +107,14 @@ CALLS: list[tuple[str, Call]] = [
     ("ppca", lambda run, m, d: latent_likelihood.map_path(m, d, n=5)),
     ("mixture-points", lambda run, m, d: latent_likelihood.map_path(m, d, n=5, side=4)),
     ("ppca", lambda run, m, d: subspace.subspace(m, d)),
+    ("vqvae", lambda run, m, d: codebook.patches(m, d, 9)),
+    ("vqvae", lambda run, m, d: codebook.fewer(m, d, 9)),
+    ("vqvae-points", lambda run, m, d: codebook.voronoi(m, d, side=4, n=9)),
+    ("vqvae", lambda run, m, d: maps.read(m, d, 1)),
+    ("vqvae", lambda run, m, d: maps.place(m, d, 1, 2, 3)),
+    ("vqvae", lambda run, m, d: maps.drawn(m, d, 3)),
+    ("vqvae-points", lambda run, m, d: maps.numbers(m, d)),
+    ("vqvae", lambda run, m, d: codes.path(m, d, 0, 1, frames=3)),
     ("ddpm", lambda run, m, d: denoising.noising(m, d, frames=4)),
     ("ddpm", lambda run, m, d: denoising.tables(m)),
     ("ddpm", lambda run, m, d: denoising.denoised(m, n=2, how={"steps": 3})),
@@ -254,6 +269,7 @@ NO_MODEL = {  # functions of numbers, of a plan or of the data alone, and parts 
     *(gradients.of_each_draw, refinement.draws_of),
     *(linear_vae.as_ppca, linear_vae.closed_elbo, linear_vae.is_linear, em_steps.examples_of),
     *(subspace.angles, subspace.best_log_prob, subspace.directions),
+    *(codebook.codes_of, codebook.kept, maps.scattered),
     *(microscope.film, microscope.layers, dequantization.bits, curve.measure, shifts.shifted),
 }
 
@@ -263,7 +279,7 @@ def test_no_instrument_is_left_out() -> None:
     modules += [codes, examples, neighbours, common, samples, score, collapse, geometry, true_posterior, drawing]
     modules += [pixels, bits, receptive, orders, slices, langevin, bits_paid, hierarchy]
     modules += [em_steps, latent_likelihood, linear_vae, subspace, autoencoder, estimates, gradients, refinement]
-    modules += [flow_codes, dequantization, microscope, curve, shifts, ladder]
+    modules += [flow_codes, dequantization, microscope, curve, shifts, ladder, codebook, maps, vae_denoising]
     names = {(module.__name__, name) for module in modules for name in module.__all__}
     public = {(module, name) for module, name in names if inspect.isfunction(getattr(sys.modules[module], name))}
     called = {(one.__globals__[c[0]].__name__, c[:2][-1]) for _, one in CALLS for c in [one.__code__.co_names]}

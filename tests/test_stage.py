@@ -3,12 +3,14 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from genmodels import figures
 from genmodels.errors import BadInput
 from genmodels.hyperparameters import Only, Switch
 from genmodels.jobs import queue
@@ -23,9 +25,10 @@ from pages._ui.form import lesson
 from pages._ui.page import frames, instruments, train_panel
 from pages._ui.page.instruments import Instrument, of_images, of_points, offered
 from pages._ui.server import preload
+from pages._ui.shared import plot as plots
 from pages._ui.shared import run_cache
 from pages._ui.shared.moment import Moment
-from pages._ui.views.common import newest
+from pages._ui.views.common import newest, shapes
 
 APP = str(Path(__file__).resolve().parents[1] / "app.py")
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -215,6 +218,23 @@ def test_a_projector_shows_one_view_alone_and_the_teachers_words_as_text() -> No
     assert not [box for box in test.selectbox if box.key in ("preset", "data")]
     assert "font-size: 23px" in html(test)
     assert "font-size: 23px" not in html(opened(run="vae-digits-2d"))
+
+
+def test_on_a_projector_pictures_are_larger_and_no_legend_lies_over_a_title(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = []
+    place = SimpleNamespace(plotly_chart=lambda figure, **_: shown.append(figure))
+    for presenting in (False, True):
+        monkeypatch.setattr(plots, "is_presenting", lambda at=presenting: at)
+        monkeypatch.setattr(shapes, "is_presenting", lambda at=presenting: at)
+        lines = [figures.Curve(name, [0, 1], [0, 1], figures.DATA) for name in ("a", "b")]
+        plots.plot(figures.curves(lines, title="Two", x_title="x", y_title="y"), key="two", place=place)
+        shown.append(shapes.zoom((1, 28, 28), 56))
+    small, usual, large, more = shown
+    assert (usual, more) == (2.0, 2.0 * shapes.LARGE)
+    assert large.layout.legend.font.size > small.layout.template.layout.legend.font.size
+    title, legend = large.layout.title.font.size, large.layout.legend.font.size
+    assert large.layout.margin.t > 1.5 * (title + legend)
+    assert small.layout.margin.t == large.layout.margin.t / 2
 
 
 def test_a_link_carries_the_words_that_it_is_given_and_nobodys_name() -> None:

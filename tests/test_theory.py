@@ -21,10 +21,11 @@ from pages._ui.views.gan import theory as gan
 from pages._ui.views.latent import autoencoder, ladder
 from pages._ui.views.latent import theory as latent
 from pages._ui.views.vae import theory as vae
+from pages._ui.views.vq import theory as vq
 
 SMALL = {"hidden": 16, "latent_dim": 3}
 DECODERS = ("bernoulli", "continuous-bernoulli", "gaussian")
-PRIORS = ("normal", "mixture", "vamp", "flow")
+PRIORS = ("normal", "mixture", "vamp", "flow", "diffusion")
 MODELS: tuple[tuple[ModuleType, str, str, dict[str, Any]], ...] = (
     *((vae, "vae", "digits", SMALL | {"depth": 1, "decoder": name}) for name in DECODERS),
     *((vae, "vae", "two-moons", {"depth": 1, "hidden": 16, "prior": name}) for name in PRIORS),
@@ -49,7 +50,9 @@ MODELS: tuple[tuple[ModuleType, str, str, dict[str, Any]], ...] = (
         )
     ),
     (autoencoder, "autoencoder", "digits", {"hidden": 16}),
-    (ladder, "ladder", "digits", {"hidden": 16}),
+    (vq, "vqvae", "digits", {"hidden": 8, "prior_channels": 4}),
+    (vq, "vqvae", "two-moons", {"hidden": 8, "codebook": "straight-through"}),
+    (ladder, "ladder", "digits", {"hidden": 16, "merge": "precision"}),
     (ladder, "ladder", "two-moons", {"hidden": 16, "layers": 5, "merge": "network"}),
     (latent, "mixture", "two-moons", {"covariance": "full", "prior_weight": 0.1}),
     (latent, "ppca", "digits", {"latent_dim": 3}),
@@ -77,7 +80,7 @@ def declared(module: ModuleType) -> Iterator[tuple[Callable[..., Any], str]]:
         yield from ((of, text) for of, text in table.items() if isinstance(text, str) and "$$" in text)
 
 
-FAMILIES = (vae, gan, ddpm, autoregressive, flow, latent, autoencoder, ladder)
+FAMILIES = (vae, gan, ddpm, autoregressive, flow, latent, autoencoder, ladder, vq)
 EQUATIONS = [pair for module in FAMILIES for pair in declared(module)]
 
 

@@ -70,7 +70,7 @@ def elbo(model: VAE, x: Tensor, *, samples: int = 8, rng: torch.Generator | None
     parts = []
     for part, m, v in zip(*(t.split(max(1, ROWS // samples)) for t in (x, mu, logvar)), strict=True):
         z = model.draw_z(m, v, samples, rng)
-        parts.append((model.log_likelihood(part, z).double().mean(1), model.kl(m, v, z).double().sum(1)))
+        parts.append((model.log_likelihood(part, z).double().mean(1), model.kl(m, v, z, rng=rng).double().sum(1)))
     reconstruction, kl = (torch.cat(column) for column in zip(*parts, strict=True))
     return Bound(reconstruction - kl, reconstruction, kl)
 

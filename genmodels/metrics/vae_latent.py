@@ -12,6 +12,7 @@ from torch import Tensor
 from genmodels import random
 from genmodels.errors import BadInput
 from genmodels.models.vae import VAE
+from genmodels.probability.diffusion.prior import DiffusionPrior
 from genmodels.probability.distributions import kl_from_draws, kl_to_standard_normal, normal_entropy, normal_log_prob
 from genmodels.probability.priors import FlowPrior, StandardNormal
 from genmodels.probability.vae_quadrature import Progress
@@ -60,17 +61,17 @@ def kl_per_dimension(model: VAE, x: Tensor, *, samples: int = 16, rng: torch.Gen
     need not add up to it, because its dimensions depend on each other.
 
     Raises:
-        BadInput: For a flow prior in several dimensions, whose marginals have no closed form.
+        BadInput: For a flow or diffusion prior in several dimensions, whose marginals have no closed form.
     """
     mu, logvar = posterior(model, x)
     if isinstance(model.prior, StandardNormal):
         return kl_to_standard_normal(mu.double(), logvar.double()).mean(0)
-    if isinstance(model.prior, FlowPrior) and model.latent_dim > 1:
-        raise BadInput("A flow prior has no marginals in closed form, so its KL is not given by dimension.")
+    if isinstance(model.prior, FlowPrior | DiffusionPrior) and model.latent_dim > 1:
+        raise BadInput("A flow or diffusion prior has no marginals in closed form: its KL is not given by dimension.")
     total = -normal_entropy(logvar.double()).sum(0)
     for m, v in zip(mu.split(ROWS // samples), logvar.split(ROWS // samples), strict=True):
         z = model.draw_z(m, v, samples, rng)
-        if isinstance(model.prior, FlowPrior):  # of one dimension
+        if isinstance(model.prior, FlowPrior | DiffusionPrior):  # of one dimension
             log_p = model.prior.log_prob(z).unsqueeze(-1)
         else:
             log_p = model.prior.marginal_log_prob(z)
@@ -150,7 +151,7 @@ def refine(
     eps = torch.cat([eps, -eps], 1) / eps.square().mean(1, keepdim=True).sqrt()
 
     def bound(z: Tensor) -> Tensor:
-        return model.log_likelihood(x, z).mean(1) - model.kl(mu, logvar, z).sum(1)
+        return model.log_likelihood(x, z).mean(1) - model.kl(mu, logvar, z, rng=rng).sum(1)
 
     curve = []
     for step in range(steps + 1):

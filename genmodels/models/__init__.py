@@ -63,6 +63,12 @@ MODELS: dict[str, Entry] = {
         "Squeeze each picture through a few numbers and back; then find that nothing says which numbers to draw.",
         "genmodels.models.latent.autoencoder:Autoencoder",
     ),
+    "vqvae": Entry(
+        "VQ-VAE",
+        "Latent variables",
+        "Write each picture in a few words of a learned dictionary; then learn which words follow which.",
+        "genmodels.models.vq.model:VQVAE",
+    ),
     "flow": Entry(
         "Normalizing flow",
         "Exact likelihood",

@@ -29,6 +29,7 @@ __all__ = ["GAN", "discriminator_loss", "generator_loss", "generator_slope", "pe
 
 OBJECTIVES = ("minimax", "non-saturating", "least-squares", "relativistic")
 NETWORKS = ("mlp", "conv", "residual")
+RELATIVISTIC = {"objective": "relativistic", "beta1": 0.0, "beta2": 0.99}
 
 
 def discriminator_loss(objective: str, real: Tensor, fake: Tensor) -> Tensor:
@@ -126,6 +127,18 @@ class GAN(Adversarial):
             "eight-gaussians",
             {"objective": "least-squares", "latent_dim": 2},
             {"steps": 1500, "batch_size": 256, "lr": 1e-3, "decay": "cosine", "ema": 0.99},
+        ),
+        Preset(
+            "Eight modes, relativistic",
+            "eight-gaussians",
+            RELATIVISTIC | {"r1": 0.1, "r2": 0.1, "latent_dim": 2},
+            {"steps": 1000, "batch_size": 256, "lr": 2e-3, "decay": "cosine", "ema": 0.99},
+        ),
+        Preset(
+            "25 modes, relativistic",
+            "gaussian-grid",
+            RELATIVISTIC | {"r1": 0.1, "r2": 0.1, "latent_dim": 2},
+            {"steps": 3000, "batch_size": 256, "lr": 2e-3, "decay": "cosine", "ema": 0.99},
         ),
         Preset(
             "Small digits",

@@ -24,6 +24,7 @@ from genmodels.hyperparameters import IMAGES, Between, Only, Switch, Where
 from genmodels.models.base import Preset
 from genmodels.models.latent.observation import DECODERS, Observation
 from genmodels.nn import layers as networks
+from genmodels.probability.diffusion.prior import DiffusionPrior
 from genmodels.probability.distributions import kl_to_standard_normal, normal_entropy, normal_log_prob
 from genmodels.probability.gradients import score_function
 from genmodels.probability.priors import FlowPrior, MixtureOfGaussians, StandardNormal, VampPrior
@@ -35,11 +36,16 @@ MOST = 2**30  # numbers that a decoder may make at once: 4 GiB, and several time
 QUICK = {"epochs": 8, "batch_size": 256, "lr": 3e-3, "decay": "cosine"}
 TWENTY = {"latent_dim": 20, "prior": "vamp", "components": 64, "kl_samples": 1}
 GREY_FLOW = {"decoder": "continuous-bernoulli", "prior": "flow"}
+DENOISED = {"hidden": 256, "depth": 3, "prior": "diffusion", "kl_samples": 4}
+RESIDUAL = {"network": "residual", "depth": 1, "latent_dim": 40, "prior": "vamp", "components": 128, "kl_samples": 1}
+LONG = {"epochs": 100, "lr": 2e-3, "warmup": 200, "decay": "cosine", "ema": 0.999}
 COLLAPSING = {"latent_dim": 16, "hidden": 128, "depth": 5, "decoder": "gaussian", "sigma": 0.5}
 LINEAR = {"depth": 0, "latent_dim": 5, "decoder": "gaussian"}
 DEEP = Where(lambda depth: depth > 0)
 PIXELS = Where(lambda decoder, kind: decoder == "bernoulli" or (decoder == "auto" and kind == "images"))
+FEW = 8  # dimensions in which a diffusion prior's density is computed
 NETWORKS = ("mlp", "conv", "residual", "skip")
+Prior = StandardNormal | MixtureOfGaussians | VampPrior | FlowPrior | DiffusionPrior
 
 
 class VAE(Observation):
@@ -54,6 +60,8 @@ class VAE(Observation):
         Preset(
             "MNIST, 20 latent dimensions", "mnist", TWENTY, {"epochs": 30, "decay": "cosine", "precision": "float32"}
         ),
+        Preset("MNIST, a diffusion as the prior", "mnist", DENOISED, QUICK),
+        Preset("MNIST drawn anew, residual convolutions (hours)", "mnist-dynamic", RESIDUAL, LONG),
         Preset("MNIST, β = 4 (stronger regularisation)", "mnist", {"latent_dim": 10, "beta": 4.0}, {"epochs": 20}),
         Preset("Posterior collapse (see it happen)", "digits", COLLAPSING, {"epochs": 200}),
         Preset("Against collapse: z in every layer", "digits", COLLAPSING | {"network": "skip"}, {"epochs": 200}),
@@ -79,7 +87,7 @@ class VAE(Observation):
             Where(lambda decoder, kind: decoder == "gaussian" or (decoder == "auto" and kind != "images")),
         ] = 0.0,
         q_sigma: Annotated[float, Between(0, 2, "standard deviation of q(z | x), the same for all; 0: learned")] = 0.0,
-        prior: Annotated[str, Only(("normal", "mixture", "vamp", "flow"), "p(z)")] = "normal",
+        prior: Annotated[str, Only(("normal", "mixture", "vamp", "flow", "diffusion"), "p(z)")] = "normal",
         components: Annotated[
             int,
             Between(1, 512, "components of a mixture or vamp prior"),
@@ -115,6 +123,11 @@ class VAE(Observation):
             raise BadInput(f"free_bits = {free_bits:g} needs objective = elbo: the bound iwae has no KL of its own.")
         if gradient != "reparametrization" and (objective, estimator, prior) != ("elbo", "analytic", "normal"):
             raise BadInput(f"gradient = {gradient} needs objective = elbo, estimator = analytic and prior = normal.")
+        if prior == "diffusion" and (latent_dim > FEW or objective == "iwae" or estimator == "sampled"):
+            raise BadInput(
+                f"prior = diffusion needs latent_dim ≤ {FEW}, objective = elbo and estimator = analytic: "
+                "its exact density is costly in many dimensions, and has no gradient."
+            )
         self.latent_dim = latent_dim
         self.beta, self.anneal, self.free_bits, self.q_sigma = beta, anneal, free_bits, q_sigma
         self.estimator, self.objective, self.gradient = estimator, objective, gradient
@@ -125,7 +138,7 @@ class VAE(Observation):
         self.prior = self._prior(prior, components)
         self.passed = 1.0  # of the training
 
-    def _prior(self, name: str, components: int) -> StandardNormal | MixtureOfGaussians | VampPrior | FlowPrior:
+    def _prior(self, name: str, components: int) -> Prior:
         match name:
             case "normal":
                 return StandardNormal(self.latent_dim)
@@ -133,6 +146,8 @@ class VAE(Observation):
                 return MixtureOfGaussians(self.latent_dim, components)
             case "vamp":
                 return VampPrior(self.posterior, self.shape, components)
+            case "diffusion":
+                return DiffusionPrior(self.latent_dim)
             case _:
                 return FlowPrior(self.latent_dim)
 
@@ -203,24 +218,35 @@ class VAE(Observation):
         """log q(z_j | x) of each dimension in nats, shape (B, n, L), for z (B, n, L)."""
         return normal_log_prob(z, mu.unsqueeze(1), logvar.unsqueeze(1))
 
-    def kl(self, mu: Tensor, logvar: Tensor, z: Tensor, *, estimator: str = "analytic") -> Tensor:
+    def kl(
+        self,
+        mu: Tensor,
+        logvar: Tensor,
+        z: Tensor,
+        *,
+        estimator: str = "analytic",
+        rng: torch.Generator | None = None,
+    ) -> Tensor:
         """KL(q(z | x) ‖ p(z)) in nats, from z ~ q, (B, n, L): shape (B, L), or (B, 1) where p(z) does not factorize.
 
         "analytic" integrates what can be: for the normal prior everything (SGVB B, Kingma & Welling 2014, eq. 7), for
         the others the entropy of q. "sampled" averages log q(z | x) − log p(z) (SGVB A, eq. 6).
+
+        Of a diffusion prior it is an upper bound on the KL: log p(z) is there its own bound, with noise of ``rng``.
         """
         if isinstance(self.prior, StandardNormal):
             if estimator == "analytic":
                 return kl_to_standard_normal(mu, logvar)
             return (self.log_q(mu, logvar, z) - self.prior.marginal_log_prob(z)).mean(1)
         log_q = -normal_entropy(logvar).unsqueeze(1) if estimator == "analytic" else self.log_q(mu, logvar, z)
-        return (log_q.sum(-1) - self.prior.log_prob(z)).mean(1, keepdim=True)
+        log_p = self.prior.bound(z, rng) if isinstance(self.prior, DiffusionPrior) else self.prior.log_prob(z)
+        return (log_q.sum(-1) - log_p).mean(1, keepdim=True)
 
     def elbo(self, x: Tensor, rng: torch.Generator | None = None, *, samples: int = 1) -> Tensor:
         """The evidence lower bound, estimated from ``samples`` draws of z, in nats, shape (B,)."""
         mu, logvar = self.posterior(x)
         z = self.draw_z(mu, logvar, samples, rng)
-        return self.log_likelihood(x, z).mean(1) - self.kl(mu, logvar, z).sum(1)
+        return self.log_likelihood(x, z).mean(1) - self.kl(mu, logvar, z, rng=rng).sum(1)
 
     def log_weights(self, x: Tensor, k: int, rng: torch.Generator | None = None) -> Tensor:
         """log p(x, z_i) − log q(z_i | x) of k draws z_i ~ q, in nats, shape (B, k)."""
@@ -263,7 +289,7 @@ class VAE(Observation):
         else:
             if self.kl_samples > self.samples:  # only the prior is asked about these: they are cheap
                 z = self.draw_z(mu, logvar, self.kl_samples, rng)
-            kl = self.kl(mu, logvar, z, estimator=self.estimator).mean(0)  # (L,) or (1,)
+            kl = self.kl(mu, logvar, z, estimator=self.estimator, rng=rng).mean(0)  # (L,) or (1,)
             floor = self.free_bits * self.latent_dim / len(kl)
             paid = kl.clamp_min(floor) if self.free_bits else kl
             terms = {"loss": beta * paid.sum() - log_px.mean(), "kl": kl.sum()}

@@ -7,12 +7,13 @@ from genmodels.nn.residual import Level, Residual, descent, layer
 
 __all__ = ["Rung"]
 
+NARROW = -1.5  # log σ of q at first: what is below hears z before the KL can silence it
+
 
 class Rung(nn.Module):
     """A stochastic layer: what p(z | above) is, what x says of z, and how z is told to what is below.
 
     Args:
-        width: Channels, or units, of the state d that comes down.
         size: Dimensions of z, of a grid at each place.
         level: Where it stands.
         depth: Blocks before it.
@@ -20,18 +21,20 @@ class Rung(nn.Module):
         sees: "d and x": q is read from both; "x": from the features of x alone.
     """
 
-    def __init__(self, width: int, size: int, level: Level, depth: int, above: Level | None, sees: str) -> None:
+    def __init__(self, size: int, level: Level, depth: int, above: Level | None, sees: str) -> None:
         super().__init__()
+        width = level.width
         self.level, self.size = level, size
-        self.before = None if above is None else nn.Sequential(*descent(width, above, level, depth))
-        self.prior = None if above is None else _to_normal(width, width, size, level)
+        self.before = None if above is None else nn.Sequential(*descent(above, level, depth))
+        self.prior = None if above is None else _to_normal(width, size, level)
         if self.prior is not None:
             nn.init.zeros_(self.prior[-1].weight)  # type: ignore[arg-type]
             nn.init.zeros_(self.prior[-1].bias)  # type: ignore[arg-type]
         self.sees_d = sees == "d and x" and above is not None
-        self.evidence = _to_normal(width * (1 + self.sees_d), width, size, level)
+        self.evidence = _to_normal(width * (1 + self.sees_d), size, level)
+        nn.init.constant_(self.evidence[-1].bias[size:], NARROW)  # type: ignore[index]
         self.write = layer(size, width, level, 1)
-        self.after = Residual(width, level)
+        self.after = Residual(level)
 
     def numbers_of_p(self, d: Tensor) -> Tensor | None:
         """mu and log σ of p(z | above), (B, 2·size, …); None at the top."""
@@ -46,5 +49,6 @@ class Rung(nn.Module):
         return self.after(d + self.write(z))
 
 
-def _to_normal(n_in: int, width: int, size: int, level: Level) -> nn.Sequential:
-    return nn.Sequential(nn.SiLU(), layer(n_in, width, level), nn.SiLU(), layer(width, 2 * size, level, 1))
+def _to_normal(n_in: int, size: int, level: Level) -> nn.Sequential:
+    hidden = layer(n_in, level.width, level)
+    return nn.Sequential(nn.SiLU(), hidden, nn.SiLU(), layer(level.width, 2 * size, level, 1))

@@ -10,6 +10,7 @@ from genmodels.nn.autoregressive import Walk, label_of, table_of
 
 __all__ = ["PixelCNN", "gate"]
 
+OF_SYMBOL = 16  # numbers as which a symbol is seen
 FIRST = 3  # pixels that the first layer reaches to each side, as in the paper: 7 × 7
 
 
@@ -60,6 +61,9 @@ class PixelCNN(nn.Module):
     Nothing is masked: the first layer looks at the image moved down by a row (for the
     vertical stack) and right by a pixel (for the horizontal one), and the others at what is above and to the left.
 
+    A grey level is seen as the number that it is, black as −1; a symbol, which is neither more nor less than another,
+    as a vector of its own. Outside the image there is 0 of either.
+
     Args:
         order: The pixels in the order in which they come, (1, H·W): that of the rows of an image (height, width).
         size: Its height and width.
@@ -68,6 +72,7 @@ class PixelCNN(nn.Module):
         depth: Gated layers.
         reach: Pixels that each of them sees to each side: 1 is 3 × 3.
         classes: Labels, which move every layer; 0: none.
+        symbols: How many values without an order a pixel has, k / (symbols − 1) each; 0: grey levels.
     """
 
     order: Tensor
@@ -82,21 +87,29 @@ class PixelCNN(nn.Module):
         depth: int,
         reach: int,
         classes: int = 0,
+        symbols: int = 0,
     ) -> None:
         super().__init__()
         self.register_buffer("order", order[0], persistent=False)
-        self.size, self.reach = size, reach
-        self.above = nn.Conv2d(1, channels, (FIRST, 2 * FIRST + 1))
-        self.left = nn.Conv2d(1, channels, (1, FIRST))
+        self.size, self.reach, self.symbols = size, reach, table_of(symbols, OF_SYMBOL)
+        seen = OF_SYMBOL if symbols else 1
+        self.above = nn.Conv2d(seen, channels, (FIRST, 2 * FIRST + 1))
+        self.left = nn.Conv2d(seen, channels, (1, FIRST))
         self.layers: Any = nn.ModuleList(GatedLayer(channels, reach, classes) for _ in range(depth))
         self.head: Any = nn.Sequential(
             nn.ReLU(), nn.Conv2d(channels, channels, 1), nn.ReLU(), nn.Conv2d(channels, outputs, 1)
         )
         self.to(memory_format=torch.channels_last)  # faster, most of all in bfloat16
 
+    def seen(self, x: Tensor) -> Tensor:
+        """Pixels in [0, 1], (...), as the first layer sees them: (..., 1), or (..., OF_SYMBOL)."""
+        if self.symbols is None:
+            return 2 * x.unsqueeze(-1) - 1
+        return self.symbols((x * (self.symbols.num_embeddings - 1)).round().long())
+
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
-        """What is said of every pixel, (B, D, K), for ``x`` (B, D) in [0, 1]; black is −1 there, and nothing 0."""
-        image = 2 * x[:, self.order].view(-1, 1, *self.size) - 1
+        """What is said of every pixel, (B, D, K), for ``x`` (B, D) in [0, 1]."""
+        image = self.seen(x[:, self.order].view(-1, *self.size)).movedim(-1, 1)
         v = self.above(F.pad(image, (FIRST, FIRST, FIRST, 0)))[:, :, :-1]
         h = self.left(F.pad(image, (FIRST, 0, 0, 0)))[..., :-1]
         v, h = (one.contiguous(memory_format=torch.channels_last) for one in (v, h))
@@ -107,7 +120,7 @@ class PixelCNN(nn.Module):
     def walk(self, n: int, y: Tensor | None = None, k: int = 0) -> Walk:
         """Row by row: the vertical stack of a row once, then the horizontal one pixel by pixel; all layers are kept."""
         (height, width), reach, order = self.size, self.reach, self.order.tolist()
-        x = self.above.weight.new_zeros(n, 1, height + FIRST, width + 2 * FIRST)  # with nothing around it
+        x = self.above.weight.new_zeros(n, self.above.in_channels, height + FIRST, width + 2 * FIRST)  # 0 around it
         room = self.above.weight.new_zeros(len(self.layers) + 1, n, self.above.out_channels, height + reach, width)
         for r in range(height):
             room[0, :, :, reach + r] = self.above(x[:, :, r : r + FIRST])[:, :, 0]
@@ -120,7 +133,7 @@ class PixelCNN(nn.Module):
                     done[i + 1, ..., reach + c] = done[i, ..., reach + c] + _at(layer.out, gate(b))
                 said = _at(self.head[3], _at(self.head[1], done[-1, ..., reach + c].relu()).relu())
                 drawn = yield order[r * width + c], said
-                x[:, 0, FIRST + r, FIRST + c] = 2 * drawn - 1
+                x[:, :, FIRST + r, FIRST + c] = self.seen(drawn)
 
     def _row(self, room: Tensor, r: int, y: Tensor | None) -> list[Tensor]:
         """The vertical stack of row ``r``, into ``room``; what it gives to the horizontal one in each layer."""

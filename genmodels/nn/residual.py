@@ -23,34 +23,38 @@ __all__ = [
     "descent",
     "layer",
     "levels",
-    "prepared",
 ]
 
 FINEST = 16  # channels at the picture's own size
 
 
 class Level(NamedTuple):
-    """How many rungs stand on a grid, and its sides; None of one vector."""
+    """How many rungs stand on a grid, its sides (None of one vector), and its channels (or units)."""
 
     rungs: int
     grid: tuple[int, int] | None
+    width: int
 
 
-def levels(shape: tuple[int, ...], network: str, rungs: int) -> list[Level]:
-    """The levels from the top down. Below the top, "conv" shares its rungs out to a quarter and half of the side."""
+def levels(shape: tuple[int, ...], network: str, rungs: int, width: int) -> list[Level]:
+    """The levels from the top down. Below the top, "conv" shares its rungs out to a quarter and half of the side.
+
+    The finest grid has half the channels: it costs most, and what is told there is simple.
+    """
     if network == "mlp":
-        return [Level(1, None)] * rungs
+        return [Level(1, None, width)] * rungs
     quarter, half = (tuple(-(-side // part) for side in shape[1:]) for part in (4, 2))
-    return [Level(1, None), Level(rungs // 2, quarter), Level((rungs - 1) // 2, half)]  # type: ignore[arg-type]
+    return [Level(1, None, width), Level(rungs // 2, quarter, width), Level((rungs - 1) // 2, half, width // 2)]  # type: ignore[arg-type]
 
 
 class Residual(nn.Sequential):
     """h plus what two layers make of it; nothing at first (He et al. 2016, https://arxiv.org/abs/1603.05027)."""
 
-    def __init__(self, width: int, level: Level) -> None:
+    def __init__(self, level: Level) -> None:
+        width = level.width
         last = layer(width, width, level)
         super().__init__(nn.SiLU(), layer(width, width, level), nn.SiLU(), last)
-        nn.init.zeros_(last.weight)  # type: ignore[arg-type]
+        nn.init.zeros_(last.weight)
         nn.init.zeros_(last.bias)  # type: ignore[arg-type]
 
     def forward(self, h: Tensor) -> Tensor:
@@ -61,15 +65,14 @@ class Residual(nn.Sequential):
 class BottomUp(nn.ModuleList):
     """Data → features at every level, from the top down, each (B, width) or (B, width, H, W)."""
 
-    def __init__(self, shape: tuple[int, ...], width: int, where: list[Level], depth: int) -> None:
+    def __init__(self, shape: tuple[int, ...], where: list[Level], depth: int) -> None:
         up, size = where[::-1], math.prod(shape)
-        begin: nn.Module = nn.Sequential(nn.Flatten(), nn.Linear(size, width))
+        begin: nn.Module = nn.Sequential(nn.Flatten(), nn.Linear(size, up[0].width))
         if up[0].grid:
-            begin = nn.Conv2d(shape[0], width, 5, stride=2, padding=2)
-        steps = [begin, *(_ascent(width, *pair) for pair in pairwise(up))]
+            begin = nn.Sequential(nn.Conv2d(shape[0], up[0].width, 5, stride=2, padding=2), ChannelsLast())
+        steps = [begin, *(_ascent(*pair) for pair in pairwise(up))]
         super().__init__(
-            nn.Sequential(step, *(Residual(width, level) for _ in range(depth)))
-            for step, level in zip(steps, up, strict=True)
+            nn.Sequential(step, *(Residual(level) for _ in range(depth))) for step, level in zip(steps, up, strict=True)
         )
 
     def forward(self, x: Tensor) -> list[Tensor]:
@@ -84,9 +87,9 @@ class BottomUp(nn.ModuleList):
 class Head(nn.Sequential):
     r"""The lowest state d → the decoder's numbers h, (B, \*shape), through the levels on which no rung stands."""
 
-    def __init__(self, shape: tuple[int, ...], width: int, where: list[Level], depth: int) -> None:
-        last = max(i for i, level in enumerate(where) if level.rungs)
-        parts = [part for pair in pairwise(where[last:]) for part in descent(width, *pair, depth)]
+    def __init__(self, shape: tuple[int, ...], where: list[Level], depth: int) -> None:
+        width, last = where[-1].width, max(i for i, level in enumerate(where) if level.rungs)
+        parts = [part for pair in pairwise(where[last:]) for part in descent(*pair, depth)]
         if where[-1].grid:
             super().__init__(*parts, nn.SiLU(), Grow(width, shape))
         else:
@@ -97,8 +100,8 @@ class ResidualEncoder(nn.Sequential):
     """Images (B, C, H, W) → (B, outputs), with ``depth`` blocks on each level."""
 
     def __init__(self, shape: tuple[int, ...], outputs: int, *, width: int, depth: int) -> None:
-        up = BottomUp(shape, width, levels(shape, "conv", 1), depth)
-        super().__init__(prepared(up), Top(), nn.SiLU(), nn.Linear(width, outputs))
+        up = BottomUp(shape, levels(shape, "conv", 1, width), depth)
+        super().__init__(up, Top(), nn.SiLU(), nn.Linear(width, outputs))
 
 
 class Top(nn.Module):
@@ -113,9 +116,8 @@ class ResidualDecoder(nn.Sequential):
     """The mirror image: (B, inputs) → (B, C, H, W)."""
 
     def __init__(self, inputs: int, shape: tuple[int, ...], *, width: int, depth: int) -> None:
-        where = levels(shape, "conv", 1)
-        head = prepared(Head(shape, width, where, depth))
-        super().__init__(nn.Linear(inputs, width), Residual(width, where[0]), head)
+        where = levels(shape, "conv", 1, width)
+        super().__init__(nn.Linear(inputs, width), Residual(where[0]), Head(shape, where, depth))
 
 
 class Grow(nn.Module):
@@ -133,6 +135,14 @@ class Grow(nn.Module):
         return self.out(F.silu(self.up(h)[..., :height, :width]))
 
 
+class ChannelsLast(nn.Module):
+    """The order of memory in which processors convolve faster, above all in bfloat16; what comes after keeps it."""
+
+    def forward(self, h: Tensor) -> Tensor:
+        """The same numbers."""
+        return h.contiguous(memory_format=torch.channels_last)
+
+
 class Nearest(nn.Module):
     """A grid made finer: each place takes the value of the one that it lies in."""
 
@@ -145,28 +155,26 @@ class Nearest(nn.Module):
         return F.interpolate(h, self.grid)
 
 
-def prepared(module: nn.Module) -> nn.Module:
-    """``module`` with its weights in the order of memory in which processors convolve faster, above all in bfloat16."""
-    return module.to(memory_format=torch.channels_last)
-
-
 def layer(n_in: int, n_out: int, level: Level, size: int = 3) -> nn.Linear | nn.Conv2d:
     """A linear layer: of a grid, a convolution of ``size`` × ``size`` places."""
     return nn.Conv2d(n_in, n_out, size, padding=size // 2) if level.grid else nn.Linear(n_in, n_out)
 
 
-def _ascent(width: int, here: Level, above: Level) -> nn.Module:
+def _ascent(here: Level, above: Level) -> nn.Module:
     """From a level to the one above."""
     if above.grid:
-        return nn.Sequential(nn.SiLU(), nn.Conv2d(width, width, 3, stride=2, padding=1))
+        return nn.Sequential(nn.SiLU(), nn.Conv2d(here.width, above.width, 3, stride=2, padding=1))
     places = math.prod(here.grid) if here.grid else 1
-    return nn.Sequential(nn.SiLU(), nn.Flatten(), nn.Linear(places * width, width))
+    return nn.Sequential(nn.SiLU(), nn.Flatten(), nn.Linear(places * here.width, above.width))
 
 
-def descent(width: int, above: Level, here: Level, depth: int) -> list[nn.Module]:
-    """From a level to the one below, or on the same, and blocks there."""
+def descent(above: Level, here: Level, depth: int) -> list[nn.Module]:
+    """From a level to the one below, or on the same, and ``depth`` blocks there."""
     steps = list[nn.Module]()
-    if here.grid != above.grid and here.grid:
-        dense = [nn.SiLU(), nn.Linear(width, width * math.prod(here.grid)), nn.Unflatten(1, (width, *here.grid))]
-        steps = [Nearest(here.grid)] if above.grid else dense
-    return steps + [Residual(width, here) for _ in range(depth)]
+    if here.grid and here.grid != above.grid:
+        if above.grid:
+            steps = [nn.Conv2d(above.width, here.width, 1), Nearest(here.grid)]
+        else:
+            dense = nn.Linear(above.width, here.width * math.prod(here.grid))
+            steps = [nn.SiLU(), dense, nn.Unflatten(1, (here.width, *here.grid)), ChannelsLast()]
+    return steps + [Residual(here) for _ in range(depth)]

@@ -57,9 +57,17 @@ class Categorical:
         level = (x * (self.size - 1)).round().long().unsqueeze(-1)
         return said.log_softmax(-1).gather(-1, level)[..., 0]
 
+    def levels(self, k: Tensor) -> Tensor:
+        """The levels of which ``k``, int64, are the numbers: k / (K − 1)."""
+        return k.float() / (self.size - 1)
+
+    def code(self, said: Tensor, rng: torch.Generator | None = None, temperature: float = 1.0) -> Tensor:
+        """The number of one of the levels, int64."""
+        return _choice(said / temperature, rng)
+
     def draw(self, said: Tensor, rng: torch.Generator | None = None, temperature: float = 1.0) -> Tensor:
         """One of the levels."""
-        return _choice(said / temperature, rng).to(said.dtype) / (self.size - 1)
+        return self.code(said, rng, temperature).to(said.dtype) / (self.size - 1)
 
 
 class Logistics:

@@ -233,6 +233,7 @@ class Training:
                 i, slot = key.split("/")
                 slots.setdefault(int(i), {})[slot] = value
             optimizer.load_state_dict(optimizer.state_dict() | {"state": slots})
+            _lie_like_weights(optimizer)
         wanted = self.settings.precision  # a measurement that comes out otherwise today must not change what was begun
         said = numbers.get("precision")
         self.dtype = precision(said, self.model, self.device) if said else unrecorded(wanted, self.model, self.device)
@@ -245,3 +246,11 @@ class Training:
             self._dropout.state = tensors["rng/global"]
         kept = part("pending/")
         self._pending = log.unstacked({k: kept[k].to(self.device) for k in numbers.get("terms", kept)})
+
+
+def _lie_like_weights(optimizer: torch.optim.Optimizer) -> None:
+    """Lay the moments out in memory as their weights are (channels last, say): a fused step pairs them as they lie."""
+    for weight, slots in optimizer.state.items():
+        for name, value in slots.items():
+            if value.shape == weight.shape:
+                slots[name] = torch.empty_like(weight, dtype=value.dtype, device=value.device).copy_(value)

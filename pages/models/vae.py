@@ -73,6 +73,12 @@ page(
             before="Look for places that the prior holds likely and no code reaches: from there come bad samples.",
             applies=of_a_latent_plane,
         ),
+        "How the prior draws": Instrument(
+            priors.denoised_prior,
+            question="How does a diffusion draw a code?",
+            before="Green: noise that becomes codes. Purple: where examples are encoded. When is it clear which digit?",
+            applies=lambda moment: moment.model.config["prior"] == "diffusion",
+        ),
         "p(x)": Instrument(
             partial(density, about="p(x) = ∫ p(x | z) p(z) dz, by a sum over a grid of z: no samples, no estimate."),
             question="Which density has it learned?",

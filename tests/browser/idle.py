@@ -27,4 +27,5 @@ STANDS = """
 
 def idle(page: Page) -> None:
     """Wait until it stands still: its script, its fragments, what workers compute for it, and its layout."""
+    page.evaluate("window.stood = null")  # from now on: what was asked of it a moment ago may have had no effect yet
     page.wait_for_function(STANDS, timeout=LONG, polling=100)

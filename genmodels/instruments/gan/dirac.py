@@ -12,9 +12,10 @@ def dirac(weight: float, *, rate: float = 0.2, steps: int = 150, start: tuple[fl
 
     The losses are relativistic (or non-saturating: s is 0 at the data), with ``weight`` times R1 = ½ψ². Near (0, 0) a
     step multiplies by a matrix of determinant 1 − rate · weight, its eigenvalues complex if weight < 1 − rate/4. So
-    without a penalty the two go round for ever, and with one they come closer by √(1 − rate · weight) a step.
+    there the two go round without a penalty, and come closer by √(1 − rate · weight) a step with one. Farther out the
+    slopes of the two losses differ, and even without one the way leads inwards, ever more slowly.
 
-    Mescheder et al. (2018), Which training methods for GANs do actually converge?, sections 2 and 4.
+    Mescheder et al. (2018), Which training methods for GANs do actually converge?, sections 2 and 3.
     https://arxiv.org/abs/1801.04406
     """
     theta, psi = start

@@ -14,6 +14,7 @@ from genmodels.instruments.examples import example, some
 from genmodels.metrics import likelihood
 from genmodels.models.capabilities import Density, has
 from genmodels.models.vae import VAE
+from genmodels.probability.diffusion.prior import DiffusionPrior
 from genmodels.probability.priors import StandardNormal
 from genmodels.text import number
 
@@ -39,8 +40,10 @@ def numbers(model: VAE, data: Data, index: int = 0) -> dict[str, float]:
     z = model.draw_z(mu, logvar, DRAWS, rng)
     log_px, log_pz, log_q = model.log_likelihood(x, z)[0], model.prior.log_prob(z)[0], model.log_q(mu, logvar, z)[0]
     log_q = log_q.sum(-1)
-    kl = float(model.kl(mu, logvar, z).sum())
+    kl = float(model.kl(mu, logvar, z, rng=rng).sum())
     drawn = torch.zeros_like(log_pz) if isinstance(model.prior, StandardNormal) else -log_pz  # what of the KL is
+    if isinstance(model.prior, DiffusionPrior):
+        drawn = -model.prior.bound(z, rng)[0]
     error = lambda values: float(values.double().std()) / math.sqrt(DRAWS)  # noqa: E731
     return {
         "log p(x|z)": float(log_px[0]),

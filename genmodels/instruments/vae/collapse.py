@@ -12,6 +12,7 @@ from genmodels.instruments.arrays import Array
 from genmodels.instruments.examples import some
 from genmodels.metrics import likelihood
 from genmodels.models.vae import VAE
+from genmodels.probability.diffusion.prior import DiffusionPrior
 from genmodels.probability.priors import FlowPrior
 from genmodels.runs import store
 from genmodels.runs.record import Plan
@@ -84,7 +85,7 @@ def usage(model: VAE, data: Data, n: int = 1000) -> Usage:
     x, _ = some(model, data, n)
     rng = random.generator(0, model.device)
     bound = likelihood.elbo(model, x, rng=rng)
-    together = isinstance(model.prior, FlowPrior) and model.latent_dim > 1
+    together = isinstance(model.prior, FlowPrior | DiffusionPrior) and model.latent_dim > 1
     kl = bound.kl.mean().reshape(1) if together else likelihood.kl_per_dimension(model, x, rng=rng)
     return Usage(
         kl=kl.double().cpu().numpy(),

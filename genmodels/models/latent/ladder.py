@@ -29,7 +29,7 @@ from genmodels.hyperparameters import IMAGES, Between, Only, Switch, Where
 from genmodels.models.base import Preset
 from genmodels.models.latent.observation import DECODERS, Observation
 from genmodels.nn.ladder import Rung
-from genmodels.nn.residual import BottomUp, Head, levels, prepared
+from genmodels.nn.residual import BottomUp, Head, levels
 from genmodels.probability.normal import Normal
 
 __all__ = ["Descent", "Ladder"]
@@ -39,7 +39,11 @@ WIDEST = 5.0  # of log σ, either way
 Choose = Callable[[int, Normal, Tensor], Tensor]
 """z of the rung i, (B, …), from p(z_i | above) and the state of the ladder there."""
 
-TWO_MOONS = {"layers": 2, "latent_dim": 2, "latent_channels": 2, "hidden": 64}
+TWO_MOONS = {"layers": 2, "latent_dim": 2, "latent_channels": 2}
+FLAT = {"network": "mlp", "merge": "precision", "layers": 5, "latent_channels": 16, "hidden": 256, "anneal": 0.1}
+DIGITS = {"epochs": 60, "batch_size": 64, "lr": 3e-3}
+QUICK = {"epochs": 2, "batch_size": 128, "lr": 3e-3}
+LONG = {"epochs": 100, "batch_size": 128, "lr": 2e-3, "warmup": 200}
 GAUSSIAN = Where(lambda decoder, kind: decoder == "gaussian" or (decoder == "auto" and kind != "images"))
 PIXELS = Where(lambda decoder, kind: decoder == "bernoulli" or (decoder == "auto" and kind == "images"))
 
@@ -58,9 +62,15 @@ class Ladder(Observation):
     """Up from x to what it says at each level, and down through the rungs, each p, q and z."""
 
     presets: ClassVar[tuple[Preset, ...]] = (
-        Preset("Small digits, 3 layers", "digits", {"hidden": 32}, {"epochs": 60}),
+        Preset("Small digits, 3 layers", "digits", {"hidden": 32}, DIGITS),
+        Preset("MNIST, 3 layers", "mnist", {"hidden": 16}, QUICK),
+        Preset("Plane: 2 layers of 2 dimensions", "two-moons", TWO_MOONS, {"epochs": 30, "lr": 2e-3}),
+        Preset("Small digits, precision-weighted", "digits", {"hidden": 32, "merge": "precision"}, DIGITS),
+        Preset("Small digits, 2-D top", "digits", {"hidden": 32, "latent_dim": 2}, DIGITS),
+        Preset("MNIST drawn anew, 3 layers (hours)", "mnist-dynamic", {"anneal": 0.1}, LONG),
+        Preset("MNIST drawn anew, 5 flat layers (an hour)", "mnist-dynamic", FLAT, {"epochs": 100}),
     )
-    defaults: ClassVar[dict[str, Any]] = {"ema": 0.999, "decay": "cosine", "warmup": 100}
+    defaults: ClassVar[dict[str, Any]] = {"ema": 0.999, "decay": "cosine", "warmup": 20}
 
     def __init__(
         self,
@@ -70,15 +80,17 @@ class Ladder(Observation):
         latent_dim: Annotated[int, Between(1, 64, "dimensions of z at the top")] = 16,
         latent_channels: Annotated[int, Between(1, 64, "numbers in z below the top: at each place of a grid")] = 4,
         network: Annotated[str, Only(("conv", "mlp"), "conv: below the top, z lies on grids"), IMAGES] = "conv",
-        hidden: Annotated[int, Between(8, 1024, "channels of conv, units of mlp", log=True)] = 64,
+        hidden: Annotated[
+            int, Between(8, 1024, "channels of conv, half on the finest grid; units of mlp", log=True)
+        ] = 64,
         depth: Annotated[int, Between(1, 6, "residual blocks before each layer")] = 1,
         merge: Annotated[
             str, Only(("precision", "network"), "q: p times what x says, or read from both by a network")
-        ] = "precision",
+        ] = "network",
         decoder: Annotated[str, Only(DECODERS, "p(x | z); auto: bernoulli for images, gaussian for points")] = "auto",
         sigma: Annotated[float, Between(0, 10, "standard deviation of a gaussian decoder; 0: learned"), GAUSSIAN] = 0.0,
-        anneal: Annotated[float, Between(0, 1, "part of the training over which the KL's weight rises from 0")] = 0.0,
-        free_bits: Annotated[float, Between(0, 100, "nats of KL in each layer that cost nothing")] = 0.0,
+        anneal: Annotated[float, Between(0, 1, "part of the training over which the KL's weight rises from 0")] = 0.5,
+        free_bits: Annotated[float, Between(0, 100, "nats of KL in each layer that cost nothing")] = 1.0,
         binarize: Annotated[str, Only(("threshold", "stochastic"), "for a bernoulli decoder"), PIXELS] = "threshold",
     ) -> None:
         super().__init__(shape)
@@ -89,16 +101,16 @@ class Ladder(Observation):
             raise BadInput(f"network = conv needs images of at least 8×8, not of shape {shape}: use mlp.")
         self.layers, self.latent_dim, self.merge = layers, latent_dim, merge
         self.anneal, self.free_bits = anneal, free_bits
-        where = levels(shape, network if self.is_image else "mlp", layers)
+        where = levels(shape, network if self.is_image else "mlp", layers, hidden)
         stands = [level for level in where for _ in range(level.rungs)]
         sizes = [latent_dim] + [latent_channels] * (layers - 1)
         sees = "x" if merge == "precision" else "d and x"
-        self.bottom_up = prepared(BottomUp(shape, hidden, where, depth))
+        self.bottom_up = BottomUp(shape, where, depth)
         self.rungs = nn.ModuleList(
-            prepared(Rung(hidden, size, here, depth, above, sees))
+            Rung(size, here, depth, above, sees)
             for size, here, above in zip(sizes, stands, [None, *stands[:-1]], strict=True)
         )
-        self.head = prepared(Head(shape, hidden, where, depth))
+        self.head = Head(shape, where, depth)
         self.of_level = [i for i, level in enumerate(where) for _ in range(level.rungs)]
         self.width, self.passed = hidden, 1.0  # of the training
 
@@ -208,8 +220,11 @@ class Ladder(Observation):
 
     def decode(self, z: Tensor) -> Tensor:
         r"""What z of the top stands for, (B, L) → (B, \*shape): below it, each layer is at the mean of its p."""
-        ways = (self.descend(len(part), lambda i, p, _, part=part: p.mu if i else part) for part in z.split(ROWS))
-        return torch.cat([self.mean_of_x(way.h) for way in ways])
+
+        def decoded(top: Tensor) -> Tensor:
+            return self.mean_of_x(self.descend(len(top), lambda i, p, d: p.mu if i else top).h)
+
+        return torch.cat([decoded(part) for part in z.split(ROWS)])
 
     @torch.no_grad()
     def sample(

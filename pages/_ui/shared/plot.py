@@ -16,5 +16,8 @@ LETTERS, HEIGHT = 20, 640  # for a projector, CSS pixels
 def plot(figure: go.Figure, *, key: str, place: Any = st, **options: Any) -> None:
     """Show ``figure`` in ``place`` (a column, a container); ``options`` are Plotly's own."""
     if is_presenting():
-        figure.update_layout(font={"size": LETTERS}, height=max(figure.layout.height or 0, HEIGHT))
+        figure.update_layout(font_size=LETTERS, title_font_size=LETTERS + 2, legend_font_size=LETTERS - 2)
+        figure.update_layout(height=max(figure.layout.height or 0, HEIGHT))
+        if room := figure.layout.margin.t:  # for a title and a legend below it
+            figure.update_layout(margin_t=2 * room)
     place.plotly_chart(figure, width="stretch", key=key, alt=figures.described(figure), config=options or None)

@@ -11,6 +11,7 @@ from genmodels.data.datasets import DATASETS
 from genmodels.text import number
 from pages._ui.components.image_grid import image_grid
 from pages._ui.form import url_widgets
+from pages._ui.form.lesson import is_presenting
 from pages._ui.shared.moment import Moment
 from pages._ui.views.common.chosen import chosen
 
@@ -27,10 +28,12 @@ __all__ = [
     "zoom",
 ]
 
+LARGE = 1.6  # times as wide are pictures on a projector, where there is room
+
 
 def zoom(shape: tuple[int, ...], pixels: int = 72) -> float:
-    """How many screen pixels a picture's pixel takes, for pictures about so many pixels wide."""
-    return max(1.0, round(pixels / shape[-1], 1))
+    """How many screen pixels a picture's pixel takes, for pictures about so many pixels wide; for a projector, more."""
+    return max(1.0, round(pixels * (LARGE if is_presenting() else 1) / shape[-1], 1))
 
 
 def pictures(

@@ -37,15 +37,16 @@ def there_and_back(moment: Moment) -> None:
             "No loss ever compared the two. The pairs (x, E(x)) and (G(z), z) are only to look alike, and that forces "
             "E to undo G: what comes back is often another example of the same kind."
         )
-    with right:
-        _codes(moment, way)
+    if way.z.shape[1] >= 2:
+        clouds = by_class(way.z[:, :2], way.labels, moment.data.classes or ("test examples",))
+        plane = figures.points(clouds, title="Codes E(x), two dimensions", x_title="z₁", y_title="z₂")
+        plot(plane, key="codes", place=right)
+    with left if moment.model.is_image else right:  # under what is less high
+        _histogram(way)
     concluded(instruments.conclusion(way))
 
 
-def _codes(moment: Moment, way: instruments.Back) -> None:
-    if way.z.shape[1] >= 2:
-        clouds = by_class(way.z[:, :2], way.labels, moment.data.classes or ("test examples",))
-        plot(figures.points(clouds, title="Codes E(x), two dimensions", x_title="z₁", y_title="z₂"), key="codes")
+def _histogram(way: instruments.Back) -> None:
     figure = figures.histogram(
         {"all codes": way.z},
         title="Codes against the noise they should be",

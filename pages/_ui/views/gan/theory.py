@@ -78,14 +78,14 @@ RELATIVISTIC: Equations = {
         $$ \ell_D = <relativistic> \\ \log 2 = <log 2> $$
         Every sample beside an example of its own: one that lies among samples that pass for real is pulled on still,
         and to drop a mode no longer pays. A guess costs log 2. The best s is log p/q up to a constant, and then
-        ℓ = log 2 − JS(p ⊗ q, q ⊗ p). Jolicoeur-Martineau (2019), section 4; Huang et al. (2024), eq. 2.""",
+        ℓ = log 2 − JS(p ⊗ q, q ⊗ p). Jolicoeur-Martineau (2019); Huang et al. (2024), eq. 2.""",
     GAN.rival: r"""The generator plays the other way round
         $$ L_G = -E_{x, z}[\log \sigma(s(G(z)) - s(x))] $$
         A sample's score is measured against that of an example; in the other objectives against 0.""",
     GAN._told: r"""The constant that the pairs leave open
-        $$ \partial_b V = E[D(x)] + E[D(G(z))] - 1 \text{ (its sign turned)} $$
-        The players do not see b, the last bias. It alone climbs V, until data and samples have D = ½ on average between
-        them, as p/(p + q) has: so D is a probability that can be drawn, and V bounds JS as above.""",
+        $$ \partial_b V = 1 - E_{x \sim p}[D(x)] - E_z[D(G(z))] $$
+        The players do not see b, the last bias. It alone climbs V, until D is ½ on average over data and samples, as
+        p/(p + q) is: so D is a probability that can be drawn, and V bounds JS as above.""",
     penalized: r"""Flat where the data and the samples are
         $$ R_1 = \tfrac12 E_{x \sim p}\|\nabla s(x)\|^2, \qquad R_2 = \tfrac12 E_z\|\nabla s(G(z))\|^2 $$
         $$ R_1 = <R1> \\ R_2 = <R2> \\ \gamma_1 = <r1> \\ \gamma_2 = <r2> $$
@@ -94,9 +94,10 @@ RELATIVISTIC: Equations = {
         section 2.""",
 }
 DIRAC = (
-    "Data at 0, one sample at θ, a discriminator s(x) = ψx. Without a penalty the pull has the sample overshoot, the "
-    "discriminator turns, and so for ever: each step is a rotation. With R1 the two come closer by √(1 − ηγ) a step, "
-    "η the learning rate. Mescheder et al. (2018), sections 2 and 4."
+    "Data at 0, one sample at θ, a discriminator s(x) = ψx, and the relativistic loss. Without a penalty the sample "
+    "overshoots, the discriminator turns, and round they go: the nearer they are, the more exactly each step is a "
+    "rotation, and they never arrive. With R1 they come closer by √(1 − ηγ) a step, η the learning rate. Mescheder et "
+    "al. (2018), sections 2 and 3."
 )
 PAIRS: Equations = {
     BiGAN.loss: r"""The discriminator judges pairs

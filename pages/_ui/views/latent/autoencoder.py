@@ -27,6 +27,7 @@ __all__ = ["beside", "theory"]
 
 TITLES = {"ae": "The autoencoder", "vae": "The VAE"}
 ALONE, MOST = "none", 40  # runs that are looked through
+POINTS = {"z": 500, "drawn": 200}  # of each that are seen: a browser draws every point anew at every width
 
 
 def beside(moment: Moment) -> None:
@@ -84,9 +85,13 @@ def _column(moment: Moment, name: str, one: dict[str, Any]) -> None:
 
 def _plane(moment: Moment, name: str, one: dict[str, Any]) -> None:
     """The first two numbers of codes of test examples, and of drawn ones."""
-    z, drawn = (np.pad(one[key], ((0, 0), (0, 1)))[:, :2] for key in ("z", "drawn"))
+    z, drawn = (np.pad(one[key][: POINTS[key]], ((0, 0), (0, 1)))[:, :2] for key in POINTS)
     labels = moment.data.classes
-    clouds = by_class(z, one["labels"], labels) if labels else [figures.Points("codes", z, figures.POSTERIOR, size=3)]
+    clouds = (
+        by_class(z, one["labels"][: len(z)], labels)
+        if labels
+        else [figures.Points("codes", z, figures.POSTERIOR, size=3)]
+    )
     clouds.append(figures.Points("drawn", drawn, figures.NEUTRAL, size=4, opacity=0.9))
     drawn_figure = figures.points(clouds, title="Codes of test examples, and drawn codes", x_title="z₁", y_title="z₂")
     plot(drawn_figure.update_layout(height=380), key=f"{name}-codes")

@@ -1,5 +1,6 @@
 """A ladder VAE layer by layer: what each says, what it changes below those that are held, and the theory."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -20,14 +21,14 @@ from pages._ui.views.common.shapes import example_of, half_of, nats, pictures, s
 
 __all__ = ["held", "layers", "theory", "upper"]
 
-COUNT = 10  # samples in a row
-POINTS = 300
+COUNT = 10  # pictures in a row
+POINTS = 200  # of a plane; and samples from which a spread is told
 
 
 def layers(moment: Moment) -> None:
     """The KL of each layer as bars, from the top of the ladder down."""
-    asked = {"n": min(1000, len(moment.data.test))}
-    shares = answer(instruments.shares, moment=moment, key="layers", at_once=True, **asked)
+    n = min(1000, len(moment.data.test))
+    shares = answer(instruments.shares, moment=moment, key="layers", at_once=True, n=n)
     if shares is None:
         return
     left, right = st.columns([3, 2], gap="medium")
@@ -52,13 +53,12 @@ def layers(moment: Moment) -> None:
 def held(moment: Moment) -> None:
     """Samples in rows: in each, one more of the upper layers is the same for all."""
     seed = url_widgets.number("seed", 0, 9999, 0, key="held_seed", width=160)
-    n = COUNT if moment.model.is_image else POINTS
-    rows = answer(instruments.held, moment=moment, key="held", at_once=True, n=n, seed=seed)
+    rows = answer(instruments.held, moment=moment, key="held", at_once=True, n=POINTS, seed=seed)
     if rows is None:
         return
     count = len(rows["x"])
     captions = [f"held: {_names(count, k)}; drawn anew: {_names(count, count, k)}" for k in range(count)]
-    _in_rows(moment, rows["x"], captions, "held", "Samples")
+    _in_rows(moment, rows["x"][:, : COUNT if moment.model.is_image else POINTS], captions, "held", "Samples")
     concluded(instruments.conclusion_of_held(rows))
 
 
@@ -105,7 +105,7 @@ LADDER: Equations = {
         On each rung ``choose`` says z: from p to draw samples, from q to learn. A rung knows all those above it by the
         state d. The number is of one way down with the test example at hand. Sønderby et al. (2016), eqs. 1–3.""",
 }
-MERGES = {
+MERGES: Mapping[str, Equations] = {
     "precision": {
         Ladder.posterior: r"""What x adds on a rung
         $$ q(z_l \mid z_{>l}, x) \propto p(z_l \mid z_{>l}) \; N(z_l; \hat\mu_l(x), \hat\sigma_l^2(x)) $$

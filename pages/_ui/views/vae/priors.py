@@ -8,6 +8,7 @@ import streamlit as st
 from genmodels import figures
 from genmodels.files import read_json
 from genmodels.instruments.arrays import Arrays
+from genmodels.instruments.vae import denoising
 from genmodels.instruments.vae.geometry import aggregate, compared, conclusion
 from genmodels.runs import store
 from genmodels.runs.store import Run
@@ -16,11 +17,11 @@ from pages._ui.shared.answer import answer
 from pages._ui.shared.moment import Moment
 from pages._ui.shared.plot import plot
 from pages._ui.views.common.conclusion import concluded
-from pages._ui.views.common.shapes import by_class
+from pages._ui.views.common.shapes import by_class, pictures
 from pages._ui.views.common.side_by_side import side_by_side
 from pages._ui.views.vae.geometry import density_of_z
 
-__all__ = ["four_priors", "prior_and_posterior"]
+__all__ = ["denoised_prior", "four_priors", "prior_and_posterior"]
 
 PRIORS = ("normal", "mixture", "vamp", "flow")
 SHIPPED = "vae-mnist-2d-"  # and the prior
@@ -60,6 +61,31 @@ def _apart(maps: Arrays) -> str:
     """How far prior and aggregate posterior are apart, in words."""
     kl, error = maps["kl"]
     return f"KL(q(z) ‖ p(z)) = {number(kl)} ± {number(error, 2)} nats"
+
+
+def denoised_prior(moment: Moment) -> None:
+    """Codes on their way from noise to the prior, and what they would stand for."""
+    film = answer(denoising.denoised, moment=moment, key="denoised", at_once=True)
+    if film is None:
+        return
+    half = 1.15 * max(float(np.quantile(np.abs(one), 0.999)) for one in (film["z"], film["mu"]))
+    with st.container(horizontal=True, gap="small"):
+        for i, (z, sigma) in enumerate(zip(film["z"], film["sigma"], strict=True)):
+            drawn = figures.Points(
+                "drawn codes", np.pad(z, ((0, 0), (0, 1)))[:, :2], figures.LATENT, size=3, opacity=0.4
+            )
+            encoded = np.pad(film["mu"], ((0, 0), (0, 1)))[:, :2]
+            codes = figures.Points("encoded examples", encoded, figures.POSTERIOR, size=2, opacity=0.4)
+            with st.container(width=230, gap="xsmall"):
+                figure = figures.points([drawn, codes], x_title="z₁", y_title="z₂", extent=(-half, half, -half, half))
+                figure.update_layout(height=230, showlegend=False, margin={"l": 30, "r": 4, "t": 8, "b": 30})
+                plot(figure, key=f"denoised-{i}", displayModeBar=False)
+                st.caption(f"noise σₜ = {number(float(sigma), 2)}")
+    if moment.model.is_image:
+        caption = "Each row: what the finished code is guessed to stand for, of eight codes, at these six moments."
+        columns = film["x"].shape[1]
+        pictures(film["x"], columns, key="denoised-x", alt="Guesses of samples.", caption=caption, pixels=48)
+    concluded(denoising.conclusion(film))
 
 
 def four_priors(moment: Moment) -> None:

@@ -4,6 +4,7 @@ from genmodels.instruments.vae.bound import DRAWS, numbers
 from genmodels.models.latent.observation import Observation
 from genmodels.models.vae import VAE
 from genmodels.probability import distributions
+from genmodels.probability.diffusion.prior import DiffusionPrior
 from pages._ui.page.theory import Equations, measured, show
 from pages._ui.shared.answer import seen
 from pages._ui.shared.moment import Moment
@@ -47,6 +48,22 @@ PRIORS = {
         $$ \log p(z) = \log N(u; 0, I) + \sum_i s_i $$
         $$ \log p(z) = <log p(z)> $$
         u is where the couplings carry z, s their log-scales. Dinh et al. (2017), section 3.2.""",
+    "diffusion": r"""How likely z is before x is seen
+        $$ \log p(z) = \log N(z_T; 0, I) + \tfrac{L}{2} \log \bar\alpha_T - \int \varsigma \sqrt{\bar\alpha} \;
+        \nabla \cdot \hat\epsilon(z_t, t) \, d \log \varsigma $$
+        $$ \log p(z) = <log p(z)> $$
+        Noise is carried to codes by the probability-flow equation of a diffusion, and the density with it: exact but
+        for the solver's error. Song et al. (2021), eq. 39.""",
+}
+
+LEARNED: Equations = {
+    DiffusionPrior.bound: r"""What such a prior learns from
+        $$ \log p(z) \ge &-KL(q(z_T \mid z) \,\|\, N(0, I)) \\ &- \tfrac{\lambda_1 - \lambda_T}{2}
+        E_{t, \epsilon} \|\epsilon - \hat\epsilon(z_t, t)\|^2 \\
+        &- \tfrac{L}{2} \log \frac{2 \pi e \, \sigma_1^2}{\alpha_1^2} $$
+        The squared error of the noise at random times, as in any diffusion: encoder, decoder and prior learn from it
+        together. It is a bound of the reverse process, so the ELBO with it is a bound on a bound; samples and
+        log p(z) above are of the probability-flow equation. Kingma et al. (2021), eq. 17; Vahdat et al. (2021).""",
 }
 
 KL: Equations = {
@@ -122,4 +139,5 @@ def theory(moment: Moment) -> None:
     decoder = OF_DECODER[model.likelihood]
     loss = "free bits" if model.free_bits and model.objective != "iwae" else model.objective
     given = {type(model.prior).log_prob: PRIORS[prior], kl: KL[kl], **EXPLAINED, decoder: DECODERS[decoder]}
-    show((BOUND, given, {VAE.loss: TRAINED[loss]}, TIGHTER), known)
+    learned = LEARNED if prior == "diffusion" else {}
+    show((BOUND, given, learned, {VAE.loss: TRAINED[loss]}, TIGHTER), known)

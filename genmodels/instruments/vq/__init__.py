@@ -1,0 +1,1 @@
+"""What a page shows of a VQ-VAE, as arrays."""

@@ -196,7 +196,7 @@ def test_an_app_whose_runs_are_trained_elsewhere(monkeypatch: pytest.MonkeyPatch
     ("address", "says"),
     [
         ("127.0.0.1:PORT", "does not answer"),
-        ("ray://127.0.0.1:PORT", "does not answer"),
+        ("ray://127.0.0.1:PORT", "is no address"),
         ("no-such-host.invalid:6379", "does not answer"),
         ("127.0.0.1", "is no address"),
         ("http://127.0.0.1:8265", "is no address"),

@@ -157,7 +157,7 @@ class Ray:
     """The workers of a Ray cluster, one a GPU or a processor core; what they write comes back as they go.
 
     Args:
-        address: "host:port" or "ray://host:port"; "": a cluster of this computer alone, for as long as it trains.
+        address: "host:port"; "": that of ``RAY_ADDRESS``, or else a cluster of this computer while it trains.
     """
 
     def __init__(self, address: str = "") -> None:

@@ -307,11 +307,13 @@ class Mirror:
             elif f"{kind}/{name}" in new:  # and has not ended here meanwhile
                 new[f"{kind}/{name}"][file] = one
         for name, job in mine.items():
-            has_ended = name in letter.get("ended", [])
-            if job.kind == "runs":
-                packing.keep(job.folder.path, new[name], packing.RUN, durable=has_ended)
-            elif inside(tasks.queue(), job.folder.id).exists():  # and was not cancelled
-                packing.keep(job.folder.path, new[name], packing.ANSWER)
+            has_ended, marker = name in letter.get("ended", []), inside(QUEUES[job.kind](), job.folder.id)
+            is_wanted = job.kind == "runs" or marker.exists()  # and not a computation that was cancelled
+            if has_ended:
+                marker.unlink(missing_ok=True)  # before its state says so, and somebody asks for it again
+            if is_wanted:
+                what = packing.RUN if job.kind == "runs" else packing.ANSWER
+                packing.keep(job.folder.path, new[name], what, durable=has_ended and job.kind == "runs")
             if has_ended:
                 if self._last and job.folder.state().status is Status.STOPPED:
                     job.folder.say(**self._last)

@@ -30,14 +30,14 @@ QUIET = {  # read by Ray as it is imported: nothing is reported to anybody, and 
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_DEDUP_LOGS_SKIP_REGEX": ".",
 }
-ADDRESS = re.compile(r"(ray://)?(\[[0-9a-fA-F:]+\]|[A-Za-z0-9._-]{1,253}):([0-9]{1,5})")
+ADDRESS = re.compile(r"(\[[0-9a-fA-F:]+\]|[A-Za-z0-9._-]{1,253}):([0-9]{1,5})")
 
 
 def connect(address: str = "") -> "RayCluster":
     """The Ray cluster at ``address``, and where there is none one of this computer alone, started now.
 
     Args:
-        address: "host:port" or "ray://host:port"; "": what ``RAY_ADDRESS`` says.
+        address: "host:port", asked for on one of its nodes; "": what ``RAY_ADDRESS`` says.
 
     Raises:
         BadInput: If Ray is not installed, or there is no cluster.
@@ -50,7 +50,7 @@ def connect(address: str = "") -> "RayCluster":
         raise BadInput("Ray is not installed: `pip install 'genmodels[ray]'` installs it.") from None
     address = address or os.environ.get("RAY_ADDRESS", "")
     if address and not ADDRESS.fullmatch(address):
-        raise BadInput(f"{quoted(address)} is no address of a Ray cluster: it is host:port, or ray://host:port.")
+        raise BadInput(f"{quoted(address)} is no address of a Ray cluster: it is host:port.")
     if address and not _answers(address):
         raise BadInput(f"The Ray cluster at {address} does not answer: is it running, and can it be reached from here?")
     how: dict[str, Any] = {"address": address}
@@ -147,7 +147,7 @@ def _answers(address: str) -> bool:
 
     Both sides begin with a frame of settings, type 4 (RFC 9113, section 3.4).
     """
-    host, _, port = address.removeprefix("ray://").rpartition(":")
+    host, _, port = address.rpartition(":")
     try:
         with socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWERS) as there:
             if os.environ.get("RAY_USE_TLS", "0") != "0":  # it would speak in cipher

@@ -153,6 +153,11 @@ def read_url(fields: Mapping[str, Hyperparameter]) -> None:
 
 def put_right(fields: Mapping[str, Hyperparameter]) -> None:
     """Other spellings of a value, and what is not allowed: that is taken out."""
+    for key in fields.keys() & st.session_state.keys():
+        try:
+            fields[key].check(st.session_state[key])
+        except BadInput:
+            del st.session_state[key]  # of a setting of the same name on the page before
     said = {key: st.query_params[key] for key in fields if key in st.query_params and key not in st.session_state}
     wrong, right = {}, {}
     for key, text in said.items():

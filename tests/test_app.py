@@ -481,6 +481,7 @@ def test_a_lesson_may_leave_out_single_settings_and_training() -> None:
 
 
 OF_A_PRESET = {
+    "autoregressive-mnist": "MNIST, MADE",
     "autoregressive-two-moons": "Plane: two moons, in both orders",
     "bigan-mnist": "MNIST and the way back",
     "bigan-two-moons": "Two moons and the way back",
@@ -490,6 +491,7 @@ OF_A_PRESET = {
     "gan-digits": "Small digits",
     "gan-eight-gaussians": "Eight modes",
     "gan-mnist": "MNIST",
+    "ladder-mnist": "MNIST, 3 layers",
     "mixture-mnist": "MNIST, 10 components",
     "ppca-mnist": "PPCA: MNIST, 10 factors",
     "vae-mnist-2d": "MNIST, 2 latent dimensions",

@@ -21,6 +21,8 @@ FIRST = (
     "ppca-mnist",
     "mixture-mnist",
     "autoencoder-mnist",
+    "ladder-mnist",
+    "vqvae-mnist",
     "gan-mnist",
     "wgan-mnist-gp",
     "bigan-mnist",

@@ -21,6 +21,7 @@ page(
         r" \,\|\, p(z_l \mid z_{>l})\big)"
     ),
     first=("layers", "merge", "latent_dim"),
+    opens="ladder-mnist",
     units={"loss": "nats"},
     panels=("elbo", "kl_1", "kl_2", "kl_3"),
     explore={

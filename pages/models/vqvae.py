@@ -18,6 +18,7 @@ page(
     objective=r"\mathcal L = -\log p(x \mid z_q) - \log p(k) + \|\mathrm{sg}[z_e] - e_k\|^2 "
     r"+ \beta \|z_e - \mathrm{sg}[e_k]\|^2",
     first=("codes", "codebook", "commitment"),
+    opens="vqvae-mnist",
     panels=("reconstruction", "perplexity", "codes in use", "code nll"),
     explore={
         "Codebook": Instrument(

@@ -3,7 +3,9 @@
 import ast
 import inspect
 import textwrap
+import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -12,6 +14,7 @@ from streamlit.testing.v1 import AppTest
 
 from genmodels.data import datasets
 from genmodels.models.base import build
+from genmodels.training.loop import Training
 from pages._ui.page import theory as panel
 from pages._ui.page.theory import NAME, Picture, measured, source
 from pages._ui.views.autoregressive import theory as autoregressive
@@ -201,3 +204,20 @@ def test_the_code_shown_is_what_runs_without_types_and_docstring(function: Calla
 )
 def test_a_measurement_is_as_long_as_the_two_digits_of_its_error(value: float, error: float, text: str) -> None:
     assert measured(value, error) == text
+
+
+def test_one_thread_at_a_time_reads_a_source(monkeypatch: pytest.MonkeyPatch) -> None:
+    parse, inside, most = panel.ast.parse, [0], [0]
+
+    def slowly(code: str) -> ast.Module:
+        inside[0] += 1
+        most[0] = max(most[0], inside[0])
+        time.sleep(0.01)
+        inside[0] -= 1
+        return parse(code)
+
+    monkeypatch.setattr(panel.ast, "parse", slowly)
+    with ThreadPoolExecutor(4) as threads:
+        said = list(threads.map(source.__wrapped__, [Training.step] * 8))
+    assert most == [1]
+    assert len(set(said)) == 1

@@ -1,6 +1,5 @@
 """Home: what every family drew while it learned, and where to begin."""
 
-import ast
 import functools
 from pathlib import Path
 
@@ -95,8 +94,7 @@ def path_of(name: str) -> Path:
 
 def says(path: Path, title: str) -> str:
     """What a page says of itself in its first line, without the title that stands above it."""
-    said = (ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "").partition("\n")[0]
-    said = said.removeprefix(f"{title}: ")
+    said = path.read_text(encoding="utf-8").partition("\n")[0].strip('"').removeprefix(f"{title}: ")
     return said[:1].upper() + said[1:]
 
 

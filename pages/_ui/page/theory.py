@@ -13,10 +13,12 @@ model does not have is left out.
 """
 
 import ast
+import functools
 import inspect
 import math
 import re
 import textwrap
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +32,7 @@ from pages._ui.shared.plot import plot
 __all__ = ["Equations", "Picture", "measured", "number", "show", "source"]
 
 ROOT = Path(__file__).resolve().parents[3]
+PARSING = threading.Lock()  # two threads at it at once end in "AST constructor recursion depth mismatch" (Python 3.11)
 NAME = re.compile(r"<([^<>\s][^<>]*)>")
 
 Equations = Mapping[Callable[..., Any], str]
@@ -100,6 +103,7 @@ def measured(value: float, error: float = 0.0, unit: str = "nats") -> str:
     return rf"{text} \text{{ {unit}}}" if unit else text
 
 
+@functools.cache
 def source(function: Callable[..., Any]) -> tuple[str, str]:
     """Where a function stands ("genmodels/models/vae.py:120") and its code, to be read beside its equation.
 
@@ -110,7 +114,8 @@ def source(function: Callable[..., Any]) -> tuple[str, str]:
     path = Path(inspect.getsourcefile(plain) or "?")
     shown = path.relative_to(ROOT) if path.is_relative_to(ROOT) else Path(path.name)
     code = textwrap.dedent("".join(lines))
-    (node,) = ast.parse(code).body
+    with PARSING:
+        (node,) = ast.parse(code).body
     assert isinstance(node, ast.FunctionDef)
     head = node.returns.end_lineno if node.returns else node.lineno
     if ast.get_docstring(node):

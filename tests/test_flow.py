@@ -223,6 +223,22 @@ def test_the_measures_of_a_flow_have_both_bounds() -> None:
     assert "iwae_4_bpd" not in likelihoods(model, data, n=40)
 
 
+def test_the_bits_that_are_measured_are_those_of_the_noise_that_was_learned() -> None:
+    model = build({"model": "flow", "shape": [1, 8, 8], "couplings": 2, "dequantization": "variational"})
+    model.grey_levels = 17
+    data = datasets.load("digits")
+    trained(model, "digits", steps=10)
+    model.eval()
+    told = likelihoods(model, data, n=180)["bpd"]
+    x = data.prepare(data.test.x[:180], "dequantize", random.generator(1))
+    with torch.no_grad():
+        each = torch.stack([-model.discrete_log_prob(x, random.generator(i)).double() for i in range(20)])
+        uniform = data.bits_per_dim(-model.log_prob(x).double().mean()).item()
+    bits, spread = each.mean(1) / (64 * math.log(2)), each.mean(1).std().item() / (64 * math.log(2))
+    assert abs(told - bits.mean().item()) < 6 * spread
+    assert abs(told - uniform) > 6 * spread
+
+
 def test_learned_noise_is_learned() -> None:
     model = build({"model": "flow", "shape": [1, 8, 8], "dequantization": "variational", "network": "conv"})
     before = [p.clone() for p in model.dequantizer.parameters()]

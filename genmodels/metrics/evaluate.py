@@ -66,8 +66,8 @@ def likelihoods(
     """How likely the first ``n`` test examples are to the model, in nats; an empty table if it has no likelihood.
 
     Of a VAE see :func:`genmodels.metrics.likelihood.evaluate`. Otherwise ``log_prob_nats`` or its bound ``elbo_nats``;
-    of a ladder VAE also ``iwae_<k>_nats``; of dequantized pictures ``bpd``, bits per dimension of the discrete ones,
-    and where the model knows a tighter bound by its own noise, the mean of up to :data:`DRAWS` draws,
+    of a ladder VAE also ``iwae_<k>_nats``; of dequantized pictures ``bpd``, bits per dimension of the discrete ones
+    under the noise that the model learned with, and tighter, the mean of up to :data:`DRAWS` draws of it,
     ``iwae_<draws>_bpd``; of a plane whose density is known ``kl_from_truth_nats`` (:func:`kl_from_truth`).
 
     All are of log p(x), whether or not a model knows labels: its density is the mixture over them, and of an example
@@ -83,9 +83,11 @@ def likelihoods(
     bound: Any = getattr(model, "discrete_log_prob", None)
     draws = min(k, DRAWS) if data.levels and bound else 0
     weighs = k > 0 and hasattr(model, "log_weights")
-    values, tighter, weighed = [], list[Tensor](), list[Tensor]()
+    values, own, tighter, weighed = [], list[Tensor](), list[Tensor](), list[Tensor]()
     for rows in torch.arange(n).split(ROWS):
         x = data.prepare(data.test.x[rows].to(model.device), model.inputs, rng)
+        if data.levels and bound:
+            own.append(bound(x, random.generator(seed, model.device)).double())
         if draws:
             tighter.append(bound(x, random.generator(seed, model.device), draws=draws).double())
         if weighs:
@@ -100,7 +102,9 @@ def likelihoods(
     if weighs:
         best = torch.cat(weighed)
         table |= {f"iwae_{k}_nats": best.mean().item(), f"iwae_{k}_nats_se": best.std().item() / math.sqrt(n)}
-    if data.levels and model.inputs == "dequantize":
+    if own:
+        table["bpd"] = -torch.cat(own).mean().item() / (math.prod(data.shape) * math.log(2))
+    elif data.levels and model.inputs == "dequantize":
         table["bpd"] = data.bits_per_dim(-value.mean()).item()
     elif data.levels and ("bins" in accepted or name == "log_prob"):  # of the discrete picture already, or a bound
         table["bpd"] = -value.mean().item() / (math.prod(data.shape) * math.log(2))

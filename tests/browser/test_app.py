@@ -91,7 +91,8 @@ def test_a_click_on_a_film_opens_the_model_at_that_moment(page: Page, serve: Cal
         film.click()
         page.get_by_role("heading", name="Variational autoencoder").wait_for(timeout=FIRST)
         step = int(before.split()[1].replace(",", ""))
-        expect(page.get_by_text(f"Checkpoint vae-mnist-2d, step {step:,}")).to_be_visible(timeout=FIRST)
+        there = page.get_by_role("img", name=re.compile(f"^samples of the model.*: step ({step}|{step:,})$"))
+        expect(there).to_be_visible(timeout=FIRST)
         expect(page).to_have_url(re.compile("run=vae-mnist-2d"))
         page.get_by_test_id("stSidebarNav").get_by_text("genmodels").click()
 

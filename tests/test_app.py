@@ -386,6 +386,16 @@ def test_every_kind_of_hyperparameter_has_its_widget() -> None:
     assert hyperparameters.__doc__
 
 
+def test_a_setting_that_another_page_allows_is_none_of_this_one() -> None:
+    sys.modules.setdefault("tests.test_app", sys.modules[__name__])
+    test = AppTest.from_function(draws, default_timeout=60)
+    test.session_state["p_kind"] = "made"
+    test.session_state["p_rate"] = 5.0
+    test.run()
+    assert not test.exception
+    assert json.loads(test.json[0].value)["values"] == [48, 0.25, 0.999, "b", True, [1, -2.5]]
+
+
 # Lessons --------------------------------------------------------------------------------------------------------------
 
 

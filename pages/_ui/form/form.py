@@ -154,6 +154,8 @@ def read_url(fields: Mapping[str, Hyperparameter]) -> None:
 def put_right(fields: Mapping[str, Hyperparameter]) -> None:
     """Other spellings of a value, and what is not allowed: that is taken out."""
     for key in fields.keys() & st.session_state.keys():
+        if isinstance(fields[key].rule, Numbers):
+            continue  # what was typed there stays, and its widget says what is wrong with it
         try:
             fields[key].check(st.session_state[key])
         except BadInput:

@@ -97,6 +97,13 @@ def test_a_click_on_a_film_opens_the_model_at_that_moment(page: Page, serve: Cal
         page.get_by_test_id("stSidebarNav").get_by_text("genmodels").click()
 
 
+def test_films_and_doors_are_above_the_fold(page: Page, serve: Callable[[str], str]) -> None:
+    page.set_viewport_size({"width": 1400, "height": 900})
+    page.goto(serve(APP))
+    for door in ("Show me", "Let me play", "I teach"):
+        expect(page.get_by_role("link", name=door)).to_be_in_viewport(ratio=1, timeout=FIRST)
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1280])
 def test_home_fits_every_screen(chromium: Browser, serve: Callable[[str], str], scheme: str, width: int) -> None:

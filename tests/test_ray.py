@@ -36,6 +36,7 @@ SOON = {  # a node that is killed is missed after a second or two
 }
 SMALL = {"hidden": 16, "depth": 1}
 STEPS = 300
+ENDS = 120.0  # seconds: what belongs to a node that was killed looks for it now and then, and ends by itself
 WAITS = 250.0  # seconds: on a busy computer each process of Ray takes its time to start
 
 
@@ -48,7 +49,10 @@ def nothing_stays(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("RAY_worker_niceness", "0")  # on a busy computer a worker would otherwise wait for its turn
     yield
     if Path("/proc/self/environ").exists():
-        until(lambda: not _marked(mark), "the end of all processes", 20)
+        end = time.monotonic() + ENDS
+        while (left := _marked(mark)) and time.monotonic() < end:
+            time.sleep(0.1)
+        assert not left
 
 
 def _marked(mark: str) -> list[str]:

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -93,8 +94,8 @@ def test_without_an_app_there_are_workers_for_as_long_as_it_trains(monkeypatch: 
             super().__init__(1)
             pools.append(self)
 
+    monkeypatch.setattr(queue, "_pool", SimpleNamespace(root=Path("elsewhere")))  # of an app with other runs
     monkeypatch.setattr(queue, "Pool", Own)
-    monkeypatch.setattr(queue, "_pool", None)  # whatever pages other tests of this process have drawn
     one = declared(seeds=1)
     done(one, Queue())
     assert {run.state().status for run in store.every()} == {Status.FINISHED}

@@ -214,6 +214,7 @@ class Pool:
 
     def __init__(self, workers: int | None = None) -> None:
         limits.check()
+        self.root = store.root()
         self.size = 1 if limits.is_on_ray() else workers or int(limit("WORKERS")) or len(devices())
         self._recover()
         self.workers = [Watched(partial(self._start, i)) for i in range(self.size)]
@@ -269,7 +270,8 @@ class Pool:
 
 def served() -> bool:
     """Whether some server's workers, of this process or of another, look after this folder of runs."""
-    return _pool is not None or any(is_held(path) for path in pulse.folder().glob("*"))
+    is_ours = _pool is not None and _pool.root == store.root()
+    return is_ours or any(is_held(path) for path in pulse.folder().glob("*"))
 
 
 _pool: Pool | None = None

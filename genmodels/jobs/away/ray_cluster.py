@@ -56,7 +56,7 @@ def connect(address: str = "") -> "RayCluster":
     how: dict[str, Any] = {"address": address}
     if not address:
         how = {"address": "local", "num_cpus": cores(), "include_dashboard": False, "object_store_memory": STORE}
-    quiet = {"configure_logging": False, "log_to_driver": False, "logging_level": "ERROR"}
+    quiet: dict[str, Any] = {"configure_logging": False, "log_to_driver": False, "logging_level": "ERROR"}
     with _as_it_was():
         try:
             ray.init(**how, **quiet)
@@ -114,7 +114,8 @@ class RayHandle:
     """A worker, wherever it is: an actor whose one call is on its way."""
 
     def __init__(self, actor: Any) -> None:
-        self._actor, self._called = actor, None
+        self._actor = actor
+        self._called: Any = None
 
     def call(self, content: bytes) -> None:
         """Send what :meth:`Hand.advance` takes."""

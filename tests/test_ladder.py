@@ -360,7 +360,11 @@ def test_what_is_no_ladder_is_refused(home: Path) -> None:
 
 
 def test_conclusions_name_the_silent_layer() -> None:
-    told = instruments.conclusion({"kl": np.array([10.0, 3.0, 0.001])})
-    assert told == "Of 13 nats, z1 says 10; z3 says nothing."
-    assert "every layer says something" in instruments.conclusion({"kl": np.array([10.0, 3.0])})
-    assert "nothing to conclude" in instruments.conclusion({"kl": np.array([np.nan])})
+    said = lambda *kl, free=0.0: instruments.conclusion({"kl": np.array(kl), "free": np.array(free)})  # noqa: E731
+    assert said(10.0, 3.0, 0.001) == "Of 13 nats, z1 says 10; z3 says nothing."
+    assert "every layer says something" in said(10.0, 3.0)
+    assert "every layer says something" in said(10.0, 3.0, free=1.0)
+    assert (
+        said(10.0, 3.0, 1.02, free=1.0) == "Of 14 nats, z1 says 10; z3 says no more than the 1 nats that cost nothing."
+    )
+    assert "nothing to conclude" in said(np.nan)

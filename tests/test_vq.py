@@ -303,3 +303,10 @@ def test_a_training_brings_the_codebook_into_use() -> None:
     assert terms[-1]["perplexity"] > 5
     assert terms[-1]["codes in use"] > 0.5
     assert terms[-1]["elbo"] > terms[0]["elbo"] + 10
+
+
+def test_a_gaussian_mean_that_has_gone_to_black_can_come_back() -> None:
+    model = build({"model": "vqvae", "shape": [1, 8, 8], "hidden": 8, "prior_channels": 4, "decoder": "gaussian"})
+    torch.nn.init.constant_(model.decoder.out.bias, -50.0)
+    model.loss(torch.full((4, 1, 8, 8), 0.5))["loss"].backward()
+    assert model.decoder.out.bias.grad.abs().min() > 1  # nats a unit; of a saturated sigmoid 1e-20

@@ -30,6 +30,7 @@ __all__ = [
 ROWS = 250  # examples at once
 DRAWS = 256  # ways down for what one would leave to chance
 SILENT = 0.01  # nats: of a layer that says so little, nothing is heard
+ENOUGH = 1.1  # times the free bits, under which a layer says what it need not pay for
 
 
 def ladders_only(model: Ladder) -> None:
@@ -46,7 +47,7 @@ def shares(model: Ladder, data: Data, n: int = 1000) -> Task:
     """The KL of each layer on ``n`` random test examples. A task.
 
     Returns, from z_1 beside x upwards, "kl", the mean over the examples in nats, "se", its standard error, and
-    "dimensions" of z, (L,) each; and "elbo", the mean of the bound.
+    "dimensions" of z, (L,) each; "elbo", the mean of the bound; and "free", the nats of a layer that cost nothing.
     """
     ladders_only(model)
     x, _ = some(model, data, n)
@@ -58,7 +59,8 @@ def shares(model: Ladder, data: Data, n: int = 1000) -> Task:
         yield min(1.0, (i + 1) * ROWS / len(x))
     kl = torch.cat(kls)
     sizes = [z[0].numel() for z in reversed(way.z)]
-    return arrays(kl=kl.mean(0), se=kl.std(0) / math.sqrt(len(kl)), dimensions=sizes, elbo=torch.cat(bounds).mean())
+    told = {"kl": kl.mean(0), "se": kl.std(0) / math.sqrt(len(kl)), "elbo": torch.cat(bounds).mean()}
+    return arrays(**told, dimensions=sizes, free=model.free_bits)
 
 
 def conclusion(layers: Arrays) -> str:
@@ -70,6 +72,10 @@ def conclusion(layers: Arrays) -> str:
     told = f"Of {number(float(kl.sum()))} nats, z{most + 1} says {number(float(kl[most]))}"
     if silent := [f"z{i + 1}" for i, one in enumerate(kl) if one < SILENT]:
         return f"{told}; {' and '.join(silent)} {'says' if len(silent) == 1 else 'say'} nothing."
+    free = float(layers["free"])
+    if bought := [f"z{i + 1}" for i, one in enumerate(kl) if one < ENOUGH * free]:
+        says = "says" if len(bought) == 1 else "say each"
+        return f"{told}; {' and '.join(bought)} {says} no more than the {number(free)} nats that cost nothing."
     return f"{told}, and every layer says something."
 
 

@@ -170,9 +170,12 @@ class VQVAE(GenerativeModel):
         return self.codebook.nearest(self.encoded(x))
 
     def x_params(self, z: Tensor) -> Tensor:
-        r"""The parameter of p(x | z), (B, \*shape), for z (B, \*map, L): logits, or a Gaussian's mean."""
-        h = self.decoder(z.movedim(-1, 1)).to(z.dtype)
-        return h.sigmoid() if self.likelihood == "gaussian" and self.is_image else h
+        r"""The parameter of p(x | z), (B, \*shape), for z (B, \*map, L): logits, or a Gaussian's mean.
+
+        The mean is not squashed into [0, 1]: while codes say nothing yet, black is nearly the best answer for a digit,
+        and where a sigmoid has gone there it has no gradient to come back by.
+        """
+        return self.decoder(z.movedim(-1, 1)).to(z.dtype)
 
     def log_likelihood(self, x: Tensor, z: Tensor) -> Tensor:
         r"""log p(x | z) in nats, (B,), for x (B, \*shape) and z (B, \*map, L)."""

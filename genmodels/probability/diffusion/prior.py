@@ -32,7 +32,7 @@ LEAST_NOISE, MOST_NOISE = 10.0, -9.0  # λ_1 and λ_T
 SLOW = 100  # times slower than in images the sines turn that tell the network the time: the equation is smooth then
 STEPS = 50  # of a sampler from noise to codes
 EQUAL = 16  # steps of the equation that gives the density: exact to some 0.003 nats
-ROWS = 2048  # codes at once
+ROWS = 8192  # codes at once
 MANY = 1024  # codes in one or two dimensions, from which on the density is read off a table
 TOLERANCE = 0.02  # nats that its last refinement changes at most: what is left is some ten times less
 BOX = 1.25  # times as wide as where samples are, at each side of their middle
@@ -86,13 +86,20 @@ class DiffusionPrior(nn.Module):
             return -(steps.view(begin.shape) + begin + last)
 
     def log_prob(self, z: Tensor) -> Tensor:
-        """log p(z), shape (...), for z (..., L), exact or of :meth:`table`; no gradient comes back from it."""
+        """log p(z), shape (...), for z (..., L): of many codes by :meth:`of_many`; no gradient comes back from it."""
+        if z.numel() >= MANY * self.latent_dim:
+            return self.of_many(z)
+        return self.exact(z.reshape(-1, self.latent_dim)).view(z.shape[:-1])
+
+    def of_many(self, z: Tensor) -> Tensor:
+        """The same off :meth:`table` where there is one. What it does not hold is asked together: best of all codes."""
         points = z.detach().reshape(-1, self.latent_dim)
-        table = self.table() if self.latent_dim <= 2 and len(points) >= MANY else None
+        table = self.table() if self.latent_dim <= 2 else None
         if table is None:
             return self.exact(points).view(z.shape[:-1])
-        log_p, beyond = table(points).to(z.dtype), ~table.holds(points)
-        log_p[beyond] = self.exact(points[beyond])
+        log_p, beyond = torch.cat([table(part) for part in points.split(ROWS)]).to(z.dtype), ~table.holds(points)
+        if beyond.any():
+            log_p[beyond] = self.exact(points[beyond])
         return log_p.view(z.shape[:-1])
 
     def exact(self, z: Tensor) -> Tensor:
@@ -108,7 +115,7 @@ class DiffusionPrior(nn.Module):
         weights = nn.utils.parameters_to_vector(self.parameters()).detach()
         if self.known is None or not _same(self.known[0], weights):
             z = self.sample(MANY, random.generator(0, weights.device))
-            middle, half = (z.amax(0) + z.amin(0)) / 2, BOX * (z.amax(0) - z.amin(0)) / 2
+            middle, half = (z.amax(0) + z.amin(0)) / 2, BOX * (z.amax(0) - z.amin(0)).clamp_min(1e-3) / 2
             f = lambda z: self.exact(z.to(weights.dtype))  # noqa: E731
             self.known = weights, tabulated(f, middle - half, middle + half, tolerance=TOLERANCE)
         return self.known[1]

@@ -540,7 +540,7 @@ def test_at_a_moment_without_weights_the_panels_are_those_of_the_nearest() -> No
     assert shared(test)["step"] == "316"
     said = "Of step 316 there is the picture alone: below is step 380, the nearest with weights."
     assert said in [caption.value for caption in test.caption]
-    assert any("step 380" in words.value for words in test.markdown)
+    assert any(", step 316 · " in words.value for words in test.markdown)
     test = opened(run="vae-digits-2d", step="380")
     assert not any("picture alone" in caption.value for caption in test.caption)
 

@@ -22,7 +22,7 @@ from pages._ui.classroom import membership
 from pages._ui.classroom import wall as mosaic
 from pages._ui.components import films
 from pages._ui.form import lesson
-from pages._ui.page import frames, instruments, train_panel
+from pages._ui.page import frames, instruments, time_machine, train_panel
 from pages._ui.page.instruments import Instrument, of_images, of_points, offered
 from pages._ui.server import preload
 from pages._ui.shared import plot as plots
@@ -151,6 +151,55 @@ def test_a_click_on_a_film_is_a_frame_that_there_is(monkeypatch: pytest.MonkeyPa
     ):
         monkeypatch.setattr(films, "_mount", lambda told=told, **_: {"open": told})
         assert films.films([film], key="k") == found
+
+
+@pytest.mark.parametrize("step", [0, 12, 584, 920])
+def test_a_film_opened_at_a_moment_stands_there_and_is_named(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether its weights were kept (0 and 12) or its picture alone; also at the end, from which it does not replay."""
+    films: list[dict[str, Any]] = []
+    monkeypatch.setattr(time_machine, "scrubber", lambda _, **shown: films.append(shown) or shown["start"])
+    run = store.find("ladder-mnist")
+    test = opened("ladder", run=run.id, step=str(step))
+    [film] = films
+    assert film["captions"][film["start"]] == f"step {step:,}"
+    assert not film["autoplay"]
+    said = [one.value for one in test.markdown]
+    assert any(one.startswith(f"Checkpoint **{run.id}**, step {step:,} · ") for one in said)
+    about = [one.value for one in test.caption if "picture alone" in one.value]
+    there = "Of step 584 there is the picture alone: below is step 920, the nearest with weights."
+    assert about == ([there] if step == 584 else [])
+    assert step in run.snapshots() or step == 584
+
+
+def test_one_moment_alone_with_weights_is_not_called_the_nearest() -> None:
+    said = [one.value for one in opened("gan", run="gan-mnist", step="561").caption]
+    assert "Of step 561 there is the picture alone: below is step 4,000, the only one with weights." in said
+
+
+def test_a_step_that_a_link_has_wrong_is_that_of_its_run_alone() -> None:
+    test = opened(run="vae-digits-2d", step="77")
+    assert any("step = '77'" in one.value for one in test.warning)
+    test.query_params["run"] = "vae-mnist-2d"
+    test.run()
+    assert "".join(test.query_params["run"]) == "vae-mnist-2d"
+    assert not test.warning
+
+
+@pytest.mark.parametrize("left", ["gan", "vae-mnist-20d", None])
+def test_what_another_form_said_is_not_what_this_one_says(left: str | None) -> None:
+    """Streamlit keeps what is in the URL for a widget of that name, on whichever page it comes next."""
+    test = AppTest.from_file(APP, default_timeout=60)
+    for name, value in {"page": "vae", "run": "vae-digits-2d"}.items():
+        test.query_params[name] = value
+    for key, kept in {"latent_dim": 5, "lr": 0.05, "form of": left}.items():
+        test.session_state[key] = kept
+    test.run()
+    assert not test.exception
+    assert test.slider(key="latent_dim").value == 2
+    assert "lr" not in test.query_params
+    assert not [one for one in test.markdown if "Settings changed" in one.value]
+    test.slider(key="latent_dim").set_value(5).run()
+    assert test.slider(key="latent_dim").value == 5
 
 
 def test_the_time_left_is_that_of_the_pace_asked_for() -> None:

@@ -74,7 +74,8 @@ def learning(shown: dict[str, Piece]) -> None:
     """What each drew at the moments of its film; a click opens it there."""
     if shown and (clicked := films([film(name, piece) for name, piece in shown.items()], key="films")):
         name, frame = clicked
-        st.session_state.pop(f"opened/{shown[name].name}", None)  # it opens at this frame, wherever it stood before
+        for left in (f"opened/{shown[name].name}", "form of"):  # it opens at this frame, with its own settings
+            st.session_state.pop(left, None)
         st.switch_page(path_of(name), query_params=state_of(shown[name], frame))
 
 
@@ -121,12 +122,11 @@ def film(name: str, piece: Piece) -> Film:
     return Film(name, MODELS[name].title, f"samples of {piece.data} as it learns", sheet(piece.name), captions)
 
 
-def state_of(piece: Piece | None, frame: int = -1) -> dict[str, str]:
-    """What a link says, so that the page opens on this checkpoint at this frame."""
+def state_of(piece: Piece | None, frame: int | None = None) -> dict[str, str]:
+    """What a link says, so that the page opens on this checkpoint, and stands still at this frame."""
     if piece is None:
         return {}
-    step = piece.steps[frames_of(piece)[frame]]
-    return {"run": piece.name} | ({"step": str(step)} if step != piece.steps[-1] else {})
+    return {"run": piece.name} | ({} if frame is None else {"step": str(piece.steps[frames_of(piece)[frame]])})
 
 
 main()

@@ -1,11 +1,19 @@
 """The app in a browser: links that arrive first, pages and the way back, narrow screens, light and dark."""
 
+import io
 import re
 import time
+from base64 import b64decode
 from collections.abc import Callable
+from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 from playwright.sync_api import Browser, Page, expect
+
+from genmodels.images import png, tile
+from genmodels.runs import store
 
 APP = "app.py"
 FIRST = 60_000  # the first model's page waits for torch
@@ -78,23 +86,63 @@ def test_the_films_on_home_stand_still_for_who_asks_for_it(chromium: Browser, se
     context.close()
 
 
+CLICK = """
+([name, steps]) => new Promise((clicked) => {
+  // Once the film of this name is at one of these steps: a click, in the very frame that shows it.
+  const look = () => {
+    const host = [...document.querySelectorAll("*")].find((one) => one.shadowRoot?.querySelector("button.film"));
+    const films = [...(host?.shadowRoot ?? document).querySelectorAll("button.film")];
+    const film = films.find((one) => one.querySelector(".title").textContent === name);
+    const said = film?.querySelector(".faint").textContent.match(/^step ([\\d,]+) of/);
+    const step = said ? Number(said[1].replaceAll(",", "")) : -1;
+    if (!steps.includes(step)) return requestAnimationFrame(look);
+    film.click();
+    clicked(step);
+  };
+  look();
+})
+"""
+PIXELS = "(canvas) => canvas.toDataURL('image/png').split(',')[1]"
+
+
+def picture(of: bytes) -> Any:
+    """The grey levels of a PNG, shape (H, W)."""
+    return np.asarray(Image.open(io.BytesIO(of)).convert("L"))
+
+
+@pytest.mark.timeout(300)
 def test_a_click_on_a_film_opens_the_model_at_that_moment(page: Page, serve: Callable[[str], str]) -> None:
-    """Also at another moment than before."""
+    """With its weights and without, with its own settings and its own picture; also where it stood elsewhere before."""
     page.goto(serve(APP))
-    film, before = page.locator(".st-key-films button.film").first, "nothing"
-    for _ in range(2):
-        caption = film.locator(".faint")
-        expect(caption).to_have_text(re.compile("^step"))
-        expect(caption).not_to_have_text(before)
-        page.get_by_role("button", name="Pause").click()
-        before = caption.inner_text()
-        film.click()
-        page.get_by_role("heading", name="Variational autoencoder").wait_for(timeout=FIRST)
-        step = int(before.split()[1].replace(",", ""))
-        there = page.get_by_role("img", name=re.compile(f"^samples of the model.*: step ({step}|{step:,})$"))
+    for name, run, has_weights in (
+        ("Ladder VAE", store.find("ladder-mnist"), True),
+        ("Generative adversarial network", store.find("gan-mnist"), False),
+        ("Ladder VAE", store.find("ladder-mnist"), False),
+    ):
+        moments, kept = run.frames(), run.snapshots()
+        wanted = [step for step in moments[1:-1] if (step in kept) == has_weights and moments.index(step) > 5]
+        step = page.evaluate(CLICK, [name, wanted])
+        page.get_by_role("heading", name=name, level=1).wait_for(timeout=FIRST)
+        there = page.get_by_role("img", name=re.compile(f"^samples of the model.*: step {step:,}$"))
         expect(there).to_be_visible(timeout=FIRST)
-        expect(page).to_have_url(re.compile("run=vae-mnist-2d"))
+        named = page.get_by_test_id("stMain").get_by_text(f"Checkpoint {run.id}, step {step:,} · ")
+        expect(named).to_be_visible()
+        alone = page.get_by_text(f"Of step {step:,} there is the picture alone: below is step ")
+        expect(alone).to_have_count(0 if has_weights else 1, timeout=FIRST)
+        expect(page.get_by_text("Settings of what is shown")).to_be_visible()
+        assert page.url.endswith(f"?run={run.id}&step={step}")
+        drawn = picture(b64decode(there.evaluate(PIXELS)))
+        assert np.array_equal(drawn, picture(tiled(run, step)))
+        assert not np.array_equal(drawn, picture(tiled(run, moments[-1])))
+        settled(page)
         page.get_by_test_id("stSidebarNav").get_by_text("genmodels").click()
+        page.get_by_role("heading", name="A laboratory of deep generative models").wait_for()
+        settled(page)
+
+
+def tiled(run: store.Run, step: int) -> bytes:
+    """What it drew at ``step``."""
+    return png(tile(run.samples(step))[..., :3])
 
 
 def test_films_and_doors_are_above_the_fold(page: Page, serve: Callable[[str], str]) -> None:

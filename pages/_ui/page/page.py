@@ -21,7 +21,7 @@ from pages._ui.page import instruments
 from pages._ui.page.instruments import Instrument, View
 from pages._ui.page.sampling import sampling
 from pages._ui.page.shown import current, refill, say_whether_changed, start_of
-from pages._ui.page.time_machine import has_weights, pace_of_panels, shown
+from pages._ui.page.time_machine import has_weights, pace_of_panels, say_where_panels_are, shown
 from pages._ui.page.train_panel import learning_curves, stage
 from pages._ui.shared.moment import Moment
 from pages._ui.views.common.everybody import for_everybody
@@ -70,7 +70,7 @@ def page(
     say_what_is_unknown(settings)
     run = current(model, opens)
     start = start_of(model, run)
-    refill(model, start)
+    refill(model, start, run)
     # The picture and Train come first, so also on a phone, where columns follow each other.
     place = st.container(key="stage")
     work, form = place.columns([5, 3], gap="large") if is_shown("form") else (place.container(), place.container())
@@ -112,6 +112,7 @@ def _panels(
         tabs = [tab for tab in TABS if is_shown(tab.lower()) and (theory or tab != "Theory")]
         tab = url_widgets.choice("view", tabs, tabs[0], key="view", bare=True) if tabs else None
         place = st.container(width="content")
+    say_where_panels_are(run)
     try:
         match tab:
             case "Sample":

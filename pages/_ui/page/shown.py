@@ -104,14 +104,21 @@ def to_refill(model: str) -> None:
     st.session_state["fill"] = {name: st.session_state.get(name) for name in _fields(model)}
 
 
-def refill(model: str, start: Start) -> None:
-    """After Train or Fork: the form says what the new run is made of, whatever it said before."""
+def refill(model: str, start: Start, run: Run | None) -> None:
+    """Where another run is shown than before, the form says what that is made of; what it said before is forgotten.
+
+    Streamlit keeps for a widget of the same name, on whichever page, what a setting in the URL was.
+    """
+    before, st.session_state["form of"] = st.session_state.get("form of"), model if run is None else run.id
     said = st.session_state.pop("fill", None)
     if said is not None:
         cls = model_class(model)
         plain = {one.name: one.default for one in (*declared(cls).values(), *declared(Settings).values())}
         values = plain | {"data": start.data, **start.model, **start.training}
         fill({name: one for name, one in values.items() if st.session_state.get(name) == said.get(name)})
+    elif before != st.session_state["form of"]:
+        for name in _fields(model):
+            st.session_state.pop(name, None)
 
 
 def say_whether_changed(note: Any, chosen: Chosen, run: Run | None) -> None:

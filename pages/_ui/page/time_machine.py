@@ -17,7 +17,16 @@ from pages._ui.page import frames
 from pages._ui.shared.moment import Moment
 from pages._ui.shared.run_cache import is_begun, newest_of, snapshots
 
-__all__ = ["film", "has_weights", "nearest", "open_at_linked", "pace_of_panels", "shown", "standing_at"]
+__all__ = [
+    "film",
+    "has_weights",
+    "nearest",
+    "open_at_linked",
+    "pace_of_panels",
+    "say_where_panels_are",
+    "shown",
+    "standing_at",
+]
 
 POINTS = 400  # of a plane's samples
 PATIENCE = 5.0  # seconds between two looks of the panels at a run that goes on; on a busy host more
@@ -33,21 +42,21 @@ def standing_at(run: Run) -> int | None:
 
 def open_at_linked(run: Run) -> None:
     """Once a visitor and run: the time machine stands where the link says; after that the link says where it stands."""
-    key, steps = f"opened/{run.id}", run.frames()
+    key, said, steps = f"opened/{run.id}", f"wrong_step/{run.id}", run.frames()
     if key not in st.session_state:
         text = st.query_params.get("step")
         st.session_state[key] = step if (step := whole(text)) in steps else None
         if text is not None and st.session_state[key] is None:
             known = ", ".join(f"{step}" for step in steps) or "none yet"
-            st.session_state["wrong_step"] = f"The link says step = {quoted(text)}, of which there is no snapshot here:"
-            st.session_state["wrong_step"] += f" there are {known}. The newest is shown."
-        st.session_state[f"at/{run.id}"] = st.session_state[key]
+            st.session_state[said] = f"The link says step = {quoted(text)}, of which there is no snapshot here: "
+            st.session_state[said] += f"there are {known}. The newest is shown."
+        st.session_state[f"at/{run.id}"] = None if (opened := st.session_state[key]) in steps[-1:] else opened
     at = standing_at(run)
     if at is None:
         st.query_params.pop("step", None)
     elif st.query_params.get("step") != str(at):
         st.query_params["step"] = str(at)
-    if wrong := st.session_state.get("wrong_step"):
+    if wrong := st.session_state.get(said):
         st.warning(wrong)
 
 
@@ -71,9 +80,6 @@ def film(run: Run, state: State) -> int | None:
     start = steps.index(opened) if opened in steps else None
     at = show(run, steps, newest, f"step {state.step:,}, now", start, not going)
     _go_to(run, steps, at)
-    if (stands := standing_at(run)) is not None and stands not in (kept := snapshots(run)) and kept:
-        below = nearest(kept, stands)
-        st.caption(f"Of step {stands:,} there is the picture alone: below is step {below:,}, the nearest with weights.")
     return state.step if standing_at(run) is None else standing_at(run)
 
 
@@ -157,6 +163,15 @@ def shown(run: Run) -> int | None:
     return nearest(steps, standing_at(run)) if steps else None
 
 
+def say_where_panels_are(run: Run) -> None:
+    """In words, where the time machine stands at a moment whose weights were not kept."""
+    stands, kept = standing_at(run), snapshots(run)
+    if stands is not None and kept and stands not in kept:
+        what = "the nearest" if len(kept) > 1 else "the only one"
+        said = f"below is step {nearest(kept, stands):,}, {what} with weights"
+        st.caption(f"Of step {stands:,} there is the picture alone: {said}.")
+
+
 def nearest(steps: Sequence[int], wanted: int | None) -> int:
     """Of rising ``steps`` the one nearest to ``wanted``, the later of two; the last where nothing is wanted."""
     return steps[-1] if wanted is None else min(reversed(steps), key=lambda step: abs(step - wanted))
@@ -177,7 +192,7 @@ def _go_to(run: Run, steps: Sequence[int], at: int) -> None:
     chosen = steps[at] if at < len(steps) - 1 else None
     if chosen != standing_at(run):
         st.session_state[f"at/{run.id}"] = chosen
-        st.session_state.pop("wrong_step", None)
+        st.session_state.pop(f"wrong_step/{run.id}", None)
         st.rerun(scope="app")
 
 

@@ -57,8 +57,10 @@ def stage(model: str, chosen: Chosen, run: Run | None) -> Run | None:
         membership.say()
     if run is not None:
         state = run.state()
-        at = standing_at(run) if state.status.is_going else shown(run)  # of one that goes on the line below says it
-        name.markdown(named(run, state.step if at is None and not state.status.is_going else at))
+        at = standing_at(run)
+        if at is None and not state.status.is_going:  # of one that goes on the line below says it
+            at = state.step if (newest := shown(run)) is None else newest
+        name.markdown(named(run, at))
     if run is None:
         if not st.query_params.get("run", "").startswith("hf://"):
             st.caption("Nothing is trained yet. Press Train: the curves, the samples and the time machine come here.")

@@ -1,5 +1,6 @@
 """The pages of comparison and reproduction, and the experiments behind the misprints."""
 
+import json
 import math
 import time
 from pathlib import Path
@@ -95,9 +96,19 @@ def test_every_entry_is_drawn_with_theirs_beside_ours(monkeypatch: pytest.Monkey
         for row in one.source.theirs.values():
             assert all(value in text for value in row.values())
         assert f"python -m genmodels experiment run {one.name}" in test.code[0].value
+        assert results.budget(one) in text
+        for case in one.cases:
+            assert not case.checkpoint or f"# {case.checkpoint}\npython -m genmodels train" in test.code[1].value
         assert len(test.get("plotly_chart")) == sum(not figure.draws for figure in one.figures)
         for figure in one.figures:
             assert not figure.draws or figure.title in text
+
+
+def test_an_entry_whose_budget_was_cut_says_so() -> None:
+    of_a_checkpoint, of_seeds = (declaration.read(name) for name in ("ddpm-draws", "priors"))
+    assert results.budget(of_a_checkpoint).endswith("the checkpoint that ships: ddpm-mnist (seed 0).")
+    assert results.budget(of_seeds).endswith("Of each model there are 3 trainings.")
+    assert results.budget(declaration.read("priors", seeds=10)) == ""
 
 
 def test_a_small_run_is_trained_by_the_workers() -> None:
@@ -152,6 +163,16 @@ def test_what_was_not_measured_is_measured_when_asked(monkeypatch: pytest.Monkey
     assert (
         tasks.read_json(tasks.folder() / waiting.name / "task.json")["arguments"]["run"] == "autoregressive-two-moons"
     )
+
+
+@pytest.mark.parametrize(
+    ("card", "status"),
+    [({"examples": 10_000, "samples": 1000}, "finished"), ({"examples": 10_000}, comparison.OF_CARD)],
+)
+def test_a_card_of_another_number_of_samples_is_told_apart(card: dict[str, int], status: str, tmp_path: Path) -> None:
+    path, row = tmp_path / "measures.json", results.Row("x", "mnist", "vae", 0, status="finished")
+    path.write_text(json.dumps(card | {"judge_fid": 1.0}))
+    assert comparison._of_card(row, path).status == status
 
 
 def test_twenty_checkpoints_open_within_two_seconds(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -99,11 +99,13 @@ def _row(run: Run) -> Row:
 
 
 def _of_card(row: Row, path: Path) -> Row:
-    """The row with what the card of its checkpoint says, of its own number of examples."""
+    """The row with what the card of its checkpoint says: like the others where it is of as many samples."""
     with suppress(BadInput):
         card = read_json(path)
-        told = {"likelihood": likelihood_of(card)[0], "examples": card["examples"], "status": OF_CARD}
-        return replace(row, cells=cells(card), **told)
+        samples = card.get("samples", card["examples"])
+        status = row.status if samples == HOW.n else OF_CARD
+        known = cells(card) | {"seconds": Cell(row.seconds)}
+        return replace(row, cells=known, likelihood=likelihood_of(card)[0], examples=samples, status=status)
     return row
 
 

@@ -19,8 +19,9 @@ from genmodels.files import read_json
 from genmodels.runs.record import Status
 from genmodels.runs.run import Run
 
-__all__ = ["Row", "Summary", "found", "loaded", "row_of", "rows", "summaries", "told"]
+__all__ = ["SEEDS", "Row", "Summary", "budget", "found", "loaded", "row_of", "rows", "summaries", "told"]
 
+SEEDS = 10  # that a table of trainings deserves
 POINTS = 60  # of a curve that is kept with the results
 
 
@@ -137,6 +138,18 @@ def summary(group: Sequence[Cell]) -> Summary:
     mean = lambda numbers: statistics.fmean(numbers)  # noqa: E731
     within, floor = mean([cell.se for cell in group]), mean([cell.floor for cell in group])
     return Summary(mean(values), sd, sd / math.sqrt(len(values)), len(values), within, floor)
+
+
+def budget(experiment: Experiment) -> str:
+    """Of how few trainings the results are, in words; "" where every model has :data:`SEEDS` of them."""
+    shipped = dict.fromkeys(f"{case.checkpoint} (seed {case.seed})" for case in experiment.cases if case.checkpoint)
+    words = []
+    if shipped:
+        which = "the checkpoint that ships" if len(shipped) == 1 else "the checkpoints that ship"
+        words.append(f"The numbers are those of one training each, {which}: {', '.join(shipped)}.")
+    if 0 < len(experiment.seeds) < SEEDS:
+        words.append(f"Of each model there are {len(experiment.seeds)} trainings.")
+    return f"The budget was cut, from {SEEDS} seeds a model. {' '.join(words)}" if words else ""
 
 
 # As JSON --------------------------------------------------------------------------------------------------------------

@@ -15,8 +15,10 @@ from genmodels.experiments import comparison, declaration, results, writers
 from genmodels.experiments.declaration import Experiment, Figure
 from genmodels.experiments.measures import MEASURES, measure
 from genmodels.experiments.results import Row
+from genmodels.export.checkpoint import command
 from genmodels.quantities import quantity
 from genmodels.runs.record import Status
+from genmodels.runs.store import find
 from pages._ui.form.url_widgets import choice_of_many
 from pages._ui.shared.answer import answer
 from pages._ui.shared.plot import plot
@@ -54,13 +56,19 @@ def entries() -> None:
     if stale := comparison.stale(rows):
         st.warning(f"Trained again since these numbers were measured: {', '.join(stale)}.")
     st.markdown(f"**What differs.** {one.source.differs}")
+    if cut := results.budget(one):
+        st.markdown(f"**How many.** {cut}")
     for i, figure in enumerate(one.figures):
         _drawn(figure, rows, key=f"{one.name}-{i}")
     seconds = sum(row.seconds for row in rows)
     runs = "1 run" if len(rows) == 1 else f"{len(rows)} runs"
     seeds = f", seeds {one.seeds}" if one.seeds else ""
-    st.caption(f"{runs}{seeds}, {worded(seconds)} of training. Made again by:")
+    again = "Measured" if all(case.checkpoint for case in one.cases) else "Trained and measured"
+    st.caption(f"{runs}{seeds}, {worded(seconds)} of training. {again} again by:")
     st.code(f"python -m genmodels experiment run {one.name}", language="bash")
+    if trained := [case.checkpoint for case in one.cases if case.checkpoint]:
+        st.caption("The checkpoints were trained by:")
+        st.code("\n".join(f"# {name}\n{command(find(name))}" for name in trained), language="bash")
     if any(not case.checkpoint for case in one.cases):
         small(one.name)
 

@@ -1,0 +1,100 @@
+"""Checkpoints that ship are measured alike: what one card of a data set says, with its error and floor, all say."""
+
+import inspect
+import math
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from genmodels.data.datasets import DATASETS
+from genmodels.experiments import comparison
+from genmodels.export.cards import main
+from genmodels.export.checkpoint import describe
+from genmodels.export.model_card import worded
+from genmodels.files import read_json
+from genmodels.metrics.judge import Quality, judges
+from genmodels.models import model_class
+from genmodels.runs import store
+from genmodels.runs.run import Run
+
+SHIPPED = {run.id: run for run in store.bundled() if (run.path / "measures.json").exists()}
+OPEN = ("ddpm-mnist-classes", "vae-mnist-2d")  # to be measured anew: what is taken out of here then is held to it
+NAMES = [
+    pytest.param(name, marks=pytest.mark.xfail(name in OPEN, reason="not measured anew yet", strict=True))
+    for name in SHIPPED
+]
+OF_A_JUDGE = [f"judge_{one.name}" for one in fields(Quality) if one.name != "kid_se"]
+BESIDE = ("", "_se", "_floor", "_floor_se")
+
+
+def distances(run: Run) -> list[str]:
+    """What is measured of samples of such a model and such data."""
+    data = run.plan.data
+    if DATASETS[data].kind == "plane":
+        return ["sliced_w1", "w1", "c2st", *["share_close_to_a_mode"] * (data in ("eight-gaussians", "gaussian-grid"))]
+    known = ["sliced_w1", *OF_A_JUDGE * (data in judges())]
+    is_shown_in_two_ways = "draw" in inspect.signature(model_class(run.plan.model).sample).parameters
+    return [f"{way}{name}" for way in (("drawn_", "mean_") if is_shown_in_two_ways else ("",)) for name in known]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_card_of_a_data_set_has_the_same_measures_with_errors_and_floors(name: str) -> None:
+    measured = read_json(SHIPPED[name].path / "measures.json")
+    missing = [f"{one}{part}" for one in distances(SHIPPED[name]) for part in BESIDE if f"{one}{part}" not in measured]
+    missing += [  # how much the exact integral changes at last is no estimate
+        f"{one}_se"
+        for one in measured
+        if one.endswith("_nats") and one != "log_prob_change_nats" and f"{one}_se" not in measured
+    ]
+    assert not missing, f"python -m genmodels.export.cards {name}"
+    numbers = [value for one, value in measured.items() if one != "command"]
+    assert all(math.isfinite(value) for value in numbers)
+    assert all(value >= 0 for one, value in measured.items() if one.endswith("_se"))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_card_says_what_was_measured(name: str) -> None:
+    card = (SHIPPED[name].path / "README.md").read_text()
+    measured = read_json(SHIPPED[name].path / "measures.json")
+    for one in (*distances(SHIPPED[name]), "examples"):
+        cells = [f"{measured[f'{one}{part}']:.6g}" if f"{one}{part}" in measured else "" for part in BESIDE]
+        assert f"| {one} | {' | '.join(cells)} |" in card
+    assert "_std |" not in card
+
+
+def test_every_checkpoint_of_mnist_stands_beside_the_floor() -> None:
+    table = [row for row in comparison.compared("mnist") if row.run in SHIPPED and row.run not in OPEN]
+    assert len(table) >= 16
+    for name in ("fid", "recall", "density", "coverage", "sliced_w1"):
+        of_data = comparison.floor(table, name)
+        assert of_data is not None
+        assert of_data.se > 0
+        assert all(row.cells[name].se > 0 and row.cells[name].floor_se > 0 for row in table), name
+
+
+def test_a_card_is_written_anew(tmp_path: Path) -> None:
+    ship = Run(tmp_path)
+    for name in ("run.json", "state.json", "config.json", "model.safetensors"):
+        (tmp_path / name).write_bytes((SHIPPED["vae-digits-2d"].path / name).read_bytes())
+    describe(ship, "a line", {"examples": 5, "w1": 0.5, "w1_se": 0.25, "w1_floor": 0.125, "elbo_nats": -3.5})
+    assert read_json(tmp_path / "measures.json")["w1_floor"] == 0.125
+    card = (tmp_path / "README.md").read_text()
+    assert "| w1 | 0.5 | 0.25 | 0.125 |  |" in card
+    assert "| elbo_nats | -3.5 |  |  |  |" in card
+    assert "    a line\n" in card
+
+
+def test_only_what_ships_is_measured_anew(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("sys.argv", ["cards", "../../etc"])
+    with pytest.raises(SystemExit):
+        main()
+    assert "no checkpoint that ships" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "words"),
+    [(-142.3, 1.05, "-142.3 ± 1.1"), (0.244, 0.0213, "0.24 ± 0.02"), (0.244, 0.0, "0.244"), (2.0, math.nan, "2")],
+)
+def test_a_number_has_the_digits_that_its_error_leaves(value: float, error: float, words: str) -> None:
+    assert worded({"judge_fid": value, "judge_fid_se": error}, "judge_fid") == words

@@ -19,7 +19,7 @@ from genmodels.runs import store
 from genmodels.runs.run import Run
 
 SHIPPED = {run.id: run for run in store.bundled() if (run.path / "measures.json").exists()}
-OPEN = ("ddpm-mnist-classes", "vae-mnist-2d")  # to be measured anew: what is taken out of here then is held to it
+OPEN = ("vae-mnist-2d",)  # to be measured anew: what is taken out of here then is held to it
 NAMES = [
     pytest.param(name, marks=pytest.mark.xfail(name in OPEN, reason="not measured anew yet", strict=True))
     for name in SHIPPED
@@ -65,7 +65,7 @@ def test_a_card_says_what_was_measured(name: str) -> None:
 
 def test_every_checkpoint_of_mnist_stands_beside_the_floor() -> None:
     table = [row for row in comparison.compared("mnist") if row.run in SHIPPED and row.run not in OPEN]
-    assert len(table) >= 16
+    assert len(table) >= 17
     for name in ("fid", "recall", "density", "coverage", "sliced_w1"):
         of_data = comparison.floor(table, name)
         assert of_data is not None

@@ -17,6 +17,7 @@ SOURCES = [path for path in (*LIBRARY, *SCREEN) if path.exists()]
 
 FLOORS = (  # a folder of genmodels/ imports from itself and from those above it in this list; "": the files beside them
     "",
+    "glossary",
     "host",
     "nn",
     "flows",

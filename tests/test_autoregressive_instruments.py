@@ -1,5 +1,6 @@
 """What the pages show of an autoregressive model: the numbers are those of the model, the pictures of what they say."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -163,6 +164,16 @@ def test_samples_in_black_and_white_are_held_against_such_data(name: str, monkey
     perfect = loaded.prepare(loaded.test.x[:40], "threshold")
     monkeypatch.setattr(model, "sample", lambda n, **_: perfect[:n])
     assert evaluate.samples_against(model, loaded, n=40)["sliced_w1"] == pytest.approx(0, abs=1e-6)
+
+
+def test_no_average_is_of_the_first_examples(data: datasets.Data) -> None:
+    """A data set is in some order: here its first images are all black, and cost the same."""
+    x = data.test.x.clone()
+    x[:60] = 0
+    ordered, model = replace(data, test=datasets.Split(x, data.test.y)), make(hidden=64, orders=2, order="random")
+    assert finish(bits.average(model, ordered, n=40))["alone"].sum() > 1
+    assert (finish(orders.masks(model, ordered))["each"][:, 1] > 0).all()
+    assert orders._nats(model, ordered)[1] > 0
 
 
 # Sight ------------------------------------------------------------------------------------------------------------

@@ -15,7 +15,8 @@ from genmodels.errors import BadInput
 from genmodels.instruments.vae import denoising, geometry
 from genmodels.jobs import queue
 from genmodels.models.vae import VAE
-from genmodels.probability.diffusion.prior import SLOW, DiffusionPrior, T
+from genmodels.probability.diffusion.prior import MANY, SLOW, TOLERANCE, DiffusionPrior, T
+from genmodels.probability.diffusion.table import tabulated
 from genmodels.probability.distributions import normal_entropy, standard_normal_log_prob
 from genmodels.runs import store
 from genmodels.runs.recorder import Recording
@@ -101,6 +102,59 @@ def test_samples_have_the_density_and_it_integrates_to_one() -> None:
     likely = expected > 20
     assert likely.sum() > 8
     assert ((seen - expected)[likely].abs() < SE * expected[likely].sqrt() + 0.01 * expected[likely]).all()
+
+
+# The table of the density -----------------------------------------------------------------------------------------
+
+
+def learned(dim: int) -> DiffusionPrior:
+    """One that is no Gaussian."""
+    torch.manual_seed(0)
+    prior = DiffusionPrior(dim)
+    with torch.no_grad():
+        for p in prior.parameters():
+            p += 0.05 * torch.randn_like(p)
+    return prior
+
+
+@pytest.mark.parametrize("dim", [1, 2])
+def test_table_and_equation_say_the_same(dim: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also beyond where samples are, and of other weights another."""
+    prior = learned(dim)
+    seen = prior.sample(MANY, random.generator(1))
+    wide = 1.5 * seen.abs().max() * (2 * random.rand(MANY, dim, rng=random.generator(2)) - 1)
+    z = torch.cat([seen, wide])
+    read, exact = prior.log_prob(z), prior.exact(z)
+    assert (exact - standard_normal_log_prob(z).sum(1)).abs().max() > 0.5
+    torch.testing.assert_close(read, exact, atol=TOLERANCE, rtol=0)
+    table = prior.table()
+    assert table is not None
+    assert table.change <= TOLERANCE
+    assert (read[:MANY] - exact[:MANY]).abs().max() > 0  # it was read off
+    assert 0 < table.holds(z).sum() < len(z)
+    assert prior.table() is table
+    asked: list[int] = []
+    monkeypatch.setattr(prior, "exact", lambda z: asked.append(len(z)) or torch.zeros(len(z)))
+    prior.log_prob(seen)
+    assert sum(asked) < MANY / 10  # what lies beyond it
+    monkeypatch.undo()
+    with torch.no_grad():
+        prior.network.head.bias += 0.1
+    torch.testing.assert_close(prior.log_prob(z), prior.exact(z), atol=TOLERANCE, rtol=0)
+    assert (prior.exact(z) - exact).abs().max() > 2 * TOLERANCE
+
+
+def test_a_table_knows_cubic_polynomials_and_gives_up_where_a_function_is_rough() -> None:
+    low, high = torch.tensor([-1.0, 0.0]), torch.tensor([2.0, 5.0])
+    cubic = lambda z: z[:, 0] ** 3 * z[:, 1] ** 2 - 4 * z[:, 1] ** 3 + z[:, 0]  # noqa: E731
+    table = tabulated(cubic, low, high, tolerance=1e-6)
+    assert table is not None
+    z = low + (high - low) * torch.rand(500, 2, dtype=torch.float64, generator=random.generator(0))
+    assert table.holds(z).all()
+    torch.testing.assert_close(table(z), cubic(z), atol=1e-9, rtol=0)
+    assert table.holds(torch.tensor([[2.9, 1.0], [0.0, -1.0], [math.nan, 1.0]])).sum() == 0
+    assert tabulated(lambda z: (1e4 * z[:, 0]).sin(), low, high, tolerance=0.01) is None
+    assert tabulated(lambda z: z[:, 0] / 0, low, high, tolerance=0.01) is None
 
 
 def test_gradients_reach_encoder_and_prior() -> None:

@@ -250,6 +250,13 @@ def test_the_standard_error_of_halves_is_that_of_a_mean():
     assert standard_errors(lambda a, b: {"gap": 0.0}, x, y, draws=0) == {}
 
 
+@pytest.mark.parametrize("most", [150, 400])
+def test_the_standard_error_of_smaller_parts_is_that_of_a_mean_too(most):
+    x, y = normal(1000, 1, seed=4), normal(1000, 1, seed=5)
+    found = standard_errors(lambda a, b: {"gap": (a.mean() - b.mean()).item()}, x, y, draws=400, most=most)
+    assert found["gap_se"] == pytest.approx(((x.var() + y.var()) / 1000).sqrt().item(), rel=0.2)
+
+
 def test_the_standard_error_of_halves_is_how_much_a_distance_differs_among_sets():
     def distance(a, b):
         return {"fid": frechet_distance(a, b)}

@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -180,6 +181,15 @@ def test_moments_of_which_there_is_a_picture_alone_come_along_and_are_looked_at(
 def test_a_repository_may_be_one_checkpoint(there: FakeHub) -> None:
     there.put(REPO, shipped(1))
     assert pull(Place(REPO)).model().name == "vae"
+
+
+def test_a_pull_leaves_no_thread_behind(there: FakeHub) -> None:
+    """The client's progress bars start a thread for each class of them."""
+    there.put(REPO, under(BUNDLED, shipped(1)))
+    before = set(threading.enumerate())
+    pull(PLACE)
+    left = {thread for thread in threading.enumerate() if "process_request" not in thread.name}  # the fake Hub's own
+    assert left <= before
 
 
 def test_pulling_again_asks_once_and_fetches_nothing(there: FakeHub) -> None:

@@ -266,6 +266,16 @@ def test_the_density_of_the_flow_is_the_true_one_and_converges_at_order_4() -> N
     assert (true - data.log_prob(x)).abs().median() < 1e-3  # and so little noise changes little
 
 
+def test_the_density_of_white_noise_is_exact_in_one_step() -> None:
+    """Its noise is σ x: nothing moves along the flow, and there is nothing that steps could lose."""
+    s = Schedule(drawn(100, (10.0, -10.0)))
+    a_1 = s.alpha_bar[1].sqrt()
+    x = 3 * randn(50, 2)
+    found = log_density(lambda x, t: s.rates(t, x)[1] * x, s, x, steps=1)
+    true = torch.distributions.Normal(0, 1).log_prob(a_1 * x).sum(1) + 2 * a_1.log()
+    torch.testing.assert_close(found, true, atol=1e-9, rtol=0)
+
+
 def test_the_density_integrates_to_1() -> None:
     s = Schedule(linear(1000))
     axis = torch.linspace(-2.5, 2.5, 80, dtype=torch.float64)

@@ -76,6 +76,27 @@ def test_the_commitment_draws_the_encoder_to_its_vectors() -> None:
     torch.testing.assert_close(found[0]["distance"], far)
 
 
+@pytest.mark.parametrize("codebook", ["ema", "straight-through"])
+def test_codes_settle_while_decoder_and_prior_learn_on(codebook: str) -> None:
+    model, x = make(codes=7, codebook=codebook, settle=0.5), pictures(20)
+    for passed, moves in ((0.4, True), (0.5, False), (0.9, False)):
+        model.progress(passed)
+        model.zero_grad()
+        before = model.codebook.vectors.detach().clone()
+        terms = model.loss(x)
+        terms["loss"].backward()
+        for part, learns in ((model.encoder, moves), (model.decoder, True), (model.prior, True)):
+            assert any(bool(p.grad.any()) for p in part.parameters()) == learns  # type: ignore[union-attr]
+        if codebook == "ema":
+            model.after_turn("model")
+            assert torch.equal(model.codebook.vectors, before) != moves
+        else:
+            assert bool(model.codebook.vectors.grad.any()) == moves  # type: ignore[union-attr]
+    model.progress(0.0)
+    again = model.loss(x)  # its value does not hang on it
+    assert all(torch.equal(terms[name], again[name]) for name in terms)
+
+
 # The codebook ---------------------------------------------------------------------------------------------------------
 
 

@@ -6,7 +6,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -25,6 +26,14 @@ SMALL = {"hidden": 16, "depth": 1}
 
 def new(**settings: object) -> Run:
     return store.create("vae", "digits", arguments=SMALL, settings={"steps": 100_000, "batch_size": 32} | settings)
+
+
+def until(true: Callable[[], object], what: str, seconds: float = 60) -> None:
+    """Wait for something that must come."""
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, f"waited in vain for {what}"
+        time.sleep(0.02)
 
 
 @pytest.fixture
@@ -93,7 +102,7 @@ def test_a_worker_that_lives_or_ends_as_it_should_blames_nobody() -> None:
     assert pulse.deaths("some-run") == 0
     one.close()
     assert pulse.deaths("some-run") == 0
-    assert pulse.look("one") is None
+    assert pulse.look(pulse.folder() / "one") is None
 
 
 def test_a_restarted_server_blames_nobody_for_what_was() -> None:
@@ -294,6 +303,21 @@ def test_a_pool_ends_though_a_worker_is_stopped(monkeypatch: pytest.MonkeyPatch)
     os.kill(process.pid, signal.SIGSTOP)
     pool.close()
     assert process.returncode == -signal.SIGKILL
+
+
+def test_workers_stay_with_the_runs_that_they_were_started_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Where this process turns to another folder of runs, none is taken for silent."""
+    pool, home = Pool(1), pulse.folder()
+    try:
+        one = pool.workers[0]
+        monkeypatch.setenv("GENMODELS_RUNS", str(tmp_path / "elsewhere"))
+        until(lambda: one._seen, "its first beat")
+        first = one.process
+        first.kill()
+        until(lambda: one.process is not first and (home / one.name / pulse.FILE).exists(), "its successor's pulse")
+        assert not pulse.folder().exists()
+    finally:
+        pool.close()
 
 
 def test_the_folder_of_workers_is_no_run() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from genmodels.glossary import GLOSSARY, LABELS, explained, label
-from genmodels.hyperparameters import declared
+from genmodels.hyperparameters import Only, declared
 from genmodels.instruments.samples import options
 from genmodels.models import MODELS
 from genmodels.quantities import QUANTITIES, quantity
@@ -19,12 +19,31 @@ LOGGED = sorted(CHECKPOINTS.glob("*/metrics.jsonl"))
 BOOKS = {"step", "epoch", "seconds", "images"}
 
 
-def settings() -> set[str]:
-    """Every hyperparameter that a form may ask for."""
-    found = set(declared(Settings))
-    for entry in MODELS.values():
-        found |= {*declared(entry.cls), *declared(options(entry.cls))}
+PLAIN = (
+    "at auto bound class compile condition data error estimate fake first game hidden high images in instead layers "
+    "linear low mean medium negative noised norm on pixels real reconstruction resolutions sample samples seed showing "
+    "size slope squared steps strength that their to trains uniform units use value"
+)
+"""Words of everyday or of any first course, which no glossary has to explain."""
+
+
+def asked() -> dict[str, set[str]]:
+    """Every hyperparameter that a form may ask for, and the words it may be set to."""
+    found: dict[str, set[str]] = {}
+    for declares in (Settings, *(f for entry in MODELS.values() for f in (entry.cls, options(entry.cls)))):
+        for name, one in declared(declares).items():
+            found.setdefault(name, set()).update(one.rule.options if isinstance(one.rule, Only) else ())
     return found
+
+
+def settings() -> set[str]:
+    """Their names."""
+    return set(asked())
+
+
+def words(text: str) -> set[str]:
+    """Those of a text in small letters, without symbols of one letter."""
+    return {word for word in re.findall(r"[^\W\d_]+", text.lower()) if len(word) > 1 and word not in ("ln", "kl")}
 
 
 @pytest.mark.parametrize("path", LOGGED, ids=lambda path: path.parent.name)
@@ -60,10 +79,21 @@ def test_the_glossary_is_in_order_and_explains_settings_that_there_are() -> None
     assert names == sorted(names, key=str.casefold)
     explains = [name for term in GLOSSARY for name in term.settings]
     assert len(set(explains)) == len(explains)
-    assert set(explains) <= settings()
-    assert all(explained(name) for name in explains)
+    assert set(explains) <= settings() | {f"{name}={option}" for name, known in asked().items() for option in known}
+    assert all(explained(*name.split("=")[:1], name.split("=")[1:]) for name in explains)
     for term in GLOSSARY:
         assert not term.source or re.search(r"https://\S+$", term.source)
+
+
+def test_every_technical_word_that_pages_show_is_explained() -> None:
+    """In the tooltip of what it names, or as a word of the glossary; else it is a plain one."""
+    known = words(PLAIN) | {word for term in GLOSSARY for word in words(term.name)}
+    for name, choices in asked().items():
+        assert explained(name, sorted(choices)) or words(label(name)) <= known, name
+        for option in choices:
+            assert explained(name) or explained(name, [option]) or words(option) <= known, f"{name} = {option}"
+    for one in QUANTITIES.values():
+        assert words(one.title) <= known, one.title
 
 
 @pytest.mark.parametrize(

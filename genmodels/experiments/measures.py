@@ -42,7 +42,6 @@ __all__ = [
     "weights_of",
 ]
 
-HALVES = 20  # from which the standard error of a distance is told
 TIMED = 64  # samples that are drawn to time one
 LOOKS = 0.05  # seconds a worker waits for news of a measurement, before the others have their turn
 
@@ -292,7 +291,7 @@ def _overall(fraction: float, text: str) -> float:
 def _measured(run: Run, how: How, tell: Callable[[float, str], None]) -> dict[str, Any]:
     model, data = run.model(), run.data()
     begun = time.perf_counter()
-    table = evaluate.measures(model, data, n=how.n, k=how.k, seed=how.seed, halves=HALVES, progress=tell)
+    table = evaluate.measures(model, data, n=how.n, k=how.k, seed=how.seed, progress=tell)
     seconds = time.perf_counter() - begun
     model.sample(2, rng=random.generator(how.seed, model.device))
     start = time.perf_counter()

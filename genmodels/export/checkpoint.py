@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import asdict, replace
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,12 +26,12 @@ from genmodels.runs.record import State, Status
 from genmodels.runs.store import Run, find
 from genmodels.training.settings import Settings
 
-__all__ = ["command", "export", "thinned", "zipped"]
+__all__ = ["command", "describe", "export", "thinned", "zipped"]
 
 ROWS = 120  # of a shipped curve, beside those that hold what was measured on held-out examples
 
 
-def export(run: Run, folder: Path, measures: dict[str, float], *, snapshots: int = 0, frames: int = 0) -> Run:
+def export(run: Run, folder: Path, measures: Mapping[str, Any], *, snapshots: int = 0, frames: int = 0) -> Run:
     """Write ``run`` into ``folder`` as a checkpoint: a run like any other, that can be looked at, sampled and forked.
 
     Args:
@@ -65,11 +66,23 @@ def export(run: Run, folder: Path, measures: dict[str, float], *, snapshots: int
     told = ("status", "step", "total", "seconds", "message")
     state = State(**{name: getattr(ended, name) for name in told})
     state.write(folder)
-    write_json(folder / "measures.json", {"command": command(run), "seed": Settings.of(plan.settings).seed} | measures)
     plan.write(folder)
-    use = f'from genmodels.models.base import load\n\nmodel = load("checkpoints/{folder.name}")'
-    write(folder / "README.md", card(plan, state, folder, command(run), measures, use).encode())
+    describe(ship, command(run), measures)
     return ship
+
+
+def describe(ship: Run, line: str, measures: Mapping[str, Any]) -> None:
+    """Write what was measured of a checkpoint into it: measures.json for machines, its card for people.
+
+    Args:
+        ship: The checkpoint.
+        line: The command line that makes it again.
+        measures: What was measured of it, by name with its unit.
+    """
+    plan, folder = ship.plan, ship.path
+    use = f'from genmodels.models.base import load\n\nmodel = load("checkpoints/{folder.name}")'
+    write_json(folder / "measures.json", {"command": line, "seed": Settings.of(plan.settings).seed} | dict(measures))
+    write(folder / "README.md", card(plan, ship.state(), folder, line, measures, use).encode())
 
 
 def _even(steps: Sequence[int], n: int) -> set[int]:

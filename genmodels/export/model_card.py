@@ -1,7 +1,8 @@
 """Model cards: what a checkpoint is, how it was made, what was measured, how to use it; its head is the Hub's YAML."""
 
 import json
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from textwrap import indent
 from typing import Any
@@ -26,6 +27,8 @@ def headline(measures: Mapping[str, Any]) -> str:
     'elbo = -19.6 ± 0.4 nats'
     >>> headline({"elbo_nats": -1072.2, "judge_fid": 0.2440, "judge_fid_floor": 0.2213})
     'judge fid = 0.244 (of data: 0.221)'
+    >>> headline({"judge_fid": 0.2440, "judge_fid_se": 0.0213})
+    'judge fid = 0.24 ± 0.02'
     """
     usable = {name: value for name, value in measures.items() if isinstance(value, float)}
     name = next((name for name in BEST_KNOWN if name in usable), next(iter(usable), None))
@@ -42,7 +45,10 @@ def worded(measures: Mapping[str, Any], name: str) -> str:
     if isinstance(value, str):
         return value
     unit = " nats" if name.endswith("_nats") else ""
-    return (f"{value:.6g}" if error is None else f"{value:.1f} ± {error:.1f}") + unit
+    if error is None or not 0 < error < math.inf:
+        return f"{value:.6g}{unit}"
+    digits = max(1, -math.floor(math.log10(error)))
+    return f"{value:.{digits}f} ± {error:.{digits}f}{unit}"
 
 
 Row = tuple[str, Plan, Mapping[str, Any]]
@@ -62,7 +68,7 @@ def card(plan: Plan, state: State, folder: Path, command: str, measures: Mapping
     """
     shape = json.loads((folder / "config.json").read_text())["shape"]
     size = (folder / "model.safetensors").stat().st_size / 1e6
-    rows = "\n".join(f"| {name} | {value:.6g} |" for name, value in measures.items())
+    rows = "\n".join(_rows(measures))
     made = plan.versions
     how = f"Made by (genmodels {made.get('genmodels', '?')}, torch {made.get('torch', '?')}, {plan.device})"
     trained = f"Trained for {state.total:,} steps in {state.seconds:.0f} s."
@@ -81,15 +87,26 @@ def card(plan: Plan, state: State, folder: Path, command: str, measures: Mapping
 
 {indent(command, "    ")}
 
-| measure | value |
-|---|---|
+| measure | value | ± | of real data | ± |
+|---|---|---|---|---|
 {rows}
+
+±: standard errors. Of real data: what as many training examples score against the same test examples.
 
 ```python
 {use}
 x = model.sample(16)
 ```
 """
+
+
+def _rows(measures: Mapping[str, Any]) -> Iterator[str]:
+    """A line of the card's table for each measure: its value, its error, the floor, and the floor's error."""
+    parts = ("", "_se", "_floor", "_floor_se")
+    beside = {f"{name}{part}" for name in measures for part in parts[1:]}
+    for name in (one for one in measures if one not in beside):
+        known = (measures.get(f"{name}{part}") for part in parts)
+        yield f"| {name} | " + " | ".join("" if value is None else f"{value:.6g}" for value in known) + " |"
 
 
 def collection(repo: str, rows: Sequence[Row]) -> str:

@@ -243,6 +243,7 @@ def _meter(name: str, size: int, count: Count | None) -> type:
         """Counts."""
 
         came = 0
+        monitor_interval = 0  # no thread that watches over this class for as long as the server lives
 
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             super().__init__(*args, **kwargs | {"disable": True})

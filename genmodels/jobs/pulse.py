@@ -62,10 +62,14 @@ class Pulse:
                 os.utime(self._handle)
 
 
-def look(name: str) -> tuple[int, str, str] | None:
-    """When a worker's heart last beat (ns), its turn and the job in its hands; None before its first."""
+def look(place: Path) -> tuple[int, str, str] | None:
+    """When a worker's heart last beat (ns), its turn and the job in its hands; None before its first.
+
+    Args:
+        place: The worker's folder in :func:`folder`.
+    """
     try:
-        path = inside(folder(), name) / FILE
+        path = place / FILE
         turn, _, job = path.read_text().strip().partition(" ")
         return path.stat().st_mtime_ns, turn, job
     except (OSError, ValueError):
@@ -95,4 +99,4 @@ def _left() -> list[Path]:
 
 
 def _left_by(job: str) -> list[Path]:
-    return [path for path in _left() if (seen := look(path.name)) is not None and seen[2] == job]
+    return [path for path in _left() if (seen := look(path)) is not None and seen[2] == job]

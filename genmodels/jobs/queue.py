@@ -226,6 +226,7 @@ class Pool:
         most = max(1, -(-int(limit("MAX_RUNS")) // self.size))
         environment = allocator.ENVIRONMENT | threads.ENVIRONMENT | told()
         environment["OMP_NUM_THREADS"] = f"{limit('THREADS'):.0f}"
+        environment["GENMODELS_RUNS"] = str(self.root)
         options = ["--name", name, "--most", str(most)]
         if limits.is_on_ray():
             command = [sys.executable, "-m", "genmodels.jobs.away.outpost", *options]

@@ -30,6 +30,7 @@ class Watched:
 
     def __init__(self, start: Callable[[str], "subprocess.Popen[bytes]"]) -> None:
         self._start, self.ends = start, 0
+        self._pulses = pulse.folder()  # of the runs that were this process's then
         self._begin()
 
     def _begin(self) -> None:
@@ -63,7 +64,7 @@ class Watched:
         return ""
 
     def _listen(self) -> None:
-        now = pulse.look(self.name)
+        now = pulse.look(self._pulses / self.name)
         self._lived += EVERY
         if self._lived >= STEADY:
             self.ends = 0
@@ -81,7 +82,7 @@ class Watched:
         self._again = time.monotonic() + wait
         if self.process.stdin:
             self.process.stdin.close()
-        seen = pulse.look(self.name)
+        seen = pulse.look(self._pulses / self.name)
         job = f" with {seen[2]} in its hands" if seen and seen[2] else ""
         text = f"worker {self.process.pid} ended with {self.process.returncode}{job}; replaced in {wait:.0f} s"
         print(text, file=sys.stderr, flush=True)

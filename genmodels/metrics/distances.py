@@ -25,6 +25,7 @@ __all__ = [
     "frechet_gaussians",
     "inception_score",
     "kid",
+    "manifolds",
     "mmd2",
     "modes_covered",
     "precision_recall",
@@ -182,17 +183,8 @@ def precision_recall(real: Tensor, fake: Tensor, *, k: int = 3) -> PrecisionReca
     """Quality and diversity, apart: a manifold is the union of balls reaching to each point's ``k``-th neighbour.
 
     Kynkäänniemi et al. (2019), Improved precision and recall metric, eqs. 1-2. https://arxiv.org/abs/1904.06991
-
-    Args:
-        real: Features, shape (N, D).
-        fake: Features, shape (M, D).
-        k: Which nearest neighbour a ball reaches.
-
-    Raises:
-        BadInput: If the sets do not match or hold no more than ``k`` rows.
     """
-    real, fake = _pair(real, fake, least=k + 1)
-    return PrecisionRecall(_share_inside(fake, real, k), _share_inside(real, fake, k))
+    return manifolds(real, fake, k=k, wide=k)[0]
 
 
 class DensityCoverage(NamedTuple):
@@ -206,32 +198,38 @@ def density_coverage(real: Tensor, fake: Tensor, *, k: int = 5) -> DensityCovera
     """Precision and recall with the balls around the data alone, so that one sample far off changes little.
 
     Naeem et al. (2020), Reliable fidelity and diversity metrics, eqs. 3-4. https://arxiv.org/abs/2002.09797
+    """
+    return manifolds(real, fake, k=k, wide=k)[1]
 
-    Args:
-        real: Features, shape (N, D).
-        fake: Features, shape (M, D).
-        k: Which nearest neighbour a ball reaches.
+
+def manifolds(real: Tensor, fake: Tensor, *, k: int = 3, wide: int = 5) -> tuple[PrecisionRecall, DensityCoverage]:
+    """Both of the above of features (N, D) and (M, D), from the same three matrices of distances: what they cost.
+
+    A ball reaches the ``k``-th nearest neighbour for precision and recall, the ``wide``-th for density and coverage.
 
     Raises:
-        BadInput: If the sets do not match or hold no more than ``k`` rows.
+        BadInput: If the sets do not match or hold no more rows than the neighbours that are asked for.
     """
-    real, fake = _pair(real, fake, least=k + 1)
-    radii = _reach(real, k)
-    inside = torch.cat([torch.cdist(rows, real) <= radii for rows in fake.split(ROWS)])  # (M, N)
-    return DensityCoverage(int(inside.sum()) / (k * len(fake)), int(inside.any(0).sum()) / len(real))
+    real, fake = _pair(real, fake, least=max(k, wide) + 1)
+    ball, wide_ball = _reach(real, k, wide)
+    (of_fake,) = _reach(fake, k)
+    n, m, precise, dense = len(real), len(fake), 0, 0
+    recalled, covered = torch.zeros(2, n, dtype=torch.bool, device=real.device)
+    for rows, reach in zip(fake.split(ROWS), of_fake.split(ROWS), strict=True):
+        apart = torch.cdist(rows, real)
+        precise += int((apart <= ball).any(1).sum())
+        recalled |= (apart <= reach[:, None]).any(0)
+        dense += int((inside := apart <= wide_ball).sum())
+        covered |= inside.any(0)
+    good = PrecisionRecall(precise / m, int(recalled.sum()) / n)
+    return good, DensityCoverage(dense / (wide * m), int(covered.sum()) / n)
 
 
-def _share_inside(points: Tensor, others: Tensor, k: int) -> float:
-    """The share of ``points`` within the manifold of ``others``."""
-    radii = _reach(others, k)
-    inside = torch.cat([(torch.cdist(rows, others) <= radii).any(1) for rows in points.split(ROWS)])
-    return inside.double().mean().item()
-
-
-def _reach(points: Tensor, k: int) -> Tensor:
-    """How far the ``k``-th nearest neighbour of each is among the others."""
-    itself = 1  # the nearest neighbour of a point among its own set
-    return torch.cat([torch.cdist(rows, points).kthvalue(k + itself).values for rows in points.split(ROWS)])
+def _reach(points: Tensor, *ks: int) -> tuple[Tensor, ...]:
+    """For each ``k`` how far the ``k``-th nearest neighbour of each point is among the others."""
+    most = max(ks) + 1  # the nearest neighbour of a point among its own set is itself
+    near = torch.cat([torch.cdist(rows, points).topk(most, largest=False).values for rows in points.split(ROWS)])
+    return tuple(near[:, k] for k in ks)
 
 
 # Optimal transport ----------------------------------------------------------------------------------------------------

@@ -1,8 +1,9 @@
 """What can be measured of a model on the test set: how likely the data are to it, how near its samples are."""
 
+import functools
 import inspect
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -10,7 +11,7 @@ import torch
 from torch import Tensor
 
 from genmodels import random
-from genmodels.data.datasets import Data
+from genmodels.data.datasets import Data, Split
 from genmodels.data.noised import law_under
 from genmodels.errors import BadInput
 from genmodels.metrics import distances, floors, likelihood
@@ -27,6 +28,7 @@ __all__ = ["likelihoods", "measures", "samples_against"]
 
 ROWS = 500  # examples or samples at once
 DRAWS = 8  # of noise for an image's bound on log P
+HALVES = 20  # from which the standard error of a distance is told
 ASSIGNED = 1000  # points of an exact assignment, whose cost grows as their cube
 
 
@@ -37,7 +39,7 @@ def measures(
     n: int = 1000,
     k: int = 100,
     seed: int = 0,
-    halves: int = 0,
+    halves: int = HALVES,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Every measure that the model and the data allow, by name with its unit; ``_se`` is a standard error.
@@ -53,7 +55,7 @@ def measures(
         progress: Told how far it is.
     """
     n = min(n, floors.most(data))
-    data = replace(data, test=floors.chosen(data.test, n, seed))
+    data = _chosen(data, n, seed)
     likely = likelihoods(model, data, n=n, k=k, seed=seed, progress=progress)
     near = samples_against(model, data, n=n, seed=seed, halves=halves, progress=progress)
     return {"examples": n, **likely, **near}
@@ -97,19 +99,19 @@ def likelihoods(
         value = method(x, **{key: value for key, value in offered.items() if key in accepted}).double()
         values.append(value if y is None else value + model.label_log_prob().to(value)[y])
         tell(progress, (int(rows[-1]) + 1) / n, "likelihood")
-    value = torch.cat(values)
-    table = {f"{name}_nats": value.mean().item(), f"{name}_nats_se": value.std().item() / math.sqrt(n)}
+    value, dims = torch.cat(values), math.prod(data.shape)
+    bits = lambda nats: -nats / (dims * math.log(2))  # noqa: E731
+    table = mean_of(f"{name}_nats", value)
     if weighs:
-        best = torch.cat(weighed)
-        table |= {f"iwae_{k}_nats": best.mean().item(), f"iwae_{k}_nats_se": best.std().item() / math.sqrt(n)}
+        table |= mean_of(f"iwae_{k}_nats", torch.cat(weighed))
     if own:
-        table["bpd"] = -torch.cat(own).mean().item() / (math.prod(data.shape) * math.log(2))
+        table |= mean_of("bpd", bits(torch.cat(own)))
     elif data.levels and model.inputs == "dequantize":
-        table["bpd"] = data.bits_per_dim(-value.mean()).item()
+        table |= mean_of("bpd", data.bits_per_dim(-value))
     elif data.levels and ("bins" in accepted or name == "log_prob"):  # of the discrete picture already, or a bound
-        table["bpd"] = -value.mean().item() / (math.prod(data.shape) * math.log(2))
+        table |= mean_of("bpd", bits(value))
     if draws:
-        table[f"iwae_{draws}_bpd"] = -torch.cat(tighter).mean().item() / (math.prod(data.shape) * math.log(2))
+        table |= mean_of(f"iwae_{draws}_bpd", bits(torch.cat(tighter)))
     if data.log_prob is not None and name == "log_prob":
         table |= kl_from_truth(model, data, value, rng)
     return table
@@ -122,16 +124,20 @@ def kl_from_truth(model: Any, data: Data, value: Tensor, rng: torch.Generator) -
     the same noise, where their law is known (else against the data themselves, and the noise is in the divergence).
     ``noise_left`` is its standard deviation.
     """
-    n, left = len(value), model.noise_left
-    x = data.test.x[:n].to(model.device)
+    left = model.noise_left
+    x = data.test.x[: len(value)].to(model.device)
     truth, alike = law_under(data, left)
     if left and alike:
         x = x + left * random.randn(*x.shape, rng=rng, device=x.device)
         value = torch.cat([model.log_prob(rows) for rows in x.split(ROWS)]).double()
     assert truth is not None
     noise = {"noise_left": left} if left else {}
-    gap = truth(x.cpu()).double() - value.cpu()
-    return {"kl_from_truth_nats": gap.mean().item(), "kl_from_truth_nats_se": gap.std().item() / math.sqrt(n)} | noise
+    return mean_of("kl_from_truth_nats", truth(x.cpu()).double() - value.cpu()) | noise
+
+
+def mean_of(name: str, values: Tensor) -> dict[str, float]:
+    """The mean of independent values under ``name``, and under ``name_se`` its standard error."""
+    return {name: values.mean().item(), f"{name}_se": values.std().item() / math.sqrt(len(values))}
 
 
 @torch.no_grad()
@@ -176,24 +182,20 @@ def compared(
         y = labels(model, data.test.y[rows])
         parts.append(model.sample(len(rows), y=y, rng=rng, **how))
         tell(progress, (int(rows[-1]) + 1) / n, "samples")
-    x, noise = torch.cat(parts).cpu(), random.generator(seed, data.device)
-    test = data.prepare(data.test.x[:n], inputs, noise).cpu()
-    same = [data.prepare(part.x, inputs, noise).cpu() for part in floors.draws(data, n, seed)]
-
-    def sliced(test: Tensor, x: Tensor) -> dict[str, float]:
-        w1 = distances.sliced_wasserstein1(test.flatten(1), x.flatten(1), rng=random.generator(seed))
-        return {"sliced_w1": w1}
-
-    distance: dict[str, Any] = sliced(test, x) | _floors(sliced(test, one) for one in same)
-    distance |= standard_errors(sliced, test, x, draws=halves, seed=seed)
-    if not model.is_image:
-        return distance | placed(data, test, same, x, halves)
-    return distance | judged(data.name, test, same, x, labels(model, data.test.y[:n]), halves)
+    x, y = torch.cat(parts).cpu(), labels(model, data.test.y[:n])
+    (test,) = _real(data, n, seed, inputs)
+    table = sliced(test, x, seed) | standard_errors(lambda a, b: sliced(a, b, seed), test, x, draws=halves, seed=seed)
+    table |= judged(data.name, test, x, y, halves) if model.is_image else placed(data, test, x, halves)
+    return table | _floors(data, n, seed, inputs)
 
 
-def judged(
-    name: str, test: Tensor, same: list[Tensor], x: Tensor, y: Tensor | None = None, halves: int = 0
-) -> dict[str, float]:
+def sliced(real: Tensor, x: Tensor, seed: int) -> dict[str, float]:
+    """``sliced_w1`` of two sets."""
+    w1 = distances.sliced_wasserstein1(real.flatten(1), x.flatten(1), rng=random.generator(seed))
+    return {"sliced_w1": w1}
+
+
+def judged(name: str, test: Tensor, x: Tensor, y: Tensor | None = None, halves: int = 0) -> dict[str, float]:
     """The pictures ``x`` as the judge of the data set ``name`` sees them; an empty table where there is none.
 
     Where they were asked for by labels y, ``judge_as_asked`` is the share in which the judge sees what was asked for.
@@ -212,36 +214,61 @@ def judged(
         row = told(*(Seen(one.features[some], one.probabilities[some]) for one, some in ((real, i), (drawn, j))))
         return {key: value for key, value in row.items() if key != "judge_kid_se"}
 
-    table, best = told(real, drawn), [told(real, judge.see(one)) for one in same]
-    for row in best:
-        del row["judge_kid_se"]  # how much it differs among the sets says that better
+    table = told(real, drawn)
     table |= standard_errors(of_rows, torch.arange(len(test)), torch.arange(len(x)), draws=halves)
     if y is not None:
-        table["judge_as_asked"] = (drawn.probabilities.argmax(1) == y.cpu()).double().mean().item()
-    return table | _floors(best)
-
-
-def placed(data: Data, test: Tensor, same: list[Tensor], x: Tensor, halves: int = 0) -> dict[str, float]:
-    """The points ``x`` beside the truth: exact transport, a classifier that is to tell them apart, and the modes."""
-    few = min(len(x), ASSIGNED)
-    w1 = lambda test, x: {"w1": distances.wasserstein1(test, x)}  # noqa: E731
-    table = w1(test[:few], x[:few]) | _floors(w1(test[:few], one[:few]) for one in same)
-    table |= standard_errors(w1, test[:few], x[:few], draws=halves)
-    if len(x) >= LEAST:
-        told = lambda x: classifier_two_sample(test, x, rng=random.generator(0))  # noqa: E731
-        table |= {"c2st": told(x).accuracy, "c2st_se": told(x).se, "c2st_p": told(x).p}
-        table |= _floors({"c2st": told(one).accuracy} for one in same)
-    modes = getattr(data.plane, "modes", None)
-    if data.plane is not None and modes is not None:
-        reached = distances.modes_covered(x, modes.to(x), data.plane.sigma)
-        table |= {"modes_covered": reached.covered, "modes": reached.of, "share_close_to_a_mode": reached.close}
+        table |= mean_of("judge_as_asked", (drawn.probabilities.argmax(1) == y.cpu()).double())
     return table
 
 
-def _floors(rows: Iterable[Mapping[str, float]]) -> dict[str, float]:
-    """The means over the draws as ``_floor``, their standard errors as ``_floor_se``."""
+def placed(data: Data, test: Tensor, x: Tensor, halves: int = 0) -> dict[str, float]:
+    """The points ``x`` beside the truth: exact transport, a classifier that is to tell them apart, and the modes."""
+    few = min(len(x), ASSIGNED)
+    w1 = lambda test, x: {"w1": distances.wasserstein1(test, x)}  # noqa: E731
+    table = w1(test[:few], x[:few]) | standard_errors(w1, test[:few], x[:few], draws=halves)
+    if len(x) >= LEAST:
+        told = classifier_two_sample(test, x, rng=random.generator(0))
+        table |= {"c2st": told.accuracy, "c2st_se": told.se, "c2st_p": told.p}
+    modes = getattr(data.plane, "modes", None)
+    if data.plane is not None and modes is not None:
+        reached = distances.modes_covered(x, modes.to(x), data.plane.sigma)
+        error = math.sqrt(reached.close * (1 - reached.close) / len(x))
+        table |= {"modes_covered": reached.covered, "modes": reached.of}
+        table |= {"share_close_to_a_mode": reached.close, "share_close_to_a_mode_se": error}
+    return table
+
+
+# What real data score -------------------------------------------------------------------------------------------------
+
+NO_FLOOR = ("judge_kid_se", "c2st_se", "c2st_p", "share_close_to_a_mode_se", "modes")  # what differs among sets says it
+
+
+@functools.lru_cache(maxsize=8)
+def _chosen(data: Data, n: int, seed: int) -> Data:
+    """The data with ``n`` examples of their test set; the same object where they are the same."""
+    return replace(data, test=floors.chosen(data.test, n, seed))
+
+
+@functools.lru_cache(maxsize=8)
+def _floors(data: Data, n: int, seed: int, inputs: str) -> dict[str, float]:
+    """The means over the draws as ``_floor``, their standard errors as ``_floor_se``.
+
+    They hang on the data alone, so that whoever measures several models finds them once.
+    """
+    test, *same = _real(data, n, seed, inputs, floors.draws(data, n, seed))
+    rows = []
+    for one in same:
+        row = sliced(test, one, seed)
+        row |= judged(data.name, test, one) if len(data.shape) > 1 else placed(data, test, one)
+        rows.append({name: value for name, value in row.items() if name not in NO_FLOOR})
     means = floors.averaged(rows)
     return {f"{name.removesuffix('_se')}_floor{'_se' * name.endswith('_se')}": value for name, value in means.items()}
+
+
+def _real(data: Data, n: int, seed: int, inputs: str, more: Iterable[Split] = ()) -> list[Tensor]:
+    """The first ``n`` test examples as ``inputs`` says, and ``more`` sets of data likewise."""
+    noise = random.generator(seed, data.device)
+    return [data.prepare(x, inputs, noise).cpu() for x in (data.test.x[:n], *(one.x for one in more))]
 
 
 def labels(model: GenerativeModel, y: Tensor) -> Tensor | None:

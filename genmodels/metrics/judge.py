@@ -29,7 +29,7 @@ from genmodels.data.datasets import DATASETS, Data, load
 from genmodels.errors import BadInput
 from genmodels.files import CHECKPOINTS, read_json, write, write_json
 from genmodels.metrics import floors
-from genmodels.metrics.distances import density_coverage, frechet_distance, inception_score, kid, precision_recall
+from genmodels.metrics.distances import frechet_distance, inception_score, kid, manifolds
 from genmodels.text import quoted
 
 __all__ = ["Judge", "Quality", "Seen", "floor", "judge", "judges", "quality"]
@@ -161,7 +161,7 @@ def quality(real: Seen, fake: Seen, *, rng: torch.Generator | None = None) -> Qu
         BadInput: If one of the sets holds fewer than six pictures.
     """
     kernel = kid(real.features, fake.features, rng=rng)
-    precision, recall = precision_recall(real.features, fake.features)
+    (precision, recall), (density, coverage) = manifolds(real.features, fake.features)
     best, seen = fake.probabilities.max(1)
     share = torch.bincount(seen, minlength=fake.probabilities.shape[1]).double() / len(seen)
     return Quality(
@@ -174,7 +174,8 @@ def quality(real: Seen, fake: Seen, *, rng: torch.Generator | None = None) -> Qu
         (best > 0.95).double().mean().item(),
         share.min().item(),
         share.max().item(),
-        *density_coverage(real.features, fake.features),
+        density,
+        coverage,
     )
 
 

@@ -242,14 +242,15 @@ def heun(eps: Denoiser, schedule: Schedule) -> Move:
 def log_density(eps: Denoiser, schedule: Schedule, x: Tensor, *, steps: int = 64) -> Tensor:
     r"""Exact log-density, under the probability-flow ODE, of points in few dimensions.
 
-    Along the flow, with :math:`\ell = \log\varsigma`, it changes by the divergence of the noise:
+    Along the flow, with :math:`\ell = \log\varsigma` and σ² = 1 − ᾱ, it changes by the divergence of the noise:
 
-    .. math:: \frac{du}{d\ell} = \varsigma \hat\epsilon, \qquad
-              \frac{d \log p(u)}{d\ell} = -\sqrt{1 - \bar\alpha}\; \nabla_x \cdot \hat\epsilon(x, t)
+    .. math:: \frac{dx_t}{d\ell} = \sigma (\hat\epsilon - \sigma x_t), \qquad
+              \frac{d \log p(x_t)}{d\ell} = -\sigma\, (\nabla_x \cdot \hat\epsilon(x_t, t) - \sigma D)
 
     solved from t = 1 to T by the classical fourth-order Runge-Kutta method in equal steps of the log-SNR, with the
-    trace of the Jacobian computed entry by entry. It is the density at t = 1, on the data's scale: of what the flow
-    makes before its last bit of noise, of standard deviation ς_1, is taken away. ``eps`` is asked at real-valued times.
+    trace of the Jacobian computed entry by entry. Of N(0, I), whose noise is σ x_t, nothing moves and nothing is lost
+    to the steps. It is the density at t = 1, on the data's scale: of what the flow makes before its last bit of noise,
+    of standard deviation ς_1, is taken away. ``eps`` is asked at real-valued times.
 
     Chen et al. (2018), Neural ordinary differential equations, eq. 8. https://arxiv.org/abs/1806.07366
     Song et al. (2021), Score-based generative modeling through SDEs, eq. 39. https://arxiv.org/abs/2011.13456
@@ -266,26 +267,25 @@ def log_density(eps: Denoiser, schedule: Schedule, x: Tensor, *, steps: int = 64
     ell = (-schedule.log_snr[[1, schedule.T]] / 2).tolist()
     h = (ell[1] - ell[0]) / steps
 
-    def rates(ell: float, u: Tensor) -> tuple[Tensor, Tensor]:
-        """du/dℓ and −d log p/dℓ."""
-        t = schedule.time(torch.full((len(u),), -2 * ell, dtype=torch.float64, device=u.device)).to(u.dtype)
-        a = 1 / math.sqrt(1 + math.exp(2 * ell))  # √ᾱ, with ς = e^ℓ
-        noise, divergence = _divergence(eps, a * u, t)
-        return math.exp(ell) * noise, math.exp(ell) * a * divergence
+    def rates(ell: float, x_t: Tensor) -> tuple[Tensor, Tensor]:
+        """dx_t/dℓ and −d log p/dℓ."""
+        t = schedule.time(torch.full((len(x_t),), -2 * ell, dtype=torch.float64, device=x_t.device)).to(x_t.dtype)
+        sigma = 1 / math.sqrt(1 + math.exp(-2 * ell))
+        noise, divergence = _divergence(eps, x_t, t)
+        return sigma * (noise - sigma * x_t), sigma * (divergence - sigma * x_t.shape[1])
 
-    u, gained = x, x.new_zeros(len(x))
+    a_1 = schedule.alpha_bar[1]
+    x_t, gained = a_1.sqrt().to(x.dtype) * x, x.new_zeros(len(x))
     for i in range(steps):
         at = ell[0] + i * h
-        k1, l1 = rates(at, u)
-        k2, l2 = rates(at + h / 2, u + h / 2 * k1)
-        k3, l3 = rates(at + h / 2, u + h / 2 * k2)
-        k4, l4 = rates(at + h, u + h * k3)
-        u = u + h / 6 * (k1 + 2 * k2 + 2 * k3 + k4)
+        k1, l1 = rates(at, x_t)
+        k2, l2 = rates(at + h / 2, x_t + h / 2 * k1)
+        k3, l3 = rates(at + h / 2, x_t + h / 2 * k2)
+        k4, l4 = rates(at + h, x_t + h * k3)
+        x_t = x_t + h / 6 * (k1 + 2 * k2 + 2 * k3 + k4)
         gained = gained + h / 6 * (l1 + 2 * l2 + 2 * l3 + l4)
-    a_T = schedule.alpha_bar[-1]
-    x_T = a_T.sqrt() * u
-    normal = -0.5 * (x_T.square() + math.log(2 * math.pi)).sum(1)  # p(x_T) = N(0, I)
-    return normal + 0.5 * a_T.log() * x.shape[1] + gained
+    normal = -0.5 * (x_t.square() + math.log(2 * math.pi)).sum(1)  # p(x_T) = N(0, I)
+    return normal + 0.5 * a_1.log() * x.shape[1] + gained
 
 
 def _divergence(eps: Denoiser, x: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from genmodels import random
 from genmodels.errors import BadInput
+from genmodels.probability.diffusion.prior import DiffusionPrior
 from genmodels.probability.distributions import continuous_bernoulli_log_partition, normal_log_prob
 
 __all__ = ["Progress", "Quadrature", "log_likelihood_table", "quadrature"]
@@ -196,11 +197,14 @@ def _sum(
     side = (torch.arange(cells, device=x.device) + 0.5) / cells
     inside = torch.cartesian_prod(*[side] * tiles.shape[1]).view(-1, tiles.shape[1])
     together = max(1, BLOCK // len(inside))
+    at = lambda tiles: (width * (tiles.unsqueeze(1) + inside)).flatten(0, 1).to(x.dtype)  # noqa: E731
+    many = isinstance(model.prior, DiffusionPrior)  # read off a table
+    log_p = model.prior.of_many(at(tiles)).split(together * len(inside)) if many else None
     for i in range(0, len(tiles), together):
         part = slice(i, i + together)
-        z = (width * (tiles[part].unsqueeze(1) + inside)).flatten(0, 1).to(x.dtype)
+        z = at(tiles[part])
         rows = torch.arange(len(x), device=x.device) if keep is None else keep[:, part].any(1).nonzero()[:, 0]
-        log_pz = model.prior.log_prob(z)
+        log_pz = log_p[i // together] if log_p else model.prior.log_prob(z)
         for chosen, table in zip(rows.split(BLOCK), log_likelihood_table(model, x[rows], z), strict=False):
             table = table + log_pz
             peak[chosen, part] = table.unflatten(1, (-1, len(inside))).amax(2).float()

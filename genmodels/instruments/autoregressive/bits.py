@@ -12,7 +12,7 @@ from torch import Tensor
 from genmodels.data.datasets import Data
 from genmodels.errors import BadInput
 from genmodels.instruments.examples import example as example_of
-from genmodels.instruments.examples import images_only
+from genmodels.instruments.examples import images_only, some
 from genmodels.metrics.evaluate import labels
 from genmodels.models.autoregressive import Autoregressive
 from genmodels.text import number
@@ -48,7 +48,7 @@ def guesses(model: Autoregressive, said: Tensor) -> Tensor:
 
 
 def average(model: Autoregressive, data: Data, n: int = 200) -> Generator[float, None, dict[str, Array]]:
-    """The same over the first ``n`` test images. A task.
+    """The same over ``n`` test images, drawn at random. A task.
 
     Returns:
         "bits", the mean cost of each pixel, (C, H, W); "total", that of an image; "error", its standard error; and
@@ -60,16 +60,14 @@ def average(model: Autoregressive, data: Data, n: int = 200) -> Generator[float,
     images_only(model)
     if not 2 <= n <= MOST:
         raise BadInput(f"n = {n} is not a number of test images from 2 to {MOST}.")
-    n, parts, seen = min(n, len(data.test)), list[Tensor](), list[Tensor]()
-    for first in range(0, n, ROWS):
-        rows = min(ROWS, n - first)
-        x = example_of(model, data, first, rows)
+    (x, y), parts = some(model, data, n), list[Tensor]()
+    n = len(x)
+    for rows, of_rows in zip(x.split(ROWS), y.split(ROWS), strict=True):
         with torch.no_grad():
-            parts.append(-model.each(x, labels(model, data.test.y[first : first + rows])).double().cpu() / math.log(2))
-        seen.append(x.cpu())
-        yield (first + rows) / n
+            parts.append(-model.each(rows, labels(model, of_rows)).double().cpu() / math.log(2))
+        yield min(1.0, len(parts) * ROWS / n)
     bits, total = torch.cat(parts), torch.cat(parts).flatten(1).sum(1)
-    grey = (torch.cat(seen) * ((2 if model.inputs == "threshold" else model.config["levels"]) - 1)).round().long()
+    grey = (x.cpu() * ((2 if model.inputs == "threshold" else model.config["levels"]) - 1)).round().long()
     shares = torch.stack([(grey == level).double().mean(0) for level in range(int(grey.max()) + 1)])
     return {
         "bits": bits.mean(0).numpy(),

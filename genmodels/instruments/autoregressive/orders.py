@@ -10,8 +10,7 @@ import torch
 
 from genmodels.data.datasets import Data
 from genmodels.errors import BadInput
-from genmodels.instruments.examples import example as example_of
-from genmodels.instruments.examples import images_only
+from genmodels.instruments.examples import images_only, some
 from genmodels.metrics.evaluate import labels
 from genmodels.models.autoregressive import ORDERS, Autoregressive
 from genmodels.text import number
@@ -74,9 +73,8 @@ def masks(model: Autoregressive, data: Data) -> Task:
         "each", (M, 2), and "together", (2,): −log p in nats, and its standard error.
     """
     images_only(model)
-    n = min(ROWS, len(data.test))
-    x, y = example_of(model, data, 0, n), labels(model, data.test.y[:n])
-    table = []
+    x, numbers = some(model, data, ROWS)
+    n, y, table = len(x), labels(model, numbers), []
     for k in range(model.masks):
         with torch.no_grad():
             table.append(-model.each(x, y, k).flatten(1).sum(1).double())
@@ -89,10 +87,9 @@ def masks(model: Autoregressive, data: Data) -> Task:
 
 @torch.no_grad()
 def _nats(model: Autoregressive, data: Data) -> list[float]:
-    n = min(ROWS, len(data.test))
-    y = labels(model, data.test.y[:n])
-    nats = -model.log_prob(example_of(model, data, 0, n), y=y).double()
-    return [nats.mean().item(), nats.std().item() / math.sqrt(n)]
+    x, y = some(model, data, ROWS)
+    nats = -model.log_prob(x, y=labels(model, y)).double()
+    return [nats.mean().item(), nats.std().item() / math.sqrt(len(x))]
 
 
 # What they come to -----------------------------------------------------------------------------------------------

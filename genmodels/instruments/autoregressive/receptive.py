@@ -17,8 +17,7 @@ from torch.nn import functional as F
 from genmodels import random
 from genmodels.data.datasets import Data
 from genmodels.errors import BadInput
-from genmodels.instruments.examples import example as example_of
-from genmodels.instruments.examples import images_only
+from genmodels.instruments.examples import images_only, some
 from genmodels.metrics.evaluate import labels
 from genmodels.models.autoregressive import Autoregressive
 from genmodels.nn.pixelcnn import PixelCNN
@@ -59,11 +58,11 @@ def field(model: Autoregressive, data: Data, row: int, column: int) -> dict[str,
     images_only(model)
     _, height, width = model.shape
     _inside(row, column, height, width)
-    n = min(EXAMPLES, len(data.test))
-    x = example_of(model, data, 0, n).requires_grad_()
+    x, y = some(model, data, EXAMPLES)
+    x.requires_grad_()
     i = row * width + column
     with torch.enable_grad():
-        said = model.said(x, labels(model, data.test.y[:n]))[:, i]
+        said = model.said(x, labels(model, y))[:, i]
         (slope,) = torch.autograd.grad(said.sum(), x)
     place = model.orders[0].argsort().view(model.shape)[0]
     return {

@@ -25,6 +25,7 @@ from genmodels import random
 from genmodels.data.datasets import Data
 from genmodels.errors import BadInput
 from genmodels.instruments.examples import example, images_only
+from genmodels.metrics import floors
 from genmodels.models.latent.linear_gaussian import principal
 from genmodels.probability.distributions import normal_log_prob, standard_normal_log_prob
 from genmodels.text import number
@@ -120,7 +121,7 @@ def estimates(model: Any, data: Data, index: int = 0, width: float = 1.5) -> Gen
     images_only(model)
     if not 1 <= width <= 4:
         raise BadInput(f"width = {width:g} is not from 1 to 4 standard deviations of the posterior.")
-    rows = data.train.x[:EXAMPLES].to(model.device)
+    rows = floors.chosen(data.train, EXAMPLES, 0).x.to(model.device)
     train = data.prepare(rows, model.inputs, random.generator(0, model.device)).flatten(1).double()
     x = example(model, data, index)[0].flatten().double()
     found: dict[str, list[Any]] = {}

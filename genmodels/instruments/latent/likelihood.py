@@ -19,6 +19,7 @@ from genmodels import random
 from genmodels.data.datasets import DATASETS, Data
 from genmodels.errors import BadInput
 from genmodels.instruments.plane import cells
+from genmodels.metrics import floors
 from genmodels.models.base import build
 from genmodels.models.latent.em import EM
 from genmodels.models.latent.linear_gaussian import LinearGaussian
@@ -107,7 +108,7 @@ def map_path(model: EM, data: Data, n: int = 20, side: int = 48) -> Generator[fl
         raise BadInput("MAP by EM is for a mixture of Gaussians, PPCA or factor analysis.")
     if not 2 <= n <= min(1000, len(data.train)):
         raise BadInput(f"n = {n} is not a number of training examples from 2 to {min(1000, len(data.train))}.")
-    held_out = _prepared(model, data, data.test.x[:1000], 0)
+    held_out = _prepared(model, data, floors.chosen(data.test, 1000, 0).x, 0)
     scores, shown = np.zeros((2, DRAWS, len(PRIORS))), list[Tensor]()
     extent = DATASETS[data.name].extent
     grid = cells(extent, side).double().to(model.device)

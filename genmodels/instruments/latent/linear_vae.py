@@ -17,6 +17,7 @@ from genmodels import random
 from genmodels.data.datasets import Data
 from genmodels.errors import BadInput
 from genmodels.instruments.latent.subspace import angles, best_log_prob
+from genmodels.metrics import floors
 from genmodels.models.latent.linear_gaussian import LinearGaussian, principal
 from genmodels.models.vae import VAE
 from genmodels.probability.distributions import kl_to_standard_normal, normal_log_prob
@@ -78,7 +79,7 @@ def linear(model: VAE, data: Data) -> Generator[float, None, dict[str, Array]]:
         posterior, (L, L), which a diagonal q cannot have; "sigma", of the decoder, and "best_sigma", PPCA's; "left",
         how much of each dimension's prior variance the posterior leaves, (L,).
     """
-    x = data.train.x[:MOST].to(model.device)
+    x = floors.chosen(data.train, MOST, 0).x.to(model.device)
     x = data.prepare(x, model.inputs, random.generator(0, model.device))
     ppca, flat = as_ppca(model), x.flatten(1).double()
     yield 0.2

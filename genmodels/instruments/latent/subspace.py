@@ -11,6 +11,7 @@ from torch import Tensor
 
 from genmodels import random
 from genmodels.data.datasets import Data
+from genmodels.metrics import floors
 from genmodels.models.latent.linear_gaussian import LinearGaussian, principal
 from genmodels.probability.distributions import LOG_2PI
 from genmodels.text import number
@@ -61,7 +62,7 @@ def subspace(model: LinearGaussian, data: Data) -> Generator[float, None, dict[s
         data, (L, \*shape); "psi", the variance of the noise, and "mean", \*shape; "log_prob", mean over the examples,
         and "best", the largest that PPCA can reach, nats; "diagonal": whether each dimension has a noise of its own.
     """
-    x = data.train.x[:MOST].to(model.device)
+    x = floors.chosen(data.train, MOST, 0).x.to(model.device)
     x = data.prepare(x, model.inputs, random.generator(0, model.device))
     flat = x.flatten(1).double().cpu()
     latent = model.latent_dim

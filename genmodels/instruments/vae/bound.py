@@ -72,7 +72,7 @@ def ladder(model: Any, data: Data, n: int = 200) -> Task:
         elbo, bounds = torch.cat([model.elbo(part, rng, samples=8) for part in x.split(64)]).double(), []
     for k in LADDER:
         parts = []
-        for part in x.split(25):
+        for part in x.split(32):  # twice what is weighed at once
             parts.append(likelihood.iwae(model, part, k, rng=rng))
             done += k * len(part)
             yield 0.8 * done / (sum(LADDER) * len(x))

@@ -37,7 +37,7 @@ __all__ = [
     "stretch",
 ]
 
-FINER = 8  # points a side of a cell, over which a flow's density is averaged; a diffusion's, which costs more: 2
+FINER = 8  # points a side of a cell, over which a flow's or a diffusion's density is averaged
 DOTS = 2000  # encoded examples that are shown
 DEAD = -14.0  # the power of ten of a stretch that is none
 H = 0.01  # the step of a difference quotient in z
@@ -120,14 +120,13 @@ def _prior(model: VAE, edges: Tensor) -> Tensor:
         return _mass(zero, zero, torch.ones_like(zero[:, 0]), edges)
     if not isinstance(prior, FlowPrior | DiffusionPrior):
         return _mass(*prior.components(), prior.logits.softmax(0), edges)
-    finer = FINER if isinstance(prior, FlowPrior) else 2
-    side, h = len(edges) - 1, float(edges[1] - edges[0]) / finer
-    axis = edges[0] + h * (torch.arange(side * finer, device=edges.device) + 0.5)
+    side, h = len(edges) - 1, float(edges[1] - edges[0]) / FINER
+    axis = edges[0] + h * (torch.arange(side * FINER, device=edges.device) + 0.5)
     rows = [
         prior.log_prob(torch.stack(torch.meshgrid(axis, z2, indexing="xy"), -1).float()).double().exp() * h**2
-        for z2 in axis.split(finer)
+        for z2 in axis.split(FINER)
     ]
-    return torch.stack([row.view(finer, side, finer).sum((0, 2)) for row in rows])
+    return torch.stack([row.view(FINER, side, FINER).sum((0, 2)) for row in rows])
 
 
 # Posteriors, and the decoder's stretch --------------------------------------------------------------------------------

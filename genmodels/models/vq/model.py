@@ -10,7 +10,8 @@ https://arxiv.org/abs/1711.00937
 q(k | x) is certain, so E_q[log p(x | k)] − KL(q ‖ p) is log p(x | k) + log p(k): a bound on log p(x), and no estimate.
 The prior p(k) is autoregressive (:mod:`genmodels.models.vq.priors`). It is given whole numbers, through which no
 gradient passes: so −log p(k) may stand in the one loss, and teaches the prior alone. The paper fits it afterwards, to
-codes that move no more; here they come to rest as the learning rate falls.
+codes that move no more: so does ``settle``, after a part of the training; without it they come to rest as the learning
+rate falls.
 """
 
 import math
@@ -37,6 +38,8 @@ MNIST = {"depth": 2, "prior_channels": 64, "prior_depth": 6}
 PLANE = {"codes": 32, "code_dim": 2}
 MEANS = {"steps": 600, "batch_size": 512, "lr": 1e-2}
 QUICK = {"steps": 600, "batch_size": 128, "lr": 4e-3}
+SETTLED = GREY | {"codes": 32, "hidden": 32, "prior_channels": 32, "settle": 0.5}
+LONGER = {"steps": 1500, "batch_size": 64, "lr": 4e-3, "ema": 0.99}  # in small batches, and as many seconds
 
 
 class VQVAE(GenerativeModel):
@@ -46,7 +49,7 @@ class VQVAE(GenerativeModel):
     """
 
     presets: ClassVar[tuple[Preset, ...]] = (
-        Preset("Small digits, 16 codes each", "digits", GREY, QUICK),
+        Preset("Small digits, 16 codes each", "digits", SETTLED, LONGER),
         Preset("Small digits, codebook by gradient", "digits", GREY | {"codebook": "straight-through"}, QUICK),
         Preset("MNIST, 49 codes each", "mnist", MNIST, {"epochs": 20, "batch_size": 64, "ema": 0.999}),
         Preset("Plane: k-means of two moons", "two-moons", {"codes": 32, "depth": 0}, MEANS),
@@ -87,6 +90,10 @@ class VQVAE(GenerativeModel):
             Where(lambda codebook: codebook == "ema"),
         ] = 0.1,
         commitment: Annotated[float, Between(0, 100, "β, how strongly the encoder is drawn to its vectors")] = 0.25,
+        settle: Annotated[
+            float,
+            Between(0.05, 1, "part of the training after which codes move no more, and the prior is fitted to them"),
+        ] = 1.0,
         decoder: Annotated[
             str, Only(("bernoulli", "gaussian"), "p(x | z): black or white pixels, or grey ones"), IMAGES
         ] = "bernoulli",
@@ -105,7 +112,8 @@ class VQVAE(GenerativeModel):
     ) -> None:
         super().__init__(shape)
         self.likelihood = decoder if self.is_image else "gaussian"
-        self.commitment = commitment
+        self.commitment, self.settle = commitment, settle
+        self.passed = 0.0  # of the training
         self.encoder: nn.Module
         self.decoder: nn.Module
         self.prior: CodeMaps | CodeFrequencies
@@ -229,11 +237,14 @@ class VQVAE(GenerativeModel):
         """The bound and what draws vectors and encoder to each other. Van den Oord et al. (2017), eq. 3, and −log p(k).
 
         ‖z_e − e_k‖² is summed over the places, as nats are. Where the vectors are a moving average, they need no loss.
+        Once the codes have settled, no gradient comes to encoder and codebook; decoder and prior learn on.
         """
         z = self.encoded(x)
         codes = self.codebook.nearest(z)
         e = self.codebook(codes)
-        if self.training:
+        if self.passed >= self.settle:  # gradients of 0 rather than none: processes that train together wait for all
+            z, e = z.detach() + 0 * z, e.detach() + 0 * e
+        elif self.training:
             self.codebook.see(z, codes, rng)
         log_px = self.log_likelihood(x, straight_through(z, e)).mean()
         log_pk = self.prior.log_prob(codes).mean()
@@ -254,6 +265,10 @@ class VQVAE(GenerativeModel):
         """Bits per dimension of whole pixels, from nats of the bound."""
         a_dim = nats / (math.prod(self.shape) * math.log(2))
         return a_dim if self.likelihood == "bernoulli" else a_dim + math.log2(self.grey_levels)
+
+    def progress(self, fraction: float) -> None:
+        """How much of the training has passed: whether the codes have settled."""
+        self.passed = fraction
 
     def after_turn(self, player: str) -> None:
         """The moving average of the codebook takes its step."""

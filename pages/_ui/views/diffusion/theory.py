@@ -58,6 +58,12 @@ LOSS: Equations = {
         \|x_0 - \hat x_0\|^2 = \frac{\|\epsilon - \hat\epsilon\|^2}{\mathrm{SNR}} $$
         $$ \|x_0 - \hat x_0\|^2 / D = <mse of x_0> \\ \text{error of } \epsilon \,/\, \mathrm{SNR} = <mse / snr> $$
         A network may say any of them; each says the others. Eq. 15; v: Salimans & Ho (2022), appendix D.""",
+    Schedule.edm: r"""Or what the data lack, in units of 1
+        $$ \hat x_0 = c_\text{skip}\, x_t + c_\text{out}\, F_\theta(c_\text{in}\, x_t, t) $$
+        EDM: the network sees and says numbers of variance 1 at every noise (of data with variance 1 it says −v), and
+        learns where there is something to learn, ln ς ~ N(−1.2, 1.2²). As briefly trained as a network
+        that says ε, it is far ahead on eight Gaussians; on the 8×8 digits its bits are fewer, its samples no better
+        (docs/measures.md). Karras et al. (2022), table 1, https://arxiv.org/abs/2206.00364.""",
     diffusion_elbo.discretized_log_prob: r"""The last step, to grey levels
         $$ p(x_0 \mid x_1) = \prod_i \int_{\text{bin of } x_0^i} N(x;\, \mu^i(x_1), \sigma_1^2)\, dx $$
         So that the bound is one on the probability of a picture in whole grey levels. Eq. 13.""",

@@ -214,6 +214,17 @@ def test_a_bound_of_a_model_with_labels_pays_for_the_label(digits: Data) -> None
     assert found - even == pytest.approx(paid.item(), rel=1e-4)
 
 
+def test_samples_may_be_fewer_than_the_examples_of_a_likelihood(digits: Data) -> None:
+    model = made("ddpm", digits)
+    found, few, many = (measures(model, digits, n=n, samples=m) for n, m in ((60, 30), (30, 0), (60, 60)))
+    assert (found["examples"], found["samples"]) == (60, 30)
+    assert "samples" not in few | many
+    of_samples = [name for name in few if name.startswith(("judge", "sliced"))]
+    assert len(of_samples) > 40
+    assert all(found[name] == few[name] for name in of_samples)
+    assert found["elbo_nats"] == many["elbo_nats"] != few["elbo_nats"]
+
+
 def test_a_floor_does_not_hang_on_the_order_of_the_data(digits: Data) -> None:
     order = [split.y.argsort(stable=True) for split in (digits.train, digits.test)]
     train, test = (Split(s.x[o], s.y[o]) for s, o in zip((digits.train, digits.test), order, strict=True))

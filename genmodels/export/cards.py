@@ -21,6 +21,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m genmodels.export.cards", description=main.__doc__)
     parser.add_argument("checkpoints", nargs="+", metavar="CHECKPOINT", help="names of folders of checkpoints/")
     parser.add_argument("-n", type=int, default=10_000, help="test examples, and samples (default 10000, or all)")
+    parser.add_argument("--samples", type=int, default=0, help="samples, where they are to be fewer than -n")
     parser.add_argument("-k", type=int, default=100, help="samples of a VAE's IWAE bound (default 100)")
     parser.add_argument("--seed", type=int, default=0, help="of all noise (default 0)")
     asked = parser.parse_args()
@@ -31,7 +32,8 @@ def main() -> None:
     settle_threads(many=True)
     try:
         for run in map(known.__getitem__, asked.checkpoints):
-            table = measures(run.model(), run.data(), n=asked.n, k=asked.k, seed=asked.seed)
+            how = {"n": asked.n, "k": asked.k, "seed": asked.seed, "samples": asked.samples}
+            table = measures(run.model(), run.data(), **how)
             describe(run, command(run), table)
             print(f"{run.id}: {table['examples']:,} examples, {len(table)} numbers", flush=True)
     except BadInput as error:

@@ -39,6 +39,7 @@ def measures(
     n: int = 1000,
     k: int = 100,
     seed: int = 0,
+    samples: int = 0,
     halves: int = HALVES,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
@@ -50,15 +51,17 @@ def measures(
         n: Test examples, drawn at random, and as many samples; at most as many as the test set has.
         k: Importance samples of a VAE's tightest bound; 0 leaves it out.
         seed: Of all noise, and of which examples.
+        samples: How many samples are held against as many test examples, where it is fewer than ``n``: what draws
+            slowly is no slower to tell the likelihood of.
         halves: Random halves that the standard errors of the distances are told from
             (:mod:`genmodels.metrics.resampling`); 0 leaves them out.
         progress: Told how far it is.
     """
     n = min(n, floors.most(data))
-    data = _chosen(data, n, seed)
-    likely = likelihoods(model, data, n=n, k=k, seed=seed, progress=progress)
-    near = samples_against(model, data, n=n, seed=seed, halves=halves, progress=progress)
-    return {"examples": n, **likely, **near}
+    few = min(samples or n, n)
+    likely = likelihoods(model, _chosen(data, n, seed), n=n, k=k, seed=seed, progress=progress)
+    near = samples_against(model, _chosen(data, few, seed), n=few, seed=seed, halves=halves, progress=progress)
+    return {"examples": n, **likely, **({"samples": few} if few < n else {}), **near}
 
 
 @torch.no_grad()

@@ -219,6 +219,13 @@ HTML = {  # what stands in the HTML that pages write, and why nothing from outsi
     "pages/_ui/views/common/film.py": {"shown": "a number", "label": "words of the page", "spans": "of labels"},
     "pages/_ui/views/autoregressive/theory.py": {"OF_ONE": "numbers of an equation"},
     "pages/_ui/page/page.py": {"LARGE": "a style sheet of the page"},
+    "pages/_ui/page/symbols.py": {
+        "NO_LETTERS": "an expression, no HTML",
+        "part[0]": "of code that is escaped",
+        "one.ink": "a word of the page",
+        "known[part[0]]": "a word of the page",
+    },
+    "pages/_ui/page/theory.py": {"letters": "escaped", "highlighted(code, symbols)": "escaped"},
     "pages/lab/wall.py": {"wall.code": "letters, checked where it is read", "len(hung)": "a number"},
 }
 

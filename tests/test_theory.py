@@ -1,9 +1,13 @@
 """The theory panels: what is declared is drawn, every number has a name, and the code shown is what runs."""
 
 import ast
+import colorsys
+import html
 import inspect
+import re
 import textwrap
 import time
+import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from types import ModuleType, SimpleNamespace
@@ -12,9 +16,11 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from genmodels import palette
 from genmodels.data import datasets
 from genmodels.models.base import build
 from genmodels.training.loop import Training
+from pages._ui.page import symbols
 from pages._ui.page import theory as panel
 from pages._ui.page.theory import NAME, Picture, measured, source
 from pages._ui.views.autoregressive import theory as autoregressive
@@ -25,6 +31,7 @@ from pages._ui.views.latent import autoencoder, ladder
 from pages._ui.views.latent import theory as latent
 from pages._ui.views.vae import theory as vae
 from pages._ui.views.vq import theory as vq
+from tests.test_figures import contrast
 
 SMALL = {"hidden": 16, "latent_dim": 3}
 DECODERS = ("bernoulli", "continuous-bernoulli", "gaussian")
@@ -102,7 +109,7 @@ def shown() -> list[tuple[ModuleType, str, list[tuple[Callable[..., Any], str]],
                 wants = "data" in inspect.signature(function).parameters
                 return function(moment.model, *([moment.data] if wants else []), **arguments)
 
-            def show(theory: Any, numbers: Mapping[str, Any], row: Any = (module, name)) -> None:
+            def show(theory: Any, numbers: Mapping[str, Any], _: Any = None, row: Any = (module, name)) -> None:
                 equations = [pair for part in theory if not isinstance(part, Picture) for pair in part.items()]
                 found.append((*row, equations, numbers))
 
@@ -137,7 +144,63 @@ show([{kl_to_standard_normal: r"""Title
         r"\begin{aligned} KL &= 0.5 \end{aligned}",
     ]
     assert test.caption[0].value == "Words of many, where a < b. Somebody (2020), eq. 3."
-    assert "def kl_to_standard_normal(mu, logvar)" in test.code[0].value
+    [code] = test.get("html")
+    assert "<b>def</b> kl_to_standard_normal(mu, logvar)" in code.proto.body
+
+
+def test_a_symbol_has_one_colour_in_equation_and_code() -> None:
+    test = AppTest.from_string(
+        r"""
+from genmodels.models.vae import VAE
+from pages._ui.page.theory import show
+show([{VAE.log_joint: r"Title $$ \log p(x \mid z) $$ $$ \log p(z) = <z> $$ Words."}], {"z": 0.5})
+""",
+        default_timeout=60,
+    ).run()
+    assert not test.exception
+    x, z = r"{\textcolor{blue}{x}}", r"{\textcolor{green}{z}}"
+    assert [one.value.strip("$\n") for one in test.latex] == [
+        rf"\log p({x} \mid {z})",
+        rf"\begin{{aligned}} \log p({z}) &= 0.5 \end{{aligned}}",
+    ]
+    legend, code = (one.proto.body for one in test.get("html"))
+    assert legend.split(" · ")[0] == '<p class="symbols"><i class="ink-blue">x</i> the data'
+    assert "ink-purple" not in legend
+    assert 'log_likelihood(<i class="ink-blue">x</i>, <i class="ink-green">z</i>)' in code
+
+
+@pytest.mark.parametrize(("function", "text"), EQUATIONS, ids=lambda value: getattr(value, "__qualname__", ""))
+def test_colours_leave_equation_and_code_as_they_are(function: Any, text: str) -> None:
+    for known in (symbols.SYMBOLS, symbols.DENSITIES):
+        inked = symbols.coloured(text, known)
+        assert re.sub(r"\{\\textcolor\{\w+\}\{(\w)\}\}", r"\1", inked) == text
+        assert NAME.findall(inked) == NAME.findall(text)
+        if callable(function):
+            code = source(function)[1]
+            assert html.unescape(re.sub(r"</?[bi]\b[^>]*>", "", symbols.highlighted(code, known))) == code
+
+
+def test_inks_are_the_palettes_and_can_be_read_in_light_and_dark() -> None:
+    style = (panel.ROOT / "pages" / "_ui" / "style.css").read_text()
+    declared = re.findall(r"--ink-(\w+): light-dark\((#\w+), (#\w+)\);", style)
+    themes = tomllib.loads((panel.ROOT / ".streamlit" / "config.toml").read_text())["theme"]
+    for _, *inks in declared:
+        for ink, theme in zip(inks, (themes["light"], themes["dark"]), strict=True):
+            for background in ("backgroundColor", "secondaryBackgroundColor"):
+                assert contrast(ink, theme[background]) >= 4.5
+    meant = {"blue": palette.DATA, "orange": palette.SAMPLES, "green": palette.LATENT, "purple": palette.POSTERIOR}
+    assert {name for name, *_ in declared} == meant.keys() | {"comment"}
+    assert {one.ink for one in (*symbols.SYMBOLS.values(), *symbols.DENSITIES.values())} <= meant.keys()
+    hue = lambda colour: colorsys.rgb_to_hsv(*palette.rgb(colour))[0] * 360  # noqa: E731
+    for name, *inks in declared:
+        assert name == "comment" or all(abs(hue(ink) - hue(meant[name])) < 5 for ink in inks)
+
+
+def test_no_curve_of_a_theory_has_the_colour_of_a_symbol() -> None:
+    for figure in (gan._saturation(0.4), gan._dirac(), gan._flat()):
+        drawn = {line.line.color for line in figure.data}
+        assert len(drawn) > 1
+        assert drawn.isdisjoint({palette.DATA, palette.SAMPLES, palette.LATENT, palette.POSTERIOR})
 
 
 @pytest.mark.parametrize(("function", "text"), EQUATIONS, ids=lambda value: getattr(value, "__qualname__", ""))

@@ -83,7 +83,7 @@ def _best(data: Data) -> float:
 
 REMEDIES: dict[str, tuple[str, dict[str, Any]]] = {
     "collapse": ("gan", {"objective": "minimax", "d_steps": 1, "beta1": 0.9}),
-    "3 updates of the critic": ("gan", {"objective": "minimax", "d_steps": 3, "beta1": 0.9}),
+    "3 discriminator updates": ("gan", {"objective": "minimax", "d_steps": 3, "beta1": 0.9}),
     "non-saturating, β₁ = 0.5": ("gan", {"objective": "non-saturating", "d_steps": 1, "beta1": 0.5}),
     "gradient penalty": ("wgan", {"penalty": "gp", "penalty_weight": 1.0, "n_critic": 3}),
 }

@@ -70,8 +70,8 @@ def fields_of(
 
 
 def _field(key: str, one: Hyperparameter, bind: Any, width: int | str) -> Any:
-    options = one.rule.options if isinstance(one.rule, Only) else ()
-    help = "  \n".join(part for part in (one.help, explained(one.name, options)) if part)
+    choices = one.rule.options if isinstance(one.rule, Only) else ()
+    help = "  \n".join(part for part in (one.help, explained(one.name, choices)) if part)
     common = {"label": label(one.name), "key": key, "help": help, "bind": bind, "width": width}
     match one.rule:
         case Between() as rule if rule.log:

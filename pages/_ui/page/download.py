@@ -29,7 +29,7 @@ def taking(run: Run) -> None:
         _button("Python script", run, "py", lambda: code.script(run))
         _button("Notebook", run, "ipynb", lambda: code.notebook(run))
     if run.snapshots() and (run.path / "samples.npy").exists():
-        st.caption("Films, a frame a snapshot:")
+        st.caption("Films, one frame per snapshot:")
         _button("Samples, as a GIF", run, "gif", lambda: media.film(run))
     if plan.model == "vae" and plan.arguments.get("latent_dim") == 2 and _is_of_images(run):
         _button("Latent manifold, as a GIF", run, "manifold.gif", lambda: media.manifold(run))

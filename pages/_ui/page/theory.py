@@ -27,6 +27,7 @@ from typing import Any
 import plotly.graph_objects as go
 import streamlit as st
 
+from pages._ui.page.symbols import SYMBOLS, Symbols, coloured, highlighted, legend
 from pages._ui.shared.plot import plot
 
 __all__ = ["Equations", "Picture", "measured", "number", "show", "source"]
@@ -48,13 +49,18 @@ class Picture:
     key: str
 
 
-def show(theory: Iterable[Equations | Picture], numbers: Mapping[str, float | str]) -> None:
+def show(theory: Iterable[Equations | Picture], numbers: Mapping[str, float | str], symbols: Symbols = SYMBOLS) -> None:
     """Draw a theory from top to bottom: each equation beside its code, or above it where the screen is narrow.
 
     Args:
         theory: Equations, and pictures between them.
         numbers: What they are shown with, by name; text is shown as it is, units and all.
+        symbols: What has a colour in equations and code.
     """
+    theory = tuple(theory)
+    texts = [text for part in theory if not isinstance(part, Picture) for text in part.values()]
+    if letters := legend((text.split("$$")[1] for text in texts), symbols):
+        st.html(f'<p class="symbols">{letters}</p>')
     said = {name: value if isinstance(value, str) else number(value) for name, value in numbers.items()}
     for part in theory:
         if isinstance(part, Picture):
@@ -63,22 +69,23 @@ def show(theory: Iterable[Equations | Picture], numbers: Mapping[str, float | st
             right.markdown(part.words)
         else:
             for function, text in part.items():
-                _equation(function, text, said)
+                _equation(function, text, said, symbols)
 
 
-def _equation(function: Callable[..., Any], text: str, said: Mapping[str, str]) -> None:
+def _equation(function: Callable[..., Any], text: str, said: Mapping[str, str], symbols: Symbols) -> None:
     title, latex, *rows, words = (" ".join(part.split()) for part in text.split("$$"))
     fill = lambda line: NAME.sub(lambda found: said[found[1]], line)  # noqa: E731
     known = [row for row in "".join(rows).split(r"\\") if said.keys() >= set(NAME.findall(row))]
     left, right = st.columns([2, 3], gap="medium")
     left.markdown(f"##### {title}")
-    left.latex(_lines(fill(latex)))
+    left.latex(_lines(fill(coloured(latex, symbols))))
     if any(known):
-        left.latex(_lines(fill(r" \\ ".join(re.sub(r"(=|\\ge) <", r"&\1 <", row.strip()) for row in known))))
+        rows = [re.sub(r"(=|\\ge) <", r"&\1 <", coloured(row.strip(), symbols)) for row in known]
+        left.latex(_lines(fill(r" \\ ".join(rows))))
     left.caption(fill(words))
     where, code = source(function)
     right.caption(f"`{where}`")
-    right.code(code, language="python", wrap_lines=True)
+    right.html(f'<pre class="source"><code>{highlighted(code, symbols)}</code></pre>')
 
 
 def number(value: float) -> str:

@@ -17,6 +17,8 @@ from genmodels.models.bigan import BiGAN
 from genmodels.models.gan import GAN, discriminator_loss, generator_slope, penalized
 from genmodels.models.wgan import WGAN, between, gradient_norm
 from genmodels.nn.adversarial import Critic, normalize_spectrally
+from genmodels.palette import CLASSES
+from pages._ui.page.symbols import DENSITIES
 from pages._ui.page.theory import Equations, Picture, measured, show
 from pages._ui.shared.answer import seen
 from pages._ui.shared.moment import Moment
@@ -24,6 +26,7 @@ from pages._ui.views.common.shapes import half_of
 
 __all__ = ["bigan", "gan", "wgan"]
 
+LINES = figures.RUNS[6], CLASSES[4], CLASSES[3]  # of curves: none of them is the colour of a symbol
 MEANS = "The numbers are means over 256 test examples and as many samples of the model above"
 
 # GAN and BiGAN ---
@@ -141,7 +144,7 @@ def gan(moment: Moment) -> None:
         terms |= {"JS": measured(bound.js, bound.js_se), "V, fresh": measured(bound.learned, bound.learned_se)}
         terms |= {"V at best": measured(2 * bound.js - math.log(4), 2 * bound.js_se), "divergence": BOUNDED}
     pictures = Picture(_saturation(belief), SATURATION, "saturation"), Picture(_dirac(), DIRAC, "dirac")
-    show((GAME, pictures[0], RELATIVISTIC, pictures[1], TRAINING), terms)
+    show((GAME, pictures[0], RELATIVISTIC, pictures[1], TRAINING), terms, DENSITIES)
 
 
 def _saturation(belief: float | None) -> go.Figure:
@@ -149,7 +152,7 @@ def _saturation(belief: float | None) -> go.Figure:
     slopes = saturation()
     names = {"minimax": "D", "non-saturating": "1 − D", "least-squares": "|s − 1|"}
     lines = [
-        figures.Curve(f"{name}: {slope}", slopes["s"], slopes[name], figures.RUNS[i])
+        figures.Curve(f"{name}: {slope}", slopes["s"], slopes[name], LINES[i])
         for i, (name, slope) in enumerate(names.items())
     ]
     title = "How strongly a sample is pushed"
@@ -166,7 +169,7 @@ def _dirac() -> go.Figure:
     lines = []
     for i, weight in enumerate((0.0, 0.1, 0.5)):
         x, y = dirac(weight).T
-        lines.append(figures.Curve(f"R1 with γ = {weight:g}" if weight else "without", x, y, figures.RUNS[i]))
+        lines.append(figures.Curve(f"R1 with γ = {weight:g}" if weight else "without", x, y, LINES[i]))
     title = "The smallest GAN, from θ = 1"
     figure = figures.curves(lines, x_title="the sample θ", y_title="the discriminator's slope ψ", title=title)
     return figure.update_yaxes(scaleanchor="x")
@@ -221,12 +224,12 @@ LIPSCHITZ: Equations = {
         kink moves with the weights this derivative does not see; ELU has none. Gulrajani et al. (2017), eq. 3.""",
     WGAN.flow: r"""What the best critic under this penalty finds
         $$ \|\nabla f\| &= 1 + \frac{|\sigma|}{2 \lambda m} \\ E[f(x)] - E[f(G(z))] &=
-        \int |\sigma| + \frac{1}{2 \lambda} \int \frac{|\sigma|^2}{m} \ge W + \frac{W^2}{2 \lambda} \\
+        \int |\sigma| + \frac{1}{2 \lambda} \int \frac{|\sigma|^2}{m} \\ &\ge W + \frac{W^2}{2 \lambda} \\
         E[f(x)] - E[f(G(z))] - 2 \lambda P &= \int |\sigma| \ge W $$
         $$ E[f(x)] - E[f(G(z))] = <of these points> \\ 2 \lambda P = <2 lambda P> \\
         E[f(x)] - E[f(G(z))] - 2 \lambda P = <wasserstein (flow)> $$
         m is the density of x̂, σ a flow that carries the samples to the data, along ∇f. The penalty is soft: it pays to
-        be steeper than 1, the more so where little of m is. The ≥ of the second line is = only where |σ| is in
+        be steeper than 1, the more so where little of m is. The first ≥ is = only where |σ| is in
         proportion to m; taking 2λP off leaves the flow's length, which on a line is W. Milne & Nachman (2022),
         Wasserstein GANs with gradient penalty compute congested transport.""",
     between: r"""Where it is taken
@@ -269,7 +272,7 @@ def wgan(moment: Moment) -> None:
         known |= {"w1": exact.w1, "estimate": exact.estimate, "floor": measured(mean, spread, "")}
         where = "; W and the estimate beside it are of 400 and 400, as in *Estimate and exact*."
     st.caption(MEANS + where)
-    show((DISTANCE, Picture(_flat(), FLAT, "apart"), LIPSCHITZ), known)
+    show((DISTANCE, Picture(_flat(), FLAT, "apart"), LIPSCHITZ), known, DENSITIES)
 
 
 def _exact(model: WGAN, data: Data) -> tuple[Coverage, tuple[float, float]]:
@@ -282,9 +285,9 @@ def _flat() -> go.Figure:
     two = apart()
     theta = two["theta"]
     lines = [
-        figures.Curve("W₁, units of x", theta, two["w1"], figures.SAMPLES),
-        figures.Curve("JS, nats", theta, two["js"], figures.DATA),
-        figures.Curve("log 2", theta, np.full(len(theta), math.log(2)), figures.NEUTRAL, dashed=True),
+        figures.Curve("W₁, units of x", theta, two["w1"], LINES[0]),
+        figures.Curve("JS, nats", theta, two["js"], LINES[1]),
+        figures.Curve("log 2", theta, np.full(len(theta), math.log(2)), LINES[1], dashed=True),
     ]
     x, y = "distance θ of two Gaussians with σ = 0.1", "W₁ (units of x) · JS (nats)"
     return figures.curves(lines, x_title=x, y_title=y, title="Why not the divergence")

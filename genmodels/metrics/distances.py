@@ -34,6 +34,7 @@ __all__ = [
 ]
 
 ROWS = 1024  # of a distance matrix that are held at a time
+NEAR, WIDE = 3, 5  # nearest neighbours that a ball reaches to: of precision and recall, of density and coverage
 BLOCKS = 10  # that a standard error is told from, where there are rows for so many
 
 
@@ -179,7 +180,7 @@ class PrecisionRecall(NamedTuple):
     recall: float
 
 
-def precision_recall(real: Tensor, fake: Tensor, *, k: int = 3) -> PrecisionRecall:
+def precision_recall(real: Tensor, fake: Tensor, *, k: int = NEAR) -> PrecisionRecall:
     """Quality and diversity, apart: a manifold is the union of balls reaching to each point's ``k``-th neighbour.
 
     Kynkäänniemi et al. (2019), Improved precision and recall metric, eqs. 1-2. https://arxiv.org/abs/1904.06991
@@ -194,7 +195,7 @@ class DensityCoverage(NamedTuple):
     coverage: float
 
 
-def density_coverage(real: Tensor, fake: Tensor, *, k: int = 5) -> DensityCoverage:
+def density_coverage(real: Tensor, fake: Tensor, *, k: int = WIDE) -> DensityCoverage:
     """Precision and recall with the balls around the data alone, so that one sample far off changes little.
 
     Naeem et al. (2020), Reliable fidelity and diversity metrics, eqs. 3-4. https://arxiv.org/abs/2002.09797
@@ -202,7 +203,9 @@ def density_coverage(real: Tensor, fake: Tensor, *, k: int = 5) -> DensityCovera
     return manifolds(real, fake, k=k, wide=k)[1]
 
 
-def manifolds(real: Tensor, fake: Tensor, *, k: int = 3, wide: int = 5) -> tuple[PrecisionRecall, DensityCoverage]:
+def manifolds(
+    real: Tensor, fake: Tensor, *, k: int = NEAR, wide: int = WIDE
+) -> tuple[PrecisionRecall, DensityCoverage]:
     """Both of the above of features (N, D) and (M, D), from the same three matrices of distances: what they cost.
 
     A ball reaches the ``k``-th nearest neighbour for precision and recall, the ``wide``-th for density and coverage.

@@ -120,7 +120,7 @@ def actions(run: Run) -> None:
     if state.message:
         st.info(state.message)
     try:
-        st.code(checkpoint.command(run), language="bash")
+        st.code(checkpoint.command(run), language="bash", wrap_lines=True)
     except BadInput as error:  # its arguments are not what this version allows
         st.warning(str(error))
     buttons(run, state.status)

@@ -65,10 +65,10 @@ def entries() -> None:
     seeds = f", seeds {one.seeds}" if one.seeds else ""
     again = "Measured" if all(case.checkpoint for case in one.cases) else "Trained and measured"
     st.caption(f"{runs}{seeds}, {worded(seconds)} of training. {again} again by:")
-    st.code(f"python -m genmodels experiment run {one.name}", language="bash")
+    st.code(f"python -m genmodels experiment run {one.name}", language="bash", wrap_lines=True)
     if trained := [case.checkpoint for case in one.cases if case.checkpoint]:
         st.caption("The checkpoints were trained by:")
-        st.code("\n".join(f"# {name}\n{command(find(name))}" for name in trained), language="bash")
+        st.code("\n".join(f"# {name}\n{command(find(name))}" for name in trained), language="bash", wrap_lines=True)
     if any(not case.checkpoint for case in one.cases):
         small(one.name)
 

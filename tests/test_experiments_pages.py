@@ -155,6 +155,7 @@ def test_a_value_never_changes_because_a_row_is_hidden() -> None:
 
 def test_what_was_not_measured_is_measured_when_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(comparison, "_shipped", lambda path: {})
+    monkeypatch.setattr(comparison, "_of_card", lambda row, path: row)
     test = page("compare", data="two-moons")
     assert "yet: autoregressive-two-moons" in test.markdown[0].value
     assert not tasks.queue().exists()

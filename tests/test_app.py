@@ -492,6 +492,7 @@ def test_a_lesson_may_leave_out_single_settings_and_training() -> None:
 
 OF_A_PRESET = {
     "autoregressive-mnist": "MNIST, MADE",
+    "autoregressive-mnist-pixelcnn": "MNIST, PixelCNN",
     "autoregressive-two-moons": "Plane: two moons, in both orders",
     "bigan-mnist": "MNIST and the way back",
     "bigan-two-moons": "Two moons and the way back",

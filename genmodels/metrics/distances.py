@@ -34,7 +34,7 @@ __all__ = [
 ]
 
 ROWS = 1024  # of a distance matrix that are held at a time
-NEAR, WIDE = 3, 5  # nearest neighbours that a ball reaches to: of precision and recall, of density and coverage
+NEAR, FAR = 3, 5  # nearest neighbours that a ball reaches to: of precision and recall, of density and coverage
 BLOCKS = 10  # that a standard error is told from, where there are rows for so many
 
 
@@ -195,7 +195,7 @@ class DensityCoverage(NamedTuple):
     coverage: float
 
 
-def density_coverage(real: Tensor, fake: Tensor, *, k: int = WIDE) -> DensityCoverage:
+def density_coverage(real: Tensor, fake: Tensor, *, k: int = FAR) -> DensityCoverage:
     """Precision and recall with the balls around the data alone, so that one sample far off changes little.
 
     Naeem et al. (2020), Reliable fidelity and diversity metrics, eqs. 3-4. https://arxiv.org/abs/2002.09797
@@ -203,9 +203,7 @@ def density_coverage(real: Tensor, fake: Tensor, *, k: int = WIDE) -> DensityCov
     return manifolds(real, fake, k=k, wide=k)[1]
 
 
-def manifolds(
-    real: Tensor, fake: Tensor, *, k: int = NEAR, wide: int = WIDE
-) -> tuple[PrecisionRecall, DensityCoverage]:
+def manifolds(real: Tensor, fake: Tensor, *, k: int = NEAR, wide: int = FAR) -> tuple[PrecisionRecall, DensityCoverage]:
     """Both of the above of features (N, D) and (M, D), from the same three matrices of distances: what they cost.
 
     A ball reaches the ``k``-th nearest neighbour for precision and recall, the ``wide``-th for density and coverage.

@@ -218,7 +218,7 @@ def judged(name: str, test: Tensor, x: Tensor, y: Tensor | None = None, halves: 
         return {key: value for key, value in row.items() if key != "judge_kid_se"}
 
     table = told(real, drawn)
-    if min(len(test), len(x)) // 2 > distances.WIDE:  # a half, too, has that many neighbours
+    if min(len(test), len(x)) // 2 > distances.FAR:  # a half, too, has that many neighbours
         table |= standard_errors(of_rows, torch.arange(len(test)), torch.arange(len(x)), draws=halves)
     if y is not None:
         table |= mean_of("judge_as_asked", (drawn.probabilities.argmax(1) == y.cpu()).double())

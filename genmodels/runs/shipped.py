@@ -28,7 +28,7 @@ FIRST = (
     "bigan-mnist",
     "ddpm-mnist",
     "flow-mnist",
-    "autoregressive-mnist",
+    "autoregressive-mnist-pixelcnn",
 )
 """What a first page shows: every family on the same digits."""
 

@@ -17,7 +17,7 @@ page(
     "autoregressive",
     objective=r"\log p(x) = \sum_{i=1}^{D} \log p(x_i \mid x_1, \ldots, x_{i-1})",
     first=("network", "pixels", "order", "classes"),
-    opens="autoregressive-mnist",
+    opens="autoregressive-mnist-pixelcnn",
     units={"loss": "nats", "bpd": "bits per pixel"},
     panels=("loss", "bpd"),
     explore={

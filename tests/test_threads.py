@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from genmodels.files import root
 from genmodels.host import threads
 from genmodels.jobs import queue
 
@@ -130,7 +131,7 @@ def test_workers_are_started_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in threads.ENVIRONMENT:
         monkeypatch.delenv(name, raising=False)
     pool = queue.Pool.__new__(queue.Pool)
-    pool.size = 1
+    pool.size, pool.root = 1, root()
     pool._start(0, "first")
     monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
     pool._start(0, "first")

@@ -22,7 +22,7 @@ def live() -> None:
     st.title("Live")
     run = current("vae")
     start = start_of("vae", run)
-    refill("vae", start)
+    refill("vae", start, run)
     left, right = st.columns([1, 4], gap="medium")
     with left:
         chosen = choose(model_class("vae"), start=start)

@@ -52,4 +52,5 @@ else:
     if limits.is_shared():  # an error's kind alone: no code, no path
         config.set_option("client.showErrorDetails", "type")
     middleware = [Middleware(one) for one in (headers.Headers, cookie.Cookie, uploads.Uploads)]
+    preload.films()
     app = st.App(__file__, routes=[health.ROUTE, blobs.ROUTE], middleware=middleware)

@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from genmodels import images
 from genmodels.hyperparameters import Between, Numbers, Only, Switch, declared
 from genmodels.jobs import queue
 from genmodels.models import MODELS
 from genmodels.models.vae import VAE
 from genmodels.probability.distributions import kl_to_standard_normal
-from genmodels.runs import classroom, store
+from genmodels.runs import classroom, shipped, store
 from genmodels.runs.shipped import CHECKPOINTS, FIRST, pieces
 from genmodels.training.settings import Settings
 from pages._ui.classroom import wall as mosaic
@@ -64,6 +65,13 @@ def test_home_shows_every_family_on_mnist_and_opens_just_what_it_shows() -> None
         link = links[f"**{MODELS[name].title}**"].proto
         assert link.query_string == f"run={piece.name}"
         assert opened(name, run=piece.name).query_params["run"] == piece.name
+
+
+def test_the_films_of_the_first_page_are_drawn_once_for_all_visitors(monkeypatch: pytest.MonkeyPatch) -> None:
+    app()
+    for module in (images, shipped):
+        monkeypatch.setattr(module, "sprite", None)
+    app()
 
 
 def unfolded(test: AppTest) -> AppTest:
@@ -673,9 +681,8 @@ def test_the_gallery_holds_what_each_checkpoint_drew() -> None:
         assert piece.samples.shape[0] == len(piece.steps)
         assert np.isfinite(piece.samples).all()
         if piece.is_image:
-            film = piece.film(16, 8)
             h, w = piece.samples.shape[-2:]
-            assert (film.frames, film.size) == (len(piece.steps), (8 * w + 7, 2 * h + 1))
+            assert (piece.film.frames, piece.film.size) == (min(30, len(piece.steps)), (4 * w + 3, 4 * h + 3))
 
 
 def test_a_folder_without_checkpoints_is_an_empty_gallery(tmp_path: Path) -> None:

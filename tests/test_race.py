@@ -1,8 +1,10 @@
 """Races: made of a form, run by the workers, measured snapshot by snapshot."""
 
+import time
 import tomllib
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +20,7 @@ from genmodels.experiments.races.race import Budget
 from genmodels.jobs import queue
 from genmodels.metrics.distances import sliced_wasserstein1
 from genmodels.models import MODELS
-from genmodels.runs import store
+from genmodels.runs import store, timing
 from genmodels.runs.record import Status
 from genmodels.runs.run import Run
 from tests.answers import at_once, finish
@@ -110,6 +112,19 @@ def test_a_budget_is_the_same_for_everybody() -> None:
         list(Here().train([run.plan]))
         assert run.metrics()[-1]["images"] / 2 == images  # of a step, as the training itself counts them
         assert abs(steps * images - 1e5) <= images
+
+
+def test_what_a_step_waits_for_on_a_busy_machine_is_not_its_time() -> None:
+    class Waiting:
+        device = torch.device("cpu")
+
+        def step(self) -> None:
+            time.sleep(0.05)
+
+    training: Any = Waiting()
+    seconds, n = finish(timing.stepping(training))
+    assert n >= 3
+    assert seconds < 0.025
 
 
 def test_every_snapshot_is_measured_once_by_what_all_have() -> None:

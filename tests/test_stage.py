@@ -110,6 +110,16 @@ def test_an_instrument_asks_its_question_and_the_link_says_which_it_is() -> None
     assert {row.key: row.value for row in again.segmented_control}["instrument-Play"] == "Path"
 
 
+def test_a_run_of_the_page_that_changes_nothing_takes_back_no_click_that_is_on_its_way() -> None:
+    test = AppTest.from_function(explores, default_timeout=60).run()
+    for chosen, others in (("instrument-When it fails", 1), ("instrument-Play", 1)):
+        name = "Collapse" if "fails" in chosen else "Path"
+        test.segmented_control(key=chosen).set_value(name).run()
+        assert sum(row.proto.set_value for row in test.segmented_control) == others  # that which was chosen before
+        test.run()
+        assert [row.key for row in test.segmented_control if row.proto.set_value] == []
+
+
 def test_a_link_to_what_does_not_apply_says_so() -> None:
     test = AppTest.from_function(explores, default_timeout=60)
     test.query_params["instrument"] = "Plane"

@@ -122,18 +122,22 @@ def likelihoods(
     return table
 
 
-def kl_from_truth(model: Any, data: Data, value: Tensor, rng: torch.Generator) -> dict[str, float]:
+@torch.no_grad()
+def kl_from_truth(model: Any, data: Data, value: Tensor | None, rng: torch.Generator) -> dict[str, float]:
     """``kl_from_truth_nats``, E_p[log p(x) − log q(x)] of the model q over test examples, of which ``value`` is log q.
+
+    Over all of them, where it is not known yet.
 
     The density of a diffusion model is that at t = 1, with its last noise left in: it is held against the data under
     the same noise, where their law is known (else against the data themselves, and the noise is in the divergence).
     ``noise_left`` is its standard deviation.
     """
     left = model.noise_left
-    x = data.test.x[: len(value)].to(model.device)
+    x = data.test.x[: None if value is None else len(value)].to(model.device)
     truth, alike = law_under(data, left)
     if left and alike:
-        x = x + left * random.randn(*x.shape, rng=rng, device=x.device)
+        x, value = x + left * random.randn(*x.shape, rng=rng, device=x.device), None
+    if value is None:
         value = torch.cat([model.log_prob(rows) for rows in x.split(ROWS)]).double()
     assert truth is not None
     noise = {"noise_left": left} if left else {}

@@ -32,6 +32,8 @@ FIRST = (
 )
 """What a first page shows: every family on the same digits."""
 
+FRAMES, IMAGES, QUALITY = 30, 16, 70  # of a film; in a frame; of its JPEG
+
 
 @dataclass(frozen=True)
 class Piece:
@@ -58,9 +60,17 @@ class Piece:
         """Whether it draws images."""
         return self.samples.ndim == 5
 
-    def film(self, n: int = 16, columns: int = 8) -> Sprite:
-        """The first ``n`` images at each moment, ``columns`` in a row, as a film."""
-        return sprite(np.stack([tile(x[:n], columns)[..., :3].transpose(2, 0, 1) for x in self.samples]))
+    @functools.cached_property
+    def shown(self) -> list[int]:
+        """The indices of the moments in its film: few enough to be sent at once."""
+        n = len(self.steps)
+        return sorted({round(i) for i in np.linspace(0, n - 1, min(n, FRAMES)).tolist()})
+
+    @functools.cached_property
+    def film(self) -> Sprite:
+        """The first images at each of these moments: drawn once for all visitors."""
+        frames = [tile(self.samples[i][:IMAGES])[..., :3].transpose(2, 0, 1) for i in self.shown]
+        return sprite(np.stack(frames), quality=QUALITY)
 
 
 def pieces(folder: Path = CHECKPOINTS) -> tuple[Piece, ...]:

@@ -1,7 +1,7 @@
 """How long a training takes on this device: a few of its steps, timed, times their number; and how fast one goes.
 
-Nothing is guessed: before the steps have been timed here there is no answer. A step's time is that of the worker that
-took it, beside whatever else it had to do; snapshots and the first second of a worker are not in it.
+Nothing is guessed: before the steps have been timed here there is no answer. On a processor a step's time is what the
+worker that took it had of it, whatever else the machine had to do; snapshots and its first steps are not in it.
 """
 
 import functools
@@ -21,7 +21,7 @@ from genmodels.models.base import Preset, build
 from genmodels.training.loop import Training
 from genmodels.training.settings import Settings
 
-__all__ = ["device", "is_here", "of", "question", "timed"]
+__all__ = ["device", "is_here", "of", "question", "stepping", "timed"]
 
 STEPS, SECONDS = 20, 1.5  # are timed at most, whichever comes first; of steps at least three
 WARM = 2  # steps before them
@@ -74,20 +74,31 @@ def timed(
     yield 0.0
     built = build({"model": model, "shape": list(datasets.DATASETS[data].shape), **arguments})
     chosen = Settings.of({**built.defaults, **settings})
-    place = "cuda" if torch.cuda.is_available() else "cpu"
-    training = Training(built, datasets.load(data), chosen, device=place)
-    yield 0.1
+    training = Training(built, datasets.load(data), chosen, device="cuda" if torch.cuda.is_available() else "cpu")
+    step, n = yield from stepping(training, begun=0.1, share=0.9)
+    told = {"seconds": training.total * step, "steps": training.total, "timed": n}
+    return {name: np.array(value) for name, value in told.items()}
+
+
+def stepping(training: Training, begun: float = 0.0, share: float = 1.0) -> Generator[float, None, tuple[float, int]]:
+    """Take a few steps of a training and time them: ``share`` of a task of which ``begun`` is over.
+
+    Returns:
+        The seconds that a step takes, their median; and how many were timed.
+    """
+    import torch
+
+    on_gpu = training.device.type == "cuda"
     spent: list[float] = []
     while len(spent) < WARM + 3 or (len(spent) < WARM + STEPS and sum(spent) < SECONDS):
-        start = time.perf_counter()
+        yield begun + share * len(spent) / (WARM + STEPS)
+        start, of_processor = time.perf_counter(), time.process_time()
         training.step()
-        if place == "cuda":
+        if on_gpu:
             torch.cuda.synchronize()
-        spent.append(time.perf_counter() - start)
-        yield min(0.99, 0.1 + len(spent) / (WARM + STEPS))
-    step = statistics.median(spent[WARM:])
-    told = {"seconds": training.total * step, "steps": training.total, "timed": len(spent) - WARM}
-    return {name: np.array(value) for name, value in told.items()}
+        seconds, of_processor = time.perf_counter() - start, time.process_time() - of_processor
+        spent.append(seconds if on_gpu else min(seconds, of_processor))  # no longer than the processor was given to it
+    return statistics.median(spent[WARM:]), len(spent) - WARM
 
 
 def of(rows: Sequence[Mapping[str, float]]) -> tuple[float, float] | None:

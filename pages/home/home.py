@@ -1,12 +1,9 @@
 """Home: what every family drew while it learned, and where to begin."""
 
-import functools
 from pathlib import Path
 
-import numpy as np
 import streamlit as st
 
-from genmodels.images import Sprite, sprite, tile
 from genmodels.models import MODELS
 from genmodels.runs.shipped import Piece, pieces
 from genmodels.text import quoted
@@ -14,7 +11,6 @@ from pages._ui.components.films import Film, films
 
 PAGES = Path(__file__).resolve().parents[1]
 COLUMNS = 3
-DIGITS, MOST, QUALITY = 16, 30, 70  # of a frame; frames of a film, and of its JPEG
 DOORS = {
     "Show me": (
         "models/ddpm.py",
@@ -102,31 +98,17 @@ def says(path: Path, title: str) -> str:
 # A film ---------------------------------------------------------------------------------------------------------------
 
 
-def frames_of(piece: Piece) -> list[int]:
-    """The indices of the moments that are shown: few enough to be sent at once."""
-    n = len(piece.steps)
-    return sorted({round(i) for i in np.linspace(0, n - 1, min(n, MOST)).tolist()})
-
-
-@functools.cache
-def sheet(name: str) -> Sprite:
-    """The film of a checkpoint, drawn once for all visitors."""
-    piece = next(one for one in pieces() if one.name == name)
-    pages = [tile(piece.samples[i][:DIGITS])[..., :3].transpose(2, 0, 1) for i in frames_of(piece)]
-    return sprite(np.stack(pages), quality=QUALITY)
-
-
 def film(name: str, piece: Piece) -> Film:
     """It with its words."""
-    captions = [f"step {piece.steps[i]:,} of {piece.steps[-1]:,}" for i in frames_of(piece)]
-    return Film(name, MODELS[name].title, f"samples of {piece.data} as it learns", sheet(piece.name), captions)
+    captions = [f"step {piece.steps[i]:,} of {piece.steps[-1]:,}" for i in piece.shown]
+    return Film(name, MODELS[name].title, f"samples of {piece.data} as it learns", piece.film, captions)
 
 
 def state_of(piece: Piece | None, frame: int | None = None) -> dict[str, str]:
     """What a link says, so that the page opens on this checkpoint, and stands still at this frame."""
     if piece is None:
         return {}
-    return {"run": piece.name} | ({} if frame is None else {"step": str(piece.steps[frames_of(piece)[frame]])})
+    return {"run": piece.name} | ({} if frame is None else {"step": str(piece.steps[piece.shown[frame]])})
 
 
 main()

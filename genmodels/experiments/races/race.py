@@ -7,8 +7,6 @@ and which runs it is made of is in ``runs/.races/<id>.json``.
 import functools
 import hashlib
 import json
-import statistics
-import time
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -28,7 +26,7 @@ from genmodels.files import inside, read_json, remove, root, write_json
 from genmodels.jobs import queue
 from genmodels.models import MODELS, model_class
 from genmodels.models.base import Preset, build
-from genmodels.runs import store
+from genmodels.runs import store, timing
 from genmodels.runs.record import Status
 from genmodels.runs.run import Run
 from genmodels.text import quoted
@@ -38,7 +36,6 @@ from genmodels.training.settings import Settings
 __all__ = ["MOST_SEEDS", "Budget", "Race", "declared", "entrant", "entrants", "find", "paces", "start", "stop"]
 
 KEPT = 200  # races, the newest
-STEPS, MOST_TIMED, WARM = 30, 1.0, 3  # steps that are timed, or seconds, whichever comes first; steps before them
 MOST_SEEDS = 10
 
 
@@ -104,30 +101,17 @@ def entrants() -> tuple[str, ...]:
 def paces(data: str, where: str) -> Generator[float, None, dict[str, npt.NDArray[Any]]]:
     """Time a few steps of every family on ``data``. A task; ``where`` makes it another one on another device.
 
-    On a processor it is the time that the step had of it, whatever else the machine had to do.
-
     Returns:
         Of a step of each of :func:`entrants`, in their order: the "seconds" that it takes, and the "images" shown.
     """
     seconds, images, names = list[float](), list[int](), entrants()
-    on_gpu = torch.cuda.is_available()
-    clock = time.perf_counter if on_gpu else time.process_time
     for i, name in enumerate(names):
-        yield i / len(names)
         preset = entrant(name, data)
         assert preset is not None
         built = build({"model": name, "shape": list(DATASETS[data].shape), **preset.model})
         settings = Settings.of({**built.defaults, **preset.training})
-        training = Training(built, load(data), settings, device="cuda" if on_gpu else "cpu")
-        spent = list[float]()
-        while len(spent) < WARM + 3 or (len(spent) < WARM + STEPS and sum(spent) < MOST_TIMED):
-            start = clock()
-            training.step()
-            if on_gpu:
-                torch.cuda.synchronize()
-            spent.append(clock() - start)
-            yield (i + len(spent) / (WARM + STEPS)) / len(names)
-        seconds.append(statistics.median(spent[WARM:]))
+        training = Training(built, load(data), settings, device="cuda" if torch.cuda.is_available() else "cpu")
+        seconds.append((yield from timing.stepping(training, i / len(names), 1 / len(names)))[0])
         images.append(training.batches.size * len(training.turns))
     return {"seconds": np.array(seconds), "images": np.array(images)}
 

@@ -149,14 +149,16 @@ def _presets(cls: type[GenerativeModel], start: Start) -> None:
     spelt = {title: {key: as_text(value) for key, value in values.items()} for title, values in meant.items()}
     shown = (plain | _flat(start)).items()
     now = {key: as_text(st.session_state.get(key, st.query_params.get(key, value))) for key, value in shown}
-    st.session_state["preset"] = next((title for title, values in spelt.items() if values == now), OWN)
+    one = next((title for title, values in spelt.items() if values == now), OWN)
+    if st.session_state.get("preset") != one:  # what is set anew in each run takes back a choice that is on its way
+        st.session_state["preset"] = one
 
     def apply() -> None:
         fill(meant.get(st.session_state["preset"], {}))
 
     said, words = preset_time.labels(cls), "Settings known to work, and how long they take here."
     st.selectbox("Preset", [*meant, OWN], format_func=said, key="preset", on_change=apply, help=words)
-    preset_time.note(cls, st.session_state["preset"])
+    preset_time.note(cls, one)
 
 
 def _flat(preset: Preset | Start) -> dict[str, Any]:

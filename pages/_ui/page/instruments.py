@@ -90,7 +90,9 @@ def explore(known: Mapping[str, Instrument | View], moment: Moment) -> None:
 
 def _row(group: str, members: list[str], chosen: str, default: str, several: bool) -> None:
     key = f"instrument-{group}"
-    st.session_state[key] = chosen if chosen in members else None
+    mine = chosen if chosen in members else None
+    if st.session_state.get(key) != mine:  # what is set anew in each run takes back a click that is on its way
+        st.session_state[key] = mine
 
     def choose() -> None:
         name = st.session_state[key] or chosen  # pressed again, it stays

@@ -1,4 +1,4 @@
-"""Import what the other pages need, and start the workers, while the visitor reads the first page."""
+"""Draw the first page's films before anybody comes; import the rest, and start the workers, while it is read."""
 
 import gc
 import importlib
@@ -8,10 +8,22 @@ import threading
 from genmodels.host import libraries
 from genmodels.host.threads import settle_threads
 from genmodels.models import MODELS
+from genmodels.runs import shipped
 
-__all__ = ["start"]
+__all__ = ["films", "start"]
 
 _started = threading.Lock()
+
+
+def films() -> None:
+    """As soon as the server begins, in the background: draw what the first page shows, while a browser loads."""
+    threading.Thread(target=_draw, name="films", daemon=True).start()
+
+
+def _draw() -> None:
+    for piece in shipped.pieces():
+        if piece.name in shipped.FIRST and piece.is_image:
+            _ = piece.film
 
 
 def start() -> None:

@@ -183,6 +183,7 @@ def test_modes_by_hand():
     assert found == (1, 3, 0.5, (2, 0, 0))
     assert modes_covered(x, means, 1.0, least=3).covered == 0
     assert modes_covered(x, means, 1.1).counts == (2, 1, 0)
+    assert modes_covered(torch.cat([x, *20 * [x[:1]]]), means, 1.1).covered == 1  # one of 24 is no fifth of a third
 
 
 def test_the_share_of_a_gaussian_within_three_deviations():

@@ -1,5 +1,6 @@
 """What is measured of a model: the truth itself scores the floor, and others score worse."""
 
+import itertools
 import math
 from dataclasses import replace
 
@@ -46,7 +47,8 @@ def test_the_truth_scores_the_floor(plane: Data) -> None:
     )
     assert found["w1"] == pytest.approx(found["w1_floor"], rel=0.5)
     assert found["sliced_w1"] < 3 * found["sliced_w1_floor"]
-    assert found["modes_covered"] == found["modes"] == 8
+    assert found["modes_covered"] == found["modes"] == found["modes_covered_floor"] == 8
+    assert found["modes_covered_se"] == found["modes_covered_floor_se"] == 0  # so is every half of the samples
     # 98.9 % of a Gaussian of the plane lies within three standard deviations
     assert found["share_close_to_a_mode"] == pytest.approx(1 - math.exp(-4.5), abs=4 * math.sqrt(0.011 / 1000))
 
@@ -168,10 +170,14 @@ def test_a_vaes_pictures_are_measured_as_drawn_and_as_shown(digits: Data, monkey
 
 
 def test_progress_is_told(plane: Data) -> None:
-    told: list[float] = []
-    measures(truth(plane), plane, n=1200, progress=lambda fraction, text: told.append(fraction))
-    assert told[-1] == 1
-    assert all(0 < fraction <= 1 for fraction in told)
+    told: list[tuple[str, float]] = []
+    measures(truth(plane), plane, n=1200, progress=lambda fraction, text: told.append((text, fraction)))
+    assert list(dict.fromkeys(text for text, _ in told)) == ["likelihood", "samples", "distances"]
+    for part in ("likelihood", "samples", "distances"):
+        fractions = [fraction for text, fraction in told if text == part]
+        assert fractions[-1] == 1
+        assert all(0 < before < after for before, after in itertools.pairwise(fractions))
+    assert len(told) > 20  # each of the halves
 
 
 class Told(DDPM):

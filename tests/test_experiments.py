@@ -6,10 +6,12 @@ import json
 import math
 import os
 import statistics
+import time
 import tomllib
 from dataclasses import replace
 
 import pytest
+import torch
 
 from genmodels.cli.parser import main
 from genmodels.errors import BadInput
@@ -210,6 +212,31 @@ def test_a_measurement_that_nobody_waits_for_ends():
         next(measures.measure("no-such-run", 60, 0, 0))
 
 
+class Slow:
+    """Draws that wait; the first of them computes, too."""
+
+    device = torch.device("cpu")
+
+    def __init__(self) -> None:
+        self.draws = 0
+
+    def sample(self, n: int, *, rng: torch.Generator) -> torch.Tensor:
+        self.draws += 1
+        end = time.thread_time() + 0.2 * (self.draws == 2)  # the one before is not timed
+        while time.thread_time() < end:
+            pass
+        time.sleep(0.1)
+        return torch.zeros(n)
+
+
+@pytest.mark.parametrize(("threads", "low", "high"), [(1, 0.0, 0.1), (2, 0.1, math.inf)])
+def test_the_time_of_a_sample_is_that_of_the_fastest_draw_and_of_one_thread_its_own(threads, low, high, monkeypatch):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    slow = Slow()
+    assert low <= measures._seconds(slow, 4, 0) < high
+    assert slow.draws == 1 + measures.TIMES
+
+
 def test_other_weights_of_the_same_name_are_measured_anew():
     done(declared(seeds=1))
     run = store.every()[0]
@@ -292,6 +319,47 @@ def test_the_command_line_runs_shows_and_lists(tmp_path, capsys):
     assert main(["experiment", "run", str(path), "--flavor", "x"]) == 2
     assert "--on hf-jobs" in capsys.readouterr().err
     assert main(["experiment", "run", "no-such"]) == 2
+
+
+def test_the_command_line_prints_what_is_reproduced_without_training(capsys, runs):
+    assert main(["experiment", "reproduce"]) == 0
+    whole = capsys.readouterr().out
+    entries = [one for name in declaration.shipped() if (one := declaration.read(name)).source]
+    assert whole.count("\nWhat differs. ") == len(entries) > 10
+    assert main(["experiment", "reproduce", "sampling-quality-256"]) == 0
+    one = capsys.readouterr().out
+    assert one in whole
+    assert "0.189 ± 0.008" in one
+    assert "The budget was cut" in one
+    assert "    python -m genmodels experiment run sampling-quality-256\n" in one
+    assert main(["experiment", "reproduce", "checkpoints-digits"]) == 2  # which no source has
+    assert "it may be bits-of-a-flow" in capsys.readouterr().err
+    assert not runs.exists()
+
+
+def test_one_command_measures_a_checkpoint_again_that_has_other_weights(tmp_path, monkeypatch, capsys):
+    folder = tmp_path / "experiments"
+    folder.mkdir()
+    for end in ("toml", "json"):
+        (folder / f"of.{end}").write_bytes((declaration.FOLDER / f"checkpoints-two-moons.{end}").read_bytes())
+    monkeypatch.setattr(declaration, "FOLDER", folder)
+    assert main(["experiment", "refresh"]) == 0
+    assert capsys.readouterr().out == ""  # nothing is stale
+    raw = json.loads((folder / "of.json").read_text())
+    stale = next(row for row in raw["rows"] if row["run"] == "flow-two-moons")
+    stale |= {"weights": "others", "cells": {"sliced_w1": {"value": 7.0}}}
+    others = [row for row in raw["rows"] if row is not stale]
+    for row in others:
+        row["cells"]["sliced_w1"]["value"] = 5.0
+    (folder / "of.json").write_text(json.dumps(raw))
+    assert main(["experiment", "refresh", "of"]) == 0
+    assert capsys.readouterr().out == "of: flow-two-moons\n"
+    again = {row["run"]: row for row in json.loads((folder / "of.json").read_text())["rows"]}
+    assert all(again[row["run"]] == row for row in others)
+    assert again["flow-two-moons"]["weights"] == measures.weights_of(store.find("flow-two-moons"))
+    assert again["flow-two-moons"]["cells"]["sliced_w1"]["value"] < 1
+    assert main(["experiment", "refresh"]) == 0
+    assert capsys.readouterr().out == ""
 
 
 def test_a_rented_computer_is_told_all_that_makes_the_run(monkeypatch, tmp_path):

@@ -12,6 +12,7 @@ from genmodels.experiments import comparison, declaration, measures, misprints, 
 from genmodels.experiments.misprints import MISPRINTS
 from genmodels.jobs import queue, tasks
 from genmodels.runs import store
+from pages._ui.views.experiments import reproduction
 from tests.answers import at_once, finish
 
 PAGES = Path(__file__).resolve().parents[1] / "pages/lab"
@@ -119,6 +120,24 @@ def test_a_small_run_is_trained_by_the_workers() -> None:
     assert set(queue.waiting()) == {run.id for run in store.every()}
     assert len(store.every()) == len(one.cases)
     assert [row.status for row in results.rows(one)] == ["queued"] * len(one.cases)
+
+
+def test_a_small_run_of_checkpoints_measures_few_examples(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streamlit.page_link", lambda *page, **how: None)  # one page alone knows of no other
+    one = declaration.read("gan-through-training")
+    test = page("reproduce", entry=one.title)
+    next(button for button in test.button if "small" in button.label).click().run()
+    assert not test.exception
+    assert store.every() == []
+    (waiting,) = tasks.queue().iterdir()
+    asked = tasks.read_json(tasks.folder() / waiting.name / "task.json")["arguments"]
+    assert asked == {"run": "gan-mnist", "n": 200, "k": 20, "seed": 0}
+
+
+@pytest.mark.parametrize("status", ["failed", "finished"])
+def test_nobody_looks_on_where_nothing_is_to_come(status: str) -> None:
+    row = results.Row("x", "digits", "vae", 0, status=status)
+    assert reproduction._is_going([row]) == (status == "finished")  # which is still to be measured
 
 
 # Comparison -----------------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""What the command line does with experiments: run one, show what came of it, list those that ship."""
+"""What the command line does with experiments: run one, show what came of it, list and reproduce those that ship."""
 
 import contextlib
 import sys
@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from genmodels.cli.commands import show
 from genmodels.cli.terminal import Progress
 from genmodels.errors import BadInput
+from genmodels.files import write
+from genmodels.text import quoted
 
 if TYPE_CHECKING:
     from genmodels.experiments.places import Place
@@ -74,6 +76,47 @@ def shown(arguments: Arguments) -> None:
     print(FORMATS[arguments.format](one, results.found(one)), end="")
 
 
+def reproduced(arguments: Arguments) -> None:
+    """Print the sources' tables beside ours, and why they differ; nothing is trained and nothing is measured."""
+    from genmodels.experiments import comparison, declaration, results
+    from genmodels.experiments.writers import entry
+
+    known = {one.name: one for one in map(declaration.read, declaration.shipped()) if one.source}
+    if arguments.name and arguments.name not in known:
+        raise BadInput(f"There is no entry {quoted(arguments.name)}: it may be {', '.join(known)}.")
+    for one in [known[arguments.name]] if arguments.name else known.values():
+        rows = results.shipped(one)
+        print(entry(one, rows))
+        for stale in comparison.stale(rows):
+            print(f"{stale} was trained again since its numbers were measured.", file=sys.stderr)
+
+
+def refreshed(arguments: Arguments) -> int:
+    """Measure again what ships of checkpoints that have other weights by now, and write it anew; the rest stays."""
+    from genmodels.cli.foreground import stopping
+    from genmodels.experiments import declaration, results, running
+    from genmodels.experiments.writers import FORMATS
+
+    progress = Progress()
+    for one in map(declaration.read, arguments.names or declaration.shipped()):
+        if not (again := results.outdated(one)):
+            continue
+        with stopping() as asked, contextlib.closing(running.measuring(again, one)) as steps:
+            for news in steps:
+                progress.of(news.fraction, news.text)
+                if number := asked():
+                    progress.end()
+                    return 128 + number
+        progress.end()
+        rows = results.renewed(one)
+        if open_ones := [row.name for row in rows if not row.cells]:
+            raise BadInput(f"{one.name} is not whole: {quoted(open_ones[0])} is to be trained, by `experiment run`.")
+        assert one.path is not None
+        write(one.path.with_suffix(".json"), FORMATS["json"](one, rows).encode())
+        print(f"{one.name}: {', '.join(run.id for run in again)}")
+    return 0
+
+
 def listed(arguments: Arguments) -> None:
     """List the experiments that ship with the library."""
     from genmodels.experiments import declaration
@@ -105,6 +148,8 @@ def measured(arguments: Arguments) -> None:
 ACTS: dict[str, Callable[[Arguments], int | None]] = {
     "run": run,
     "show": shown,
+    "reproduce": reproduced,
+    "refresh": refreshed,
     "list": listed,
     "measures": measured,
 }

@@ -257,6 +257,12 @@ def add_experiment(parser: Parser) -> None:
         if name in ("list", "measures"):
             add_json(one)
             continue
+        if name == "refresh":
+            one.add_argument("names", metavar="NAME", nargs="*", help="of those that ship (default: all of them)")
+            continue
+        if name == "reproduce":
+            one.add_argument("name", metavar="NAME", nargs="?", default="", help="of an entry (default: all of them)")
+            continue
         one.add_argument("file", metavar="FILE", help="a .toml file, or the name of one that ships: `experiment list`")
         one.add_argument("--seeds", type=whole(1, 1000), metavar="N", help="seeds 0 … N − 1 instead of the declared")
         if name == "run":

@@ -16,10 +16,25 @@ from genmodels.experiments.declaration import Case, Experiment
 from genmodels.experiments.measures import Cell, How, cells, kept, likelihood_of, weights_of
 from genmodels.experiments.running import run_of
 from genmodels.files import read_json
+from genmodels.runs import store
 from genmodels.runs.record import Status
 from genmodels.runs.run import Run
 
-__all__ = ["SEEDS", "Row", "Summary", "budget", "found", "loaded", "row_of", "rows", "summaries", "told"]
+__all__ = [
+    "SEEDS",
+    "Row",
+    "Summary",
+    "budget",
+    "found",
+    "loaded",
+    "outdated",
+    "renewed",
+    "row_of",
+    "rows",
+    "shipped",
+    "summaries",
+    "told",
+]
 
 SEEDS = 10  # that a table of trainings deserves
 POINTS = 60  # of a curve that is kept with the results
@@ -193,10 +208,28 @@ def loaded(path: Path) -> tuple[dict[str, Any], list[Row]]:
     raise Damaged(f"{path} is damaged: it holds no results of an experiment.")
 
 
+def outdated(experiment: Experiment) -> list[Run]:
+    """Its checkpoints of which no numbers ship, or those of earlier weights."""
+    known = {row.run: row.weights for row in shipped(experiment)}
+    runs = [store.find(case.checkpoint) for case in experiment.cases if case.checkpoint]
+    return [run for run in runs if known.get(run.id) != weights_of(run)]
+
+
+def renewed(experiment: Experiment) -> list[Row]:
+    """The rows that ship; of what is :func:`outdated`, and of what none ships, as it stands here."""
+    again = {run.id for run in outdated(experiment)}
+    old = {(row.name, row.data, row.seed): row for row in shipped(experiment) if row.run not in again}
+    return [old.get((row.name, row.data, row.seed), row) for row in rows(experiment)]
+
+
 def found(experiment: Experiment) -> list[Row]:
     """The rows of the runs that are here; where none is finished, those that ship beside the experiment."""
     here = rows(experiment)
-    if experiment.path is not None and not any(row.cells for row in here):
-        with suppress(BadInput):
-            return loaded(experiment.path.with_suffix(".json"))[1]
-    return here
+    return here if any(row.cells for row in here) else shipped(experiment) or here
+
+
+def shipped(experiment: Experiment) -> list[Row]:
+    """The rows that ship beside the experiment; none where it has none."""
+    with suppress(BadInput):
+        return loaded(experiment.path.with_suffix(".json"))[1] if experiment.path else []
+    return []

@@ -16,7 +16,7 @@ from genmodels.runs.run import Run
 
 Steps = Generator[float, None, None]
 
-__all__ = ["News", "advance", "missing", "run_of"]
+__all__ = ["News", "advance", "measuring", "missing", "run_of"]
 
 
 @dataclass(frozen=True)
@@ -63,8 +63,14 @@ def advance(experiment: Experiment, place: Place) -> Generator[News, None, None]
         yield from _told(place.train(plans), f"training {len(plans)} of {len(experiment.cases)} runs")
     if any(case.checkpoint for case in missing(experiment)[0]):
         raise BadInput("A checkpoint of this experiment is not finished: it cannot be measured.")
-    unmeasured = missing(experiment)[1]
-    yield from _told(_measured(unmeasured, experiment), f"measuring {len(unmeasured)} runs")
+    yield from measuring(missing(experiment)[1], experiment)
+
+
+def measuring(runs: Sequence[Run], experiment: Experiment) -> Generator[News, None, None]:
+    """Measure those of the finished runs that were not yet, as the experiment says."""
+    unmeasured = [run for run in runs if kept(run, experiment.how) is None]
+    what = "1 run" if len(unmeasured) == 1 else f"{len(unmeasured)} runs"
+    yield from _told(_measured(unmeasured, experiment), f"measuring {what} of {experiment.name}")
 
 
 def _measured(runs: Sequence[Run], experiment: Experiment) -> Steps:

@@ -10,9 +10,9 @@ from typing import Any
 
 from genmodels.experiments.declaration import Experiment
 from genmodels.experiments.measures import MEASURES, Cell
-from genmodels.experiments.results import Row, Summary, summaries, told
+from genmodels.experiments.results import Row, Summary, budget, summaries, told
 
-__all__ = ["FLOOR", "FORMATS", "as_csv", "latex", "markdown", "plus_minus", "summary_table", "tidy", "toml"]
+__all__ = ["FLOOR", "FORMATS", "as_csv", "entry", "latex", "markdown", "plus_minus", "summary_table", "tidy", "toml"]
 
 SPECIAL = {c: f"\\{c}" for c in "&%$#_{}"} | {
     "~": r"\textasciitilde{}",
@@ -125,6 +125,17 @@ def latex(table: Table) -> str:
     names = _names(table)
     body = _lines(table, _tex, "", " & ", r" \\", r"\hline")
     return f"\\begin{{tabular}}{{l{'r' * (len(names) - 1)}}}\n{body}\\end{{tabular}}\n"
+
+
+def entry(experiment: Experiment, rows: Sequence[Row]) -> str:
+    """What an experiment reproduces: theirs beside ours, what differs, of how few trainings, and how to do it again."""
+    source = experiment.source
+    assert source is not None
+    again = f"python -m genmodels experiment run {experiment.name}"
+    of = f"{source.name}, {source.place}. {experiment.about}"
+    parts = [f"## {experiment.title}", of, markdown(summary_table(experiment, rows)).rstrip()]
+    parts += [f"What differs. {source.differs}", budget(experiment), f"    {again}"]
+    return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def toml(raw: Mapping[str, Any]) -> str:

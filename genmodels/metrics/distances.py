@@ -16,6 +16,7 @@ from genmodels.errors import BadInput
 from genmodels.probability.distributions import assignment
 
 __all__ = [
+    "FEWEST",
     "KID",
     "DensityCoverage",
     "Modes",
@@ -36,7 +37,7 @@ __all__ = [
 ROWS = 1024  # of a distance matrix that are held at a time
 NEAR, FAR = 3, 5  # nearest neighbours that a ball reaches to: of precision and recall, of density and coverage
 BLOCKS = 10  # that a standard error is told from, where there are rows for so many
-
+FEWEST = 0.2  # of its even share of the samples: a mode, or a class, with fewer of its own is not covered
 
 # Fréchet distance -----------------------------------------------------------------------------------------------------
 
@@ -284,7 +285,7 @@ class Modes(NamedTuple):
     counts: tuple[int, ...]
 
 
-def modes_covered(x: Tensor, means: Tensor, sigma: float, *, within: float = 3.0, least: int = 1) -> Modes:
+def modes_covered(x: Tensor, means: Tensor, sigma: float, *, within: float = 3.0, least: int = 0) -> Modes:
     """Which modes of a mixture of isotropic Gaussians the samples reach.
 
     A sample is close where it lies within ``within`` standard deviations of its nearest mode; a mode is covered where
@@ -296,11 +297,11 @@ def modes_covered(x: Tensor, means: Tensor, sigma: float, *, within: float = 3.0
         means: Centres of the modes, shape (K, D).
         sigma: Standard deviation of each mode.
         within: Standard deviations that count as close.
-        least: How many close samples cover a mode.
+        least: How many close samples cover a mode; 0: a fifth of its even share, :data:`FEWEST`.
     """
     x, means = _pair(x, means, least=1)
     distance, nearest = torch.cdist(x, means, compute_mode="donot_use_mm_for_euclid_dist").min(1)
-    close = distance <= within * sigma
+    close, least = distance <= within * sigma, least or math.ceil(FEWEST * len(x) / len(means))
     counts = torch.bincount(nearest[close], minlength=len(means))
     return Modes(int((counts >= least).sum()), len(means), close.double().mean().item(), tuple(counts.tolist()))
 

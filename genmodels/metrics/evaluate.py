@@ -3,7 +3,7 @@
 import functools
 import inspect
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -25,6 +25,8 @@ from genmodels.models.base import GenerativeModel
 from genmodels.models.vae import VAE
 
 __all__ = ["likelihoods", "measures", "samples_against"]
+
+News = Callable[[float], None]  # what is told how much is done
 
 ROWS = 500  # examples or samples at once
 DRAWS = 8  # of noise for an image's bound on log P
@@ -191,9 +193,12 @@ def compared(
         tell(progress, (int(rows[-1]) + 1) / n, "samples")
     x, y = torch.cat(parts).cpu(), labels(model, data.test.y[:n])
     (test,) = _real(data, n, seed, inputs)
+    news = lambda done: tell(progress, 0.7 * done, "distances")  # noqa: E731
     table = sliced(test, x, seed) | standard_errors(lambda a, b: sliced(a, b, seed), test, x, draws=halves, seed=seed)
-    table |= judged(data.name, test, x, y, halves) if model.is_image else placed(data, test, x, halves)
-    return table | _floors(data, n, seed, inputs)
+    table |= judged(data.name, test, x, y, halves, news) if model.is_image else placed(data, test, x, halves, news)
+    table |= _floors(data, n, seed, inputs)
+    tell(progress, 1.0, "distances")
+    return table
 
 
 def sliced(real: Tensor, x: Tensor, seed: int) -> dict[str, float]:
@@ -202,7 +207,9 @@ def sliced(real: Tensor, x: Tensor, seed: int) -> dict[str, float]:
     return {"sliced_w1": w1}
 
 
-def judged(name: str, test: Tensor, x: Tensor, y: Tensor | None = None, halves: int = 0) -> dict[str, float]:
+def judged(
+    name: str, test: Tensor, x: Tensor, y: Tensor | None = None, halves: int = 0, progress: News | None = None
+) -> dict[str, float]:
     """The pictures ``x`` as the judge of the data set ``name`` sees them; an empty table where there is none.
 
     Where they were asked for by labels y, ``judge_as_asked`` is the share in which the judge sees what was asked for.
@@ -223,25 +230,28 @@ def judged(name: str, test: Tensor, x: Tensor, y: Tensor | None = None, halves: 
 
     table = told(real, drawn)
     if min(len(test), len(x)) // 2 > distances.FAR:  # a half, too, has that many neighbours
-        table |= standard_errors(of_rows, torch.arange(len(test)), torch.arange(len(x)), draws=halves)
+        rows = torch.arange(len(test)), torch.arange(len(x))
+        table |= standard_errors(of_rows, *rows, draws=halves, progress=progress)
     if y is not None:
         table |= mean_of("judge_as_asked", (drawn.probabilities.argmax(1) == y.cpu()).double())
     return table
 
 
-def placed(data: Data, test: Tensor, x: Tensor, halves: int = 0) -> dict[str, float]:
+def placed(data: Data, test: Tensor, x: Tensor, halves: int = 0, progress: News | None = None) -> dict[str, float]:
     """The points ``x`` beside the truth: exact transport, a classifier that is to tell them apart, and the modes."""
     few = min(len(x), ASSIGNED)
     w1 = lambda test, x: {"w1": distances.wasserstein1(test, x)}  # noqa: E731
-    table = w1(test[:few], x[:few]) | standard_errors(w1, test[:few], x[:few], draws=halves)
+    table = w1(test[:few], x[:few]) | standard_errors(w1, test[:few], x[:few], draws=halves, progress=progress)
     if len(x) >= LEAST:
         told = classifier_two_sample(test, x, rng=random.generator(0))
         table |= {"c2st": told.accuracy, "c2st_se": told.se, "c2st_p": told.p}
     modes = getattr(data.plane, "modes", None)
     if data.plane is not None and modes is not None:
-        reached = distances.modes_covered(x, modes.to(x), data.plane.sigma)
+        own = functools.partial(distances.modes_covered, means=modes.to(x), sigma=data.plane.sigma)
+        reached = own(x)
         error = math.sqrt(reached.close * (1 - reached.close) / len(x))
         table |= {"modes_covered": reached.covered, "modes": reached.of}
+        table |= standard_errors(lambda _, x: {"modes_covered": own(x).covered}, test, x, draws=halves)
         table |= {"share_close_to_a_mode": reached.close, "share_close_to_a_mode_se": error}
     return table
 

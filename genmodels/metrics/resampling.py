@@ -35,6 +35,7 @@ def standard_errors(
     draws: int,
     seed: int = 0,
     most: int = MOST,
+    progress: Callable[[float], None] | None = None,
 ) -> dict[str, float]:
     """The standard error of each number that ``statistic(real, fake)`` gives, under its name with ``_se``.
 
@@ -45,11 +46,18 @@ def standard_errors(
         draws: Pairs of parts; with fewer than two there is no error, and nothing is returned.
         seed: Of the parts.
         most: Rows of a part, which is a half otherwise.
+        progress: Told how much is done, 0 to 1.
     """
     if draws < 2:
         return {}
     rng, share = random.generator(seed), min(0.5, most / max(len(real), len(fake)))
     part = lambda x: x[torch.randperm(len(x), generator=rng)[: int(share * len(x))]]  # noqa: E731
-    told = averaged(statistic(part(real), part(fake)) for _ in range(draws))
+
+    def drawn(i: int) -> Mapping[str, float]:
+        if progress is not None:
+            progress((i + 1) / draws)
+        return statistic(part(real), part(fake))
+
+    told = averaged(map(drawn, range(draws)))
     scale = math.sqrt(draws * share / (1 - share))  # of the spread, not of its mean over the draws
     return {name: value * scale for name, value in told.items() if name.endswith("_se")}

@@ -18,7 +18,7 @@ from genmodels.instruments.examples import points_only, some
 from genmodels.instruments.plane import cells
 from genmodels.instruments.samples import labels
 from genmodels.metrics import judge
-from genmodels.metrics.distances import Modes, modes_covered, sliced_wasserstein1, wasserstein1
+from genmodels.metrics.distances import FEWEST, Modes, modes_covered, sliced_wasserstein1, wasserstein1
 from genmodels.models.adversarial import Adversarial
 from genmodels.models.wgan import WGAN, between, gradient_norm
 from genmodels.probability.distributions import assignment
@@ -29,7 +29,6 @@ __all__ = [
     "floor", "numbers", "pairs", "reached", "slopes", "steepness", "surface",
 ]  # fmt: skip
 
-FEWEST = 0.2  # of an even share: a mode, or a class, with fewer of the samples than that is not covered
 SURE = 0.95  # probability at which the judge, a classifier of pictures, knows a class
 
 
@@ -147,8 +146,7 @@ def reached(data: Data, x: torch.Tensor) -> Modes | None:
     if data.plane is not None:
         if data.plane.modes is None:
             return None
-        least = max(1, math.ceil(FEWEST * len(x) / len(data.plane.modes)))
-        return modes_covered(x, data.plane.modes.to(x.device), data.plane.sigma, least=least)
+        return modes_covered(x, data.plane.modes.to(x.device), data.plane.sigma)
     probabilities = judge.judge(data.name).see(x).probabilities
     sure, label = probabilities.max(1)
     of = probabilities.shape[1]

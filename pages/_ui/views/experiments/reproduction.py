@@ -4,13 +4,13 @@ import functools
 import math
 import statistics
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import streamlit as st
 
 from genmodels import figures
 from genmodels.durations import worded
-from genmodels.errors import BadInput
 from genmodels.experiments import comparison, declaration, results, writers
 from genmodels.experiments.declaration import Experiment, Figure
 from genmodels.experiments.measures import MEASURES, measure
@@ -28,6 +28,7 @@ from pages._ui.views.experiments.drawn import drawn
 __all__ = ["entries"]
 
 EVERY = 2.0  # seconds between two looks at a small run
+SMALL, SMALL_K = 200, 20  # examples, and samples of a bound, that a checkpoint is measured on where it is to be small
 
 
 def entries() -> None:
@@ -69,14 +70,15 @@ def entries() -> None:
     if trained := [case.checkpoint for case in one.cases if case.checkpoint]:
         st.caption("The checkpoints were trained by:")
         st.code("\n".join(f"# {name}\n{command(find(name))}" for name in trained), language="bash", wrap_lines=True)
-    if any(not case.checkpoint for case in one.cases):
-        small(one.name)
+    small(one.name)
 
 
 def small(name: str) -> None:
-    """One seed of it, trained by this server's workers."""
-    one = _read(name, 1)
-    if st.button(f"Run it small now: {len(one.cases)} runs, one seed", type="primary", key=f"run-{name}"):
+    """One seed of it, trained by this server's workers; checkpoints are measured on few examples."""
+    one = _small(name)
+    what = "1 model" if len(one.cases) == 1 else f"{len(one.cases)} models"
+    how = "one seed" if one.seeds else f"{one.how.n} examples and samples"
+    if st.button(f"Run it small now: {what}, {how}", type="primary", key=f"run-{name}"):
         plans = {
             case.name + case.data: {
                 "model": case.plan.model,
@@ -88,18 +90,18 @@ def small(name: str) -> None:
             for case in one.cases
             if not case.checkpoint
         }
-        if start(plans):
+        if not plans or start(plans):
             st.query_params["small"] = name
     if st.query_params.get("small") == name:
-        going = not all(row.cells for row in results.rows(one))
+        going = _is_going(results.rows(one))
         st.fragment(_watch, run_every=EVERY if going else None)(name, going)
 
 
 def _watch(name: str, going: bool) -> None:
     """How far the small run is; then its numbers."""
-    one = _read(name, 1)
+    one = _small(name)
     rows = results.rows(one)
-    if going and all(row.cells for row in rows):
+    if going and not _is_going(rows):
         st.rerun(scope="app")  # nothing is left to be looked at again and again
     for row in rows:
         if row.status != Status.FINISHED:
@@ -109,6 +111,19 @@ def _watch(name: str, going: bool) -> None:
         how, run = one.how, open_ones[0].run
         answer(measure, key=f"small-{run}", at_once=True, run=run, n=how.n, k=how.k, seed=how.seed)
     st.markdown(writers.markdown(writers.summary_table(one, rows)))
+
+
+def _small(name: str) -> Experiment:
+    """It with one seed, and where it is of checkpoints on few examples."""
+    one = _read(name, 1)
+    if not any(case.checkpoint for case in one.cases):
+        return one
+    return replace(one, how=replace(one.how, n=min(one.how.n, SMALL), k=min(one.how.k, SMALL_K)))
+
+
+def _is_going(rows: Sequence[Row]) -> bool:
+    """Whether anything is still to come: of a training that failed there is not."""
+    return not all(row.cells or row.status == Status.FAILED for row in rows)
 
 
 def _total(one: Experiment, row: Row) -> int:
@@ -146,7 +161,4 @@ def _read(name: str, seeds: int | None = None) -> Experiment:
 
 @functools.lru_cache(maxsize=64)
 def _shipped(name: str) -> list[Row]:
-    try:
-        return results.loaded(declaration.FOLDER / f"{name}.json")[1]
-    except BadInput:
-        return []
+    return results.shipped(_read(name))

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import streamlit as st
 
@@ -15,6 +15,8 @@ from genmodels.experiments.results import Row
 from pages._ui.shared.plot import plot
 
 __all__ = ["bars", "downloads", "table"]
+
+WHOLE = 30  # rows of a table that are all seen at once
 
 
 def table(rows: Sequence[Row], measures: Sequence[str], every: Sequence[Row], *, key: str) -> None:
@@ -45,7 +47,8 @@ def table(rows: Sequence[Row], measures: Sequence[str], every: Sequence[Row], *,
         line["of what the likelihood is"] = row.base
         if noted:
             line["measured"] = row.status if row.status in NOTES else ""
-    st.dataframe(lines, hide_index=True, column_config=config, key=key, placeholder="–")
+    height: Literal["auto", "content"] = "content" if len(lines) <= WHOLE else "auto"
+    st.dataframe(lines, height=height, hide_index=True, column_config=config, key=key, placeholder="–")
 
 
 def downloads(rows: Sequence[Row], name: str) -> None:

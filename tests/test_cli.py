@@ -165,7 +165,7 @@ BAD = [
     (["train", "vae", "--epoks", "3"], "--epoks is not allowed here: did you mean --epochs?"),
     (["train", "vae", "--lr", "2"], "lr = '2' is not a number from 1e-07 to 1"),
     (["train", "vae", "--lr", "fast"], "lr = 'fast' is not a number"),
-    (["train", "vae", "--batch-size", "0"], "batch_size = '0' is not a whole number from 1 to 16384"),
+    (["train", "vae", "--batch-size", "0"], "batch_size = '0' is not a whole number from 1 to 65536"),
     (["train", "vae", "--batch-size", "-3"], "batch_size = '-3'"),
     (["train", "vae", "--set", "latent_dim"], "--set latent_dim is not NAME=VALUE"),
     (["train", "vae", "--set", "latentdim=2"], "'latentdim' is not a hyperparameter here: did you mean latent_dim?"),

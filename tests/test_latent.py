@@ -301,7 +301,7 @@ def test_the_training_loop_does_em(name: str, arguments: dict[str, Any]) -> None
     torch.manual_seed(0)
     model = build({"model": name, "shape": [2], **arguments})
     alone, plane = copy.deepcopy(model).double(), datasets.load("two-moons")
-    settings = Settings(steps=10, batch_size=16_384, lr=1.0)
+    settings = Settings(steps=10, batch_size=65_536, lr=1.0)
     losses = [step.terms["loss"] for step in fit(Training(model, plane, settings)) if step.terms]
     x = plane.train.x.double()
     for _ in range(10):

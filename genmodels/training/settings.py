@@ -15,7 +15,7 @@ class Settings:
 
     epochs: Annotated[float, Between(0.01, 10_000, "passes over the training set", log=True)] = 20.0
     steps: Annotated[int, Between(0, 100_000_000, "training steps; 0: as many as the epochs need")] = 0
-    batch_size: Annotated[int, Between(1, 16_384, "examples in one batch", log=True)] = 128
+    batch_size: Annotated[int, Between(1, 65_536, "examples in one batch", log=True)] = 128
     lr: Annotated[float, Between(1e-7, 1.0, "learning rate", log=True)] = 1e-3
     warmup: Annotated[int, Between(0, 1_000_000, "steps over which the learning rate rises from 0")] = 0
     decay: Annotated[str, Only(("constant", "cosine"), "how the learning rate falls to the end")] = "constant"

@@ -24,7 +24,7 @@ from genmodels.probability.distributions import LOG_2PI, normal_log_prob
 __all__ = ["LinearGaussian", "principal"]
 
 FLOOR = 1e-6  # variance of the noise: the likelihood would have no maximum
-WHOLE = {"lr": 1.0, "batch_size": 16_384, "decay": "constant"}  # one batch is the data: EM itself
+WHOLE = {"lr": 1.0, "batch_size": 65_536, "decay": "constant"}  # one batch is the data: EM itself
 
 
 class LinearGaussian(EM):

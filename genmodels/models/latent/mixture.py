@@ -24,7 +24,7 @@ __all__ = ["GaussianMixture"]
 
 FLOOR = 1e-6  # variance that no direction of a component falls below: the likelihood would have no maximum
 MOST = 2**20  # numbers in the matrices of all components
-WHOLE = {"lr": 1.0, "batch_size": 16_384, "decay": "constant"}  # one batch is the data: EM itself
+WHOLE = {"lr": 1.0, "batch_size": 65_536, "decay": "constant"}  # one batch is the data: EM itself
 PLANE = {"covariance": "full"}
 
 

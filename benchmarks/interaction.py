@@ -49,12 +49,12 @@ DRAG = """async (host) => {
 
 
 @contextmanager
-def served(folder: Path, **environment: str) -> Any:
-    """The app on a port of its own: (url, process)."""
+def served(folder: Path, *, script: str = "app.py", **environment: str) -> Any:
+    """The app, or another ``script``, on a port of its own: (url, process)."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", "app.py", f"--server.port={port}", "--server.headless=true"]
+    command = [sys.executable, "-m", "streamlit", "run", script, f"--server.port={port}", "--server.headless=true"]
     ours = os.environ | {"GENMODELS_RUNS": str(folder / "runs")} | environment
     process = subprocess.Popen([*command, "--server.address=127.0.0.1"], cwd=ROOT, env=ours, stdout=subprocess.DEVNULL)
     try:

@@ -71,13 +71,23 @@ def test_threads_that_ask_at_once_share_one_tensor() -> None:
 def test_a_plane_is_drawn_in_three_parts_from_one_seed(name: str) -> None:
     loaded = load(name)
     splits = (loaded.train, loaded.validation, loaded.test)
-    assert [len(split) for split in splits] == [10_000, 2_000, 5_000]
-    assert len(set(rows(torch.cat([split.x for split in splits])))) == 17_000
+    assert [len(split) for split in splits] == [50_000, 2_000, 5_000]
+    assert len(set(rows(torch.cat([split.x for split in splits])))) == 57_000
     datasets._points.cache_clear()
     assert torch.equal(load(name).test.x, loaded.test.x)
     assert loaded.plane is not None
     assert loaded.log_prob is not None
     assert torch.equal(loaded.log_prob(loaded.test.x), loaded.plane.log_prob(loaded.test.x))
+
+
+@pytest.mark.parametrize("name", planes.PLANES)
+def test_the_first_points_of_a_plane_are_those_that_were_all_once(name: str) -> None:
+    loaded, rng = load(name), random.generator(0)
+    assert loaded.plane is not None
+    for split, n in ((loaded.train, 10_000), (loaded.validation, 2_000), (loaded.test, 5_000)):
+        x, y = loaded.plane.draw(n, rng)
+        assert torch.equal(split.x[:n], x)
+        assert torch.equal(split.y[:n], y)
 
 
 def test_the_digits_are_those_of_scikit_learn_each_in_one_split() -> None:

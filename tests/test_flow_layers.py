@@ -155,10 +155,22 @@ def test_a_spline_begins_as_the_identity_and_is_it_outside() -> None:
 def test_a_spline_goes_through_its_knots() -> None:
     spline = Spline(5, 3.0)
     raw = torch.randn(1, 14, dtype=torch.float64)
-    start, size, _ = (part[0, 0] for part in spline.knots(raw))
+    size = spline.sizes(raw)[0][0]
+    start = size.cumsum(-1) - size - 3.0
     torch.testing.assert_close(size.sum(-1), torch.full((2,), 6.0, dtype=torch.float64))
     y, _ = spline.forward(start[0][:, None], raw.expand(5, -1))
     torch.testing.assert_close(y[:, 0], start[1])
+
+
+def test_a_spline_is_not_rounded_where_networks_are() -> None:
+    """Of the numbers beside a bin it takes products of matrices, which autocast would round to 8 bits."""
+    spline, rng = Spline(6, 3.0), random.generator(0)
+    x, raw = 2 * random.randn(200, 1, rng=rng), random.randn(200, spline.parameters, rng=rng)
+    y, slope = spline.forward(x, raw)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(spline.forward(x, raw)[0], y)
+        assert torch.equal(spline.forward(x, raw)[1], slope)
+        torch.testing.assert_close(spline.inverse(y, raw), x, atol=1e-4, rtol=0)
 
 
 def test_actnorm_sets_itself_once_from_the_first_batch_of_a_training() -> None:

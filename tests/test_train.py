@@ -1,6 +1,7 @@
 """The one training loop: what it does to the weights, what it reports, and that paused is the same as never paused."""
 
 import math
+from dataclasses import replace
 from typing import Annotated, Any
 
 import pytest
@@ -356,6 +357,26 @@ def test_resumed_is_bit_for_bit_never_interrupted(
     assert curve + run(second) == expected
     assert same_weights(whole, second)
     assert all(torch.equal(value, second.weights()[name]) for name, value in whole.weights().items())
+
+
+@pytest.mark.parametrize("says", [True, False])
+def test_what_was_begun_with_fewer_points_goes_on_with_them(plane: Data, says: bool) -> None:
+    """Planes had 10,000 points to learn from, and what a training saved then did not say how many it knew."""
+    fewer = replace(plane, train=Split(plane.train.x[:10_000], plane.train.y[:10_000]))
+    whole, first = (made(fewer, steps=0, epochs=3, batch_size=2000) for _ in range(2))
+    second = made(plane, steps=0, epochs=3, batch_size=2000)
+    expected, curve = run(whole), run(first, 7)
+    tensors, numbers = passed_through_a_file(first)
+    assert numbers["examples"] == 10_000
+    second.restore(tensors, {k: v for k, v in numbers.items() if says or k != "examples"})
+    assert (second.total, curve + run(second)) == (15, expected)
+    assert same_weights(whole, second)
+
+
+def test_what_is_begun_with_all_points_goes_on_with_them(plane: Data) -> None:
+    first, second = made(plane), made(plane)
+    second.restore(*passed_through_a_file(first))
+    assert second.batches.n == len(plane.train) == 50_000
 
 
 def test_resumed_is_bit_for_bit_where_weights_lie_channels_last(digits: Data) -> None:

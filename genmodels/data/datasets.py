@@ -18,7 +18,7 @@ from torch import Tensor
 
 from genmodels import random
 from genmodels.data import digits, mnist, planes
-from genmodels.data.splits import LOCK, Later, Missing, Split
+from genmodels.data.splits import FIRST, LOCK, Later, Missing, Split
 from genmodels.data.transforms import TRANSFORMS, binarized, black_or_white
 from genmodels.errors import BadInput
 from genmodels.files import cache
@@ -267,10 +267,11 @@ def home() -> Path:
 
 @functools.lru_cache(maxsize=32)
 def _points(name: str, arguments: str) -> Data:
-    """10,000 / 2,000 / 5,000 points of a plane, always the same."""
+    """50,000 / 2,000 / 5,000 points of a plane, always the same; of those to learn from all but the first come last."""
     plane = planes.PLANES[name](**json.loads(arguments))
     rng = random.generator(0)
-    train, validation, test = (Split(*plane.draw(n, rng)) for n in (10_000, 2_000, 5_000))
+    train, validation, test, more = (Split(*plane.draw(n, rng)) for n in (FIRST, 2_000, 5_000, 50_000 - FIRST))
+    train = Split(torch.cat([train.x, more.x]), torch.cat([train.y, more.y]))
     return Data(name, (2,), 0, plane.classes, train, validation, test, plane.log_prob, plane, dict(plane.arguments))
 
 

@@ -10,10 +10,14 @@ from torch import Tensor
 
 from genmodels.errors import BadInput
 
-__all__ = ["LOCK", "Later", "Missing", "Split"]
+__all__ = ["FIRST", "LOCK", "Later", "Missing", "Split"]
 
 LOCK = threading.RLock()
 """Held by who loads: whoever asks for the same meanwhile waits for it."""
+
+FIRST = 10_000
+"""Points of a plane that were once all that there were to learn from. They still come first: a training that was begun
+with them goes on with them alone."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -47,7 +47,7 @@ class Affine:
     def forward(self, x: Tensor, raw: Tensor) -> tuple[Tensor, Tensor]:
         """y = e^s x + t, and s."""
         s, t = self._scale_shift(raw)
-        return x * s.exp() + t, s
+        return torch.addcmul(t, x, s.exp()), s
 
     def inverse(self, y: Tensor, raw: Tensor) -> Tensor:
         """x = (y − t) e^−s."""

@@ -31,42 +31,47 @@ class Spline:
     def __init__(self, bins: int, bound: float, dim: int = -1) -> None:
         self.bins, self.bound, self.dim, self.parameters = bins, bound, dim, 3 * bins - 1
 
-    def knots(self, raw: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Where the bins begin in x and in y, and their sizes, (..., 2, K); derivatives less softplus, (..., K + 1)."""
-        raw = raw.unflatten(self.dim, (-1, self.parameters)).movedim(self.dim, -1)
+    def sizes(self, raw: Tensor) -> tuple[Tensor, Tensor]:
+        """Widths and heights of the bins of N numbers, (N, 2, K), and derivatives inside less softplus, (N, K − 1)."""
         K, B = self.bins, self.bound
-        share = raw[..., : 2 * K].unflatten(-1, (2, K)).softmax(-1)
-        size = 2 * B * LEAST + 2 * B * (1 - K * LEAST) * share
-        return size.cumsum(-1) - size - B, size, F.pad(raw[..., 2 * K :], (1, 1))
+        rows = raw.unflatten(self.dim, (-1, self.parameters)).movedim(self.dim, -1).reshape(-1, self.parameters)
+        shares, slopes = rows.split([2 * K, K - 1], 1)
+        return 2 * B * LEAST + 2 * B * (1 - K * LEAST) * shares.unflatten(1, (2, K)).softmax(2), slopes
 
     def _bin(self, value: Tensor, raw: Tensor, axis: int) -> tuple[Tensor, ...]:
-        """The bin in which ``value`` lies on ``axis`` (0: x, 1: y): where it begins, its size, and its derivatives."""
-        start, size, slopes = self.knots(raw)
-        k = (value.unsqueeze(-1) >= start[..., axis, 1:]).sum(-1, keepdim=True)  # (..., 1)
-        both = k.unsqueeze(-1).expand(*k.shape[:-1], 2, 1)
-        x_k, y_k = start.gather(-1, both).squeeze(-1).unbind(-1)
-        w, h = size.gather(-1, both).squeeze(-1).unbind(-1)
-        d = LEAST + F.softplus(slopes.gather(-1, torch.cat([k, k + 1], -1)) + EVEN)
-        return x_k, y_k, w, h, *d.unbind(-1)
+        """Where the bin that holds ``value`` on ``axis`` (0: x, 1: y) begins, its size and its derivatives, (N,) each.
+
+        A knot is the sum of the bins before it, and sums of what a table of zeros and ones picks are matrix products.
+        """
+        size, slopes = self.sizes(raw)
+        begun = size.new_zeros(len(size), self.bins + 1)  # bin after bin; the last is followed by none
+        with torch.no_grad():
+            begins = size[:, axis].cumsum(1) - size[:, axis] - self.bound
+            torch.ge(value.reshape(-1, 1), begins, out=begun[:, :-1])
+            here = begun[:, :-1] - begun[:, 1:]
+        with torch.autocast(size.device.type, enabled=False):  # rounded, it would not be undone
+            x_1, x_0, y_1, y_0 = torch.bmm(size, begun.unfold(1, 2, 1)).flatten(1).unbind(1)
+            d = torch.bmm(slopes.unsqueeze(1), here.unfold(1, 2, 1)).squeeze(1)
+        d_1, d_0 = (LEAST + F.softplus(d + EVEN)).unbind(1)
+        return x_0 - self.bound, y_0 - self.bound, x_1 - x_0, y_1 - y_0, d_0, d_1
 
     def forward(self, x: Tensor, raw: Tensor) -> tuple[Tensor, Tensor]:
         """g(x), and log g'(x) (eq. 5), elementwise."""
-        at = x.clamp(-self.bound, self.bound)
+        at = x.reshape(-1).clamp(-self.bound, self.bound)
         x_k, y_k, w, h, d0, d1 = self._bin(at, raw, 0)
         s, xi = h / w, (at - x_k) / w
-        mixed = xi * (1 - xi)
-        below = s + (d0 + d1 - 2 * s) * mixed
-        y = y_k + h * (s * xi * xi + d0 * mixed) / below
-        slope = s.square() * (d1 * xi * xi + 2 * s * mixed + d0 * (1 - xi).square()) / below.square()
-        outside = at != x
-        return torch.where(outside, x, y), slope.log().masked_fill(outside, 0.0)
+        p, q = d0.lerp(s, xi), s.lerp(d1, xi)
+        below = q.lerp(p, xi)  # s + (d0 + d1 − 2s) ξ (1 − ξ), as a line between two lines
+        y, slope = y_k + h * xi * p / below, (s / below).square() * p.lerp(q, xi)
+        outside = x.abs() > self.bound
+        return torch.where(outside, x, y.view_as(x)), slope.log().view_as(x).masked_fill(outside, 0.0)
 
     def inverse(self, y: Tensor, raw: Tensor) -> Tensor:
         """The x with g(x) = y, elementwise: the root of a quadratic (eqs. 6 to 8)."""
-        at = y.clamp(-self.bound, self.bound)
+        at = y.reshape(-1).clamp(-self.bound, self.bound)
         x_k, y_k, w, h, d0, d1 = self._bin(at, raw, 1)
         s, up = h / w, at - y_k
         bend = up * (d0 + d1 - 2 * s)
         a, b, c = h * (s - d0) + bend, h * d0 - bend, -s * up
         xi = 2 * c / (-b - (b * b - 4 * a * c).clamp_min(0).sqrt())
-        return torch.where(at != y, y, x_k + xi * w)
+        return torch.where(y.abs() > self.bound, y, (x_k + xi * w).view_as(y))

@@ -66,7 +66,7 @@ class VAE(Observation):
         Preset("Posterior collapse (see it happen)", "digits", COLLAPSING, {"epochs": 200}),
         Preset("Against collapse: z in every layer", "digits", COLLAPSING | {"network": "skip"}, {"epochs": 200}),
         Preset("Against collapse: q of fixed width", "digits", COLLAPSING | {"q_sigma": 0.5}, {"epochs": 200}),
-        Preset("Plane: see p(x) learned", "two-moons", {"hidden": 128, "depth": 3}, {"epochs": 50}),
+        Preset("Plane: see p(x) learned", "two-moons", {"hidden": 128, "depth": 3}, {"steps": 3900}),
         Preset("Linear: PPCA again", "digits", LINEAR, {"epochs": 200, "lr": 0.01, "decay": "cosine"}),
     )
 

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from genmodels import random
 from genmodels.data.datasets import Data
+from genmodels.data.splits import FIRST
 from genmodels.errors import BadInput
 from genmodels.models.base import GenerativeModel, only
 from genmodels.nn.precision import networks_in, precision, unrecorded
@@ -81,10 +82,8 @@ class Training:
         model.label_shares, model.grey_levels = shares_of(model, data), data.levels or model.grey_levels
         self.device, self.rank, self.world = torch.empty(0, device=device).device, rank, world  # "cuda" is "cuda:0"
         self.rng = random.generator(settings.seed, self.device, rank=rank, world=world)
-        self.batches = Batches(len(data.train), settings.batch_size, settings.seed, self.device)
         self.turns = model.turns()
-        self.total = settings.steps or math.ceil(settings.epochs * self.batches.per_epoch / len(self.turns))
-        self.log_every = max(1, self.total // log.LOGGED)
+        self._learn_from(len(data.train))
         self.lr = settings.lr  # may be changed while running
         self.closely = False  # log every step: somebody is watching them one by one
         self.optimizers = {name: model.optimizer(name, settings.lr) for name in model.players()}
@@ -98,6 +97,12 @@ class Training:
             for network in model.children():
                 network.compile()
         self._loss = in_step(model, world, takes_turns=len(self.optimizers) > 1)
+
+    def _learn_from(self, n: int) -> None:
+        """The first ``n`` training examples are all that it sees: their order, and how many steps that makes."""
+        self.batches = Batches(n, self.settings.batch_size, self.settings.seed, self.device)
+        self.total = self.settings.steps or math.ceil(self.settings.epochs * self.batches.per_epoch / len(self.turns))
+        self.log_every = max(1, self.total // log.LOGGED)
 
     # One step -----------------------------------------------------------------------------------------------------
 
@@ -218,7 +223,7 @@ class Training:
         tensors |= {"rng": self.rng.get_state(), "rng/global": self._dropout.state}
         terms = list(self._pending[0]) if self._pending else []  # in their order, which tensors by name do not keep
         numbers = {"step": self.step_, "seconds": self.seconds, "lr": self.lr, "terms": terms}
-        numbers["precision"] = self.precision
+        numbers |= {"precision": self.precision, "examples": self.batches.n}
         return {k: v.detach().cpu().clone(memory_format=torch.contiguous_format) for k, v in tensors.items()}, numbers
 
     def restore(self, tensors: dict[str, Tensor], numbers: dict[str, Any]) -> None:
@@ -237,6 +242,10 @@ class Training:
         wanted = self.settings.precision  # a measurement that comes out otherwise today must not change what was begun
         said = numbers.get("precision")
         self.dtype = precision(said, self.model, self.device) if said else unrecorded(wanted, self.model, self.device)
+        all_of_them = len(self.data.train)
+        said = int(numbers.get("examples", FIRST if self.data.plane is not None else all_of_them))
+        if (n := min(said, all_of_them)) != self.batches.n:
+            self._learn_from(n)
         self.step_, self.seconds, self.lr = int(numbers["step"]), float(numbers["seconds"]), float(numbers["lr"])
         if len(tensors["rng"]) == len(self.rng.get_state()):
             self.rng.set_state(tensors["rng"])

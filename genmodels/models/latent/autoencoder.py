@@ -26,6 +26,7 @@ from genmodels.probability.distributions import LOG_2PI, bernoulli_log_prob
 __all__ = ["Autoencoder", "FittedGaussian"]
 
 RECENT = 0.01  # weight of a batch among the codes seen lately, at the least
+ON_A_LINE = {"hidden": 128, "depth": 3, "latent_dim": 1}
 
 
 class FittedGaussian(nn.Module):
@@ -78,7 +79,7 @@ class Autoencoder(GenerativeModel):
         Preset("Small digits, 2 codes", "digits", {"hidden": 128}, {"epochs": 300}),
         Preset("Small digits, 16 codes", "digits", {"hidden": 128, "latent_dim": 16}, {"epochs": 300}),
         Preset("Sparse: 32 codes, few in use", "digits", {"latent_dim": 32, "sparsity": 0.3}, {"epochs": 300}),
-        Preset("Plane: two moons on a line", "two-moons", {"hidden": 128, "depth": 3, "latent_dim": 1}, {"epochs": 50}),
+        Preset("Plane: two moons on a line", "two-moons", ON_A_LINE, {"steps": 3900}),
     )
     defaults: ClassVar[dict[str, str]] = {"decay": "cosine"}
 

@@ -64,7 +64,7 @@ class Ladder(Observation):
     presets: ClassVar[tuple[Preset, ...]] = (
         Preset("Small digits, 3 layers", "digits", {"hidden": 32}, DIGITS),
         Preset("MNIST, 3 layers", "mnist", {"hidden": 16}, QUICK),
-        Preset("Plane: 2 layers of 2 dimensions", "two-moons", TWO_MOONS, {"epochs": 30, "lr": 2e-3}),
+        Preset("Plane: 2 layers of 2 dimensions", "two-moons", TWO_MOONS, {"steps": 2340, "lr": 2e-3}),
         Preset("Small digits, precision-weighted", "digits", {"hidden": 32, "merge": "precision"}, DIGITS),
         Preset("Small digits, 2-D top", "digits", {"hidden": 32, "latent_dim": 2}, DIGITS),
         Preset("MNIST drawn anew, 3 layers (hours)", "mnist-dynamic", {"anneal": 0.1}, LONG),

@@ -9,7 +9,6 @@ alone, and a reader that asks whether somebody writes must not be taken for a wr
 
 import errno
 import fcntl
-import functools
 import json
 import os
 import secrets
@@ -196,13 +195,7 @@ def cache() -> Path:
 
 def root() -> Path:
     """The folder of all runs: ``$GENMODELS_RUNS``, or ``runs`` where the program was started."""
-    return _resolved(os.environ.get("GENMODELS_RUNS", "runs"), os.getcwd())
-
-
-@functools.lru_cache(maxsize=64)
-def _resolved(name: str, beginning: str) -> Path:
-    """The path without links: each part of it is looked up, and a page asks a hundred times."""
-    return Path(beginning, name).resolve()
+    return Path(os.environ.get("GENMODELS_RUNS", "runs")).resolve()
 
 
 def inside(folder: Path, name: str) -> Path:

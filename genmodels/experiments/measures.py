@@ -211,7 +211,7 @@ def _base(info: Info, inputs: str, measured: Mapping[str, Any]) -> str:
         return "density on the plane"
     if inputs in ("unit", "signed") and "bpd" in measured:
         return BASES["stochastic"] if info.grey else "probability of the grey levels"
-    return BASES[inputs]
+    return BASES["stochastic" if info.grey and inputs == "threshold" else inputs]  # drawn already: nothing is cut
 
 
 # Measuring ------------------------------------------------------------------------------------------------------------

@@ -60,8 +60,8 @@ class Spline:
         at = x.reshape(-1).clamp(-self.bound, self.bound)
         x_k, y_k, w, h, d0, d1 = self._bin(at, raw, 0)
         s, xi = h / w, (at - x_k) / w
-        p, q = d0.lerp(s, xi), s.lerp(d1, xi)
-        below = q.lerp(p, xi)  # s + (d0 + d1 − 2s) ξ (1 − ξ), as a line between two lines
+        p, q = d0.lerp(s, xi), s.lerp(d1, xi)  # ξ p is s ξ² + d0 ξ (1 − ξ); and as a line between these two lines
+        below = q.lerp(p, xi)  # is s + (d0 + d1 − 2s) ξ (1 − ξ)
         y, slope = y_k + h * xi * p / below, (s / below).square() * p.lerp(q, xi)
         outside = x.abs() > self.bound
         return torch.where(outside, x, y.view_as(x)), slope.log().view_as(x).masked_fill(outside, 0.0)

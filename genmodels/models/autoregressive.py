@@ -62,7 +62,7 @@ class Autoregressive(GenerativeModel):
         Preset("Plane: two moons, in both orders", "two-moons", PLANE, QUICK),
         Preset("Plane: swiss roll, in both orders", "swiss-roll", PLANE, QUICK),
         Preset("Plane: eight Gaussians, in both orders", "eight-gaussians", PLANE, QUICK),
-        Preset("Plane: pinwheel, in both orders", "pinwheel", PLANE, {"steps": 4000, "batch_size": 512, "lr": 1e-2}),
+        Preset("Plane: pinwheel, in both orders", "pinwheel", PLANE, QUICK | {"lr": 1e-2}),
         Preset("Small digits, PixelCNN", "digits-dynamic", {"network": "pixelcnn"}, {"steps": 1500, "lr": 4e-3}),
         Preset(
             "Small digits, PixelCNN class-conditional",

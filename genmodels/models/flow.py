@@ -39,13 +39,13 @@ class Flow(GenerativeModel):
     presets: ClassVar[tuple[Preset, ...]] = (
         Preset("Spline flow: two moons", "two-moons", SPLINES, QUICK),
         Preset("Spline flow: eight Gaussians", "eight-gaussians", SPLINES, QUICK),
-        Preset("Spline flow: pinwheel", "pinwheel", SPLINES, QUICK),
+        Preset("Spline flow: pinwheel", "pinwheel", SPLINES, QUICK | {"batch_size": 1024}),
         Preset("Spline flow: swiss roll", "swiss-roll", SPLINES, QUICK),
         Preset(
             "Spline flow: checkerboard",
             "checkerboard",
-            {"coupling": "spline", "couplings": 6},  # its edges are jumps, and take more bins and steps
-            {"steps": 2000, "batch_size": 512, "lr": 4e-3},
+            SPLINES | {"bins": 16},  # its edges are jumps
+            QUICK | {"steps": 800, "batch_size": 1024},
         ),
         Preset("RealNVP: two moons", "two-moons", {"couplings": 12}, {"steps": 3000, "batch_size": 512, "lr": 2e-3}),
         Preset(

@@ -12,6 +12,7 @@ from genmodels.experiments import comparison, declaration, measures, misprints, 
 from genmodels.experiments.misprints import MISPRINTS
 from genmodels.jobs import queue, tasks
 from genmodels.runs import store
+from genmodels.runs.run import Run
 from pages._ui.views.experiments import reproduction
 from tests.answers import at_once, finish
 
@@ -82,6 +83,26 @@ def test_every_experiment_that_ships_has_all_its_results(name: str) -> None:
         if case.checkpoint:
             row = next(row for row in rows if row.run == case.checkpoint)
             assert row.steps == store.find(case.checkpoint).state().step
+
+
+NO_ERROR = ("parameters", "seconds", "ms")  # a number of numbers; the time of one training; the fastest of three draws
+
+
+@pytest.mark.parametrize("name", declaration.shipped())
+def test_every_number_that_ships_has_its_standard_error(name: str) -> None:
+    for row in results.loaded(declaration.FOLDER / f"{name}.json")[1]:
+        assert [one for one, cell in row.cells.items() if math.isnan(cell.se)] == [
+            one for one in row.cells if one in NO_ERROR
+        ], row.name
+
+
+@pytest.mark.parametrize("run", store.bundled(), ids=lambda run: run.id)
+def test_every_checkpoint_is_measured_like_the_others_with_the_weights_that_ship(run: Run) -> None:
+    name = f"checkpoints-{run.plan.data}"
+    assert run.id in {case.checkpoint for case in declaration.read(name).cases}, f"add it to experiments/{name}.toml"
+    rows = [row for row in results.shipped(declaration.read(name)) if row.run == run.id]
+    assert len(rows) == 1, "python -m genmodels experiment refresh"
+    assert comparison.stale(rows) == [], "python -m genmodels experiment refresh"
 
 
 def test_every_entry_is_drawn_with_theirs_beside_ours(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -210,7 +231,8 @@ def test_a_likelihood_says_of_what_it_is() -> None:
     assert measures._base(info["mnist"], "signed", {"bpd": 1.0}) == "probability of the grey levels"
     assert measures._base(info["mnist"], "dequantize", {"bpd": 1.0}) == "density of dequantized grey"
     assert measures._base(info["mnist"], "threshold", {}) == "probability of thresholded black and white"
-    assert measures._base(info["mnist-dynamic"], "unit", {"bpd": 1.0}).endswith("drawn from grey")
+    for inputs in ("unit", "threshold"):
+        assert measures._base(info["mnist-dynamic"], inputs, {"bpd": 1.0}).endswith("drawn from grey")
 
 
 @pytest.mark.parametrize("show", ["Samples", "Nearest neighbours", "Settings"])

@@ -185,12 +185,12 @@ def told(experiment: Experiment, table: Sequence[Row]) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """NaN, which is no JSON, left out; six digits."""
+    """NaN, which is no JSON, left out; six digits, but of whole numbers all."""
     if isinstance(value, dict):
         return {k: _plain(v) for k, v in value.items() if not (isinstance(v, float) and math.isnan(v))}
     if isinstance(value, list | tuple):
         return [_plain(one) for one in value]
-    return float(f"{value:.6g}") if isinstance(value, float) else value
+    return float(f"{value:.6g}") if isinstance(value, float) and not value.is_integer() else value
 
 
 def loaded(path: Path) -> tuple[dict[str, Any], list[Row]]:

@@ -127,10 +127,10 @@ def test_every_entry_is_drawn_with_theirs_beside_ours(monkeypatch: pytest.Monkey
 
 
 def test_an_entry_whose_budget_was_cut_says_so() -> None:
-    of_a_checkpoint, of_seeds = (declaration.read(name) for name in ("ddpm-draws", "priors"))
+    of_a_checkpoint, of_seeds = (declaration.read(name) for name in ("ddpm-draws", "mode-collapse"))
     assert results.budget(of_a_checkpoint).endswith("the checkpoint that ships: ddpm-mnist (seed 0).")
-    assert results.budget(of_seeds).endswith("Of each model there are 3 trainings.")
-    assert results.budget(declaration.read("priors", seeds=10)) == ""
+    assert results.budget(of_seeds).endswith("Of each model there are 6 trainings.")
+    assert results.budget(declaration.read("priors")) == ""
 
 
 def test_a_small_run_is_trained_by_the_workers() -> None:

@@ -193,7 +193,7 @@ def test_it_knows_no_secret_and_never_imports_torch(monkeypatch: pytest.MonkeyPa
 
 
 def asked(name: str, path: Path, **more: object) -> None:
-    apart.call(name, what="It", path=str(path), **more)
+    apart.call(name, what="It", paths=[str(path)], **more)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
@@ -278,6 +278,18 @@ def test_samples_that_are_none_are_refused(tmp_path: Path, content: bytes, says:
     (tmp_path / "x").write_bytes(content)
     with pytest.raises(BadInput, match=says):
         asked("samples", tmp_path / "x", shape=[2])
+
+
+def test_of_many_files_each_is_looked_at(tmp_path: Path) -> None:
+    (tmp_path / "good").write_bytes(array((4, 2)))
+    (tmp_path / "bad").write_bytes(array((4, 2), np.nan))
+    save_file({"a": np.zeros(3, np.float32)}, tmp_path / "finite")
+    save_file({"a": np.full(3, np.nan, np.float32)}, tmp_path / "nan")
+    for name, good, bad, more in (("samples", "good", "bad", {"shape": [2]}), ("weights", "finite", "nan", {})):
+        for files in ([good, good, bad], [bad, good]):
+            with pytest.raises(BadInput, match="no numbers"):
+                apart.call(name, what="They", paths=[str(tmp_path / one) for one in files], **more)
+        apart.call(name, what="They", paths=[str(tmp_path / good)] * 3, **more)
 
 
 def test_samples_of_images_may_be_bytes(tmp_path: Path) -> None:

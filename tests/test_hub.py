@@ -21,6 +21,7 @@ from genmodels.errors import BadInput
 from genmodels.export import diffusers
 from genmodels.export.model_card import headline
 from genmodels.files import read_json
+from genmodels.host import apart
 from genmodels.hub import client, errors, validate
 from genmodels.hub.checkpoints import available, pull, pulled, resolve
 from genmodels.hub.client import Place
@@ -559,6 +560,17 @@ def test_what_is_pushed_is_what_is_pulled(there: FakeHub, monkeypatch: pytest.Mo
     assert found["elbo_nats"] == ELBO
     assert not [name for name in found if name.endswith("_se")]
     assert f'from_pretrained("{REPO}", subfolder="{BUNDLED}")' in own.text
+
+
+def test_two_processes_look_at_a_film_however_long(there: FakeHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One at what it drew and one at its weights: one a moment takes a busy host a minute."""
+    whole = (store.CHECKPOINTS / BUNDLED).rglob("*")
+    files = {path.relative_to(store.CHECKPOINTS): path.read_bytes() for path in whole if path.is_file()}
+    there.put(REPO, {str(name): content for name, content in files.items()})
+    asked, call = [], apart.call
+    monkeypatch.setattr(apart, "call", lambda name, *content, **how: asked.append(name) or call(name, *content, **how))
+    assert len(pull(PLACE).frames()) > 30
+    assert sorted(asked) == ["samples", "weights"]
 
 
 @pushing

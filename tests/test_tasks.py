@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from genmodels.errors import BadInput
+from genmodels.files import held
 from genmodels.jobs import queue, tasks
 from genmodels.jobs.tasks import ask
 from genmodels.jobs.worker import Worker
@@ -150,6 +151,17 @@ def test_it_takes_turns_with_a_run():
     assert run.state().status == "running"
     worker.closing = True
     worker.work()
+
+
+def test_a_worker_does_not_try_for_what_another_has(monkeypatch: pytest.MonkeyPatch):
+    """To try for a lock takes a few naps, and the turns of a worker's runs are no longer than those."""
+    task = ask(squares, n=3)
+    with held(task.path):
+        monkeypatch.setattr(tasks, "held", lambda path: pytest.fail("it was tried for"))
+        Worker().turn()
+        assert (tasks.queue() / task.id).exists()
+        assert task.state().status == "queued"
+    task.cancel()
 
 
 def test_a_closed_worker_leaves_it_to_the_next():

@@ -103,12 +103,18 @@ def _check_size(width: int, height: int) -> None:
 # Arrays ---------------------------------------------------------------------------------------------------------------
 
 
-def samples(_: bytes, *, path: str, shape: list[int]) -> tuple[dict[str, Any], bytes]:
-    """Refuse the NPY file ``path`` unless it holds 1 to 4,096 finite samples of ``shape``, or images as bytes.
+def samples(_: bytes, *, paths: list[str], shape: list[int]) -> tuple[dict[str, Any], bytes]:
+    """Refuse the NPY files ``paths`` unless each holds 1 to 4,096 finite samples of ``shape``, or images as bytes.
 
     Raises:
-        BadInput: If it does not.
+        BadInput: If one does not.
     """
+    for path in paths:
+        _samples(path, shape)
+    return {}, b""
+
+
+def _samples(path: str, shape: list[int]) -> None:
     import numpy as np
 
     try:
@@ -124,15 +130,20 @@ def samples(_: bytes, *, path: str, shape: list[int]) -> tuple[dict[str, Any], b
         raise BadInput(f"samples.npy holds {len(array):,} samples: it may be 1 to {MOST_SAMPLES:,}")
     if not all(np.isfinite(one).all() for one in array):
         raise BadInput("samples.npy holds values that are no numbers")
+
+
+def weights(_: bytes, *, paths: list[str]) -> tuple[dict[str, Any], bytes]:
+    """Refuse the safetensors files ``paths`` unless each holds tensors of finite numbers side by side, nothing else.
+
+    Raises:
+        BadInput: If one does not.
+    """
+    for path in paths:
+        _weights(path)
     return {}, b""
 
 
-def weights(_: bytes, *, path: str) -> tuple[dict[str, Any], bytes]:
-    """Refuse the safetensors file ``path`` unless it holds tensors of finite numbers side by side, and nothing else.
-
-    Raises:
-        BadInput: If it does not.
-    """
+def _weights(path: str) -> None:
     import numpy as np
 
     with open(path, "rb") as file:
@@ -155,7 +166,6 @@ def weights(_: bytes, *, path: str) -> tuple[dict[str, Any], bytes]:
                 raise BadInput("its weights hold values that are no numbers")
     if end != len(data):
         raise BadInput("its weights hold more than their table says")
-    return {}, b""
 
 
 def _tensor(one: dict[str, Any]) -> tuple[int, int, str, int]:

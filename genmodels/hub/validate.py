@@ -67,13 +67,15 @@ def state_of(here: Mapping[str, Path], config: Any, place: Place) -> State:
     """state.json made anew, once all files are what a run's are."""
     try:
         shape = list(config["shape"])
-        for name in (name for name in here if name.endswith("samples.npy")):
-            apart.call("samples", what=name, bounds=LOOKING, path=str(here[name]), shape=shape)
-        for name in (name for name in here if name.endswith(WEIGHTS)):
-            if _of_the_weights(read_json(here[name].parent / CONFIG)) != _of_the_weights(config):
+        drawn = [str(path) for name, path in here.items() if name.endswith("samples.npy")]
+        apart.call("samples", what="samples.npy", bounds=LOOKING, paths=drawn, shape=shape)  # at once: a film has many
+        learned = {name: path for name, path in here.items() if name.endswith(WEIGHTS)}
+        for name, path in learned.items():
+            if _of_the_weights(read_json(path.parent / CONFIG)) != _of_the_weights(config):
                 raise BadInput(f"{name} is of another model than the rest")
-            apart.call("weights", what=name, bounds=LOOKING, path=str(here[name]))
-            load(here[name].parent)
+        apart.call("weights", what=WEIGHTS, bounds=LOOKING, paths=[str(path) for path in learned.values()])
+        for path in learned.values():
+            load(path.parent)
         state = read_json(here["state.json"]) if "state.json" in here else {}
         numbers = {name: state.get(name, 0) for name in ("step", "total", "seconds")}
         curve = here["metrics.jsonl"].read_text() if "metrics.jsonl" in here else ""

@@ -276,8 +276,9 @@ class Worker:
     def _task(self, marker: Path) -> TaskJob | None:
         task = tasks.Task(inside(tasks.folder(), marker.name))
         try:
-            if not is_held(task.path):
-                self.pulse.hold(task.id)
+            if is_held(task.path):  # another worker has it: to try for it costs a moment, at every turn
+                return None
+            self.pulse.hold(task.id)
             return TaskJob(task)
         except BlockingIOError:
             return None

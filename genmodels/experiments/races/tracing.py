@@ -50,7 +50,7 @@ def trace(race: str, known: int) -> Generator[float, None, dict[str, npt.NDArray
     """
     one = find(race)
     with ExitStack() as stack:
-        while not _alone(one, stack):
+        while is_traced(race) or not _alone(one, stack):
             yield 0.0
         return (yield from _measuring(one, known))
 

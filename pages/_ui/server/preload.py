@@ -42,6 +42,7 @@ def _load() -> None:
         "genmodels.figures",
         *{entry.path.split(":")[0]: None for entry in MODELS.values()},
         "genmodels.jobs.queue",
+        "pandas",  # Streamlit's tables want it, at the first of them
     ]
     for module in modules:
         try:

@@ -157,9 +157,9 @@ def test_no_array_is_too_strange(tmp_path: Path, name: str, make: Callable[[rand
         if name == "samples":
             outcome(lambda: files.read_array(path), what)
         if n % EACH_APART == 0:
-            read += outcome(lambda: apart.call(name, what=name, path=str(path), **more), what)
+            read += outcome(lambda: apart.call(name, what=name, paths=[str(path)], **more), what)
         else:
-            read += outcome(lambda: getattr(decoding, name)(b"", path=str(path), **more), what)
+            read += outcome(lambda: getattr(decoding, name)(b"", paths=[str(path)], **more), what)
     assert 0 < read < TIMES
     assert peak() - before < MEMORY
     assert {one.name for one in tmp_path.iterdir()} <= {"file", "runs"}
@@ -185,6 +185,6 @@ def test_an_array_whose_head_never_ends_is_no_array(tmp_path: Path) -> None:
     np.save(buffer, np.zeros((3, 1, 8, 8), "f4"))
     path.write_bytes(buffer.getvalue().replace(b"(3, 1, 8, 8)", b"((((((((((((", 1))
     with pytest.raises(BadInput, match="no array"):
-        decoding.samples(b"", path=str(path), shape=[1, 8, 8])
+        decoding.samples(b"", paths=[str(path)], shape=[1, 8, 8])
     with pytest.raises(Damaged, match="is not a readable"):
         files.read_array(path)

@@ -34,7 +34,7 @@ from genmodels.probability.distributions import bernoulli_log_prob, normal_log_p
 __all__ = ["VQVAE"]
 
 GREY = {"decoder": "gaussian", "sigma": 0.25}  # about as the pixels vary; a narrow one asks for codes of every detail
-MNIST = {"depth": 2, "prior_channels": 64, "prior_depth": 6}
+MNIST = {"depth": 2, "prior_channels": 64, "prior_depth": 6, "settle": 0.5}
 PLANE = {"codes": 32, "code_dim": 2}
 MEANS = {"steps": 600, "batch_size": 512, "lr": 1e-2}
 QUICK = {"steps": 600, "batch_size": 128, "lr": 4e-3}

@@ -15,6 +15,7 @@ CONFIGURATIONS = [
     ((1, 8, 8), {"network": "mlp", "hidden": 8, "stochastic": True, "classes": 3}),
     ((1, 8, 8), {"network": "conv", "hidden": 16, "spectral": True}),
     ((3, 19, 30), {"network": "conv", "hidden": 8, "stochastic": True}),
+    ((1, 9, 8), {"network": "conv", "hidden": 8, "r1": 0.5, "r2": 0.25, "classes": 3}),
 ]
 
 
@@ -55,6 +56,25 @@ def test_the_losses_are_those_of_the_pairs(player):
     else:
         expected = -((1 - real).log() + fake.log()).mean()
     torch.testing.assert_close(loss, expected)
+
+
+def test_penalties_are_the_slope_in_the_example_and_its_code_together():
+    """By finite differences of one pair after the other, in float64: R1 of the pairs (x, E(x)), R2 of (G(z), z)."""
+    torch.manual_seed(0)
+    x, losses = batch((2,))[0].double(), []
+    model = BiGAN((2,), hidden=8, latent_dim=3).double()
+    for model.r1, model.r2 in ((0.5, 0.25), (0.0, 0.0)):
+        losses.append(model.loss(x, player="discriminator", rng=random.generator(1)))
+    z = model.noise(x, random.generator(1))
+    for name, pairs in {"R1": (x, model.encode(x)), "R2": (model.generate(z), z)}.items():
+        both = torch.cat(pairs, 1).detach()
+        moves = 1e-5 * torch.eye(5, dtype=torch.float64)
+        score = lambda at: model.discriminator(*at.split([2, 3], 1))  # noqa: E731
+        slopes = torch.stack([(score(both + m) - score(both - m)) / 2e-5 for m in moves], 1)
+        torch.testing.assert_close(losses[0][name], 0.5 * slopes.square().sum(1).mean(), rtol=1e-6, atol=0)
+    penalty = 0.5 * losses[0]["R1"] + 0.25 * losses[0]["R2"]
+    torch.testing.assert_close(losses[0]["loss"] - losses[1]["loss"], penalty)
+    assert losses[1].keys().isdisjoint({"R1", "R2"})
 
 
 @pytest.mark.parametrize(("shape", "values"), CONFIGURATIONS)

@@ -10,8 +10,9 @@ from genmodels import random
 from genmodels.data.datasets import Data, Split
 from genmodels.errors import BadInput
 from genmodels.instruments.gan.dirac import dirac
+from genmodels.models.adversarial import penalized
 from genmodels.models.base import load, only
-from genmodels.models.gan import GAN, OBJECTIVES, discriminator_loss, generator_loss, generator_slope, penalized
+from genmodels.models.gan import GAN, OBJECTIVES, discriminator_loss, generator_loss, generator_slope
 from genmodels.nn.fixup import Block
 from genmodels.training.loop import Training, fit
 from genmodels.training.settings import Settings

@@ -12,12 +12,33 @@ from genmodels.hyperparameters import IMAGES, Between, Only
 from genmodels.models.base import GenerativeModel
 from genmodels.nn.adversarial import given
 
-__all__ = ["Adversarial", "Classes", "Hidden", "LatentDim", "Network"]
+__all__ = ["R1", "R2", "Adversarial", "Classes", "Hidden", "LatentDim", "Network", "penalized"]
 
 Network = Annotated[str, Only(("mlp", "conv"), "layers of the networks; points of the plane take mlp"), IMAGES]
 Hidden = Annotated[int, Between(8, 1024, "units of the first hidden layer; conv: most channels", log=True)]
 LatentDim = Annotated[int, Between(1, 512, "dimensions of the noise z", log=True)]
+R1 = Annotated[float, Between(0, 1000, "weight of R1, ½ the discriminator's squared slope at data")]
+R2 = Annotated[float, Between(0, 1000, "weight of R2, the same at samples")]
 Classes = Annotated[int, Between(0, 1000, "classes to condition on, as many as the data have; 0: unconditional")]
+
+
+def penalized(score: Callable[..., Tensor], *at: Tensor) -> tuple[Tensor, Tensor]:
+    r"""The scores of examples, shape (B,), and ½‖∇s‖² at each, shape (B,), both differentiable in the weights.
+
+    Their means are R1 at data and R2 at samples. Pulling the slope to 0 there, and not to 1, is what lets a game end
+    in which the samples have arrived: Mescheder et al. (2018), Which training methods for GANs do actually converge?,
+    eq. 9. https://arxiv.org/abs/1801.04406
+
+    Args:
+        score: Of what it is given, shape (B,).
+        at: The examples, shape (B, …); of pairs both parts, and the slope is that in all of them.
+    """
+    create_graph = torch.is_grad_enabled()
+    with torch.enable_grad():
+        at = tuple(part.detach().requires_grad_() for part in at)
+        s = score(*at)
+        slopes = torch.autograd.grad(s.sum(), at, create_graph=create_graph)
+    return s, 0.5 * torch.stack([slope.flatten(1).square().sum(1) for slope in slopes]).sum(0)
 
 
 class Adversarial(GenerativeModel):

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from genmodels import random
 from genmodels.hyperparameters import Between, Switch
-from genmodels.models.adversarial import Adversarial, Classes, Hidden, LatentDim, Network
+from genmodels.models.adversarial import R1, R2, Adversarial, Classes, Hidden, LatentDim, Network, penalized
 from genmodels.models.base import Preset
 from genmodels.nn.adversarial import PairCritic, generator
 from genmodels.nn.layers import encoder
@@ -59,12 +59,15 @@ class BiGAN(Adversarial):
         hidden: Hidden = 128,
         stochastic: Annotated[bool, Switch("the encoder draws z from a Gaussian (ALI); off: one z for an x")] = False,
         d_steps: Annotated[int, Between(1, 20, "turns of the discriminator for each of the others")] = 1,
+        r1: R1 = 0.0,
+        r2: R2 = 0.0,
         spectral: Annotated[bool, Switch("divide every weight of the discriminator by its spectral norm")] = False,
         beta1: Annotated[float, Between(0, 0.99, "Adam's momentum")] = 0.5,
         classes: Classes = 0,
     ) -> None:
         super().__init__(shape)
         self.latent_dim, self.stochastic, self.classes = latent_dim, stochastic, classes
+        self.r1, self.r2 = r1, r2
         self.d_steps, self.betas = d_steps, (beta1, 0.999)
         self.generator = generator(network, latent_dim + classes, shape, hidden)
         outputs = 2 * latent_dim if stochastic else latent_dim
@@ -84,17 +87,26 @@ class BiGAN(Adversarial):
     ) -> dict[str, Tensor]:
         """The loss of one player on fresh noise; "generator" is the encoder too.
 
-        Terms as those of :class:`genmodels.models.gan.GAN`; held out also the "reconstruction", the mean squared error
-        of G(E(x)), which is in no loss.
+        Terms as those of :class:`genmodels.models.gan.GAN`, R1 and R2 by the slope in x and z; held out also the
+        "reconstruction", the mean squared error of G(E(x)), which is in no loss.
         """
         z = self.noise(x, rng)
         with torch.set_grad_enabled(torch.is_grad_enabled() and player == "generator"):
             inferred, generated = self.infer(x, rng), self.generate(z, y)
         pairs = torch.cat([x, generated]), torch.cat([self.code(inferred, y), self.code(z, y)])
-        real, fake = self.discriminator(*pairs).chunk(2)
         if player == "generator":  # both labels swapped, for the reason that −log D replaces log(1 − D) in a GAN
+            real, fake = self.discriminator(*pairs).chunk(2)
             terms = {"loss": F.softplus(real).mean() + self.generator_loss(fake).mean()}
             return terms if self.training else terms | {"reconstruction": self._error(x, y)}
+        if not self.r1 and not self.r2:
+            return self._told(self.discriminator(*pairs))
+        scores, slopes = penalized(self.discriminator.forward, *pairs)  # a compiled network has no second derivative
+        terms, (r1, r2) = self._told(scores), (half.mean() for half in slopes.chunk(2))
+        return terms | {"loss": terms["loss"] + self.r1 * r1 + self.r2 * r2, "R1": r1, "R2": r2}
+
+    def _told(self, scores: Tensor) -> dict[str, Tensor]:
+        """The discriminator's terms of the scores of the pairs (x, E(x)), then as many (G(z), z), without penalties."""
+        real, fake = scores.chunk(2)
         value = -F.softplus(-real).mean() - F.softplus(fake).mean()
         beliefs = {"D(real)": self.belief(real).mean(), "D(fake)": self.belief(fake).mean()}
         return {"loss": -value, **beliefs, "value": value}

@@ -12,7 +12,6 @@ relativistic discriminator. https://arxiv.org/abs/1807.00734. That the game come
 Huang et al. (2024), The GAN is dead; long live the GAN! https://arxiv.org/abs/2501.05441
 """
 
-from collections.abc import Callable
 from typing import Annotated, ClassVar
 
 import torch
@@ -21,11 +20,11 @@ from torch import Tensor, nn
 
 from genmodels.errors import BadInput
 from genmodels.hyperparameters import Between, Only, Switch
-from genmodels.models.adversarial import Adversarial, Classes, Hidden, LatentDim
+from genmodels.models.adversarial import R1, R2, Adversarial, Classes, Hidden, LatentDim, penalized
 from genmodels.models.base import Preset
 from genmodels.nn.adversarial import Critic, critic_features, generator
 
-__all__ = ["GAN", "discriminator_loss", "generator_loss", "generator_slope", "penalized"]
+__all__ = ["GAN", "discriminator_loss", "generator_loss", "generator_slope"]
 
 OBJECTIVES = ("minimax", "non-saturating", "least-squares", "relativistic")
 NETWORKS = ("mlp", "conv", "residual")
@@ -79,21 +78,6 @@ def generator_slope(objective: str, fake: Tensor) -> Tensor:
             return (fake - 1).abs()
         case _:
             return (-fake).sigmoid()
-
-
-def penalized(score: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, Tensor]:
-    r"""The scores of examples, shape (B,), and ½‖∇s(x)‖² at each, shape (B,), both differentiable in the weights.
-
-    Their means are R1 at data and R2 at samples. Pulling the slope to 0 there, and not to 1, is what lets a game end
-    in which the samples have arrived: Mescheder et al. (2018), Which training methods for GANs do actually converge?,
-    eq. 9. https://arxiv.org/abs/1801.04406
-    """
-    create_graph = torch.is_grad_enabled()
-    with torch.enable_grad():
-        x = x.detach().requires_grad_()
-        s = score(x)
-        (slope,) = torch.autograd.grad(s.sum(), x, create_graph=create_graph)
-    return s, 0.5 * slope.flatten(1).square().sum(1)
 
 
 class GAN(Adversarial):
@@ -165,8 +149,8 @@ class GAN(Adversarial):
             str, Only(NETWORKS, "layers of the networks; residual: without normalization; conv: of images alone")
         ] = "mlp",
         hidden: Hidden = 128,
-        r1: Annotated[float, Between(0, 1000, "weight of R1, ½ the discriminator's squared slope at data")] = 0.0,
-        r2: Annotated[float, Between(0, 1000, "weight of R2, the same at samples")] = 0.0,
+        r1: R1 = 0.0,
+        r2: R2 = 0.0,
         d_steps: Annotated[int, Between(1, 20, "turns of the discriminator for each of the generator")] = 1,
         spectral: Annotated[bool, Switch("divide every weight of the discriminator by its spectral norm")] = False,
         beta1: Annotated[float, Between(0, 0.99, "Adam's momentum; 0.5 is calmer than 0.9 between two players")] = 0.5,

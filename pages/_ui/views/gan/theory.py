@@ -13,8 +13,9 @@ from genmodels.instruments.gan.dirac import dirac
 from genmodels.instruments.gan.divergence import best_discriminator, jensen_shannon
 from genmodels.instruments.gan.game import Coverage, coverage, floor, numbers
 from genmodels.metrics.distances import wasserstein1
+from genmodels.models.adversarial import penalized
 from genmodels.models.bigan import BiGAN
-from genmodels.models.gan import GAN, discriminator_loss, generator_slope, penalized
+from genmodels.models.gan import GAN, discriminator_loss, generator_slope
 from genmodels.models.wgan import WGAN, between, gradient_norm
 from genmodels.nn.adversarial import Critic, normalize_spectrally
 from genmodels.palette import CLASSES
@@ -121,6 +122,11 @@ PAIRS: Equations = {
     BiGAN.infer: r"""The code, and its noise where it has some
         $$ z = E(x) \quad \text{or} \quad z \sim N(\mu(x), \sigma^2(x)) $$
         Adversarially learned inference draws z: Dumoulin et al. (2017), section 2.""",
+    penalized: r"""Flat where both kinds of pairs are
+        $$ R_1 = \tfrac12 E_{x \sim p}\|\nabla s(x, E(x))\|^2, \qquad R_2 = \tfrac12 E_z\|\nabla s(G(z), z)\|^2 $$
+        $$ R_1 = <R1> \\ R_2 = <R2> \\ \gamma_1 = <r1> \\ \gamma_2 = <r2> $$
+        The slope in x and z together. Where the pairs agree, a discriminator that still slopes would push them apart
+        again: the game goes round. At slope 0 it can end. Mescheder et al. (2018), eq. 9, of pairs.""",
 }
 
 
@@ -178,7 +184,9 @@ def _dirac() -> go.Figure:
 def bigan(moment: Moment) -> None:
     """Pairs instead of points, and why E and G undo each other."""
     st.caption(f"{MEANS}.")
-    terms = seen(numbers, moment)
+    model, terms = moment.model, dict(seen(numbers, moment))
+    if "R1" in terms:
+        terms |= {"r1": model.r1, "r2": model.r2}
     show((PAIRS,), terms | {"value": measured(terms["value"]), "-log 4": measured(-math.log(4))})
 
 

@@ -152,7 +152,7 @@ def test_a_small_run_of_checkpoints_measures_few_examples(monkeypatch: pytest.Mo
     assert store.every() == []
     (waiting,) = tasks.queue().iterdir()
     asked = tasks.read_json(tasks.folder() / waiting.name / "task.json")["arguments"]
-    assert asked == {"run": "gan-mnist", "n": 200, "k": 20, "seed": 0}
+    assert asked == {"run": "gan-mnist-report", "n": 200, "k": 20, "seed": 0}
 
 
 @pytest.mark.parametrize("status", ["failed", "finished"])

@@ -182,7 +182,7 @@ def test_a_film_opened_at_a_moment_stands_there_and_is_named(step: int, monkeypa
 
 
 def test_one_moment_alone_with_weights_is_not_called_the_nearest() -> None:
-    said = [one.value for one in opened("gan", run="gan-mnist", step="561").caption]
+    said = [one.value for one in opened("gan", run="gan-mnist-report", step="561").caption]
     assert "Of step 561 there is the picture alone: below is step 4,000, the only one with weights." in said
 
 

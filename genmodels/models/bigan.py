@@ -32,8 +32,8 @@ class BiGAN(Adversarial):
         Preset(
             "Two moons and the way back",
             "two-moons",
-            {"latent_dim": 2, "d_steps": 3},
-            {"steps": 3000, "batch_size": 128, "lr": 2e-3, "decay": "cosine", "ema": 0.99},
+            {"latent_dim": 2, "r1": 0.1, "r2": 0.1, "beta1": 0.0},
+            {"steps": 5000, "batch_size": 128, "lr": 3e-3, "decay": "cosine", "ema": 0.995},
         ),
         Preset(
             "Small digits and the way back",

@@ -133,6 +133,12 @@ class GAN(Adversarial):
         Preset(
             "MNIST",
             "mnist",
+            RELATIVISTIC | {"network": "conv", "hidden": 64, "latent_dim": 32, "r1": 0.1, "r2": 0.1},
+            {"steps": 14_000, "batch_size": 128, "lr": 1e-3, "decay": "cosine", "ema": 0.9995},
+        ),
+        Preset(
+            "MNIST: perceptrons, as in a report",
+            "mnist",
             {"hidden": 64, "latent_dim": 32},
             {"steps": 4000, "batch_size": 128, "lr": 1e-3, "decay": "cosine", "ema": 0.999},
         ),

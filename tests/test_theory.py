@@ -46,6 +46,7 @@ MODELS: tuple[tuple[ModuleType, str, str, dict[str, Any]], ...] = (
     (gan, "gan", "eight-gaussians", SMALL | {"objective": "relativistic", "r1": 0.5, "r2": 0.5}),
     (gan, "gan", "eight-gaussians", SMALL | {"classes": 8}),
     (gan, "bigan", "two-moons", SMALL),
+    (gan, "bigan", "two-moons", SMALL | {"r1": 0.5, "r2": 0.25}),
     *((gan, "wgan", "ring", SMALL | {"penalty": name}) for name in gan.KEPT),
     (gan, "wgan", "eight-gaussians", SMALL | {"classes": 8}),
     (ddpm, "ddpm", "two-moons", {"T": 20, "hidden": 16, "depth": 1}),

@@ -519,6 +519,7 @@ OF_A_PRESET = {
     "wgan-digits-gp": "Small digits",
     "wgan-eight-gaussians": "Eight modes",
     "wgan-mnist-clip": "MNIST, clipped weights",
+    "wgan-mnist-gp": "MNIST, gradient penalty (convolutions)",
 }
 """Which of the checkpoints that ship were made by a preset; the form says its name."""
 

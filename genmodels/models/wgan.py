@@ -89,8 +89,8 @@ class WGAN(Adversarial):
         Preset(
             "MNIST, gradient penalty (convolutions)",
             "mnist",
-            {"network": "conv", "hidden": 32, "latent_dim": 32, "n_critic": 1},
-            {"steps": 14_000, "batch_size": 64, "lr": 1e-3, "decay": "cosine", "ema": 0.999},
+            {"network": "conv", "hidden": 64, "latent_dim": 32, "n_critic": 1},
+            {"steps": 17_000, "batch_size": 64, "lr": 2e-3, "decay": "cosine", "ema": 0.9995},
         ),
         Preset(
             "MNIST, clipped weights",

@@ -8,12 +8,13 @@ import argparse
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from benchmarks.side_by_side import chosen, side_by_side, table
+from benchmarks.side_by_side import chosen, formats, side_by_side, table
 from benchmarks.vae import mnist
 from genmodels import random
 from genmodels.data import datasets
@@ -124,12 +125,12 @@ def speed(rounds: int, device: str, least: float = 1.5) -> list[str]:
     """Images a second of training; what does not hold."""
     candidates: dict[str, Callable[[], Iterator[int]]] = {
         PLAIN: lambda: plain(device),
-        "genmodels, float32": lambda: ours(device, precision="float32"),
-        "genmodels, bfloat16": lambda: ours(device, precision="bfloat16"),
     }
+    model = trained(device).model
+    candidates |= {f"genmodels, {name}": partial(ours, device, precision=name) for name in formats(model, device)}
     results = side_by_side(candidates, rounds=rounds, slice_s=2.0)
     print(table(results, PLAIN))
-    best = results[f"genmodels, {chosen(trained(device).model, device)}"]
+    best = results[f"genmodels, {chosen(model, device)}"]
     ratio = best.over(results[PLAIN])
     return [f"only {ratio:.2f} × {PLAIN}, not {least} ×"] if ratio < least else []
 

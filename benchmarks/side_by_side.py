@@ -8,12 +8,29 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.profiler import ProfilerActivity, profile
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
-from genmodels.nn.precision import explained, precision, processor
+from genmodels.nn.precision import explained, gain, layer, precision, processor
 
-__all__ = ["Result", "chosen", "flops", "fraction", "matmul_peak", "peaks", "side_by_side", "table"]
+__all__ = [
+    "Result",
+    "chosen",
+    "flops",
+    "formats",
+    "fraction",
+    "matmul_peak",
+    "peaks",
+    "side_by_side",
+    "spared",
+    "table",
+]
+
+PRODUCTS = ("mm", "addmm", "bmm", "baddbmm", "mkldnn_convolution", "_convolution", "convolution_backward")
+"""PyTorch's names of matrix products and convolutions on a processor; the transposed one is ``_convolution``."""
+
+SLOW = 0.4  # times as fast in bfloat16 as in float32: a processor that has no instructions for it
 
 
 @dataclass(frozen=True)
@@ -90,6 +107,13 @@ def chosen(model: nn.Module, device: str = "cpu") -> str:
     return str(precision("auto", model, torch.device(device))).removeprefix("torch.")
 
 
+def formats(model: nn.Module, device: str = "cpu") -> list[str]:
+    """The number formats in which ``model`` is timed: bfloat16 only where that would not take minutes a slice."""
+    kind = layer(model)
+    slow = device == "cpu" and kind is not None and gain(kind) < SLOW
+    return ["float32"] if slow else ["float32", "bfloat16"]
+
+
 class Counter(TorchDispatchMode):
     """Adds up what PyTorch's table says of each operation; PyTorch's own counter refuses a gradient of a gradient."""
 
@@ -113,6 +137,23 @@ def flops(step: Callable[[], object]) -> int:
     with Counter() as counter:
         step()
     return counter.total
+
+
+def spared(step: Callable[[], object], least: float = 0.7, n: int = 10) -> list[str]:
+    """What part of ``n`` steps on a processor is matrix products and convolutions: printed, and what does not hold.
+
+    For where two loops of one network multiply in the same number format: only the rest can one of them save. By
+    PyTorch's profiler, which takes time of its own for each operation: the products' part is no less than what it says.
+    """
+    for _ in range(3):
+        step()
+    with profile(activities=[ProfilerActivity.CPU]) as seen:
+        for _ in range(n):
+            step()
+    spent = {event.key.removeprefix("aten::"): event.self_cpu_time_total for event in seen.key_averages()}
+    part = sum(spent.get(name, 0.0) for name in PRODUCTS) / sum(spent.values())
+    print(f"{part:.0%} of a step are products: whatever is saved of the rest, it is at most {1 / part:.2f} × as fast")
+    return [f"products are only {part:.0%} of a step, not {least:.0%}"] if part < least else []
 
 
 def fraction(result: Result, per_image: float, peak: float) -> str:

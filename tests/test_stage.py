@@ -20,7 +20,7 @@ from genmodels.runs.forks import changeable
 from genmodels.runs.record import State, Status
 from pages._ui.classroom import membership
 from pages._ui.classroom import wall as mosaic
-from pages._ui.components import films
+from pages._ui.components import films, later
 from pages._ui.form import lesson
 from pages._ui.page import frames, instruments, time_machine, train_panel
 from pages._ui.page.instruments import Instrument, of_images, of_points, offered
@@ -378,3 +378,28 @@ def test_samples_are_guided_only_where_the_model_knows_labels(run: str, guides: 
     test = opened("ddpm", run=run, view="Sample")
     widgets = [*test.number_input, *test.slider, *test.select_slider]
     assert any(one.key == "how_guidance" for one in widgets) == guides
+
+
+# The picture before the charts ----------------------------------------------------------------------------------------
+
+
+def keys(test: AppTest) -> set[str]:
+    return {part.proto.id.rpartition("$$ID-")[2].partition("-")[2] for part in test.get("bidi_component")} | {
+        part.key for part in test.get("button_group")
+    }
+
+
+LATE = {"curves-gan-eight-gaussians", "view"}
+
+
+def test_a_browser_draws_the_picture_before_the_charts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(type(later.st.context), "url", "http://localhost:8501/gan")
+    test = opened("gan")
+    assert "film-gan-eight-gaussians" in keys(test)
+    assert not LATE & keys(test)
+    test.session_state["has_arrived"] = True
+    assert keys(test.run()) >= LATE
+
+
+def test_who_has_no_browser_waits_for_nothing() -> None:
+    assert keys(opened("gan")) >= LATE | {"film-gan-eight-gaussians"}

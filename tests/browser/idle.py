@@ -11,7 +11,7 @@ STANDS = """
   const app = document.querySelector("[data-testid=stApp]");
   const busy = app?.dataset.testScriptState !== "notRunning"
     || getComputedStyle(app).fontVariantNumeric !== "tabular-nums"
-    || document.querySelector("[data-stale=true], [data-testid=stSkeleton]")
+    || document.querySelector("[data-stale=true], [data-testid=stSkeleton], [class*=st-key-later]")
     || [...document.querySelectorAll("[data-testid=stProgress], [data-testid=stCaptionContainer]")]
       .some((one) => /…( \\d+ ?%)?$/.test(one.textContent.trim()));  // "computing … 12%", "timing a few steps …"
   const parts = document.querySelectorAll(".stMain :is(h1, .stElementContainer, .js-plotly-plot, .main-svg, canvas)");

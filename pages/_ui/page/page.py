@@ -14,6 +14,7 @@ from genmodels.models import model_class
 from genmodels.runs.store import Run
 from genmodels.training.settings import Settings
 from pages._ui.classroom import hour
+from pages._ui.components.later import comes_later
 from pages._ui.form import url_widgets
 from pages._ui.form.choose import choose
 from pages._ui.form.lesson import is_presenting, is_shown, link_menu, say_what_is_unknown, words
@@ -102,6 +103,8 @@ def _panels(
     """What is a function of the moment; a choice in it, and a newer moment, draw it alone again."""
     if not has_weights(run):  # deleted meanwhile
         st.rerun(scope="app")
+    if comes_later("panels"):
+        return
     begun, moment = time.monotonic(), Moment.of(run, shown(run))
     hour.along()
     if said := words():

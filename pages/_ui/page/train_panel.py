@@ -19,6 +19,7 @@ from genmodels.runs.store import Run
 from genmodels.text import number
 from genmodels.training.settings import Settings
 from pages._ui.classroom import membership
+from pages._ui.components.later import comes_later
 from pages._ui.form.choose import Chosen
 from pages._ui.form.form import fields_of, hyperparameters
 from pages._ui.form.lesson import is_shown
@@ -183,6 +184,8 @@ def _stage(run: Run, every: float | None, panels: bool) -> None:
 
 def _curves(together: Sequence[Run], units: Mapping[str, str], first: Sequence[str]) -> None:
     """The curves, as far as they have come."""
+    if comes_later("curves"):
+        return
     run = together[0]
     step = run.state().step if standing_at(run) is None else standing_at(run)
     curves(together, marker=step, units=units, first=first)

@@ -164,12 +164,12 @@ def speed(rounds: int, device: str) -> list[str]:
     for name in timed:
         print(fraction(results[f"genmodels, {name}"], work, peak[name]))
     best = results[f"genmodels, {(name := chosen(training.model, device))}"]
-    plain = {PLAIN: 2.0} if name == "bfloat16" else {}
-    bounds = plain | {DIFFUSERS: 10.0 if name == "bfloat16" else 5.0, LUCIDRAINS: 1.0}
+    wide = name == "bfloat16"
+    bounds = ({PLAIN: 2.0} if wide else {}) | {DIFFUSERS: 10.0 if wide else 5.0, LUCIDRAINS: 1.0}
     failed = [
         f"only {best.over(results[n]):.2f} × {n}, not {b} ×" for n, b in bounds.items() if best.over(results[n]) < b
     ]
-    return failed if plain or device != "cpu" else failed + spared(training.step)  # in float32 both loops multiply
+    return failed if wide or device != "cpu" else failed + spared(training.step)  # in float32 both loops multiply
 
 
 def sampling(device: str, n: int = 64, most: float = 3.0) -> list[str]:

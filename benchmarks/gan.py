@@ -31,6 +31,7 @@ BOUNDS = {"WGAN-GP, convolutions": (2.0, 2.4), "GAN, the report's perceptrons": 
 MUCH = 1.8
 Loop = Callable[[], Iterator[int]]
 PACE, POLLS = 150.0, 2.0  # generator steps a second; looks a second
+AT = 100e9  # FLOP a second of a large product in float32: a processor with fewer is asked for as many steps fewer
 
 
 def ours(model: str, arguments: dict[str, Any], batch: int, device: str, **settings: Any) -> Iterator[int]:
@@ -182,8 +183,8 @@ def main() -> int:
     )
     steps = pace(6.0)
     print(f"\nplane, non-saturating, a reader at {POLLS:.0f} Hz: {steps:.0f} generator steps a second")
-    if steps < PACE:
-        failed.append(f"only {steps:.0f} generator steps a second on the plane, not {PACE:.0f}")
+    if steps < (least := PACE * min(1.0, peaks()["float32"] / AT)):
+        failed.append(f"only {steps:.0f} generator steps a second on the plane, not {least:.0f}")
     print("\n".join(failed) or "all bounds hold")
     return bool(failed)
 

@@ -9,6 +9,7 @@ alone, and a reader that asks whether somebody writes must not be taken for a wr
 
 import errno
 import fcntl
+import functools
 import json
 import os
 import secrets
@@ -50,6 +51,7 @@ __all__ = [
 FULL = (errno.ENOSPC, errno.EDQUOT)
 LOCK = ".lock"
 TRASH = ".trash"  # a folder goes there at once, and from there in its time
+SMALL, SETTLED = 1 << 16, 50_000_000  # bytes of a text that is kept; nanoseconds after which its stamp tells a change
 
 
 def _bundle() -> Path:
@@ -161,13 +163,30 @@ def read_json(path: Path) -> Any:
         Damaged: If it cannot be read, or is not JSON.
     """
     try:
-        return json.loads(path.read_text())
+        return json.loads(_text(path))
     except (FileNotFoundError, NotADirectoryError):
         raise BadInput(f"{path} does not exist.") from None
     except OSError as error:
         raise Damaged(f"{path} cannot be read: {error.strerror}.") from None
     except (ValueError, RecursionError):  # no text, no JSON, a number of too many digits, or too deep
         raise Damaged(f"{path} is not JSON.") from None
+
+
+def _text(path: Path) -> str:
+    """The text in a file, read once a change for all who look: every opening of a file hands Python's lock on.
+
+    A clock of some milliseconds stamps the files, so what has just been written may change again under the same stamp,
+    and is not kept.
+    """
+    status = os.stat(path)
+    if status.st_size > SMALL or time.time_ns() - status.st_mtime_ns < SETTLED:
+        return path.read_text()
+    return _kept(str(path), status.st_ino, status.st_mtime_ns, status.st_size)
+
+
+@functools.lru_cache(maxsize=512)
+def _kept(path: str, *stamp: int) -> str:
+    return Path(path).read_text()
 
 
 def read_array(path: Path) -> "npt.NDArray[Any]":

@@ -153,7 +153,7 @@ def _pace(steps: Sequence[int]) -> float:
 
 def has_weights(run: Run) -> bool:
     """Whether there is anything that the panels could be of; of a run that has just begun, with its first point."""
-    there = bool(run.snapshots()) or (run.path / "model.safetensors").exists()
+    there = (run.path / "model.safetensors").exists() or bool(run.snapshots())
     return there and (is_begun(run) or not run.state().status.is_going)
 
 

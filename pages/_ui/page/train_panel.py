@@ -27,13 +27,13 @@ from pages._ui.page.curves import beside, curves
 from pages._ui.page.download import taking
 from pages._ui.page.shown import named, show, to_refill
 from pages._ui.page.time_machine import film, has_weights, nearest, open_at_linked, shown, standing_at
+from pages._ui.server.pace import OFTEN, looks
 from pages._ui.shared.run_cache import is_begun, metrics
 
 __all__ = ["learning_curves", "stage"]
 
-EVERY = 1.0  # seconds between two looks at a run
 PATIENCE = 0.4  # seconds that Train waits for the first point before it answers without
-SOON = 0.5  # the same, while its first point has not come
+SOON = 0.5  # seconds between two looks at a run, while its first point has not come; afterwards see _often
 PACES = {"full speed": 0.0, "10 steps a second": 0.1, "3 steps a second": 0.33, "1 step a second": 1.0}
 
 
@@ -163,11 +163,25 @@ def _pause(run: Run, status: Status) -> float | None:
     """Seconds between two looks at it; None: it stands still."""
     if not status.is_going:
         return None
-    return EVERY if is_begun(run) else SOON
+    return _often() if is_begun(run) else SOON
+
+
+def _often() -> float:
+    """Seconds between two looks of this visitor: more while all visitors' looks keep the server busy."""
+    now = time.monotonic()
+    every, since = st.session_state.get("looks every", (OFTEN, now))
+    new = looks.every(now, every, now - since)
+    st.session_state["looks every"] = (new, since if new == every else now)
+    return new
 
 
 def _stage(run: Run, every: float | None, panels: bool) -> None:
     """All that changes above the curves while the run goes on; it reruns by itself."""
+    with looks.look():
+        _look(run, every, panels)
+
+
+def _look(run: Run, every: float | None, panels: bool) -> None:
     state = run.state()
     if _pause(run, state.status) != every or has_weights(run) != panels:
         st.rerun(scope="app")  # only the page can say how often it is looked at, and what there is below
@@ -188,7 +202,8 @@ def _curves(together: Sequence[Run], units: Mapping[str, str], first: Sequence[s
         return
     run = together[0]
     step = run.state().step if standing_at(run) is None else standing_at(run)
-    curves(together, marker=step, units=units, first=first)
+    with looks.look():
+        curves(together, marker=step, units=units, first=first)
 
 
 def _say(run: Run, state: State) -> None:

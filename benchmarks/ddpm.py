@@ -165,7 +165,8 @@ def speed(rounds: int, device: str) -> list[str]:
         print(fraction(results[f"genmodels, {name}"], work, peak[name]))
     best = results[f"genmodels, {(name := chosen(training.model, device))}"]
     wide = name == "bfloat16"
-    bounds = ({PLAIN: 2.0} if wide else {}) | {DIFFUSERS: 10.0 if wide else 5.0, LUCIDRAINS: 1.0}
+    # what bfloat16 brings is the processor's: without it the bound on the plain loop is known to fail
+    bounds = {PLAIN: 2.0, DIFFUSERS: 10.0 if wide else 5.0, LUCIDRAINS: 1.0}
     failed = [
         f"only {best.over(results[n]):.2f} × {n}, not {b} ×" for n, b in bounds.items() if best.over(results[n]) < b
     ]

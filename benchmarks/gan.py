@@ -27,11 +27,10 @@ from genmodels.training.settings import Settings
 WGAN_GP: dict[str, Any] = {"network": "conv", "hidden": 32, "latent_dim": 32, "n_critic": 1}
 SOURCES_MLP: dict[str, Any] = {"network": "mlp", "latent_dim": 100}
 BOUNDS = {"WGAN-GP, convolutions": (2.0, 2.4), "GAN, the report's perceptrons": (2.0, 2.5)}
-"""Times as fast as a plain loop in bfloat16, and where it is faster by MUCH. In float32: see ``spared``."""
+"""Times as fast as a plain loop, and where bfloat16 is faster by MUCH. In float32 alone both are known to fail."""
 MUCH = 1.8
 Loop = Callable[[], Iterator[int]]
 PACE, POLLS = 150.0, 2.0  # generator steps a second; looks a second
-AT = 100e9  # FLOP a second of a large product in float32: a processor with fewer is asked for as many steps fewer
 
 
 def ours(model: str, arguments: dict[str, Any], batch: int, device: str, **settings: Any) -> Iterator[int]:
@@ -148,9 +147,10 @@ def bounded(
     work = flops(lambda: next(steps)) / per_step
     print(f"{table(found, slow.name)}\n{fraction(quick, work, peaks(device)[dtype])}")
     print(f"generator steps a second: {quick.rate / per_step:.1f}", flush=True)
-    if dtype == "float32" and device == "cpu":
-        return spared(lambda: next(steps))
-    return [] if quick.over(slow) >= least else [f"{name}: only {quick.over(slow):.2f} × the plain loop, not {least} ×"]
+    failed = spared(lambda: next(steps)) if dtype == "float32" and device == "cpu" else []
+    if quick.over(slow) < least:
+        failed.append(f"{name}: only {quick.over(slow):.2f} × the plain loop, not {least} ×")
+    return failed
 
 
 def main() -> int:
@@ -183,8 +183,8 @@ def main() -> int:
     )
     steps = pace(6.0)
     print(f"\nplane, non-saturating, a reader at {POLLS:.0f} Hz: {steps:.0f} generator steps a second")
-    if steps < (least := PACE * min(1.0, peaks()["float32"] / AT)):
-        failed.append(f"only {steps:.0f} generator steps a second on the plane, not {least:.0f}")
+    if steps < PACE:
+        failed.append(f"only {steps:.0f} generator steps a second on the plane, not {PACE:.0f}")
     print("\n".join(failed) or "all bounds hold")
     return bool(failed)
 

@@ -157,7 +157,8 @@ def main() -> int:
     wide = (name := chosen(VAE(data.shape), device)) == "bfloat16"
     best = results[f"genmodels, {name}"]
     print(f"epochs a second: {best.rate / len(data.train):.3f}")
-    bounds = {"DataLoader + Adam, float32": 3.0 if wide else 1.9} | ({"pythae's trainer": 2.4} if wide else {})
+    # what bfloat16 brings is the processor's: without it the bound on pythae is known to fail
+    bounds = {"DataLoader + Adam, float32": 3.0 if wide else 1.9, "pythae's trainer": 2.4}
     failed = [
         f"only {best.over(results[n]):.2f} × {n}, not {b} ×" for n, b in bounds.items() if best.over(results[n]) < b
     ]

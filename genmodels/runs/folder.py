@@ -5,6 +5,7 @@ else: a folder without it is no run, and one whose plan cannot be read is shown 
 """
 
 import json
+import os
 import time
 from contextlib import suppress
 from dataclasses import replace
@@ -139,25 +140,24 @@ class Folder:
 
     def snapshots(self) -> list[int]:
         """The steps that can be gone back to, rising; where it finished, its newest weights are the last of them."""
-        steps = self._kept("model.safetensors")
+        return self._moments("model.safetensors")
+
+    def frames(self) -> list[int]:
+        """The steps of its film, rising: :meth:`snapshots`, and those of which only what it drew was kept."""
+        return self._moments("model.safetensors", "samples.npy")
+
+    def _moments(self, *files: str) -> list[int]:
+        """The steps in whose folder there is one of these files, and the last where it finished; rising."""
+        steps = set()
+        with suppress(OSError), os.scandir(self.path / "snapshots") as entries:
+            for entry in entries:
+                name = entry.name
+                if name.isascii() and name.isdigit() and len(name) < 16 and any(_filled(entry, file) for file in files):
+                    steps.add(int(name))
         with suppress(BadInput):  # just deleted
             if (state := self.said()).status is Status.FINISHED:
                 steps.add(state.step)
         return sorted(steps)
-
-    def frames(self) -> list[int]:
-        """The steps of its film, rising: :meth:`snapshots`, and those of which only what it drew was kept."""
-        return sorted({*self.snapshots(), *self._kept("samples.npy")})
-
-    def _kept(self, file: str) -> set[int]:
-        """The steps in whose folder there is this file."""
-        steps = set()
-        for path in (self.path / "snapshots").glob(f"[0-9]*/{file}"):
-            name = path.parent.name
-            with suppress(OSError):
-                if name.isascii() and name.isdigit() and len(name) < 16 and path.stat().st_size:
-                    steps.add(int(name))
-        return steps
 
     def folder(self, step: int | None = None) -> Path:
         """Where the weights at ``step`` are (None: the newest).
@@ -201,6 +201,14 @@ def exact_step(folder: Path) -> int | None:
             return int(json.loads(file.metadata()["numbers"])["step"])
     except (SafetensorError, OSError, ValueError, KeyError, TypeError):
         raise Damaged(f"{folder / EXACT} is damaged: fork the run from its last snapshot to go on.") from None
+
+
+def _filled(folder: os.DirEntry[str], file: str) -> bool:
+    """Whether the folder holds this file, and something in it."""
+    try:
+        return os.stat(f"{folder.path}/{file}").st_size > 0
+    except OSError:
+        return False
 
 
 def _is_number(value: Any) -> bool:

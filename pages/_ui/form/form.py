@@ -154,9 +154,9 @@ def read_url(fields: Mapping[str, Hyperparameter]) -> None:
 
 def put_right(fields: Mapping[str, Hyperparameter]) -> None:
     """Other spellings of a value, and what is not allowed: that is taken out."""
-    for key in fields.keys() & st.session_state.keys():
-        if isinstance(fields[key].rule, Numbers):
-            continue  # what was typed there stays, and its widget says what is wrong with it
+    for key in fields:
+        if key not in st.session_state or isinstance(fields[key].rule, Numbers):
+            continue  # what was typed for a number stays, and its widget says what is wrong with it
         try:
             fields[key].check(st.session_state[key])
         except BadInput:
@@ -183,7 +183,9 @@ def keep_in_url(values: Mapping[str, Any], usual: Mapping[str, Any]) -> None:
 
     A widget of the run before still holds its part of the URL, and lets go of it at the end of this one.
     """
-    for key in values.keys() & st.session_state.keys():
+    for key in values:
+        if key not in st.session_state:
+            continue
         with suppress(StreamlitAPIException):
             if (text := as_text(values[key])) == as_text(usual[key]):
                 st.query_params.pop(key, None)

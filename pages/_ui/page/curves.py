@@ -10,7 +10,7 @@ import streamlit as st
 from genmodels.figures import LATENT, POSTERIOR, RUNS
 from genmodels.quantities import quantity
 from genmodels.runs.classroom import differences
-from genmodels.runs.record import CLOCK
+from genmodels.runs.record import CLOCK, Plan
 from genmodels.runs.store import Run
 from pages._ui.components.live_chart import Panel, Series, live_chart
 from pages._ui.shared.run_cache import Stamp, metrics, others, stamp
@@ -62,7 +62,8 @@ def beside(run: Run) -> list[Run]:
     parent, key = run.plan.parent, f"beside-{run.id}"
     own = parent.run if parent and parent.run in offered else ""
     usual = [name for name in st.query_params.get(BESIDE_IT, own).split(",") if name in offered]
-    label = lambda name: _told(run, *offered[name])  # noqa: E731
+    plan = stamp(run.path / Plan.FILE)
+    label = lambda name: _told(plan, stamp(offered[name][0].path / Plan.FILE), offered[name][1])  # noqa: E731
     chosen = st.multiselect("Compare with other runs", list(offered), usual, format_func=label, key=key)
     if (said := ",".join(chosen)) != own:
         st.query_params[BESIDE_IT] = said
@@ -71,9 +72,11 @@ def beside(run: Run) -> list[Run]:
     return [offered[name][0] for name in chosen]
 
 
-def _told(run: Run, other: Run, title: str) -> str:
-    """The other's title, in what it differs from ``run``, and the end of its id, which no other has."""
-    own, plan = run.plan, other.plan
+@functools.lru_cache(maxsize=1024)
+def _told(run: Stamp, beside_it: Stamp, title: str) -> str:
+    """The other's title, in what it differs from the run, and the end of its id, which no other has; by their plans."""
+    other = Run(Path(beside_it[0]).parent)
+    own, plan = Run(Path(run[0]).parent).plan, other.plan
     varied = differences([own, plan])[1].removeprefix(f"{plan.model} on {plan.data}").removeprefix(", ")
     seed = f"seed {plan.settings.get('seed')}" if plan.settings.get("seed") != own.settings.get("seed") else ""
     data = f"on {plan.data}" if plan.data != own.data and plan.data not in title else ""

@@ -1,7 +1,9 @@
 """The live panel of a model's page: train, pause, step, stop, fork; curves, samples and the time machine."""
 
 import time
+import uuid
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any
 
@@ -27,13 +29,12 @@ from pages._ui.page.curves import beside, curves
 from pages._ui.page.download import taking
 from pages._ui.page.shown import named, show, to_refill
 from pages._ui.page.time_machine import film, has_weights, nearest, open_at_linked, shown, standing_at
-from pages._ui.server.pace import OFTEN, looks
+from pages._ui.server.pace import OFTEN, SOON, looks
 from pages._ui.shared.run_cache import is_begun, metrics
 
 __all__ = ["learning_curves", "stage"]
 
 PATIENCE = 0.4  # seconds that Train waits for the first point before it answers without
-SOON = 0.5  # seconds between two looks at a run, while its first point has not come; afterwards see _often
 PACES = {"full speed": 0.0, "10 steps a second": 0.1, "3 steps a second": 0.33, "1 step a second": 1.0}
 
 
@@ -159,31 +160,27 @@ def _attempt(model: str, make: Callable[[], Run]) -> Run | None:
 # What it does now -----------------------------------------------------------------------------------------------------
 
 
-def _pause(run: Run, status: Status) -> float | None:
-    """Seconds between two looks at it; None: it stands still."""
+def _pause(run: Run, status: Status, every: float | None = None) -> float | None:
+    """Seconds between two looks of this visitor at it, who has looked every ``every``; None: it stands still."""
     if not status.is_going:
         return None
-    return _often() if is_begun(run) else SOON
+    return looks.every(time.monotonic(), OFTEN if is_begun(run) else SOON, every)
 
 
-def _often() -> float:
-    """Seconds between two looks of this visitor: more while all visitors' looks keep the server busy."""
-    now = time.monotonic()
-    every, since = st.session_state.get("looks every", (OFTEN, now))
-    new = looks.every(now, every, now - since)
-    st.session_state["looks every"] = (new, since if new == every else now)
-    return new
+def _looking(panel: str) -> AbstractContextManager[None]:
+    """Counts what this visitor's look at a panel costs."""
+    return looks.look((st.session_state.setdefault("who looks", uuid.uuid4()), panel))
 
 
 def _stage(run: Run, every: float | None, panels: bool) -> None:
     """All that changes above the curves while the run goes on; it reruns by itself."""
-    with looks.look():
+    with _looking("stage"):
         _look(run, every, panels)
 
 
 def _look(run: Run, every: float | None, panels: bool) -> None:
     state = run.state()
-    if _pause(run, state.status) != every or has_weights(run) != panels:
+    if _pause(run, state.status, every) != every or has_weights(run) != panels:
         st.rerun(scope="app")  # only the page can say how often it is looked at, and what there is below
     if not run.is_bundled:
         run.seen()
@@ -202,7 +199,7 @@ def _curves(together: Sequence[Run], units: Mapping[str, str], first: Sequence[s
         return
     run = together[0]
     step = run.state().step if standing_at(run) is None else standing_at(run)
-    with looks.look():
+    with _looking("curves"):
         curves(together, marker=step, units=units, first=first)
 
 

@@ -6,6 +6,7 @@ from streamlit.testing.v1 import AppTest
 
 from genmodels.instruments.gan import critics, modes
 from genmodels.jobs import queue
+from genmodels.models.gan import OBJECTIVES
 from genmodels.runs import store
 from genmodels.runs.recorder import Recording
 from genmodels.runs.store import Run
@@ -174,3 +175,25 @@ def test_the_players_move_at_a_press_and_the_link_remembers_it() -> None:
     assert "Before the first turn" in str([chart.proto.spec for chart in test.get("plotly_chart")])
     wrong = drawn(run, "game", moves="x9")
     assert "no list of moves" in wrong.warning[0].value
+
+
+# What stands over the curves ------------------------------------------------------------------------------------------
+
+SAYS = {
+    "minimax": r"\min_G \; E_z[\log(1 - D(G(z)))]",
+    "non-saturating": r"\min_G \; -E_z[\log D(G(z))]",
+    "least-squares": r"\min_G \; \tfrac12 E_z[(s(G(z)) - 1)^2]",
+    "relativistic": r"\min_G \; -E_{x \sim p,\, z}[\log \sigma(s(G(z)) - s(x))]",
+}
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_a_gan_says_what_its_own_players_minimize(objective: str) -> None:
+    run = trained("gan", "two-moons", objective=objective, r1=0.1)
+    test = AppTest.from_file("../pages/models/gan.py", default_timeout=60)
+    test.query_params["run"] = run.id
+    (formula,) = [one.value for one in test.run().latex]
+    assert SAYS[objective] in formula
+    assert r"\gamma_1 R_1" in formula
+    assert "R_2" not in formula
+    assert all(other == objective or text not in formula for other, text in SAYS.items())

@@ -4,7 +4,7 @@ import streamlit as st
 
 from genmodels.models import MODELS
 from pages._ui.page.page import page
-from pages._ui.views.gan import theory
+from pages._ui.views.gan import game, theory
 from pages._ui.views.gan.instruments import shared
 
 st.title(MODELS["gan"].title)
@@ -14,7 +14,7 @@ st.write(
 )
 page(
     "gan",
-    objective=r"\min_G \max_D \; V(D, G) = E_{x \sim p}[\log D(x)] + E_z[\log(1 - D(G(z)))]",
+    objective=game.losses,
     first=("objective", "latent_dim", "d_steps"),
     panels=("discriminator_loss", "generator_loss", "D(real)", "D(fake)"),
     explore=shared("discriminator"),

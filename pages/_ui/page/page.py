@@ -1,7 +1,7 @@
 """The page of a model, the same for all families: picture, Train and settings; curves; explore, sample, theory."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from types import MappingProxyType
 from typing import Any
@@ -42,7 +42,7 @@ html { font-size: 23px; }
 def page(
     model: str,
     *,
-    objective: str = "",
+    objective: str | Callable[[Mapping[str, Any]], str] = "",
     about: str = "",
     opens: str = "",
     first: Sequence[str] | None = None,
@@ -56,7 +56,8 @@ def page(
 
     Args:
         model: A name of MODELS.
-        objective: What the training makes large or small, LaTeX; it stands over the curves.
+        objective: What the training makes large or small, LaTeX, or what tells it from the hyperparameters; it stands
+            over the curves.
         about: What else is to be known of it, a sentence or two.
         opens: The checkpoint on which the page opens; the one most like the first preset otherwise.
         first: Three hyperparameters that are always in sight; the first three otherwise.
@@ -82,7 +83,8 @@ def page(
         run = stage(model, chosen, run)
     say_whether_changed(note, chosen, run)
     if objective and not is_presenting():
-        st.latex(objective)
+        arguments = chosen.arguments if run is None else run.plan.arguments
+        st.latex(objective if isinstance(objective, str) else objective(arguments))
     if about and not is_presenting():
         st.caption(about)
     if run is not None and is_shown("curves"):

@@ -1,6 +1,7 @@
 """What the critic of a GAN, a WGAN or a BiGAN believes, where it pushes the samples, and what the generator draws."""
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,28 @@ from pages._ui.views.common.conclusion import concluded
 from pages._ui.views.common.shapes import half_of, label_of, legend_above, real_points, square
 from pages._ui.views.common.side_by_side import curves, dots, picture, small
 
-__all__ = ["belief", "critic_of", "latent", "panel", "plane", "pushes"]
+__all__ = ["belief", "critic_of", "latent", "losses", "panel", "plane", "pushes"]
+
+LOSSES = {
+    "minimax": (r"-E_{x \sim p}[\log D(x)] - E_z[\log(1 - D(G(z)))]", r"E_z[\log(1 - D(G(z)))]"),
+    "non-saturating": (r"-E_{x \sim p}[\log D(x)] - E_z[\log(1 - D(G(z)))]", r"-E_z[\log D(G(z))]"),
+    "least-squares": (
+        r"\tfrac12 E_{x \sim p}[(s(x) - 1)^2] + \tfrac12 E_z[s(G(z))^2]",
+        r"\tfrac12 E_z[(s(G(z)) - 1)^2]",
+    ),
+    "relativistic": (
+        r"-E_{x \sim p,\, z}[\log \sigma(s(x) - s(G(z)))]",
+        r"-E_{x \sim p,\, z}[\log \sigma(s(G(z)) - s(x))]",
+    ),
+}
+"""What the discriminator and the generator minimize, by objective, LaTeX; penalties are added to the first."""
+
+
+def losses(arguments: Mapping[str, Any]) -> str:
+    """What the two players of a GAN with these hyperparameters minimize, LaTeX."""
+    of_d, of_g = LOSSES[arguments.get("objective", "non-saturating")]
+    penalties = "".join(rf" + \gamma_{i} R_{i}" for i in (1, 2) if arguments.get(f"r{i}"))
+    return rf"\begin{{gathered}} \min_D \; {of_d}{penalties} \\ \min_G \; {of_g} \end{{gathered}}"
 
 
 def critic_of(moment: Moment) -> str:

@@ -23,6 +23,7 @@ from genmodels.runs import store
 from genmodels.runs.recorder import Recording
 from genmodels.training.loop import Training, fit
 from genmodels.training.settings import Settings
+from pages._ui.shared.run_cache import stamp
 from pages._ui.views.latent import autoencoder as view
 from tests import answers
 
@@ -171,3 +172,10 @@ def test_what_is_no_vae_of_its_data_is_named() -> None:
             answers.finish(instruments.beside(run.model(), run.data(), other))
     with pytest.raises(BadInput, match="for an autoencoder"):
         next(instruments.beside(store.find("vae").model(), run.data()))
+
+
+def test_the_vae_beside_it_has_as_many_numbers_a_code_if_there_is_one() -> None:
+    for dimensions, first in ((2, "vae-mnist-2d"), (20, "vae-mnist-20d")):
+        known = view._vaes("mnist", dimensions, stamp(store.root()), 0.0)
+        assert known[0] == first
+        assert {"vae-mnist-2d", "vae-mnist-20d"} <= set(known)

@@ -10,9 +10,13 @@ import streamlit as st
 
 from genmodels import figures
 from genmodels.errors import BadInput
+from genmodels.hyperparameters import declared
 from genmodels.instruments.latent import autoencoder as instruments
+from genmodels.models.base import GenerativeModel
 from genmodels.models.latent.autoencoder import Autoencoder, FittedGaussian
+from genmodels.models.vae import VAE
 from genmodels.runs import store
+from genmodels.runs.record import Plan
 from genmodels.text import number
 from pages._ui.form import url_widgets
 from pages._ui.page.theory import Equations, measured, show
@@ -32,7 +36,8 @@ POINTS = {"z": 500, "drawn": 200}  # of each that are seen: a browser draws ever
 
 def beside(moment: Moment) -> None:
     """Both in columns, from what they have in common to what they have not."""
-    known = _vaes(moment.run.plan.data, stamp(store.root()), time.monotonic() // FRESH)
+    plan = moment.run.plan
+    known = _vaes(plan.data, _dimensions(plan, Autoencoder), stamp(store.root()), time.monotonic() // FRESH)
     other = url_widgets.choice_of_many("beside the VAE", [*known, ALONE], key="beside_vae", width=280)
     with st.container(horizontal=True, gap="small"):
         most = len(moment.data.test) - 1
@@ -57,14 +62,22 @@ def beside(moment: Moment) -> None:
 
 
 @functools.lru_cache(maxsize=16)
-def _vaes(data: str, runs: Stamp, now: float) -> tuple[str, ...]:
-    """The VAEs of these data, those that ship with the app first, and of one's own the newest."""
+def _vaes(data: str, dimensions: int, runs: Stamp, now: float) -> tuple[str, ...]:
+    """The VAEs of these data: those with as many numbers a code first, for in more of them every draw is far from all.
+
+    Of alike, those that ship with the app come first, and of one's own the newest.
+    """
     found = []
     for run in (*store.bundled(), *store.every()[:MOST]):
         with suppress(BadInput):  # deleted in this instant
             if (plan := run.plan).model == "vae" and plan.data == data:
-                found.append(run.id)
-    return tuple(found)
+                found.append((abs(_dimensions(plan, VAE) - dimensions), run.id))
+    return tuple(name for _, name in sorted(found, key=lambda one: one[0]))
+
+
+def _dimensions(plan: Plan, cls: type[GenerativeModel]) -> int:
+    """How many numbers a code of the planned model has."""
+    return int(plan.arguments.get("latent_dim", declared(cls)["latent_dim"].default))
 
 
 def _column(moment: Moment, name: str, one: dict[str, Any]) -> None:

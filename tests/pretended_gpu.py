@@ -267,6 +267,7 @@ def pretended() -> Iterator[Gpu]:
         patch.setattr("torch.cuda.is_available", lambda: True)
         patch.setattr("torch.cuda.default_generators", (gpu.default,))
         patch.setattr("torch.cuda.synchronize", lambda: None)
+        patch.setattr("torch.cuda.is_current_stream_capturing", lambda: False)  # asked of the driver by older versions
         patch.setattr("torch.cuda.is_bf16_supported", lambda: True)
         patch.setattr("torch.nn.utils.clip_grad._device_has_foreach_support", lambda _: True)
         patch.setattr("torch.cuda.amp.common.amp_definitely_not_available", lambda: False)

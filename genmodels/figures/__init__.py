@@ -20,6 +20,7 @@ from genmodels.figures.style import (
     Curve,
     Extent,
     Points,
+    named,
     thin,
 )
 
@@ -43,6 +44,7 @@ __all__ = [
     "described",
     "histogram",
     "mesh",
+    "named",
     "points",
     "signed",
     "thin",

@@ -29,7 +29,7 @@ __all__ = [
     "thin",
 ]
 
-FEW = 4  # entries of a legend that fit over a narrow chart
+NARROW, MARK, LETTER = 260, 45, 6.5  # pixels: of a legend on a phone, of an entry's line, of its letters
 FAINT = f"rgba{(*rgb(NEUTRAL), 0.25)}"
 
 Extent = tuple[float, float, float, float]
@@ -98,13 +98,17 @@ def figure(title: str, x_title: str, y_title: str, *, height: int) -> go.Figure:
     return drawn.update_yaxes(title=y_title or None, ticks="outside", tickcolor=NEUTRAL, **axis)
 
 
-def named(drawn: go.Figure, show: bool) -> go.Figure:
-    """Show the legend or not; where it is shown, the title stands above it, and one of many entries below the axis."""
-    if show and sum(bool(trace.name) for trace in drawn.data) > FEW:
-        below = {"y": -0.3, "yanchor": "top"}
+def named(drawn: go.Figure, show: bool = True) -> go.Figure:
+    """Show the legend or not: between title and chart where it is one line on a phone too, else below the axis.
+
+    Its entries stand in columns, each as wide as the widest.
+    """
+    names = [trace.name for trace in drawn.data if trace.name and trace.showlegend is not False]
+    if show and len(names) * (MARK + LETTER * max(map(len, names), default=0)) > NARROW:
+        below = {"y": 0, "yref": "container", "yanchor": "bottom"}
         return drawn.update_layout(showlegend=True, legend=below, height=drawn.layout.height + 50)
     if show and drawn.layout.title.text:
-        drawn.update_layout(margin_t=62, title={"y": 1, "yref": "container", "yanchor": "top", "pad": {"t": 10}})
+        drawn.update_layout(margin_t=66, title={"y": 1, "yref": "container", "yanchor": "top", "pad": {"t": 8}})
     return drawn.update_layout(showlegend=show)
 
 

@@ -11,10 +11,13 @@ from pages._ui.form.lesson import is_presenting
 __all__ = ["plot"]
 
 LETTERS, HEIGHT = 20, 640  # for a projector, CSS pixels
+LEAST = 340  # CSS pixels of a figure with its legend below, which on a phone has a line for each entry
 
 
 def plot(figure: go.Figure, *, key: str, place: Any = st, **options: Any) -> None:
     """Show ``figure`` in ``place`` (a column, a container); ``options`` are Plotly's own."""
+    if figure.layout.showlegend and figure.layout.legend.yref == "container":
+        figure.update_layout(height=max(figure.layout.height or 0, LEAST))
     if is_presenting():
         figure.update_layout(font_size=LETTERS, title_font_size=LETTERS + 2, legend_font_size=LETTERS - 2)
         figure.update_layout(height=max(figure.layout.height or 0, HEIGHT))

@@ -81,8 +81,7 @@ def _schedule(moment: Moment) -> None:
         ("rates", rates, "share of xₜ", shares),
         ("snr", ratios, "log SNR, nats", "Signal-to-noise ratio ᾱ / (1 − ᾱ)"),
     ):
-        chart = figures.curves(lines, x_title="t, steps", y_title=unit, title=title)
-        plot(chart.update_layout(height=280), key=key)
+        plot(figures.curves(lines, x_title="t, steps", y_title=unit, title=title), key=key)
 
 
 # Denoise ---

@@ -1,6 +1,7 @@
 """Is z a Gaussian? Codes beside N(0, I); samples by temperature; where a flow is undone badly."""
 
 import numpy as np
+import plotly.graph_objects as go
 import streamlit as st
 
 from genmodels import figures, images
@@ -60,10 +61,10 @@ def gaussian(moment: Moment) -> None:
     concluded(instruments.conclusion_of_codes(codes), key="conclusion-gaussian")
 
 
-def _over(drawn: object, x: np.ndarray, y: np.ndarray, name: str) -> None:
+def _over(drawn: go.Figure, x: np.ndarray, y: np.ndarray, name: str) -> None:
     curve = figures.curves([figures.Curve(name, x, y, figures.LATENT, dashed=True)], x_title="", y_title="")
-    drawn.add_trace(curve.data[0])  # type: ignore[attr-defined]
-    drawn.update_layout(showlegend=True, margin_t=62)  # type: ignore[attr-defined]
+    drawn.add_trace(curve.data[0])
+    figures.named(drawn)
 
 
 def temperature(moment: Moment) -> None:

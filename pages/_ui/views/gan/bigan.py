@@ -57,7 +57,7 @@ def _histogram(way: instruments.Back) -> None:
     z, density = instruments.normal()
     line = {"color": figures.LATENT, "width": 2, "dash": "dash"}
     figure.add_scatter(x=z, y=density, mode="lines", name="N(0, 1)", line=line)
-    plot(figure.update_layout(showlegend=True, margin_t=62), key="code-histogram")
+    plot(figures.named(figure), key="code-histogram")
 
 
 def drawn(moment: Moment) -> None:

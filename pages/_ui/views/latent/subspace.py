@@ -71,7 +71,7 @@ def _plane(moment: Moment, found: dict[str, Any]) -> None:
         drawn.add_trace(
             go.Scatter(x=ends[:, 0], y=ends[:, 1], mode="lines", name=name, line={"color": color, "width": 2})
         )
-    plot(drawn.update_layout(showlegend=True), key="subspace-plane")
+    plot(figures.named(drawn), key="subspace-plane")
     noise = ", ".join(f"√ψ{i} = {number(float(v) ** 0.5)}" for i, v in zip("₁₂", found["psi"], strict=True))
     st.caption(f"Noise around it: {noise}.")
 

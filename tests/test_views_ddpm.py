@@ -8,10 +8,11 @@ from streamlit.testing.v1 import AppTest
 
 from genmodels.jobs import queue
 from genmodels.metrics import judge
+from genmodels.probability.schedules import PREDICTIONS
 from genmodels.runs import store
 from genmodels.runs.recorder import Recording
 from pages._ui.views.common import density
-from pages._ui.views.diffusion import bits, bound, denoising, edits, hierarchy, langevin, plane
+from pages._ui.views.diffusion import bits, bound, denoising, edits, hierarchy, langevin, plane, theory
 from tests import answers
 from tests.instruments import applies, on_page
 
@@ -98,3 +99,35 @@ def test_the_density_says_what_noise_is_left_in_it(run: str, words: str) -> None
     test = drawn(run, "density")
     assert not test.exception
     assert f"True is the data's {words}" in said(test)
+
+
+# What stands over the curves ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told", "not_told"),
+    [
+        ({}, [r"\| \epsilon - \hat\epsilon(x_t, t) \|^2"], ["w_t", "vlb"]),
+        ({"predict": "x0", "weighting": "snr"}, [r"w_t\, \| x_0 - \hat x_0"], ["vlb"]),
+        ({"predict": "v"}, [r"\| v - \hat v", r"v = \sqrt{\bar\alpha_t}\, \epsilon"], ["w_t", "vlb"]),
+        ({"predict": "score"}, [r"\| s - \hat s", r"s = -\epsilon"], ["w_t"]),
+        ({"variance": "learned"}, [r"+ 0.001\, L_\text{vlb}"], ["w_t"]),
+    ],
+)
+def test_a_diffusion_says_its_own_loss(arguments: dict[str, Any], told: list[str], not_told: list[str]) -> None:
+    formula = theory.loss(arguments)
+    assert all(part in formula for part in told)
+    assert not any(part in formula for part in not_told)
+
+
+def test_every_prediction_has_a_formula() -> None:
+    assert tuple(theory.SAYS) == PREDICTIONS
+    assert r"-\lambda'(t)" in theory.loss({"schedule": "learned", "predict": "v"})
+
+
+def test_the_page_says_the_loss_of_the_run_that_it_shows() -> None:
+    test = AppTest.from_file("../pages/models/ddpm.py", default_timeout=120)
+    test.query_params["run"] = "ddpm-mnist"
+    (formula,) = [one.value for one in test.run().latex]
+    assert formula.strip("$\n") == theory.loss(store.find("ddpm-mnist").plan.arguments)
+    assert r"\hat v" in formula

@@ -121,8 +121,8 @@ class GAN(Adversarial):
         Preset(
             "25 modes, relativistic",
             "gaussian-grid",
-            RELATIVISTIC | {"r1": 0.03, "r2": 0.03, "hidden": 64, "latent_dim": 2},
-            {"steps": 3500, "batch_size": 256, "lr": 3e-3, "decay": "cosine", "ema": 0.99},
+            RELATIVISTIC | {"beta2": 0.9, "r1": 0.03, "r2": 0.03, "hidden": 64, "latent_dim": 2},
+            {"steps": 4000, "batch_size": 256, "lr": 3e-3, "decay": "cosine", "ema": 0.99},
         ),
         Preset(
             "Small digits",

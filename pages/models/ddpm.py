@@ -14,13 +14,10 @@ st.write(
 )
 page(
     "ddpm",
-    objective=(
-        r"\begin{gathered} x_t = \sqrt{\bar\alpha_t}\, x_0 + \sqrt{1 - \bar\alpha_t}\, \epsilon \\"
-        r" L_{\text{simple}} = E_{t, x_0, \epsilon}\, \| \epsilon - \epsilon_\theta(x_t, t) \|^2 \end{gathered}"
-    ),
+    objective=theory.loss,
     about=(
-        "This is the loss of a network that says ε. Most presets let it say v = √ᾱ ε − √(1 − ᾱ) x₀ and take the "
-        "squared error of that, which weighs an error of ε by 1/ᾱ; *Explore → Bound* draws the weights of this run."
+        "Whatever the network says, it comes to an error of ε with a weight at each t: *Explore → Bound* draws the "
+        "weights of this run."
     ),
     opens="ddpm-mnist",
     first=("T", "schedule", "classes"),

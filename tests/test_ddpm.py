@@ -13,7 +13,7 @@ from genmodels.instruments.diffusion.edits import inpaint, invert, redraw
 from genmodels.models.base import Preset, load
 from genmodels.models.ddpm import DDPM
 from genmodels.probability import diffusion_elbo
-from genmodels.probability.diffusion_elbo import discretized_log_prob
+from genmodels.probability.diffusion_elbo import discretized_log_prob, last_or, last_term
 from genmodels.training.loop import Training, fit
 from genmodels.training.settings import Settings
 from tests.analytic import Mixture
@@ -81,6 +81,34 @@ def test_the_loss_is_finite_and_reaches_every_parameter(how: dict[str, str], sha
     assert all(term.shape == () and term.isfinite() for term in terms.values())
     terms["loss"].backward()
     assert all(p.grad is not None and p.grad.isfinite().all() and p.grad.any() for p in model.parameters())
+
+
+@pytest.mark.parametrize("variance", ["beta", "learned"])
+def test_the_bound_of_pixels_has_a_gradient_however_wild_the_guess(variance: str) -> None:
+    """L_0 is of t = 1 alone: of a guess from much noise, a thousand grey levels off, it has no finite slope."""
+    model = woken(DDPM((1, 8, 8), **{**SMALL, "T": 1000}, schedule="cosine", weighting="bound", variance=variance))
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.mul_(3)
+    for seed in range(10):
+        model.zero_grad()
+        model.loss(batch((1, 8, 8)), rng=random.generator(seed))["loss"].backward()
+        assert all(p.grad is None or p.grad.isfinite().all() for p in model.parameters()), seed
+
+
+def test_only_those_at_the_last_step_are_asked_for_the_last_term() -> None:
+    schedule, x = DDPM((1, 8, 8), **SMALL).schedule, batch((1, 8, 8), 4)
+    t = torch.tensor([1, 1, 30, 50])
+    x_t = schedule.noised(x, torch.zeros_like(x), t)
+    guess = (x + torch.tensor([0.1, -0.1, 1e6, -1e30]).view(4, 1, 1, 1)).requires_grad_()
+    found = last_or(torch.full((4,), 7.0), schedule, x, x_t, guess, t, "beta", 17)
+    assert found[2:].tolist() == [7.0, 7.0]
+    torch.testing.assert_close(found[:2], last_term(schedule, x[:2], x_t[:2], guess[:2], "beta", 17))
+    found.sum().backward()
+    assert guess.grad is not None
+    assert guess.grad.isfinite().all()
+    assert guess.grad[:2].any()
+    assert not guess.grad[2:].any()
 
 
 @pytest.mark.parametrize("predict", ["eps", "x0", "v"])

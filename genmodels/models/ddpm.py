@@ -133,8 +133,9 @@ class DDPM(Guesses, GenerativeModel):
         if self.pays_L_0:
             guess = self.schedule.to_x_0(output, x_t, t, self.predict)
             known = self.variance if share is None else share.detach()
-            last = diffusion_elbo.last_term(self.schedule, x, x_t, guess, known, self.grey_levels)
-            cost = torch.where(t == 1, self.T / x[0].numel() * last, cost)
+            nats = cost * x[0].numel() / self.T
+            nats = diffusion_elbo.last_or(nats, self.schedule, x, x_t, guess, t, known, self.grey_levels)
+            cost = nats * self.T / x[0].numel()
         with torch.no_grad():
             mse = (self.schedule.to_eps(output, x_t, t, self.predict) - eps).square().flatten(1).mean(1)
             mse = mse if self.chance is None else mse / (self.T * self.chance[t]).to(mse)

@@ -30,6 +30,7 @@ __all__ = [
     "Guess",
     "discretized_log_prob",
     "in_parts",
+    "last_or",
     "last_term",
     "prior_term",
     "step_term",
@@ -212,8 +213,28 @@ def term(
     schedule: Schedule, x_0: Tensor, x_t: Tensor, guess: Tensor, t: Tensor, variance: str | Tensor, bins: int
 ) -> Tensor:
     """L_{t-1} of each x_0 at its own time t, shape (B,): :func:`last_term` at t = 1, :func:`step_term` elsewhere."""
-    last = last_term(schedule, x_0, x_t, guess, variance, bins)
-    return torch.where(t == 1, last, step_term(schedule, x_0, x_t, guess, t.clamp(min=2), variance))
+    other = step_term(schedule, x_0, x_t, guess, t.clamp(min=2), variance)
+    return last_or(other, schedule, x_0, x_t, guess, t, variance, bins)
+
+
+def last_or(
+    other: Tensor,
+    schedule: Schedule,
+    x_0: Tensor,
+    x_t: Tensor,
+    guess: Tensor,
+    t: Tensor,
+    variance: str | Tensor,
+    bins: int,
+) -> Tensor:
+    """:func:`last_term` of each x_0 that is at t = 1, and ``other`` of the others, shape (B,) both.
+
+    Those others are not asked for L_0 as they are: of a guess from much noise, far off every grey level, it would be
+    infinite, and its gradient not a number, which not even a factor of 0 takes out of a sum.
+    """
+    first = (t == 1).view(-1, *[1] * (x_0.ndim - 1))
+    x_1, guess = torch.where(first, x_t, x_0), torch.where(first, guess, x_0)
+    return torch.where(t == 1, last_term(schedule, x_0, x_1, guess, variance, bins), other)
 
 
 def discretized_log_prob(x: Tensor, mean: Tensor, sigma: Tensor, bins: int) -> Tensor:

@@ -18,14 +18,17 @@ from streamlit.testing.v1 import AppTest
 
 from genmodels import palette
 from genmodels.data import datasets
+from genmodels.models import model_class
 from genmodels.models.base import build
 from genmodels.training.loop import Training
 from pages._ui.page import symbols
 from pages._ui.page import theory as panel
 from pages._ui.page.theory import NAME, Picture, measured, source
 from pages._ui.views.autoregressive import theory as autoregressive
+from pages._ui.views.diffusion import bound
 from pages._ui.views.diffusion import theory as ddpm
 from pages._ui.views.flow import theory as flow
+from pages._ui.views.gan import game
 from pages._ui.views.gan import theory as gan
 from pages._ui.views.latent import autoencoder, ladder
 from pages._ui.views.latent import theory as latent
@@ -285,3 +288,42 @@ def test_one_thread_at_a_time_reads_a_source(monkeypatch: pytest.MonkeyPatch) ->
         said = list(threads.map(source.__wrapped__, [Training.step] * 8))
     assert most == [1]
     assert len(set(said)) == 1
+
+
+# What stands over the curves ------------------------------------------------------------------------------------------
+
+OVER = {
+    "vae": vae.raised,
+    "vqvae": vq.loss,
+    "ddpm": bound.loss,
+    "gan": game.losses,
+    "bigan": game.losses_of_pairs,
+}
+SAID: list[tuple[str, dict[str, Any], list[str], list[str]]] = [
+    ("vae", {}, ["ELBO"], ["raised"]),
+    ("vae", {"beta": 4.0}, [r"raised: reconstruction} - \beta\, \text{KL}"], ["max"]),
+    ("vae", {"anneal": 0.1, "free_bits": 0.5}, [r"\beta\, \sum_j \max(\text{KL}_j, \lambda)"], []),
+    ("vae", {"objective": "iwae"}, [r"\tfrac1K", r"\tfrac{p(z_k)}{q(z_k \mid x)}"], [r"\beta", "reconstruction} -"]),
+    ("vae", {"objective": "iwae", "beta": 0.5}, [r"\big)^\beta"], []),
+    ("vqvae", {}, ["moving average"], [r"\mathrm{sg}[z_e]"]),
+    ("vqvae", {"codebook": "straight-through"}, [r"+ \| \mathrm{sg}[z_e] - e_k \|^2"], ["moving average"]),
+    ("bigan", {}, [r"\min_{G, E}", r"E_z[\log D(G(z), z)]"], ["gamma"]),
+    ("bigan", {"r1": 0.1, "r2": 0.2}, [r"+ \gamma_1 R_1 + \gamma_2 R_2"], []),
+]
+
+
+@pytest.mark.parametrize(("model", "arguments", "told", "not_told"), SAID)
+def test_over_the_curves_stands_what_the_run_itself_is_trained_by(
+    model: str, arguments: dict[str, Any], told: list[str], not_told: list[str]
+) -> None:
+    formula = OVER[model](arguments)
+    assert all(part in formula for part in told)
+    assert not any(part in formula for part in not_told)
+
+
+@pytest.mark.parametrize("model", OVER)
+def test_every_preset_has_its_formula(model: str) -> None:
+    for preset in model_class(model).presets:
+        formula = OVER[model](preset.model)
+        assert formula.startswith(r"\begin{gathered}")
+        assert formula.count("{") == formula.count("}")

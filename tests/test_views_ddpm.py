@@ -12,7 +12,7 @@ from genmodels.probability.schedules import PREDICTIONS
 from genmodels.runs import store
 from genmodels.runs.recorder import Recording
 from pages._ui.views.common import density
-from pages._ui.views.diffusion import bits, bound, denoising, edits, hierarchy, langevin, plane, theory
+from pages._ui.views.diffusion import bits, bound, denoising, edits, hierarchy, langevin, plane
 from tests import answers
 from tests.instruments import applies, on_page
 
@@ -115,19 +115,19 @@ def test_the_density_says_what_noise_is_left_in_it(run: str, words: str) -> None
     ],
 )
 def test_a_diffusion_says_its_own_loss(arguments: dict[str, Any], told: list[str], not_told: list[str]) -> None:
-    formula = theory.loss(arguments)
+    formula = bound.loss(arguments)
     assert all(part in formula for part in told)
     assert not any(part in formula for part in not_told)
 
 
 def test_every_prediction_has_a_formula() -> None:
-    assert tuple(theory.SAYS) == PREDICTIONS
-    assert r"-\lambda'(t)" in theory.loss({"schedule": "learned", "predict": "v"})
+    assert tuple(bound.SAYS) == PREDICTIONS
+    assert r"-\lambda'(t)" in bound.loss({"schedule": "learned", "predict": "v"})
 
 
 def test_the_page_says_the_loss_of_the_run_that_it_shows() -> None:
     test = AppTest.from_file("../pages/models/ddpm.py", default_timeout=120)
     test.query_params["run"] = "ddpm-mnist"
     (formula,) = [one.value for one in test.run().latex]
-    assert formula.strip("$\n") == theory.loss(store.find("ddpm-mnist").plan.arguments)
+    assert formula.strip("$\n") == bound.loss(store.find("ddpm-mnist").plan.arguments)
     assert r"\hat v" in formula

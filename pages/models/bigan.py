@@ -5,7 +5,7 @@ import streamlit as st
 from genmodels.models import MODELS
 from pages._ui.page.instruments import Instrument, of_images
 from pages._ui.page.page import page
-from pages._ui.views.gan import bigan, theory
+from pages._ui.views.gan import bigan, game, theory
 from pages._ui.views.gan.instruments import shared
 
 st.title(MODELS["bigan"].title)
@@ -15,7 +15,7 @@ st.write(
 )
 page(
     "bigan",
-    objective=r"\min_{G, E} \max_D \; E_{x \sim p}[\log D(x, E(x))] + E_z[\log(1 - D(G(z), z))]",
+    objective=game.losses_of_pairs,
     first=("latent_dim", "hidden", "d_steps"),
     opens="bigan-mnist",
     units={"reconstruction": "squared error"},

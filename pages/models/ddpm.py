@@ -14,7 +14,7 @@ st.write(
 )
 page(
     "ddpm",
-    objective=theory.loss,
+    objective=bound.loss,
     about=(
         "Whatever the network says, it comes to an error of ε with a weight at each t: *Explore → Bound* draws the "
         "weights of this run."

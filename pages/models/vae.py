@@ -23,10 +23,7 @@ st.write(
 )
 page(
     "vae",
-    objective=(
-        r"\log p(x) \;\ge\; \underbrace{E_{q(z \mid x)}[\log p(x \mid z)]}_{\text{reconstruction}}"
-        r" - \underbrace{KL(q(z \mid x) \,\|\, p(z))}_{\text{KL}} \;=\; \text{ELBO}"
-    ),
+    objective=theory.raised,
     first=("latent_dim", "prior", "beta"),
     units={"loss": "nats"},
     panels=("elbo", "reconstruction", "kl"),

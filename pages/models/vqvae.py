@@ -6,7 +6,7 @@ from genmodels.models import MODELS
 from pages._ui.page.instruments import Instrument, of_images, of_points
 from pages._ui.page.page import page
 from pages._ui.views.vq import codebook, maps
-from pages._ui.views.vq.theory import theory
+from pages._ui.views.vq.theory import loss, theory
 
 st.title(MODELS["vqvae"].title)
 st.write(
@@ -15,8 +15,7 @@ st.write(
 )
 page(
     "vqvae",
-    objective=r"\mathcal L = -\log p(x \mid z_q) - \log p(k) + \|\mathrm{sg}[z_e] - e_k\|^2 "
-    r"+ \beta \|z_e - \mathrm{sg}[e_k]\|^2",
+    objective=loss,
     first=("codes", "codebook", "commitment"),
     opens="vqvae-mnist",
     panels=("reconstruction", "perplexity", "codes in use", "code nll"),

@@ -1,5 +1,6 @@
 """The variational bound of a diffusion, term by term, and what the loss makes of each."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,16 @@ from pages._ui.shared.moment import Moment
 from pages._ui.shared.plot import plot
 from pages._ui.views.common.conclusion import concluded
 
-__all__ = ["bound"]
+__all__ = ["bound", "loss"]
 
+SAYS = {  # by what the network predicts: its symbol, the network's guess, and what it is where that is not said yet
+    "eps": (r"\epsilon", r"\hat\epsilon", ""),
+    "x0": ("x_0", r"\hat x_0", ""),
+    "v": ("v", r"\hat v", r"v = \sqrt{\bar\alpha_t}\, \epsilon - \sqrt{1 - \bar\alpha_t}\, x_0"),
+    "score": ("s", r"\hat s", r"s = -\epsilon / \sqrt{1 - \bar\alpha_t}"),
+    "mu": (r"\tilde\mu_t", r"\mu_\theta", r"\tilde\mu_t = E[x_{t-1} \mid x_t, x_0]"),
+    "edm": ("F", r"\hat F", r"F = (x_0 - c_\text{skip}\, x_t / \sqrt{\bar\alpha_t}) / c_\text{out}"),
+}
 SAID = {
     "eps": "the noise ε",
     "x0": "the data x₀",
@@ -31,6 +40,21 @@ WEIGHED = {
     "snr": "by min(SNR, γ), said of x₀",
     "bound": "as the bound does",
 }
+
+
+def loss(arguments: Mapping[str, Any]) -> str:
+    """What a diffusion with these hyperparameters makes small, LaTeX."""
+    target, guess, meaning = SAYS[arguments.get("predict", "eps")]
+    first = r"x_t = \sqrt{\bar\alpha_t}\, x_0 + \sqrt{1 - \bar\alpha_t}\, \epsilon"
+    if arguments.get("schedule") == "learned":
+        meaning = r"\lambda = \log \tfrac{\bar\alpha_t}{1 - \bar\alpha_t}"
+        last = r"L_T + \tfrac12 E_{t, \epsilon}\big[-\lambda'(t)\, \| \epsilon - \hat\epsilon(x_t, t) \|^2\big] + L_0"
+    else:
+        weight = "" if arguments.get("weighting", "simple") == "simple" else r"w_t\, "
+        bound = r" + 0.001\, L_\text{vlb}" if arguments.get("variance") == "learned" else ""
+        last = rf"E_{{t, x_0, \epsilon}}\, {weight}\| {target} - {guess}(x_t, t) \|^2{bound}"
+    first += rf" \\ {meaning}" if meaning else ""
+    return rf"\begin{{gathered}} {first} \\ L = {last} \end{{gathered}}"
 
 
 def bound(moment: Moment) -> None:

@@ -1,8 +1,5 @@
 """From the bound to the loss in steps, with the numbers of one example, beside the code that computes them."""
 
-from collections.abc import Mapping
-from typing import Any
-
 import streamlit as st
 
 from genmodels.instruments.diffusion.bound import numbers
@@ -16,16 +13,8 @@ from pages._ui.shared.moment import Moment
 from pages._ui.views.common.shapes import example_of
 from pages._ui.views.diffusion.score_theory import SCORE
 
-__all__ = ["loss", "theory"]
+__all__ = ["theory"]
 
-SAYS = {  # by what the network predicts: its symbol, the network's guess, and what it is where that is not said yet
-    "eps": (r"\epsilon", r"\hat\epsilon", ""),
-    "x0": ("x_0", r"\hat x_0", ""),
-    "v": ("v", r"\hat v", r"v = \sqrt{\bar\alpha_t}\, \epsilon - \sqrt{1 - \bar\alpha_t}\, x_0"),
-    "score": ("s", r"\hat s", r"s = -\epsilon / \sqrt{1 - \bar\alpha_t}"),
-    "mu": (r"\tilde\mu_t", r"\mu_\theta", r"\tilde\mu_t = E[x_{t-1} \mid x_t, x_0]"),
-    "edm": ("F", r"\hat F", r"F = (x_0 - c_\text{skip}\, x_t / \sqrt{\bar\alpha_t}) / c_\text{out}"),
-}
 FORWARD: Equations = {
     Schedule.noised: r"""Noise in one leap
         $$ q(x_t \mid x_0) = N\!\left(\sqrt{\bar\alpha_t}\, x_0,\; (1 - \bar\alpha_t) I\right) $$
@@ -97,21 +86,6 @@ BACK: Equations = {
         $$ \hat\epsilon = \epsilon_\theta(x_t, t) + w\, (\epsilon_\theta(x_t, t, y) - \epsilon_\theta(x_t, t)) $$
         w > 1 exaggerates what the label changes. Ho & Salimans (2022), eq. 6, https://arxiv.org/abs/2207.12598.""",
 }
-
-
-def loss(arguments: Mapping[str, Any]) -> str:
-    """What a diffusion with these hyperparameters makes small, LaTeX."""
-    target, guess, meaning = SAYS[arguments.get("predict", "eps")]
-    first = r"x_t = \sqrt{\bar\alpha_t}\, x_0 + \sqrt{1 - \bar\alpha_t}\, \epsilon"
-    if arguments.get("schedule") == "learned":
-        meaning = r"\lambda = \log \tfrac{\bar\alpha_t}{1 - \bar\alpha_t}"
-        last = r"L_T + \tfrac12 E_{t, \epsilon}\big[-\lambda'(t)\, \| \epsilon - \hat\epsilon(x_t, t) \|^2\big] + L_0"
-    else:
-        weight = "" if arguments.get("weighting", "simple") == "simple" else r"w_t\, "
-        bound = r" + 0.001\, L_\text{vlb}" if arguments.get("variance") == "learned" else ""
-        last = rf"E_{{t, x_0, \epsilon}}\, {weight}\| {target} - {guess}(x_t, t) \|^2{bound}"
-    first += rf" \\ {meaning}" if meaning else ""
-    return rf"\begin{{gathered}} {first} \\ L = {last} \end{{gathered}}"
 
 
 def theory(moment: Moment) -> None:

@@ -21,7 +21,7 @@ from pages._ui.views.common.conclusion import concluded
 from pages._ui.views.common.shapes import half_of, label_of, legend_above, real_points, square
 from pages._ui.views.common.side_by_side import curves, dots, picture, small
 
-__all__ = ["belief", "critic_of", "latent", "losses", "panel", "plane", "pushes"]
+__all__ = ["belief", "critic_of", "latent", "losses", "losses_of_pairs", "panel", "plane", "pushes"]
 
 LOSSES = {
     "minimax": (r"-E_{x \sim p}[\log D(x)] - E_z[\log(1 - D(G(z)))]", r"E_z[\log(1 - D(G(z)))]"),
@@ -41,8 +41,18 @@ LOSSES = {
 def losses(arguments: Mapping[str, Any]) -> str:
     """What the two players of a GAN with these hyperparameters minimize, LaTeX."""
     of_d, of_g = LOSSES[arguments.get("objective", "non-saturating")]
-    penalties = "".join(rf" + \gamma_{i} R_{i}" for i in (1, 2) if arguments.get(f"r{i}"))
-    return rf"\begin{{gathered}} \min_D \; {of_d}{penalties} \\ \min_G \; {of_g} \end{{gathered}}"
+    return rf"\begin{{gathered}} \min_D \; {of_d}{_penalties(arguments)} \\ \min_G \; {of_g} \end{{gathered}}"
+
+
+def losses_of_pairs(arguments: Mapping[str, Any]) -> str:
+    """What the two players of a BiGAN with these hyperparameters minimize, LaTeX."""
+    of_d = r"-E_{x \sim p}[\log D(x, E(x))] - E_z[\log(1 - D(G(z), z))]"
+    of_g = r"-E_{x \sim p}[\log(1 - D(x, E(x)))] - E_z[\log D(G(z), z)]"
+    return rf"\begin{{gathered}} \min_D \; {of_d}{_penalties(arguments)} \\ \min_{{G, E}} \; {of_g} \end{{gathered}}"
+
+
+def _penalties(arguments: Mapping[str, Any]) -> str:
+    return "".join(rf" + \gamma_{i} R_{i}" for i in (1, 2) if arguments.get(f"r{i}"))
 
 
 def critic_of(moment: Moment) -> str:

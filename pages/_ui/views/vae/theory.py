@@ -1,5 +1,8 @@
 """The ELBO step by step, with one test example's numbers, beside the code that computed them."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from genmodels.instruments.vae.bound import DRAWS, numbers
 from genmodels.models.latent.observation import Observation
 from genmodels.models.vae import VAE
@@ -10,7 +13,7 @@ from pages._ui.shared.answer import seen
 from pages._ui.shared.moment import Moment
 from pages._ui.views.common.shapes import example_of
 
-__all__ = ["theory"]
+__all__ = ["raised", "theory"]
 
 BOUND: Equations = {
     VAE.log_joint: r"""What is wanted, and why it cannot be had
@@ -121,6 +124,23 @@ TIGHTER: Equations = {
         $$ \text{IWAE}_{<S>} = <iwae> $$
         It rises with k to log p(x). Burda et al. (2016), eq. 8. *Explore → The bound* draws the ladder.""",
 }
+
+
+def raised(arguments: Mapping[str, Any]) -> str:
+    """The bound of a VAE, and what one with these hyperparameters raises where that is not the bound itself, LaTeX."""
+    rows = [
+        r"\log p(x) \;\ge\; \underbrace{E_{q(z \mid x)}[\log p(x \mid z)]}_{\text{reconstruction}}"
+        r" - \underbrace{KL(q(z \mid x) \,\|\, p(z))}_{\text{KL}} \;=\; \text{ELBO}"
+    ]
+    weighed = arguments.get("beta", 1.0) != 1 or arguments.get("anneal")
+    if arguments.get("objective") == "iwae":
+        ratio = r"\tfrac{p(z_k)}{q(z_k \mid x)}"
+        ratio = rf"\big({ratio}\big)^\beta" if weighed else ratio
+        rows.append(rf"\text{{raised: }} E\Big[\log \tfrac1K \sum_{{k=1}}^K p(x \mid z_k) {ratio}\Big]")
+    elif weighed or arguments.get("free_bits"):
+        kl = r"\sum_j \max(\text{KL}_j, \lambda)" if arguments.get("free_bits") else r"\text{KL}"
+        rows.append(r"\text{raised: reconstruction} - " + (r"\beta\, " if weighed else "") + kl)
+    return r"\begin{gathered} " + r" \\ ".join(rows) + r" \end{gathered}"
 
 
 def theory(moment: Moment) -> None:

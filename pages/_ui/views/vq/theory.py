@@ -1,5 +1,8 @@
 """The theory of the VQ-VAE: from what is encoded to a code, and to a bound; the source that computes it."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from genmodels.instruments.vq.maps import numbers
 from genmodels.models.vq.codebook import Codebook, perplexity, straight_through
 from genmodels.models.vq.model import VQVAE
@@ -8,7 +11,7 @@ from pages._ui.page.theory import Equations, measured, show
 from pages._ui.shared.answer import seen
 from pages._ui.shared.moment import Moment
 
-__all__ = ["theory"]
+__all__ = ["loss", "theory"]
 
 CODES: Equations = {
     Codebook.nearest: r"""The nearest vector
@@ -67,6 +70,15 @@ BOTH: Equations = {
         The last term holds the encoder to the vectors, the one before it moves them, if no moving average does. No
         gradient passes a whole number: −log p(k) teaches the prior alone. Van den Oord et al. (2017), eq. 3.""",
 }
+
+
+def loss(arguments: Mapping[str, Any]) -> str:
+    """What a VQ-VAE with these hyperparameters makes small, LaTeX, and what moves its vectors where no loss does."""
+    follows = r"e_k \leftarrow \text{moving average of the } z_e \text{ that take it}"
+    if arguments.get("codebook", "ema") == "straight-through":
+        follows = r"{} + \| \mathrm{sg}[z_e] - e_k \|^2"
+    bound = r"\mathcal L = -\log p(x \mid z_q) - \log p(k) + \beta \| z_e - \mathrm{sg}[e_k] \|^2"
+    return rf"\begin{{gathered}} {bound} \\ {follows} \end{{gathered}}"
 
 
 def theory(moment: Moment) -> None:

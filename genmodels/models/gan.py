@@ -122,7 +122,7 @@ class GAN(Adversarial):
             "25 modes, relativistic",
             "gaussian-grid",
             RELATIVISTIC | {"beta2": 0.9, "r1": 0.03, "r2": 0.03, "hidden": 64, "latent_dim": 2},
-            {"steps": 4000, "batch_size": 256, "lr": 3e-3, "decay": "cosine", "ema": 0.99},
+            {"steps": 4500, "batch_size": 256, "lr": 3e-3, "decay": "cosine", "ema": 0.99},
         ),
         Preset(
             "Small digits",

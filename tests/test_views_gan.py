@@ -1,5 +1,7 @@
 """Every instrument and the theory of GAN, WGAN and BiGAN draw what fits the run, or say what does not."""
 
+import json
+
 import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -8,6 +10,7 @@ from genmodels.instruments.gan import critics, modes
 from genmodels.jobs import queue
 from genmodels.models.gan import OBJECTIVES
 from genmodels.runs import store
+from genmodels.runs.record import Plan
 from genmodels.runs.recorder import Recording
 from genmodels.runs.store import Run
 from pages._ui.components.drawing_pad import Drawing
@@ -197,3 +200,17 @@ def test_a_gan_says_what_its_own_players_minimize(objective: str) -> None:
     assert r"\gamma_1 R_1" in formula
     assert "R_2" not in formula
     assert all(other == objective or text not in formula for other, text in SAYS.items())
+
+
+@pytest.mark.parametrize("objective", ["another", ["minimax"], None])
+def test_an_objective_that_there_is_not_ends_in_a_sentence(objective: object) -> None:
+    run = trained("gan", "two-moons")
+    raw = json.loads((run.path / Plan.FILE).read_text())
+    raw["arguments"]["objective"] = objective
+    (run.path / Plan.FILE).write_text(json.dumps(raw))
+    test = AppTest.from_file("../pages/models/gan.py", default_timeout=60)
+    test.query_params["run"] = run.id
+    test.run()
+    assert not test.exception
+    assert not test.latex
+    assert any("objective" in error.value for error in test.error)

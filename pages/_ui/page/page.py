@@ -11,6 +11,7 @@ import streamlit as st
 from genmodels.errors import BadInput
 from genmodels.hyperparameters import declared
 from genmodels.models import model_class
+from genmodels.models.base import GenerativeModel
 from genmodels.runs.store import Run
 from genmodels.training.settings import Settings
 from pages._ui.classroom import hour
@@ -83,8 +84,7 @@ def page(
         run = stage(model, chosen, run)
     say_whether_changed(note, chosen, run)
     if objective and not is_presenting():
-        arguments = chosen.arguments if run is None else run.plan.arguments
-        st.latex(objective if isinstance(objective, str) else objective(arguments))
+        _formula(objective, cls, chosen.arguments if run is None else run.plan.arguments)
     if about and not is_presenting():
         st.caption(about)
     if run is not None and is_shown("curves"):
@@ -92,6 +92,21 @@ def page(
     if run is not None and has_weights(run):
         with st.container(key="panels"):
             st.fragment(_panels, run_every=pace_of_panels(run))(model, settings, run, explore, theory, covered)
+
+
+def _formula(
+    objective: str | Callable[[Mapping[str, Any]], str], cls: type[GenerativeModel], arguments: Mapping[str, Any]
+) -> None:
+    """What the training makes large or small; or what is wrong with a hyperparameter that a run came with."""
+    if isinstance(objective, str):
+        st.latex(objective)
+        return
+    try:
+        known = {name: one.check(arguments.get(name, one.default)) for name, one in declared(cls).items()}
+    except BadInput as error:
+        st.error(str(error))
+        return
+    st.latex(objective(known))
 
 
 def _panels(

@@ -131,6 +131,20 @@ def test_a_file_is_one_idea(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= 320
 
 
+def test_no_generator_leaves_gradients_switched_off() -> None:
+    """What yields within ``with torch.no_grad()`` hands that to whoever asked it; a decorator does not."""
+    for path in LIBRARY:
+        for function in ast.walk(tree(path)):
+            managed = "contextmanager" in ast.dump(ast.Module(getattr(function, "decorator_list", []), []))
+            if not isinstance(function, ast.FunctionDef) or managed:
+                continue
+            for block in (one for one in ast.walk(function) if isinstance(one, ast.With)):
+                asked = " ".join(ast.unparse(item.context_expr) for item in block.items)
+                switches = any(name in asked for name in ("grad", "inference_mode"))
+                yields = any(isinstance(one, ast.Yield | ast.YieldFrom) for one in ast.walk(block))
+                assert not (switches and yields), f"{relative(path)}:{block.lineno}"
+
+
 def test_pages_live_in_folders_of_their_own() -> None:
     assert not list((ROOT / "pages").glob("*.py")), "a file directly in pages/ wakes Streamlit's old page discovery"
 

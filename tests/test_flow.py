@@ -266,6 +266,29 @@ def test_black_and_white_data_are_refused_before_anything_is_written(tmp_path: P
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize("data", ["digits-dynamic", "mnist-static"])
+@pytest.mark.parametrize(
+    ("model", "arguments"),
+    [
+        ("flow", {}),
+        ("ppca", {}),
+        ("mixture", {}),
+        ("vqvae", {"decoder": "gaussian"}),
+        ("autoregressive", {"network": "pixelcnn", "pixels": "categorical"}),
+    ],
+)
+def test_data_that_are_drawn_in_black_and_white_have_no_density_either(
+    data: str, model: str, arguments: dict[str, Any]
+) -> None:
+    """Each epoch draws them anew from pictures in grey, and what a model sees is black or white."""
+    with pytest.raises(BadInput, match=r"black or white|does not suit data of 2 grey levels"):
+        store.planned(model, data, arguments=arguments)
+    loaded = datasets.load("digits-dynamic")
+    built = build({"model": model, "shape": [1, 8, 8], **arguments})
+    with pytest.raises(BadInput, match=r"black or white|does not suit data of 2 grey levels"):
+        Training(built, loaded, Settings())
+
+
 # Labels, temperatures, what is asked wrongly --------------------------------------------------------------------------
 
 

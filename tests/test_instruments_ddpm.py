@@ -120,6 +120,37 @@ def test_the_divergence_is_the_weighted_error_of_the_noise(data, variance):
         bound.numbers(model(), data, 0, 1)
 
 
+@pytest.mark.parametrize("weighting", ["simple", "snr", "bound"])
+@pytest.mark.parametrize("times", ["uniform", "log-normal"])
+@pytest.mark.parametrize("predict", ["eps", "v"])
+def test_what_an_error_weighs_is_what_the_loss_makes_of_it(monkeypatch, weighting, times, predict):
+    """The loss at each t, as often as t is drawn, is the mean over t of that weight and the error of the noise."""
+    torch.manual_seed(0)
+    ddpm = DDPM((2,), T=20, hidden=8, predict=predict, weighting=weighting, times=times)
+    x, chance = torch.randn(500, 2), torch.full((21,), 1 / 20) if ddpm.chance is None else ddpm.chance
+    found = written = 0.0
+    for t in range(1, 21):
+        monkeypatch.setattr(ddpm, "training_times", lambda n, *_, t=t: torch.full((n,), t))
+        terms = ddpm.loss(x, rng=torch.Generator().manual_seed(t))
+        mse = sum(value for name, value in terms.items() if name.startswith("mse")) / 4
+        mse *= 1 if ddpm.chance is None else 20 * chance[t]  # it is logged as if every t were drawn alike
+        found += float(chance[t] * terms["loss"])
+        written += float(bound.in_loss(ddpm)[t] * mse) / 20
+    assert found == pytest.approx(written, rel=1e-4)
+
+
+def test_the_weight_of_a_learned_schedule_is_that_of_the_schedule_as_it_is():
+    torch.manual_seed(0)
+    ddpm = DDPM((1, 8, 8), schedule="learned", weighting="bound", variance="posterior", **TINY).eval()
+    before = bound.numbers(ddpm, datasets.load("digits"), 0, 20)
+    with torch.no_grad():
+        for parameter in ddpm.schedule.parameters():
+            parameter.add_(0.3)
+    after = bound.numbers(ddpm, datasets.load("digits"), 0, 20)
+    assert after["trained"] != pytest.approx(before["trained"], rel=1e-3)
+    assert after["trained"] == pytest.approx(ddpm.T * after["weight"])
+
+
 def test_samples_are_twenty_evaluations_where_nothing_else_is_said():
     ddpm, asked = model(), []
     ddpm.network.register_forward_hook(lambda *_: asked.append(1))
@@ -140,6 +171,16 @@ def test_evaluations_are_how_often_the_network_is_asked(sampler, guidance):
     for _ in ddpm.trajectory(2, y=y, sampler=sampler, steps=6, guidance=guidance):
         pass
     assert len(asked) == instruments.evaluations(sampler, 6, guided=guidance != 1, repeats=10)
+
+
+@pytest.mark.parametrize("label", [None, 3])
+@pytest.mark.parametrize("guidance", [0.0, 1.0, 3.0])
+def test_a_film_says_how_often_the_network_was_asked(label, guidance):
+    """Where no label is asked for, one is drawn: guidance asks twice all the same."""
+    ddpm, asked = model(classes=10), []
+    ddpm.network.register_forward_hook(lambda *_: asked.append(1))
+    found = done(instruments.denoised(ddpm, n=2, label=label, how={"steps": 5, "guidance": guidance}))
+    assert found["evaluations"] == len(asked)
 
 
 def test_denoising_keeps_few_frames_and_ends_with_the_samples(digits):

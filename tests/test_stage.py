@@ -30,6 +30,7 @@ from pages._ui.shared import run_cache
 from pages._ui.shared.moment import Moment
 from pages._ui.views.common import newest, shapes
 
+CLOCK = {"step": 1, "epoch": 0.1, "images": 64, "seconds": 0.1}
 APP = str(Path(__file__).resolve().parents[1] / "app.py")
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
@@ -135,16 +136,16 @@ def test_a_link_to_what_does_not_apply_says_so() -> None:
 def test_a_plane_of_codes_is_shown_as_a_map_and_a_critic_under_its_samples() -> None:
     run = store.find("vae-digits-2d")
     assert frames.has_map(run.model())
-    sheet = frames.maps(str(run.path), tuple(run.snapshots()))
+    sheet = frames.maps(frames.placed(run), tuple(run.snapshots()))
     assert (sheet.frames, sheet.size) == (len(run.snapshots()), (8 * frames.SIDE, 8 * frames.SIDE))
     assert not frames.has_map(store.find("vae-mnist-20d").model())
     assert not frames.has_map(store.find("gan-digits").model())
     wgan = store.find("wgan-eight-gaussians")
-    under = frames.beliefs(str(wgan.path), tuple(wgan.snapshots()))
+    under = frames.beliefs(frames.placed(wgan), tuple(wgan.snapshots()))
     assert under is not None
     assert under.frames == len(wgan.snapshots())
     vae = store.find("vae-digits-2d")
-    assert frames.beliefs(str(vae.path), tuple(vae.snapshots())) is None
+    assert frames.beliefs(frames.placed(vae), tuple(vae.snapshots())) is None
 
 
 def test_a_click_on_a_film_is_a_frame_that_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -222,7 +223,7 @@ def test_the_time_left_is_that_of_the_pace_asked_for() -> None:
 
 def test_the_epoch_is_that_of_the_step() -> None:
     run = store.create("vae", "digits", settings={"steps": 3300})
-    (run.path / "metrics.jsonl").write_text(json.dumps({"step": 225, "epoch": 20.0, "loss": 1.0}) + "\n")
+    (run.path / "metrics.jsonl").write_text(json.dumps(CLOCK | {"step": 225, "epoch": 20.0, "loss": 1.0}) + "\n")
     State(status=Status.PAUSED, step=153, total=3300, epoch=20.0).write(run.path)
     bar = opened(run=run.id).get("progress")[0].proto
     assert "step 153 of 3,300 · epoch 13.6" in bar.text
@@ -252,7 +253,7 @@ def test_a_fork_is_offered_what_it_may_change(name: str) -> None:
 def test_the_runs_compared_are_in_the_link_and_can_be_told_apart() -> None:
     made = [store.create("vae", "digits", settings={"steps": 9, "seed": seed}) for seed in range(3)]
     for run in made:
-        (run.path / "metrics.jsonl").write_text(json.dumps({"step": 1, "epoch": 0.1, "loss": 1.0}) + "\n")
+        (run.path / "metrics.jsonl").write_text(json.dumps(CLOCK | {"loss": 1.0}) + "\n")
     first, second, third = made
     test = opened(run=first.id, beside=f"{second.id},nobody")
     menu = next(box for box in test.multiselect if box.key == f"beside-{first.id}")
@@ -294,6 +295,9 @@ def test_on_a_projector_pictures_are_larger_and_no_legend_lies_over_a_title(monk
     title, legend = large.layout.title.font.size, large.layout.legend.font.size
     assert large.layout.margin.t > 1.5 * (title + legend)
     assert small.layout.margin.t == large.layout.margin.t / 2
+    one_of_many = figures.curves(lines, title="Two", x_title="x", y_title="y").update_layout(height=280)
+    plots.plot(one_of_many, key="small", place=place, small=True)
+    assert shown[-1].layout.height == 280 < plots.HEIGHT == large.layout.height
 
 
 def test_a_link_carries_the_words_that_it_is_given_and_nobodys_name() -> None:
@@ -328,7 +332,7 @@ def test_the_projector_of_a_wall_leads_there() -> None:
 def test_what_two_models_log_under_one_name_is_not_one_chart() -> None:
     made = [store.create(model, "eight-gaussians", settings={"steps": 9}) for model in ("gan", "wgan", "gan")]
     for run in made:
-        (run.path / "metrics.jsonl").write_text(json.dumps({"step": 1, "epoch": 0.1, "generator_loss": 1.0}) + "\n")
+        (run.path / "metrics.jsonl").write_text(json.dumps(CLOCK | {"generator_loss": 1.0}) + "\n")
     stamps = tuple(run_cache.stamp(run.path / "metrics.jsonl") for run in made)
     panels = mosaic._panels(stamps, ("a", "b", "c"))
     assert [(one.title, len(one.series)) for one in panels] == [("Generator loss, GAN", 3), ("Generator loss, WGAN", 1)]

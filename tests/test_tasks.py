@@ -1,19 +1,23 @@
 """Tasks: asked, shared, cancelled, failed in words, and done by a worker beside its runs."""
 
+import shutil
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import load_file, save_file
 
 from genmodels.errors import BadInput
 from genmodels.files import held
+from genmodels.instruments.samples import samples
 from genmodels.jobs import queue, tasks
 from genmodels.jobs.tasks import ask
 from genmodels.jobs.worker import Worker
 from genmodels.runs import store
 
-__all__ = ["refuses", "squares"]
+__all__ = ["refuses", "squares", "switches"]
 
 
 def squares(n: int, seconds: float = 0.0):
@@ -139,6 +143,40 @@ def test_what_takes_a_model_is_given_that_of_the_run(monkeypatch: pytest.MonkeyP
     run = store.find("vae-digits-2d")
     assert found["mean"] == 2 * sum(float(p.detach().sum()) for p in run.model(380).parameters())
     assert found["n"] == len(run.data().test)
+
+
+def switches(n: int):
+    """A task that yields with gradients switched off."""
+    with torch.no_grad():
+        for i in range(n):
+            yield (i + 1) / n
+    return {"done": np.array(n)}
+
+
+def test_what_a_task_switches_off_is_no_other_jobs():
+    """A training beside it has its gradients."""
+    worker = Worker()
+    task = ask(switches, n=50)
+    run = store.create("vae", "digits", arguments={"hidden": 16, "depth": 1}, settings={"steps": 5})
+    queue.submit(run)
+    work(worker, lambda: task.is_done and run.state().status == "finished")
+    assert torch.is_grad_enabled()
+
+
+def test_of_other_weights_in_the_same_folder_it_is_another_question(tmp_path: Path):
+    """A run may be replaced under its id by another checkpoint; of one that stays the answer stays."""
+    worker, run = Worker(), store.find("vae-digits-2d")
+    copied = shutil.copytree(run.path, store.root() / "mine")
+    question = {"run": "mine", "step": None, "n": 2, "seed": 0}
+    first = ask(samples, **question)
+    work(worker, lambda: first.is_done)
+    assert tasks.look(samples, **question).is_done
+    weights = load_file(copied / "model.safetensors")
+    save_file({name: value * 0 for name, value in weights.items()}, copied / "model.safetensors")
+    assert tasks.look(samples, **question) is None
+    second = ask(samples, **question)
+    work(worker, lambda: second.is_done)
+    assert (first.answer()["x"] != second.answer()["x"]).any()
 
 
 def test_it_takes_turns_with_a_run():

@@ -462,8 +462,10 @@ def test_bad_input_is_named(plane: Data, digits: Data) -> None:
     model = Denoiser(plane.shape)
     with pytest.raises(BadInput, match=r"for data of shape \(2,\), but digits has \(1, 8, 8\)"):
         Training(model, digits, Settings())
-    with pytest.raises(BadInput, match="batch_size = 33 cannot be shared by 2 processes"):
+    with pytest.raises(BadInput, match="Batches of 33 examples cannot be shared by 2 processes"):
         Training(model, plane, Settings(batch_size=33), world=2)
+    with pytest.raises(BadInput, match=rf"Batches of {len(plane.train):,} examples cannot be shared by 7 processes"):
+        Training(model, plane, Settings(batch_size=7 * 10**6), world=7)  # a batch is at most the whole of the data
     with pytest.raises(BadInput, match="did you mean batch_size"):
         Settings.of({"batchsize": 3})
     with pytest.raises(BadInput, match="lr = 2 is not a number from 1e-07 to 1"):

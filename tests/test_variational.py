@@ -253,6 +253,19 @@ def test_the_parts_of_the_bits_add_up_to_the_bound(digits: datasets.Data) -> Non
     assert "bits per dimension the last step takes" in instrument.conclusion(parts)
 
 
+def test_what_infinitely_many_steps_would_save_is_said_where_it_is_seen(digits: datasets.Data) -> None:
+    """Steps pay more than their limit, and what is told of it is within its error of what many draws tell."""
+    model = woken(DDPM((1, 8, 8), T=12, schedule="cosine", predict="v", **SMALL))
+    few, many = (finish(instrument.bits(model, digits, n=40, draws=draws)) for draws in (30, 600))
+    saved = [float(parts["steps"] - parts["continuous"]) for parts in (few, many)]
+    assert abs(saved[0] - saved[1]) < 5 * math.hypot(few["saved_error"], many["saved_error"])
+    told = {"prior": 1.0, "steps": 2.0, "last": 1.0, "least": 0.5, "noise": 1.0, "levels": 17, "error": 0.1}
+    arrays = {name: np.array(value) for name, value in told.items()}
+    for continuous, words in ((1.5, "would cost 0.5 ± 0.1 less"), (2.5, "would cost 0.5 ± 0.1 more"), (1.9, "as much")):
+        parts = arrays | {"continuous": np.array(continuous), "saved_error": np.array(0.1)}
+        assert words in instrument.conclusion(parts)
+
+
 def test_the_noise_of_the_cosine_schedule_costs_bits_of_256_grey_levels_that_no_network_saves() -> None:
     """With x̂_0 = x_0 a level in the middle costs −log (2 Φ(1 / 255σ) − 1), and black or white −log Φ(1 / 255σ)."""
     s = Schedule.named("cosine", 1000)
@@ -268,7 +281,13 @@ def test_a_diffusion_beside_a_vae(digits: datasets.Data) -> None:
     model = woken(DDPM((1, 8, 8), T=30, classes=10, **SMALL))
     assert "vae-digits-2d" in hierarchy.partners(digits)
     parts = finish(hierarchy.both(model, digits, "vae-digits-2d", example=3))
-    assert parts["nats"] == pytest.approx(float(parts["prior"] + parts["steps"].sum() + parts["last"]))
+    paid = sum(float(parts[name].sum()) for name in ("prior", "steps", "last", "label"))
+    assert float(parts["nats"]) == pytest.approx(paid)
+    assert parts["label"] == pytest.approx(math.log(10))  # of labels whose shares nobody has told it
+    assert "for the label that it is told" in hierarchy.conclusion(parts)
+    told = finish(hierarchy.both(woken(DDPM((1, 8, 8), T=30, **SMALL)), digits, "vae-digits-2d", example=3))
+    assert told["label"] == 0
+    assert "label" not in hierarchy.conclusion(told)
     assert parts["elbo"] == pytest.approx(float(parts["reconstruction"] - parts["kl"]))
     assert parts["up"].shape == parts["down"].shape == (len(parts["t"]), 1, 8, 8)
     assert parts["t"].tolist()[::-1] == parts["at"].tolist()

@@ -3,7 +3,7 @@
 A task is a generator function that yields how far it is (0 to 1) and returns arrays by name. One that takes a ``model``
 (and its ``data``) is asked about a run: it is given those of that run at that step. It is a function of what it takes,
 so what two visitors ask alike is computed once: the answer lies in ``runs/.tasks/<hash of the question>/``. The version
-of the library is part of the question: what older code has computed is computed again.
+of the library is part of the question, and so are the run's weights: of older code or other weights it is another one.
 """
 
 import hashlib
@@ -20,6 +20,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from genmodels import __version__
 from genmodels.errors import BadInput, Busy
@@ -211,8 +212,9 @@ def steps_of(name: str, arguments: dict[str, Any]) -> Generator[float, None, Arr
 
 
 def _path(function: Instrument, arguments: dict[str, Any]) -> Path:
-    question = json.dumps({"task": named(function), "arguments": arguments, "version": __version__}, sort_keys=True)
-    return inside(folder(), hashlib.sha256(question.encode()).hexdigest()[:32])
+    weights = store.stamp(arguments["run"], arguments.get("step")) if "run" in arguments else ()
+    question = {"task": named(function), "arguments": arguments, "version": __version__, "weights": weights}
+    return inside(folder(), hashlib.sha256(json.dumps(question, sort_keys=True).encode()).hexdigest()[:32])
 
 
 def _forget_old() -> None:
@@ -279,7 +281,8 @@ class TaskJob:
         spent = 0.0
         while spent < seconds:
             try:
-                progress = next(self.steps)
+                with torch.enable_grad():  # what a task leaves switched off is no other job's
+                    progress = next(self.steps)
             except StopIteration as end:
                 buffer = BytesIO()
                 np.savez(buffer, **end.value)

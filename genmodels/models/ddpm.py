@@ -118,7 +118,8 @@ class DDPM(Guesses, GenerativeModel):
         """The weighted squared error at one random time for each example, per dimension (DDPM algorithm 1, eq. 14).
 
         With weighting = bound it is the variational bound in nats per dimension on average, less what no network can
-        change, of guesses x̂_0 that are not clamped: at t = 1 pixels pay L_0 in place of the square.
+        change, of guesses x̂_0 that are not clamped: at t = 1 pixels pay L_0 in place of the square, and where times are
+        not drawn alike each is divided by how often it is.
         With variance = learned the bound, "vlb", trains Σ beside it, by a thousandth: L_hybrid of Nichol & Dhariwal.
         Also logged: "mse_t1" … "mse_t4", the error of ε̂ over each quarter of 1 … T, unbiased whatever the batch.
         """
@@ -130,21 +131,22 @@ class DDPM(Guesses, GenerativeModel):
         output, share = self.answer(x_t, t, self._told(y, rng))
         error = (output - self.schedule.target(x, eps, t, self.predict)).square().flatten(1).mean(1)
         cost = self.weight[t].to(error) * error
+        often = 1.0 if self.chance is None else (self.T * self.chance[t]).to(error)
         if self.pays_L_0:
             guess = self.schedule.to_x_0(output, x_t, t, self.predict)
             known = self.variance if share is None else share.detach()
             nats = cost * x[0].numel() / self.T
             nats = diffusion_elbo.last_or(nats, self.schedule, x, x_t, guess, t, known, self.grey_levels)
             cost = nats * self.T / x[0].numel()
+        cost = cost / often if self.config["weighting"] == "bound" else cost
         with torch.no_grad():
             mse = (self.schedule.to_eps(output, x_t, t, self.predict) - eps).square().flatten(1).mean(1)
-            mse = mse if self.chance is None else mse / (self.T * self.chance[t]).to(mse)
-            logged = {f"mse_t{i + 1}": one for i, one in enumerate(self.schedule.by_quarter(mse, t))}
+            logged = {f"mse_t{i + 1}": one for i, one in enumerate(self.schedule.by_quarter(mse / often, t))}
         if share is not None:  # the mean is trained by the error alone: eq. 16 of Nichol & Dhariwal (2021)
             guess = self.schedule.to_x_0(output.detach(), x_t, t, self.predict)
             levels = self.grey_levels if self.is_image else 0
             term = diffusion_elbo.term(self.schedule, x, x_t, guess, t, share, levels)
-            logged["vlb"] = (self.T / x[0].numel() * term).mean()
+            logged["vlb"] = (self.T / x[0].numel() * term / often).mean()
             return {"loss": cost.mean() + OF_BOUND * logged["vlb"], **logged}
         return {"loss": cost.mean(), **logged}
 
@@ -258,7 +260,8 @@ class DDPM(Guesses, GenerativeModel):
         ] = "auto",
         steps: Annotated[int, Between(1, 4000, "steps from noise to data; never more than T", log=True)] = 20,
         spacing: Annotated[
-            str, Only(("auto", *SPACINGS), "of the times; auto: uniform for images, log-snr for points and for heun")
+            str,
+            Only(("auto", *SPACINGS), "of the times; auto: uniform for images, log-snr for points, heun and langevin"),
         ] = "auto",
         eta: Annotated[float, Between(0, 1, "noise of ddim: 0 none, 1 as much as ancestral")] = 0.0,
         guidance: Annotated[float, Between(0, 20, "towards the label: 0 deaf to it, 1 plain, more exaggerates")] = 1.0,

@@ -103,7 +103,11 @@ class Chain:
         return Bound(prior_term(self.schedule, x_0), torch.cat(steps, 1), self.last(x_0, rng))
 
     def estimate(self, x_0: Tensor, rng: torch.Generator | None = None, *, draws: int = 32) -> Tensor:
-        """The whole bound on -log p(x), unbiased, from ``draws`` of its T - 1 steps for each x: nats, shape (B,).
+        """The whole bound on -log p(x), unbiased, from ``draws`` of its T - 1 steps for each x: nats, shape (B,)."""
+        return prior_term(self.schedule, x_0) + self.some_steps(x_0, rng, draws=draws) + self.last(x_0, rng)
+
+    def some_steps(self, x_0: Tensor, rng: torch.Generator | None = None, *, draws: int) -> Tensor:
+        """The sum of the T - 1 steps, unbiased, from ``draws`` of them for each x: nats, shape (B,).
 
         The times 2 … T are cut into ``draws`` equal parts, and one time is drawn from each.
         """
@@ -114,8 +118,7 @@ class Chain:
         size = edges.diff()
         place = random.rand(len(x_0), draws, rng=rng, device=x_0.device)
         t = torch.minimum(edges[:-1] + (place * size).long(), edges[1:] - 1)
-        steps = self.steps(x_0, t, rng)[0] * size
-        return prior_term(self.schedule, x_0) + steps.sum(1) + self.last(x_0, rng)
+        return (self.steps(x_0, t, rng)[0] * size).sum(1)
 
     def steps(self, x_0: Tensor, t: Tensor, rng: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
         """L_{t-1} of each x_0 at its times t ≥ 2, and the squared error of the noise per dimension, (B, K) each."""

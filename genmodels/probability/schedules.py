@@ -206,7 +206,7 @@ class Schedule(nn.Module):
         The mean of the second, given x_t, is the score of q(x_t): denoising score matching (Vincent 2011,
         https://doi.org/10.1162/NECO_a_00142). v: Salimans & Ho (2022), Progressive distillation, section 4 and
         appendix D, https://arxiv.org/abs/2202.00512. "mu" is :math:`\tilde\mu_t(x_t, x_0)`, DDPM eq. 7 and 8.
-        "edm" is :math:`(x_0 - c_\text{skip} u) / c_\text{out}` of :math:`u = x_t / \sqrt{\bar\alpha_t}`: Karras et al.
+        "edm" is :math:`(x_0 - c_\text{skip} x_t) / c_\text{out}`, by what :meth:`edm` says of x_t: Karras et al.
         (2022), table 1, https://arxiv.org/abs/2206.00364; of data with variance 1 it is −v.
         """
         a, sigma = self.rates(t, x_0)

@@ -41,6 +41,7 @@ from genmodels.models.base import GenerativeModel, build, half, load, outline
 from genmodels.runs.record import Parent, Plan, Status
 from genmodels.runs.run import Run
 from genmodels.text import quoted, titled
+from genmodels.training.batches import check_rows
 from genmodels.training.loop import Training
 from genmodels.training.settings import Settings
 
@@ -59,7 +60,17 @@ __all__ = [
     "like",
     "planned",
     "root",
+    "stamp",
 ]
+
+
+def stamp(run: str, step: int | None = None) -> tuple[int, ...]:
+    """Since when the weights of a run at a step are there, and their size: others are another model. () without any."""
+    try:
+        status = (find(run).folder(step) / "model.safetensors").stat()
+    except (BadInput, OSError):
+        return ()
+    return status.st_mtime_ns, status.st_size
 
 
 def create(
@@ -122,13 +133,15 @@ def planned(
         BadInput: If anything is wrong.
     """
     data_arguments = datasets.checked(data, data_arguments)
-    shape = datasets.DATASETS[data].shape
+    of_data = datasets.DATASETS[data]
+    shape = of_data.shape
     config = {"model": model, "shape": list(shape), **(arguments or {})}
     built = _outlined(json.dumps(config, sort_keys=True, default=repr))
     _check_size(built)
-    built.check_levels(datasets.DATASETS[data].levels)
+    built.check_levels(2 if of_data.grey else of_data.levels)  # drawn in black and white, whatever grey they are of
     chosen = Settings.of({**built.defaults, **(settings or {})})
-    if (classes := built.config.get("classes", 0)) not in (0, has := len(datasets.DATASETS[data].classes)):
+    check_rows(built, chosen.batch_size)
+    if (classes := built.config.get("classes", 0)) not in (0, has := len(of_data.classes)):
         raise BadInput(f"classes = {classes} does not suit {data}, which has {has}: it is that many, or 0 for none.")
     return Plan(
         title=titled(title or f"{model} on {data}"),

@@ -1,12 +1,13 @@
 """The order in which a training sees its examples, and the labels' shares among them."""
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from genmodels.data.datasets import Data
+from genmodels.errors import BadInput
 from genmodels.models.base import GenerativeModel
 
-__all__ = ["Batches", "shares_of"]
+__all__ = ["Batches", "check_rows", "shares_of"]
 
 
 class Batches:
@@ -24,6 +25,18 @@ class Batches:
             rng = torch.Generator().manual_seed(self.seed * 1_000_003 + epoch)
             self._epoch, self._order = epoch, torch.randperm(self.n, generator=rng).to(self.device)
         return self._order[j * self.size : (j + 1) * self.size]
+
+
+def check_rows(model: GenerativeModel, rows: int) -> None:
+    """Nothing, where a batch of so many rows in one process suits the networks.
+
+    Raises:
+        BadInput: If they normalize over the batch, and it is one example.
+    """
+    if rows < 2 and any(isinstance(layer, nn.modules.batchnorm._BatchNorm) for layer in model.modules()):
+        raise BadInput(
+            "batch_size = 1 does not suit networks that normalize over the batch: each process takes 2 or more."
+        )
 
 
 def shares_of(model: GenerativeModel, data: Data) -> tuple[float, ...]:

@@ -22,7 +22,7 @@ from genmodels.models.base import GenerativeModel, only
 from genmodels.nn.precision import networks_in, precision, unrecorded
 from genmodels.training import log
 from genmodels.training.average import average_
-from genmodels.training.batches import Batches, shares_of
+from genmodels.training.batches import Batches, check_rows, shares_of
 from genmodels.training.distributed import in_step
 from genmodels.training.settings import Settings, schedule
 
@@ -75,9 +75,7 @@ class Training:
             raise BadInput(
                 f"The model is for data of shape {tuple(model.shape)}, but {data.name} has {tuple(data.shape)}."
             )
-        model.check_levels(data.levels)
-        if settings.batch_size % world:
-            raise BadInput(f"batch_size = {settings.batch_size} cannot be shared by {world} processes: use a multiple.")
+        model.check_levels(2 if data.is_drawn else data.levels)
         self.model, self.data, self.settings = model.to(device).train(), data.to(device), settings
         model.label_shares, model.grey_levels = shares_of(model, data), data.levels or model.grey_levels
         self.device, self.rank, self.world = torch.empty(0, device=device).device, rank, world  # "cuda" is "cuda:0"
@@ -101,6 +99,12 @@ class Training:
     def _learn_from(self, n: int) -> None:
         """The first ``n`` training examples are all that it sees: their order, and how many steps that makes."""
         self.batches = Batches(n, self.settings.batch_size, self.settings.seed, self.device)
+        if self.batches.size % self.world:
+            raise BadInput(
+                f"Batches of {self.batches.size:,} examples cannot be shared by {self.world} processes: choose a "
+                f"batch_size of which that is a multiple, at most the {n:,} examples."
+            )
+        check_rows(self.model, self.batches.size // self.world)
         self.total = self.settings.steps or math.ceil(self.settings.epochs * self.batches.per_epoch / len(self.turns))
         self.log_every = max(1, self.total // log.LOGGED)
 
@@ -227,7 +231,11 @@ class Training:
         return {k: v.detach().cpu().clone(memory_format=torch.contiguous_format) for k, v in tensors.items()}, numbers
 
     def restore(self, tensors: dict[str, Tensor], numbers: dict[str, Any]) -> None:
-        """Go back to a :meth:`state`: exactly, on the kind of device that it is of; on another with other noise."""
+        """Go back to a :meth:`state`: exactly, on the kind of device that it is of; on another with other noise.
+
+        Raises:
+            KeyError: If something is missing in it; or whatever else torch says of what does not fit.
+        """
         part = lambda prefix: {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}  # noqa: E731
         self.model.load_state_dict(part("model/"))
         if self.ema is not None:
@@ -237,6 +245,8 @@ class Training:
             for key, value in part(f"optimizer/{player}/").items():
                 i, slot = key.split("/")
                 slots.setdefault(int(i), {})[slot] = value
+            if len({frozenset(of_weight) for of_weight in slots.values()}) > 1:
+                raise KeyError(f"optimizer/{player}: of some weights it lacks what it has of others")
             optimizer.load_state_dict(optimizer.state_dict() | {"state": slots})
             _lie_like_weights(optimizer)
         wanted = self.settings.precision  # a measurement that comes out otherwise today must not change what was begun

@@ -20,6 +20,7 @@ __all__ = ["bits", "conclusion"]
 BINS = 30
 
 
+@torch.no_grad()
 def bits(model: DDPM, data: Data, n: int = 16, draws: int = 64, seed: int = 0) -> Task:
     """The bound on −log₂ p(x) per dimension of ``n`` random test images in parts, at T steps and at ever more. A task.
 
@@ -32,10 +33,11 @@ def bits(model: DDPM, data: Data, n: int = 16, draws: int = 64, seed: int = 0) -
 
     Returns:
         Bits per dimension: "prior", "steps" and "last", the parts of the bound in T steps, with "error", the standard
-        error of their sum over the images; "continuous", what the steps would cost were there infinitely many, and
-        "scatter", the standard deviation of an estimate of that from one time; "least", what the last step would cost a
-        network that sees x₀ itself. "gamma", −log SNR, and "cost" there, bits per dimension and unit of it, (BINS,);
-        "levels"; "noise", the standard deviation of the last noise in units of the distance of two grey levels.
+        error of their sum over the images; "continuous", what the steps would cost were there infinitely many,
+        "saved_error", the standard error of what that saves, and "scatter", the standard deviation of an estimate of
+        it from one time; "least", what the last step would cost a network that sees x₀ itself. "gamma", −log SNR, and
+        "cost" there, bits per dimension and unit of it, (BINS,); "levels"; "noise", the standard deviation of the last
+        noise in units of the distance of two grey levels.
 
     Raises:
         BadInput: If the model is not of images, or n or draws no such number.
@@ -46,24 +48,22 @@ def bits(model: DDPM, data: Data, n: int = 16, draws: int = 64, seed: int = 0) -
     chain, unit = model.chain(y, data.levels), x_0[0].numel() * math.log(2)
     steps, continuous, gammas = list[torch.Tensor](), list[torch.Tensor](), list[torch.Tensor]()
     yield 0.0
-    few = max(1, 512 // n)  # times at once
+    few = max(1, min(512 // n, model.T - 1))  # times at once
     rounds = [min(few, draws - i) for i in range(0, draws, few)]
-    with torch.no_grad():
-        for i, k in enumerate(rounds):
-            t = random.randint(2, model.T + 1, n, k, rng=random.generator(seed + i)).to(x_0.device)
-            steps.append(chain.steps(x_0, t, rng)[0] * (model.T - 1))
-            nats, gamma = chain.continuous(x_0, rng, draws=k)
-            continuous.append(nats)
-            gammas.append(gamma)
-            yield (i + 1) / (len(rounds) + 1)
-        prior, last = diffusion_elbo.prior_term(model.schedule, x_0), chain.last(x_0, rng)
-        knowing = diffusion_elbo.Chain(lambda x_t, t: x_0, model.schedule, chain.variance, data.levels, chain.by_level)
-        least = knowing.last(x_0, rng)
-    each, nats, gamma = torch.cat(steps, 1).mean(1), torch.cat(continuous, 1), torch.cat(gammas, 1)
-    whole = (prior + each + last).double()
+    for i, k in enumerate(rounds):
+        steps.append(chain.some_steps(x_0, rng, draws=k) * k / draws)
+        nats, gamma = chain.continuous(x_0, rng, draws=k)
+        continuous.append(nats)
+        gammas.append(gamma)
+        yield (i + 1) / (len(rounds) + 1)
+    prior, last = diffusion_elbo.prior_term(model.schedule, x_0), chain.last(x_0, rng)
+    knowing = diffusion_elbo.Chain(lambda x_t, t: x_0, model.schedule, chain.variance, data.levels, chain.by_level)
+    least = knowing.last(x_0, rng)
+    each, nats, gamma = torch.stack(steps).sum(0), torch.cat(continuous, 1), torch.cat(gammas, 1)
     told_of = {"prior": prior, "steps": each, "last": last, "least": least, "continuous": nats}
     answer = {name: np.array(float(part.double().mean()) / unit) for name, part in told_of.items()}
-    answer["error"] = np.array(float(whole.std(correction=int(n > 1))) / math.sqrt(n) / unit)
+    for name, of_images in (("error", prior + each + last), ("saved_error", each - nats.mean(1))):
+        answer[name] = np.array(float(of_images.double().std(correction=int(n > 1))) / math.sqrt(n) / unit)
     answer["scatter"] = np.array(float(nats.double().std()) / unit)
     low, high = (-float(model.schedule.log_snr[t]) for t in (1, -1))
     edges = np.linspace(low, high, BINS + 1)
@@ -85,7 +85,8 @@ def conclusion(parts: Mapping[str, Array]) -> str:
     noise = number(float(parts["noise"]))
     text += f", of which {number(least)} no network can save: the noise at t = 1 is {noise} × as wide as two of "
     text += f"{int(parts['levels'])} grey levels lie apart"
-    saved = steps - float(parts["continuous"])
-    return (
-        text + f". Infinitely many steps would cost {number(abs(saved))} {'less' if saved > 0 else 'more'} than these."
-    )
+    saved, error = steps - float(parts["continuous"]), float(parts["saved_error"])
+    told = f"{number(abs(saved))} ± {number(error, 2)}"
+    if not abs(saved) > 2 * error:
+        return text + f". Infinitely many steps would cost as much, as far as can be seen: the difference is {told}."
+    return text + f". Infinitely many steps would cost {told} {'less' if saved > 0 else 'more'} than these."

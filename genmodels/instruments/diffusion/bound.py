@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from genmodels import random
 from genmodels.data.datasets import Data
@@ -63,12 +64,20 @@ def every_term(model: DDPM, data: Data, n: int = 4, seed: int = 0) -> Task:
 
 def weights(model: DDPM) -> Arrays:
     """What an error of ε̂ at t = 2 … T weighs, in units of the mean over these t: "trained" and "due", in the bound."""
-    schedule = model.schedule
-    due = schedule.weight("bound", "eps", variance=model.variance)
-    learned = model.config["schedule"] == "learned"  # its tables change while it is trained, by the bound
-    trained = due if learned else schedule.weight_of_eps(model.weight.to(schedule.alpha_bar), model.predict)
-    both = {"trained": trained, "due": due}
+    both = {"trained": in_loss(model), "due": model.schedule.weight("bound", "eps", variance=model.variance)}
     return arrays(**{name: w[2:] / w[2:].mean() for name, w in both.items()})
+
+
+def in_loss(model: DDPM) -> Tensor:
+    """What an error of ε̂ weighs in the mean over t = 1 … T that the loss is on average, (T + 1,).
+
+    A time that is drawn more often weighs more, but in the bound, where that is divided out.
+    """
+    schedule, bound = model.schedule, model.config["weighting"] == "bound"
+    if model.config["schedule"] == "learned":  # its tables change while it is trained, by the bound
+        return schedule.weight("bound", "eps", variance=model.variance)
+    weight = schedule.weight_of_eps(model.weight.to(schedule.alpha_bar), model.predict)
+    return weight if bound or model.chance is None else weight * model.T * model.chance.to(weight)
 
 
 @torch.no_grad()
@@ -78,7 +87,7 @@ def numbers(model: DDPM, data: Data, example: int, t: int, *, seed: int = 0) -> 
     Its "L" is the Kullback-Leibler divergence of DDPM eq. 8, "constant" the part of it that no network can change,
     and the two ways of writing the rest agree: "weight" · D · "mse" = "L" − "constant" (DDPM eq. 12).
 
-    "trained" is the weight of the error of ε in the loss that this model is trained by.
+    "trained" is the weight of the error of ε in the loss that this model is trained by: :func:`in_loss`.
 
     Raises:
         BadInput: If there is no such example or time.
@@ -99,7 +108,7 @@ def numbers(model: DDPM, data: Data, example: int, t: int, *, seed: int = 0) -> 
         "alpha_bar": schedule.alpha_bar,
         "snr": schedule.snr,
         "beta_tilde": schedule.beta_tilde,
-        "trained": schedule.weight_of_eps(model.weight.to(schedule.alpha_bar), model.predict),
+        "trained": in_loss(model),
     }
     squares = {"|x_0|^2": x_0, "|x_t|^2": x_t, "mse": eps - eps_hat, "mse of x_0": x_0 - guess}
     values: dict[str, Any] = {name: table[t] for name, table in at_t.items()}

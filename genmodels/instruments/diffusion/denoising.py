@@ -103,7 +103,7 @@ def denoised(
     total = min(chosen["steps"], model.T)
     steps = model.trajectory(count_of(model, n), y=y, rng=random.generator(seed, model.device), **chosen)
     film = yield from film_of(steps, total)
-    guided = y is not None and chosen["guidance"] != 1
+    guided = bool(model.classes) and chosen["guidance"] not in (0, 1)  # labels are drawn where none is asked for
     learned = model.variance == "learned"
     asked = evaluations(chosen["sampler"], total, guided=guided, repeats=chosen["repeats"], learned=learned)
     return frames_of(model, film) | arrays(evaluations=asked)

@@ -35,6 +35,7 @@ def partners(data: Data) -> dict[str, str]:
     return {run.id: run.title for run in of_them if run.snapshots() or run.is_bundled}
 
 
+@torch.no_grad()
 def both(model: DDPM, data: Data, vae: str, example: int = 0, seed: int = 0) -> Task:
     """One test image up and down both chains, and what each link of them costs. A task.
 
@@ -47,9 +48,10 @@ def both(model: DDPM, data: Data, vae: str, example: int = 0, seed: int = 0) -> 
 
     Returns:
         Of the diffusion, in nats: "prior", L_T, "steps", sums of L_{t-1} over GROUPS of "times", their edges (GROUPS +
-        1,), "last", L_0, and "nats", the bound. "up", the image at the times "t", (F, C, H, W), and "down", a walk back
-        from its x_T at about these times, falling. Of the VAE: "kl", "reconstruction" and "elbo"; "mu" and "std" of its
-        code, (L,); "decoded", what the mean stands for, and "drawn", what a draw from the prior does. "x", the image.
+        1,), "last", L_0, "label", −log p(y) where it is told the label y, and "nats", the bound on −log p(x). "up", the
+        image at the times "t", (F, C, H, W), and "down", a walk back from its x_T at about these times, falling. Of the
+        VAE: "kl", "reconstruction" and "elbo"; "mu" and "std" of its code, (L,); "decoded", what the mean stands for,
+        and "drawn", what a draw from the prior does. "x", the image.
 
     Raises:
         BadInput: If the model makes no images, or ``vae`` is no VAE of the same data.
@@ -60,25 +62,26 @@ def both(model: DDPM, data: Data, vae: str, example: int = 0, seed: int = 0) -> 
     if not isinstance(other, VAE) or run.plan.data != data.name:
         raise BadInput(f"vae = {quoted(vae)} is no VAE of {data.name}: it is a {run.plan.model} of {run.plan.data}.")
     x_0, rng = example_of(model, data, example), random.generator(seed, model.device)
-    chain = model.chain(labels(model, data.test.y[example : example + 1]), data.levels)
+    y = labels(model, data.test.y[example : example + 1])
+    chain, label = model.chain(y, data.levels), 0.0 if y is None else -float(model.label_log_prob()[y])
     answer = _of_vae(other, data, example, seed)
     terms, T = list[torch.Tensor](), model.T
-    with torch.no_grad():
-        for part in torch.arange(2, T + 1, device=model.device).split(AT_ONCE):
-            terms.append(chain.steps(x_0, part[None], rng)[0][0].double().cpu())
-            yield 0.8 * float(part[-1]) / T
-        prior, last = float(diffusion_elbo.prior_term(model.schedule, x_0)), float(chain.last(x_0, rng))
-        t = np.unique(np.linspace(0, T, FRAMES).round().astype(int))
-        noise = random.randn(*x_0.shape, rng=rng, device=model.device)
-        up = torch.cat([model.schedule.noised(x_0, noise, int(at)) for at in t])
-        down = list(model.trajectory(1, x_T=up[-1:], rng=rng, sampler="ancestral", steps=BACK, guidance=0.0))
-        yield 0.9
+    for part in torch.arange(2, T + 1, device=model.device).split(AT_ONCE):
+        terms.append(chain.steps(x_0, part[None], rng)[0][0].double().cpu())
+        yield 0.8 * float(part[-1]) / T
+    prior, last = float(diffusion_elbo.prior_term(model.schedule, x_0)), float(chain.last(x_0, rng))
+    t = np.unique(np.linspace(0, T, FRAMES).round().astype(int))
+    noise = random.randn(*x_0.shape, rng=rng, device=model.device)
+    up = torch.cat([model.schedule.noised(x_0, noise, int(at)) for at in t])
+    down = list(model.trajectory(1, x_T=up[-1:], rng=rng, sampler="ancestral", steps=BACK, guidance=0.0))
+    yield 0.9
     steps = torch.cat(terms)
     edges = np.unique(np.linspace(1, T, GROUPS + 1).round().astype(int))
     paid = [float(steps[a - 1 : b - 1].sum()) for a, b in pairwise(edges)]
     walked = np.array([now.t for now in down])
     nearest = [down[int(np.abs(walked - at).argmin())] for at in t[::-1]]
-    answer |= {"prior": prior, "steps": np.array(paid), "last": last, "nats": prior + float(steps.sum()) + last}
+    nats = prior + float(steps.sum()) + last + label
+    answer |= {"prior": prior, "steps": np.array(paid), "last": last, "label": label, "nats": nats}
     answer |= {"times": edges, "t": t, "x": shown(model, x_0[0]), "up": shown(model, up)}
     answer |= {
         "down": shown(model, torch.cat([now.x_t for now in nearest])),
@@ -103,7 +106,8 @@ def conclusion(parts: Mapping[str, Array]) -> str:
     nats, kl, elbo = float(parts["nats"]), float(parts["kl"]), float(parts["elbo"])
     steps = float(parts["steps"].sum())
     text = f"Of this digit the VAE pays {number(kl)} nats for its code and {number(-elbo)} in all"
+    label = f"{number(float(parts['label']))} for the label that it is told, " if parts["label"] else ""
     return text + (
-        f"; the diffusion pays {number(steps)} for its steps, {number(float(parts['prior']))} for its topmost latent, "
-        f"whose encoder tells nothing of the digit, and {number(nats)} in all."
+        f"; the diffusion pays {number(steps)} for its steps, {label}{number(float(parts['prior']))} for its topmost "
+        f"latent, whose encoder tells nothing of the digit, and {number(nats)} in all."
     )

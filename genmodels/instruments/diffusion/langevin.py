@@ -38,6 +38,7 @@ def scores(data: Data) -> tuple[str, ...]:
     return SCORES if noised(data.plane, 1.0, LOW) else SCORES[1:]
 
 
+@torch.no_grad()
 def walked(
     model: DDPM,
     data: Data,
@@ -83,13 +84,11 @@ def walked(
     shown = set(np.linspace(0, each * len(sigmas), FRAMES).round().astype(int).tolist())
     film, chains = [(0, sigmas[0], x)], [x[:CHAINS]]
     yield 0.0
-    with torch.no_grad():
-        walk = annealed(of, x, sigmas, step, each, rng=rng)
-        for i, (sigma, now) in enumerate(walk, 1):
-            chains.append(now[:CHAINS])
-            if i in shown:
-                film.append((i, sigma, now))
-                yield 0.9 * i / (each * len(sigmas))
+    for i, (sigma, now) in enumerate(annealed(of, x, sigmas, step, each, rng=rng), 1):
+        chains.append(now[:CHAINS])
+        if i in shown:
+            film.append((i, sigma, now))
+            yield 0.9 * i / (each * len(sigmas))
     at, of_frames, places = zip(*film, strict=True)
     particles, states = torch.stack(places), torch.stack(chains)
     answer = {"at": np.array(at), "sigma": np.array(of_frames), "particles": particles.float().numpy()}

@@ -66,8 +66,8 @@ def film(run: Run, state: State) -> int | None:
     Returns:
         The step that is shown, or None while there is nothing to see.
     """
-    path, going = str(run.path), state.status.is_going
-    steps = [step for step in frames.moments(run) if frames.samples(path, step) is not None]
+    of, going = frames.placed(run), state.status.is_going
+    steps = [step for step in frames.moments(run) if frames.samples(of, step) is not None]
     if not steps and going:
         st.caption("The first picture comes with the first snapshot.")
         return None
@@ -94,13 +94,13 @@ def _still(run: Run) -> None:
 
 
 def _pictures(run: Run, steps: Sequence[int], newest: bool, now: str, start: int | None, ended: bool) -> int:
-    path = str(run.path)
+    of = frames.placed(run)
     whole = len(steps) <= frames.MOST and set(steps) <= set(snapshots(run))
     if ended and whole and frames.has_map(Moment.of(run, steps[-1]).model):
-        sheet, last, alt = frames.maps(path, tuple(steps)), None, MAP
+        sheet, last, alt = frames.maps(of, tuple(steps)), None, MAP
     else:
         last = (picture, now) if newest and (picture := newest_of(run, _tiled)) else None
-        sheet, alt = frames.samples_film(path, tuple(steps)), ALT
+        sheet, alt = frames.samples_film(of, tuple(steps)), ALT
     return scrubber(
         sheet,
         key=_key(run),
@@ -117,14 +117,14 @@ def _pictures(run: Run, steps: Sequence[int], newest: bool, now: str, start: int
 
 
 def _points(run: Run, steps: Sequence[int], newest: bool, now: str, start: int | None, ended: bool) -> int:
-    path = str(run.path)
+    of = frames.placed(run)
     last = (cloud[:POINTS], now) if newest and (cloud := newest_of(run, np.asarray)) is not None else None
-    points = np.stack([frames.samples(path, step)[:POINTS] for step in steps])
-    truth, extent = frames.truth(path)
+    points = np.stack([frames.samples(of, step)[:POINTS] for step in steps])
+    truth, extent = frames.truth(of)
     asked, under = tuple(steps), None
     if ended and len(steps) <= frames.MOST and (kept := snapshots(run)):  # of the others there are no weights to ask
         asked = tuple(nearest(kept, step) for step in steps)
-        under = frames.beliefs(path, asked)
+        under = frames.beliefs(of, asked)
     return point_film(
         points,
         key=_key(run),

@@ -24,7 +24,7 @@ SAYS = {  # by what the network predicts: its symbol, the network's guess, and w
     "v": ("v", r"\hat v", r"v = \sqrt{\bar\alpha_t}\, \epsilon - \sqrt{1 - \bar\alpha_t}\, x_0"),
     "score": ("s", r"\hat s", r"s = -\epsilon / \sqrt{1 - \bar\alpha_t}"),
     "mu": (r"\tilde\mu_t", r"\mu_\theta", r"\tilde\mu_t = E[x_{t-1} \mid x_t, x_0]"),
-    "edm": ("F", r"\hat F", r"F = (x_0 - c_\text{skip}\, x_t / \sqrt{\bar\alpha_t}) / c_\text{out}"),
+    "edm": ("F", r"\hat F", r"F = (x_0 - c_\text{skip}\, x_t) / c_\text{out}"),
 }
 SAID = {
     "eps": "the noise ε",
@@ -86,10 +86,11 @@ def bound(moment: Moment) -> None:
     _curves([error], "per dimension", "Squared error of ε̂", "errors", right)
     _curves([trained, due], "share of the mean", "What an error of ε̂ weighs", "weights", st, **logs)
     model = moment.model
+    often = "" if model.chance is None or model.config["weighting"] == "bound" else ", and draws some t more often"
     st.caption(
         f"This network predicts {SAID[model.predict]}, and its loss weighs that error "
-        f"{WEIGHED[model.config['weighting']]}: at each t an error of ε̂ then weighs as the first curve says. The bound "
-        "weighs it by β² / (2 σ² α (1 − ᾱ)) (Ho et al. 2020, eq. 12)."
+        f"{WEIGHED[model.config['weighting']]}{often}: at each t an error of ε̂ then weighs as the first curve says. "
+        "The bound weighs it by β² / (2 σ² α (1 − ᾱ)) (Ho et al. 2020, eq. 12)."
     )
     concluded(conclusion(terms), key="conclusion-bound")
 

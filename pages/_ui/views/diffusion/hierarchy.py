@@ -65,8 +65,9 @@ def _pictures(parts: Mapping[str, Array]) -> None:
 
 
 def _terms(parts: Mapping[str, Array]) -> None:
-    n = {name: number(float(parts[name]), 4) for name in ("kl", "prior", "last", "nats")}
+    n = {name: number(float(parts[name]), 4) for name in ("kl", "prior", "last", "label", "nats")}
     steps, down = number(float(parts["steps"].sum()), 4), number(-float(parts["reconstruction"]), 4)
+    label = f"| label, which it is told | | | −log p(y) | {n['label']} |\n" if parts["label"] else ""
     st.markdown(
         "| | VAE | nats | diffusion | nats |\n|---|---|---:|---|---:|\n"
         "| encoder | q(z ∣ x), learned | | q(x₁ … x_T ∣ x₀), fixed | |\n"
@@ -74,6 +75,7 @@ def _terms(parts: Mapping[str, Array]) -> None:
         f"| topmost latent | KL(q(z ∣ x) ‖ p(z)) | {n['kl']} | KL(q(x_T ∣ x₀) ‖ p(x_T)) | {n['prior']} |\n"
         f"| between the latents | – | 0 | Σ KL(q(xₜ₋₁ ∣ xₜ, x₀) ‖ p(xₜ₋₁ ∣ xₜ)) | {steps} |\n"
         f"| lowest latent to x | −E log p(x ∣ z) | {down} | −E log p(x₀ ∣ x₁) | {n['last']} |\n"
+        f"{label}"
         f"| −log p(x) ≤ | | {number(-float(parts['elbo']), 4)} | | {n['nats']} |"
     )
 

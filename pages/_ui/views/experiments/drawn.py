@@ -14,10 +14,12 @@ from genmodels.instruments import codes
 from genmodels.instruments.diffusion.denoising import denoised
 from genmodels.instruments.vae.geometry import aggregate
 from genmodels.runs import store
+from genmodels.runs.record import Plan
 from genmodels.runs.run import Run
 from pages._ui.shared.answer import answer, seen
 from pages._ui.shared.moment import Moment
 from pages._ui.shared.plot import plot
+from pages._ui.shared.run_cache import Stamp, stamp
 from pages._ui.views.common.shapes import by_class, pictures
 from pages._ui.views.vae.geometry import density_of_z
 
@@ -70,13 +72,13 @@ def _in_a_row(run: Run, steps: Sequence[int], columns: int, tile: Callable[[Run,
 
 
 @functools.lru_cache(maxsize=64)
-def _kept(path: str, step: int) -> np.ndarray | None:
-    samples = Run(Path(path)).samples(step)
+def _kept(plan: Stamp, step: int) -> np.ndarray | None:
+    samples = Run(Path(plan[0]).parent).samples(step)
     return None if samples is None else samples[:16]
 
 
 def _samples(run: Run, step: int) -> np.ndarray | None:
-    return _kept(str(run.path), step)
+    return _kept(stamp(run.path / Plan.FILE), step)
 
 
 def _map(run: Run, step: int) -> np.ndarray:

@@ -15,6 +15,7 @@ from PIL import Image
 
 from genmodels.cli.parser import main
 from genmodels.data import datasets
+from genmodels.files import held
 from genmodels.hyperparameters import declared
 from genmodels.models import MODELS
 from genmodels.runs import store
@@ -268,6 +269,19 @@ def test_the_app_can_stop_a_run_of_the_command_line(tmp_path: Path) -> None:
     assert json.loads(out)["state"] == run.state().status == "stopped"
 
 
+def test_a_resume_that_is_refused_changes_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    """Whoever trains the run goes on as it was told."""
+    run = store.create("vae", "digits", arguments={"hidden": 16, "depth": 1}, settings={"steps": 12})
+    run.want(want="pause")
+    before = [(run.path / name).read_bytes() for name in ("control.json", "state.json")]
+    with held(run.path):
+        assert main(["resume", str(run.path)]) == 2
+    assert "is being trained by another process" in capsys.readouterr().err
+    assert [(run.path / name).read_bytes() for name in ("control.json", "state.json")] == before
+    assert main(["resume", str(run.path)]) == 0
+    assert last_line(capsys)["state"] == "finished"
+
+
 def test_a_fork_changes_one_thing(capsys: pytest.CaptureFixture[str]) -> None:
     parent = trained(capsys)
     assert main(["fork", parent.id, "--step", "4", "--set", "beta=4", "--steps", "20", "--lr", "1e-4"]) == 0
@@ -290,6 +304,27 @@ def test_a_fork_changes_one_thing(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 # Sampling and measuring -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("model", "data", "shapes"),
+    [
+        ("vae-digits-2d", "mnist", r"(1, 8, 8), but mnist has (1, 28, 28)"),
+        ("flow-two-moons", "digits", r"(2,), but digits has (1, 8, 8)"),
+        ("gan-digits", "two-moons", r"(1, 8, 8), but two-moons has (2,)"),
+    ],
+)
+def test_data_of_another_shape_are_refused(
+    model: str, data: str, shapes: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["evaluate", model, "--data", data, "-n", "20"]) == 2
+    assert f"The model is for data of shape {shapes}." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("port", ["-1", "0", "99999999", "http"])
+def test_a_port_is_one(port: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["app", f"--port={port}"]) == 2
+    assert "is not a whole number from 1 to 65535" in capsys.readouterr().err
 
 
 def test_samples_are_an_array_in_data_space(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

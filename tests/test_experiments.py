@@ -97,6 +97,8 @@ MODEL = {"model": "flow"}
         ({"figures": [{"draws": "samples"}]}, "`of` some checkpoints"),
         ({"figures": [{"draws": "samples", "of": ["../x"]}]}, "not a name"),
         ({"source": {"nmae": ""}}, "did you mean name"),
+        ({"source": {"name": "a book", "theirs": 7}}, "theirs = 7 is not a table"),
+        ({"source": {"theirs": {"VAE": 7}}}, "VAE = 7 is not a table"),
     ],
 )
 def test_what_is_not_allowed_is_said_in_one_sentence_and_nothing_is_written(changes, says, runs):
@@ -114,6 +116,7 @@ def test_what_is_not_allowed_is_said_in_one_sentence_and_nothing_is_written(chan
         ("../x", None, "not a name"),
         ("bad.toml", b"title = ", "not TOML"),
         ("bad.toml", b"\xff\xfe", "not TOML"),
+        ("bad.toml", b"seeds = " + b"9" * 5000, "not TOML"),
         ("bad.toml", b"a = 1\n" * 20_000, "larger than"),
     ],
 )

@@ -432,6 +432,7 @@ def other_weights() -> Files:
         ({"run.json": b"[]"}, "not the plan of a run"),
         ({"config.json": b"[]"}, "JSON object"),
         ({"metrics.jsonl": b'{"step": 1, "loss": "<script>"}\n'}, "other than numbers"),
+        ({"metrics.jsonl": b'{"step": 1, "images": 64, "seconds": 0.1, "loss": 2.0}\n'}, "other than numbers"),
         ({"metrics.jsonl": b"{"}, "not a whole checkpoint"),
         ({"state.json": b'{"step": "many"}'}, "lacks its numbers"),
         ({"state.json": b"7"}, "not a whole checkpoint"),

@@ -2,25 +2,30 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
 from genmodels.data import datasets
-from genmodels.errors import BadInput, Busy, TrainingFailed
+from genmodels.errors import BadInput, Busy, Damaged, TrainingFailed
 from genmodels.export.checkpoint import command, export, thinned
 from genmodels.models import MODELS, Entry
-from genmodels.models.base import GenerativeModel
+from genmodels.models.base import GenerativeModel, load
 from genmodels.random import generator as seeded
 from genmodels.runs import run as runs_run
 from genmodels.runs import store
-from genmodels.runs.record import Parent
+from genmodels.runs.record import Parent, Status
 from genmodels.runs.recorder import Recording, moments
 from genmodels.runs.store import Run
 
@@ -66,6 +71,99 @@ def train(run: Run, steps: int | None = None, **kwargs) -> Recording:
 
 def weights(run: Run) -> dict[str, torch.Tensor]:
     return run.model().state_dict()
+
+
+def rewritten(run: Run, change: Callable[[dict[str, torch.Tensor], dict[str, Any]], object]) -> None:
+    """Its exact state with something changed."""
+    path = run.path / "trainer.safetensors"
+    with safe_open(path, framework="pt") as file:
+        tensors, metadata = {name: file.get_tensor(name) for name in file.keys()}, file.metadata()  # noqa: SIM118
+    change(tensors, numbers := json.loads(metadata["numbers"]))
+    save_file(tensors, path, metadata | {"numbers": json.dumps(numbers)})
+
+
+def turned(tensors: dict[str, torch.Tensor], numbers: dict[str, Any]) -> None:
+    name = next(name for name, x in tensors.items() if name.startswith("model/") and len({*x.shape}) == x.ndim == 2)
+    tensors[name] = tensors[name].T.contiguous()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        turned,
+        lambda tensors, numbers: tensors.update(rng=tensors["rng"].float()),
+        lambda tensors, numbers: tensors.pop(next(name for name in tensors if name.endswith("exp_avg_sq"))),
+        lambda tensors, numbers: numbers.update(lr=None),
+        lambda tensors, numbers: numbers.update(terms=5),
+        lambda tensors, numbers: numbers.update(examples=0),
+        lambda tensors, numbers: numbers.update(step=-3),
+        lambda tensors, numbers: numbers.update(step=10**9),
+        lambda tensors, numbers: numbers.update(step=float("inf")),
+    ],
+)
+def test_an_exact_state_that_does_not_fit_is_named(change):
+    """What is asked for in vain is one sentence, and nothing is trained over it."""
+    run = new()
+    train(run, 20).close(Status.STOPPED)
+    rewritten(run, change)
+    before = (run.path / "metrics.jsonl").read_bytes()
+    with pytest.raises(
+        BadInput, match=r"trainer\.safetensors.* is damaged.*: fork the run from its last snapshot"
+    ) as told:
+        Recording(Run(run.path))
+    assert "\n" not in str(told.value)
+    assert (run.path / "metrics.jsonl").read_bytes() == before
+
+
+def test_an_exact_state_of_another_model_is_named():
+    run = new()
+    train(run, 20).close(Status.STOPPED)
+    replace(run.plan, arguments=run.plan.arguments | {"hidden": 32}).write(run.path)
+    with pytest.raises(BadInput, match="of another training than run"):
+        Recording(Run(run.path))
+
+
+def test_a_line_that_lacks_its_time_is_damaged():
+    run = new()
+    train(run).close()
+    whole = run.metrics()
+    bad = [
+        {name: value for name, value in whole[-1].items() if name != lost} for lost in ("epoch", "images", "seconds")
+    ]
+    bad += [whole[-1] | {"loss": 10**400}, whole[-1] | {"epoch": 10**400}, whole[-1] | {"seconds": float("nan")}]
+    with (run.path / "metrics.jsonl").open("a") as file:
+        file.writelines(json.dumps(row) + "\n" for row in bad)
+        file.write(json.dumps(last := whole[-1] | {"loss": float("inf")}) + "\n")  # it failed, and says how
+    assert Run(run.path).metrics() == [*whole, last]
+
+
+def test_a_folder_that_no_run_has_made_is_no_snapshot():
+    run = new()
+    train(run).close()
+    steps = run.snapshots()
+    shutil.copytree(run.path / "snapshots" / "0", run.path / "snapshots" / "0001")
+    assert run.snapshots() == steps
+    np.save(run.path / "samples.npy", np.zeros((16, 5, 8, 8), np.float16))
+    assert run.samples() is None
+
+
+def test_weights_that_are_not_finite_are_damaged_and_made_again():
+    """Of a finished run, from what lies beside them; where nothing does, it is a sentence."""
+    run = new()
+    train(run).close()
+    weights = load_file(path := run.path / "model.safetensors")
+    save_file({name: value * float("nan") for name, value in weights.items()}, path)
+    with pytest.raises(Damaged, match=r"are not all finite: \w"):
+        load(run.path)
+    assert all(v.isfinite().all() for v in run.model().state_dict().values())
+
+
+def test_a_batch_of_one_is_refused_where_networks_normalize_over_it(tmp_path: Path):
+    for model in ("gan", "bigan"):
+        with pytest.raises(BadInput, match="batch_size = 1 does not suit"):
+            store.create(model, "digits", settings={"batch_size": 1, "steps": 2}, folder=tmp_path / model)
+        assert not (tmp_path / model).exists()
+    train(new(settings={"batch_size": 1, "steps": 2})).close()
 
 
 def test_a_run_is_its_files():

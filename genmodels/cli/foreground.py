@@ -37,13 +37,13 @@ def conduct(run: Run, processes: Processes, device: str) -> int:
         BadInput: If another process is training it.
         TrainingFailed: If it cannot go on, with the sentence that the run keeps.
     """
-    if processes.rank == 0:
-        run.want(want="run", until=None)
-        run.say(deaths=0)
     settle_threads(many=run.plan.heavy)
     with stopping() as asked:
-        recording = Recording(run, device=device, rank=processes.rank, world=processes.world)
+        recording = Recording(run, device=device, rank=processes.rank, world=processes.world)  # or is refused
         try:
+            if processes.rank == 0:
+                run.want(want="run", until=None)
+                run.say(deaths=0)
             ended = together(recording, processes, asked) if processes.world > 1 else alone(recording, asked)
             recording.close(None if ended else Status.STOPPED)
         except Exception as error:

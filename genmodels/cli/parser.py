@@ -226,7 +226,7 @@ def add_checkpoints(parser: Parser) -> None:
 
 def add_app(parser: Parser) -> None:
     """For ``app``."""
-    parser.add_argument("--port", type=int, default=8501, help="where it answers (default 8501)")
+    parser.add_argument("--port", type=whole(1, 65535), default=8501, help="where it answers (default 8501)")
     parser.add_argument("--address", default="127.0.0.1", help="127.0.0.1: this computer alone; 0.0.0.0: everybody")
 
 

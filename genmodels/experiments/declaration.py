@@ -156,7 +156,7 @@ def read(name: str, *, seeds: int | None = None) -> Experiment:
         raise BadInput(f"{quoted(name)} is larger than {MOST_BYTES:,} bytes: an experiment is a small file.")
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # not TOML, not text, or a number too long for one
         raise BadInput(f"{quoted(name)} is not TOML: {str(error)[:120]}.") from None
     if seeds is not None:
         raw["seeds"] = seeds
@@ -289,5 +289,6 @@ def _figure(raw: Mapping[str, Any], whole: Mapping[str, Any]) -> Figure:
 
 def _source(raw: Mapping[str, Any]) -> Source:
     known(raw, "a source", KEYS["a source"])
-    theirs = {str(row): {str(k): str(v) for k, v in table(table(raw, "theirs"), row).items()} for row in raw["theirs"]}
+    told = table(raw, "theirs")
+    theirs = {str(row): {str(k): str(v) for k, v in table(told, row).items()} for row in told}
     return Source(text(raw, "name", ""), text(raw, "place", ""), text(raw, "differs", ""), theirs)

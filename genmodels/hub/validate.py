@@ -15,7 +15,7 @@ from genmodels.host import apart
 from genmodels.host.apart import Bounds
 from genmodels.hub.client import CONFIG, WEIGHTS, Place
 from genmodels.models.base import build, load
-from genmodels.runs.record import Plan, State, Status
+from genmodels.runs.record import CLOCK, Plan, State, Status
 from genmodels.text import titled
 from genmodels.training.settings import Settings
 
@@ -86,7 +86,7 @@ def state_of(here: Mapping[str, Path], config: Any, place: Place) -> State:
     if not all(_is_number(n) and 0 <= n <= MOST_STEPS for n in numbers.values()):
         raise BadInput(f"{place} is not a whole checkpoint: state.json lacks its numbers.")
     for row in rows:
-        named = isinstance(row, dict) and "step" in row and all(k == text(k, 60) for k in row)
+        named = isinstance(row, dict) and row.keys() >= set(CLOCK) and all(k == text(k, 60) for k in row)
         if not named or not all(_is_number(value) for value in row.values()):
             raise BadInput(f"{place} is not a whole checkpoint: metrics.jsonl holds something other than numbers.")
     if "measures.json" in here:

@@ -265,7 +265,7 @@ def load(folder: Path | str, *, device: torch.device | str = "cpu", precision: s
 
     Raises:
         BadInput: If the folder holds no model.
-        Damaged: If it cannot be read, or its weights do not fit its configuration.
+        Damaged: If it cannot be read, or its weights do not fit its configuration or are not finite.
     """
     folder = Path(folder)
     try:
@@ -282,6 +282,9 @@ def load(folder: Path | str, *, device: torch.device | str = "cpu", precision: s
     wrong = sorted(k for k in expected.keys() | tensors.keys() if _size(expected.get(k)) != _size(tensors.get(k)))
     if wrong:
         raise Damaged(f"The weights in {folder} do not fit its config.json: {', '.join(wrong[:3])} differ.")
+    unknown = [name for name, v in tensors.items() if v.is_floating_point() and not v.isfinite().all()]
+    if unknown:
+        raise Damaged(f"The weights in {folder} are not all finite: {', '.join(unknown[:3])}.")
     model.load_state_dict(tensors)
     model.precision = precision
     return model.to(device).eval()

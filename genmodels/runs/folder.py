@@ -18,7 +18,7 @@ from safetensors import SafetensorError, safe_open
 
 from genmodels.errors import BadInput, Damaged
 from genmodels.files import is_held, read_array, read_json, write_json
-from genmodels.runs.record import MOST, Plan, State, Status
+from genmodels.runs.record import CLOCK, MOST, Plan, State, Status
 
 __all__ = ["EXACT", "Folder", "exact_step"]
 
@@ -152,7 +152,8 @@ class Folder:
         with suppress(OSError), os.scandir(self.path / "snapshots") as entries:
             for entry in entries:
                 name = entry.name
-                if name.isascii() and name.isdigit() and len(name) < 16 and any(_filled(entry, file) for file in files):
+                is_step = name.isascii() and name.isdigit() and len(name) < 16 and name == str(int(name))
+                if is_step and any(_filled(entry, file) for file in files):
                     steps.add(int(name))
         with suppress(BadInput):  # just deleted
             if (state := self.said()).status is Status.FINISHED:
@@ -183,6 +184,8 @@ class Folder:
             x: npt.NDArray[Any] = read_array(path) if path.stat().st_size <= MOST_SAMPLES else np.empty(0)
         except (BadInput, OSError):
             return None
+        if x.ndim == 4 and x.shape[1] not in (1, 3):
+            return None
         if x.ndim == 4 and x.size and x.dtype == np.uint8:  # grey levels of images, as a checkpoint keeps them
             return x.astype(np.float32) / np.float32(255)
         return x.astype(np.float32) if x.ndim in (2, 4) and x.dtype.kind == "f" and x.size else None
@@ -199,7 +202,7 @@ def exact_step(folder: Path) -> int | None:
     try:
         with safe_open(folder / EXACT, framework="np") as file:
             return int(json.loads(file.metadata()["numbers"])["step"])
-    except (SafetensorError, OSError, ValueError, KeyError, TypeError):
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         raise Damaged(f"{folder / EXACT} is damaged: fork the run from its last snapshot to go on.") from None
 
 
@@ -225,11 +228,12 @@ WISHES: dict[str, Any] = {
 
 
 def _row(line: bytes) -> dict[str, float] | None:
-    """A line of metrics.jsonl; None where it is damaged."""
+    """A line of metrics.jsonl: terms, NaN where a training failed, and when they were; None where it is damaged."""
     try:
         row = json.loads(line)
     except (ValueError, RecursionError):
         return None
-    if not isinstance(row, dict) or not all(type(value) in (int, float) for value in row.values()):
+    if not isinstance(row, dict) or not all(type(value) is float or _is_number(value) for value in row.values()):
         return None
-    return row if type(step := row.get("step")) is int and 0 <= step <= MOST else None
+    timed = all(_is_number(row.get(name)) and row[name] >= 0 for name in CLOCK)
+    return row if timed and type(row["step"]) is int and row["step"] <= MOST else None

@@ -222,8 +222,13 @@ class Recording:
             with safe_open(self.run.path / EXACT, framework="pt") as file:
                 numbers = json.loads(file.metadata()["numbers"])
                 self.training.restore({key: file.get_tensor(key) for key in file.keys()}, numbers)  # noqa: SIM118
-        except (SafetensorError, KeyError, ValueError) as error:
-            raise Damaged(f"{EXACT} of run {self.run.id} is damaged ({error}).") from None
+            if not 0 <= self.training.step_ <= self.training.total:
+                raise ValueError(self.training.step_)
+        except (SafetensorError, ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError):
+            raise Damaged(
+                f"{EXACT} of run {self.run.id} is damaged, or of another training than run.json: fork the run from its "
+                "last snapshot to go on."
+            ) from None
 
     def fail(self, error: BaseException) -> None:
         """Say in the run what happened, even on a full disk."""

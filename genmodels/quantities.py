@@ -104,6 +104,13 @@ QUANTITIES: Mapping[str, Quantity] = {
         "lower",
         "It falls although nothing asks for it, and stays above 0.",
     ),
+    "squared error": Quantity(
+        "Squared error",
+        "data units²",
+        "How far what comes back is from the example, ‖x − D(E(x))‖².",
+        "lower",
+        "It falls fast, then slowly; a held-out curve that turns up is overfitting.",
+    ),
     "code size": Quantity(
         "Size of the codes",
         "",
@@ -223,7 +230,7 @@ QUANTITIES: Mapping[str, Quantity] = {
     "penalty": Quantity(
         "Gradient penalty",
         "",
-        "How far the critic's slope is from 1, squared and weighted.",
+        "How far the critic's slope is from 1, squared; the loss weighs it by λ.",
         "lower",
         "Small beside the estimate.",
     ),

@@ -1,4 +1,4 @@
-"""Noise: all of it is drawn here, from a generator that the caller hands over.
+"""Noise: what a training and a sample draw comes from here, from a generator that the caller hands over.
 
 Randomness is an argument, so that the same seed on the same device gives the same samples, bit for bit. What is no
 noise is drawn where it is needed: initial weights, from torch's global stream, and the order of examples.

@@ -13,12 +13,14 @@ from torch.distributions import MultivariateNormal
 from genmodels import random
 from genmodels.data import datasets
 from genmodels.errors import BadInput
+from genmodels.instruments import codes
 from genmodels.instruments.latent import autoencoder as instruments
 from genmodels.instruments.latent.subspace import angles
 from genmodels.jobs import queue
 from genmodels.models.base import build
 from genmodels.models.latent.autoencoder import Autoencoder, FittedGaussian
 from genmodels.models.latent.linear_gaussian import principal
+from genmodels.quantities import quantity
 from genmodels.runs import store
 from genmodels.runs.recorder import Recording
 from genmodels.training.loop import Training, fit
@@ -95,6 +97,19 @@ def test_a_penalty_makes_codes_small() -> None:
     assert unused[1] > unused[0]
 
 
+def test_a_squared_error_is_no_likelihood() -> None:
+    """It is made small and has another name than what is made large."""
+    x = torch.rand(4, 1, 8, 8)
+    squared, crossed = (
+        build({"model": "autoencoder", "shape": [1, 8, 8], "error": e}) for e in ("squared", "cross-entropy")
+    )
+    terms = squared.loss(x)
+    assert terms["squared error"] == terms["loss"]
+    assert "reconstruction" not in terms
+    assert quantity("squared error").better == "lower"
+    assert (terms := crossed.loss(x.round()))["reconstruction"] == -terms["loss"]
+
+
 def test_bad_input_is_named() -> None:
     with pytest.raises(BadInput, match="network = conv needs images"):
         build({"model": "autoencoder", "shape": [2], "network": "conv"})
@@ -138,10 +153,24 @@ def test_both_reconstruct_and_only_the_vae_can_be_drawn_from() -> None:
     assert holes["ae"] > holes["vae"]
     assert found["ae back"] > 0
     assert found["ae path"].shape == found["vae path"].shape == (instruments.WAY, 1, 8, 8)
-    assert "of the VAE" in instruments.conclusion(found)
+    assert "times (VAE) as far" in instruments.conclusion(found)
     with torch.no_grad():
         (begin,) = run.model().decode(_code(run, 0).unsqueeze(0))
     np.testing.assert_allclose(found["ae path"][0], begin.numpy(), atol=1e-5)
+
+
+def test_each_code_is_swept_over_where_codes_are() -> None:
+    """They are no draws from N(0, I), and may lie anywhere."""
+    run = store.find("ae")
+    model, data = run.model(), run.data()
+    x = codes.sweep(model, data, 0, steps=5)
+    z = model.prior.sample(4000, random.generator(0)).quantile(torch.tensor([codes.TAIL / 4, 1 - codes.TAIL / 4]), 0)
+    own = _code(run, 0).repeat(2, 1)
+    own[:, 0] = z[:, 0]
+    with torch.no_grad():
+        np.testing.assert_allclose(x[0, [0, -1]], model.decode(own).numpy(), atol=1e-4)
+    assert not codes.is_noise(model)
+    assert codes.is_noise(store.find("vae").model())
 
 
 def _code(run: store.Run, index: int) -> torch.Tensor:

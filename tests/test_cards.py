@@ -65,7 +65,9 @@ def test_every_checkpoint_of_mnist_stands_beside_the_floor() -> None:
         of_data = comparison.floor(table, name)
         assert of_data is not None
         assert of_data.se > 0
-        assert all(row.cells[name].se > 0 and row.cells[name].floor_se > 0 for row in table), name
+        assert all(row.cells[name].floor_se > 0 for row in table), name
+        told = [row.cells[name] for row in table]
+        assert all(one.se > 0 or (name == "recall" and one.value == 0) for one in told), name  # none of any half
 
 
 def test_a_card_is_written_anew(tmp_path: Path) -> None:

@@ -114,6 +114,27 @@ def test_bits_per_dimension_of_a_bound_on_discrete_pictures(digits: Data) -> Non
     assert found["bpd"] > 0
 
 
+def test_what_an_autoencoder_shows_is_grey_and_so_are_the_data_beside_it(digits: Data) -> None:
+    """It learns black and white pixels, and its D(z) is held against pictures as they are."""
+    found, flat = (measures(made(name, digits), digits, n=60) for name in ("autoencoder", "gan"))
+    assert found["sliced_w1_floor"] == flat["sliced_w1_floor"]
+    drawn = measures(made("autoregressive", digits), digits, n=60)
+    assert drawn["sliced_w1_floor"] != flat["sliced_w1_floor"]
+
+
+def test_no_two_examples_share_their_noise(digits: Data, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Examples are scored in parts; a bound of each part is of noise of its own."""
+    monkeypatch.setattr("genmodels.metrics.evaluate.ROWS", 5)
+    model, states = made("flow", digits), list[bytes]()
+    bound = model.discrete_log_prob
+    monkeypatch.setattr(
+        model, "discrete_log_prob", lambda x, rng, **k: (states.append(bytes(rng.get_state())), bound(x, rng, **k))[1]
+    )
+    likelihoods(model, digits, n=15, k=2)
+    assert len(states) == 6
+    assert len(set(states)) == 5  # the one draw and the several begin alike
+
+
 def test_no_more_examples_than_there_are(digits: Data) -> None:
     assert measures(made("wgan", digits), digits, n=10**6)["examples"] == len(digits.test)
 

@@ -231,6 +231,21 @@ def test_one_click_starts_a_race_that_its_link_shows_again(monkeypatch: pytest.M
     assert not queue.waiting()
 
 
+def test_a_link_may_name_the_families_between_commas_and_is_told_what_cannot_race(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    test = page(monkeypatch, seeds="1", families="vae,gan", budget="images")
+    assert not test.exception
+    assert not test.warning
+    (button,) = [button for button in test.button if button.key == "start"]
+    assert "2 × 1 runs" in button.label
+    assert [one.label for one in test.slider] == ["Thousands of examples"]  # as links said before
+    test = page(monkeypatch, families="vae,horse")
+    assert "families = 'horse': they may be vae, " in test.warning[0].value
+    (button,) = [button for button in test.button if button.key == "start"]
+    assert "1 × 5 runs" in button.label
+
+
 def test_the_end_of_a_race_is_a_table_with_errors(monkeypatch: pytest.MonkeyPatch) -> None:
     one = begun()
     train(one)

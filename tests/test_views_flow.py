@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from scipy.integrate import trapezoid
 from streamlit.testing.v1 import AppTest
 
 from genmodels.errors import BadInput
@@ -16,8 +17,10 @@ from genmodels.jobs import queue
 from genmodels.models.flow import Flow
 from genmodels.runs import store
 from genmodels.runs.recorder import Recording
+from pages._ui.shared.moment import Moment
 from pages._ui.views.common import density
 from pages._ui.views.common import shifts as shifts_view
+from pages._ui.views.common.everybody import for_everybody
 from pages._ui.views.flow import bits as bits_view
 from pages._ui.views.flow import codes as codes_view
 from pages._ui.views.flow import microscope as microscope_view
@@ -71,7 +74,7 @@ def test_every_view_draws_or_says_why_not(view: str, run: str) -> None:
         call = "theory.theory"
     elif not VIEWS[view].applies(SimpleNamespace(model=SimpleNamespace(is_image=image))):  # type: ignore[arg-type]
         assert image == (view == "Microscope")
-        assert view in {"Microscope", "Dequantization", "Curve", "Out of distribution"}
+        assert view in {"Microscope", "Dequantization", "Curve", "Out of distribution", "Nats and bits"}
         return
     script = f"""
 from genmodels.runs import store
@@ -87,6 +90,54 @@ from pages._ui.views.flow.views import VIEWS
     assert not test.info
     if view == "Nats and bits":
         assert any(one.label == "bits per dimension" for one in test.metric)
+
+
+def converted(**link: str) -> AppTest:
+    script = """
+from genmodels.runs import store
+from pages._ui.shared.moment import Moment
+from pages._ui.views.flow import bits
+bits.converter(Moment.of(store.find("pictures")))
+"""
+    test = AppTest.from_string(script, default_timeout=120)
+    for name, value in link.items():
+        test.query_params[name] = value
+    test.run()
+    assert not test.exception
+    assert not test.warning
+    return test
+
+
+def test_nats_are_at_first_the_models_own_and_a_link_has_them_as_set() -> None:
+    """And what stands as an equation is one."""
+    run, own = store.find("pictures"), converted()
+    held = [row["held-out loss"] for row in run.metrics() if "held-out loss" in row][-1]
+    assert own.number_input[0].value == pytest.approx(held)
+    assert f"= {own.metric[0].value}: nats" in own.caption[0].value
+    assert float(own.metric[0].value) == pytest.approx(held / (64 * math.log(2)), abs=5e-4)
+    told = {"bits_nats": "619", "bits_D": "784", "bits_levels": "16", "bits_of": "density of images in [0, 1]"}
+    linked = converted(**told)
+    bits = 619 / (784 * math.log(2)) + 4
+    assert float(linked.metric[0].value) == pytest.approx(bits, abs=5e-4)
+    assert f"619 / (784 · ln 2) + log₂ 16 = {linked.metric[0].value}: nats" in linked.caption[0].value
+
+
+def test_what_is_offered_of_a_flow_says_something_of_it() -> None:
+    """No map of two of an image's many codes; no bits of points, which have no grey levels."""
+    for name, offers in (("pictures", False), ("points", True)):
+        moment = Moment.of(store.find(name))
+        assert ("Latent map" in for_everybody(moment)) is offers
+        assert VIEWS["Nats and bits"].applies(moment) is not offers
+
+
+def test_codes_far_from_a_gaussian_are_within_the_axes() -> None:
+    model, data = model_and_data("points")
+    model.encode = lambda x, y=None: 20 + 3 * x
+    found = answers.finish(codes.gaussianity(model, data, n=100))
+    assert found["length"][0] <= found["norm"].min()
+    assert found["length"][-1] >= found["norm"].max() > 20
+    assert len(found["chi"]) == len(found["length"])
+    assert np.isfinite(found["chi"]).all()
 
 
 def test_the_densities_of_every_stage_are_exact() -> None:
@@ -132,9 +183,8 @@ def test_codes_of_noise_are_found_gaussian_and_codes_of_data_are_not() -> None:
     honest = answers.finish(codes.gaussianity(monkey, data, n=250))
     assert (honest["distance"] < 2.2 / math.sqrt(250)).all()  # of Kolmogorov's law: once in ten thousand
     assert found["distance"].max() > found["critical"]  # six steps do not make two moons Gaussian
-    width = found["length"][1] - found["length"][0]
-    assert found["chi"].sum() * width == pytest.approx(1, abs=1e-3)
-    mean = (found["chi"] * found["length"]).sum() * width
+    assert trapezoid(found["chi"], found["length"]) == pytest.approx(1, abs=1e-3)
+    mean = trapezoid(found["chi"] * found["length"], found["length"])
     assert mean == pytest.approx(math.sqrt(2) * math.gamma(1.5) / math.gamma(1), abs=1e-3)
 
 

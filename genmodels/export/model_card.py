@@ -27,6 +27,8 @@ def headline(measures: Mapping[str, Any]) -> str:
     'elbo = -19.6 ± 0.4 nats'
     >>> headline({"elbo_nats": -1072.2, "judge_fid": 0.2440, "judge_fid_floor": 0.2213})
     'judge fid = 0.244 (of data: 0.221)'
+    >>> headline({"examples": 10000, "samples": 1000, "judge_fid": 0.91, "judge_fid_floor": 1.41})
+    'judge fid = 0.91 (of data: 1.41; 1,000 each)'
     >>> headline({"judge_fid": 0.2440, "judge_fid_se": 0.0213})
     'judge fid = 0.24 ± 0.02'
     """
@@ -35,7 +37,9 @@ def headline(measures: Mapping[str, Any]) -> str:
     if not name:
         return ""
     words = worded(measures, name) if f"{name}_se" in measures else f"{usable[name]:.3g}"
-    floor = f" (of data: {usable[f'{name}_floor']:.3g})" if f"{name}_floor" in usable else ""
+    n = measures.get("samples", measures.get("examples"))  # a distance, and its floor, hang on how many
+    many = f"; {n:,} each" if isinstance(n, int) else ""
+    floor = f" (of data: {usable[f'{name}_floor']:.3g}{many})" if f"{name}_floor" in usable else ""
     return f"{_bare(name)} = {words}{floor}"
 
 

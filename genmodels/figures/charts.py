@@ -53,7 +53,11 @@ def bars(
     drawn.add_trace(go.Bar(x=list(values), y=list(values.values()), error_y=spread, marker=marker))
     if floor is not None:
         name, height = floor
-        drawn.add_hline(y=height, line={"color": DATA, "width": 1.5, "dash": "dash"}, annotation_text=name)
+        drawn.add_hline(y=height, line={"color": DATA, "width": 1.5, "dash": "dash"})
+        drawn.add_annotation(  # beside the bars, on none of them
+            text=name, x=1, xref="paper", xanchor="left", xshift=4, y=height, yanchor="middle", showarrow=False
+        )
+        drawn.update_layout(margin_r=max(drawn.layout.margin.r or 0, 8 * len(name)))
     return drawn.update_xaxes(type="category").update_layout(bargap=0.35, showlegend=False)
 
 

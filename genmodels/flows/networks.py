@@ -3,17 +3,9 @@
 import torch
 from torch import Tensor, nn
 
-from genmodels.nn.layers import MLP
+from genmodels.nn.layers import MLP, silent
 
 __all__ = ["Convolutions", "Perceptron"]
-
-
-def _silent(layer: nn.Linear | nn.Conv2d) -> nn.Linear | nn.Conv2d:
-    """The layer with weights 0: a coupling that begins so moves nothing."""
-    nn.init.zeros_(layer.weight)
-    assert layer.bias is not None
-    nn.init.zeros_(layer.bias)
-    return layer
 
 
 class Perceptron(nn.Module):
@@ -23,7 +15,7 @@ class Perceptron(nn.Module):
         super().__init__()
         self.first = nn.Linear(inputs, hidden)
         self.rest = nn.Sequential(nn.ReLU(), *MLP(*[hidden] * depth, outputs))
-        _silent(self.rest[-1])  # type: ignore[arg-type]
+        silent(self.rest[-1])
         self.labels = nn.Parameter(torch.randn(classes, hidden)) if classes else None
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
@@ -47,7 +39,7 @@ class Convolutions(nn.Module):
             nn.Sequential(nn.ReLU(), nn.Conv2d(hidden, hidden, 3, padding=1), nn.ReLU(), nn.Conv2d(hidden, hidden, 1))
             for _ in range(depth)
         )
-        self.last = _silent(nn.Conv2d(hidden, outputs, 3, padding=1))
+        self.last = silent(nn.Conv2d(hidden, outputs, 3, padding=1))
         self.labels = nn.Parameter(torch.randn(classes, hidden)) if classes else None
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:

@@ -26,6 +26,7 @@ __all__ = [
     "conclusion_of_sweep",
     "encoded",
     "geodesic",
+    "is_noise",
     "latent_map",
     "linear",
     "path",
@@ -90,18 +91,29 @@ def latent_map(model: Any, n: int = 20, *, label: int | None = None) -> Map:
     """
     if not 2 <= n <= 200:
         raise BadInput(f"A grid of {n:,} points a side is not possible: from 2 to 200 are.")
-    few, prior = min(2, model.latent_dim), getattr(model, "prior", None)
-    if prior is None or isinstance(prior, StandardNormal):
+    few = min(2, model.latent_dim)
+    if is_noise(model):
         axis = torch.special.ndtri(torch.linspace(TAIL, 1 - TAIL, n, dtype=torch.float64)).numpy()
         axes = axis, axis
     else:
-        z = prior.sample(4000, random.generator(0, model.device))[:, [0, few - 1]].cpu().numpy()
-        low, high = np.quantile(z, [TAIL / 4, 1 - TAIL / 4], axis=0)
-        axes = np.linspace(low[0], high[0], n), np.linspace(low[1], high[1], n)
+        low, high = _box(model)
+        axes = np.linspace(low[0], high[0], n), np.linspace(low[few - 1], high[few - 1], n)
     grid = torch.as_tensor(np.stack(np.meshgrid(*axes), -1).reshape(-1, 2), dtype=torch.float32, device=model.device)
     z = torch.zeros(n * n, model.latent_dim, device=model.device)
     z[:, :few] = grid[:, :few]
     return Map(axes, decoded(model, z, label).cpu().numpy().reshape(n, n, *model.shape))
+
+
+def is_noise(model: Any) -> bool:
+    """Whether its codes are draws from N(0, I)."""
+    prior = getattr(model, "prior", None)
+    return prior is None or isinstance(prior, StandardNormal)
+
+
+def _box(model: Any) -> Array:
+    """Between what in each dimension nearly all draws of the prior lie, (2, L)."""
+    z = model.prior.sample(4000, random.generator(0, model.device)).cpu().numpy()
+    return np.quantile(z, [TAIL / 4, 1 - TAIL / 4], axis=0)
 
 
 def decoded(model: Any, z: Tensor, label: int | None) -> Tensor:
@@ -114,10 +126,14 @@ def decoded(model: Any, z: Tensor, label: int | None) -> Tensor:
 def sweep(
     model: Any, data: Data, index: int, *, steps: int = 11, reach: float = 2.5, label: int | None = None
 ) -> Array:
-    r"""One code at a time from −reach to reach, the others as a test example is encoded: (L, steps, \*shape)."""
+    r"""One code at a time, the others as a test example is encoded: (L, steps, \*shape).
+
+    From −reach to reach, where codes are draws from N(0, I); through the box of the prior's draws elsewhere.
+    """
     (code,) = model.encode(example(model, data, index))
     z = code.repeat(len(code), steps, 1)
-    z.diagonal(dim1=0, dim2=2).copy_(torch.linspace(-reach, reach, steps, device=z.device)[:, None])
+    low, high = np.full((2, len(code)), [[-reach], [reach]]) if is_noise(model) else _box(model)
+    z.diagonal(dim1=0, dim2=2).copy_(torch.as_tensor(np.linspace(low, high, steps)))
     return decoded(model, z.flatten(0, 1), label).cpu().numpy().reshape(len(code), steps, *model.shape)
 
 

@@ -21,7 +21,6 @@ __all__ = [
     "DensityCoverage",
     "Modes",
     "PrecisionRecall",
-    "density_coverage",
     "frechet_distance",
     "frechet_gaussians",
     "inception_score",
@@ -29,7 +28,6 @@ __all__ = [
     "manifolds",
     "mmd2",
     "modes_covered",
-    "precision_recall",
     "sliced_wasserstein1",
     "wasserstein1",
 ]
@@ -175,33 +173,25 @@ def inception_score(probabilities: Tensor) -> float:
 
 
 class PrecisionRecall(NamedTuple):
-    """Precision: the share of the samples on the data's manifold. Recall: the share of the data on the samples'."""
+    """Precision: the share of the samples on the data's manifold. Recall: the share of the data on the samples'.
+
+    Quality and diversity, apart: a manifold is the union of balls reaching to each point's k-th neighbour.
+    Kynkäänniemi et al. (2019), Improved precision and recall metric, eqs. 1-2. https://arxiv.org/abs/1904.06991
+    """
 
     precision: float
     recall: float
 
 
-def precision_recall(real: Tensor, fake: Tensor, *, k: int = NEAR) -> PrecisionRecall:
-    """Quality and diversity, apart: a manifold is the union of balls reaching to each point's ``k``-th neighbour.
-
-    Kynkäänniemi et al. (2019), Improved precision and recall metric, eqs. 1-2. https://arxiv.org/abs/1904.06991
-    """
-    return manifolds(real, fake, k=k, wide=k)[0]
-
-
 class DensityCoverage(NamedTuple):
-    """Density: how many balls of data a sample lies in, 1 for data. Coverage: the share of balls that a sample hits."""
+    """Density: how many balls of data a sample lies in, 1 for data. Coverage: the share of balls that a sample hits.
+
+    Precision and recall with the balls around the data alone, so that one sample far off changes little.
+    Naeem et al. (2020), Reliable fidelity and diversity metrics, eqs. 3-4. https://arxiv.org/abs/2002.09797
+    """
 
     density: float
     coverage: float
-
-
-def density_coverage(real: Tensor, fake: Tensor, *, k: int = FAR) -> DensityCoverage:
-    """Precision and recall with the balls around the data alone, so that one sample far off changes little.
-
-    Naeem et al. (2020), Reliable fidelity and diversity metrics, eqs. 3-4. https://arxiv.org/abs/2002.09797
-    """
-    return manifolds(real, fake, k=k, wide=k)[1]
 
 
 def manifolds(real: Tensor, fake: Tensor, *, k: int = NEAR, wide: int = FAR) -> tuple[PrecisionRecall, DensityCoverage]:

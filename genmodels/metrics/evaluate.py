@@ -22,6 +22,7 @@ from genmodels.metrics.likelihood import Progress
 from genmodels.metrics.resampling import standard_errors
 from genmodels.metrics.two_sample import LEAST, classifier_two_sample
 from genmodels.models.base import GenerativeModel
+from genmodels.models.latent.autoencoder import Autoencoder
 from genmodels.models.vae import VAE
 
 __all__ = ["likelihoods", "measures", "samples_against"]
@@ -58,7 +59,12 @@ def measures(
         halves: Random halves that the standard errors of the distances are told from
             (:mod:`genmodels.metrics.resampling`); 0 leaves them out.
         progress: Told how far it is.
+
+    Raises:
+        BadInput: If the data are of another shape than the model's.
     """
+    if tuple(model.shape) != tuple(data.shape):
+        raise BadInput(f"The model is for data of shape {tuple(model.shape)}, but {data.name} has {tuple(data.shape)}.")
     n = min(n, floors.most(data))
     few = min(samples or n, n)
     likely = likelihoods(model, _chosen(data, n, seed), n=n, k=k, seed=seed, progress=progress)
@@ -91,12 +97,13 @@ def likelihoods(
     draws = min(k, DRAWS) if data.levels and bound else 0
     weighs = k > 0 and hasattr(model, "log_weights")
     values, own, tighter, weighed = [], list[Tensor](), list[Tensor](), list[Tensor]()
+    once, often = (random.generator(seed, model.device) for _ in range(2))
     for rows in torch.arange(n).split(ROWS):
         x = data.prepare(data.test.x[rows].to(model.device), model.inputs, rng)
         if data.levels and bound:
-            own.append(bound(x, random.generator(seed, model.device)).double())
+            own.append(bound(x, once).double())
         if draws:
-            tighter.append(bound(x, random.generator(seed, model.device), draws=draws).double())
+            tighter.append(bound(x, often, draws=draws).double())
         if weighs:
             weighed.append(likelihood.iwae(model, x, k, rng=rng))
         y = labels(model, data.test.y[rows]) if name == "elbo" else None
@@ -166,8 +173,9 @@ def samples_against(
     the modes covered where they are known; of pictures what a judge of them sees (:mod:`genmodels.metrics.judge`).
     """
     shown = lambda **how: compared(model, data, n=n, seed=seed, halves=halves, progress=progress, **how)  # noqa: E731
-    if "draw" not in inspect.signature(model.sample).parameters:  # what was learned in black and white is drawn so
-        return shown(inputs="threshold" if model.is_image and model.inputs == "threshold" else "unit")
+    if "draw" not in inspect.signature(model.sample).parameters:
+        drawn_so = model.is_image and model.inputs == "threshold" and not isinstance(model, Autoencoder)  # D(z) is grey
+        return shown(inputs="threshold" if drawn_so else "unit")
     if not model.is_image:
         return shown(draw=True)
     both = {"drawn": shown(draw=True, inputs=model.inputs), "mean": shown(draw=False)}

@@ -59,9 +59,7 @@ class Adversarial(GenerativeModel):
     def optimizer(self, player: str, lr: float) -> torch.optim.Optimizer:
         """Adam with the momenta ``betas``."""
         parameters = self.players()[player].parameters()
-        optimizer = torch.optim.Adam(parameters, lr=lr, betas=self.betas, fused=True)
-        optimizer.register_load_state_dict_post_hook(_lay_out)
-        return optimizer
+        return torch.optim.Adam(parameters, lr=lr, betas=self.betas, fused=True)
 
     @property
     def inputs(self) -> str:
@@ -126,11 +124,3 @@ def checked(y: Tensor, n: int, classes: int) -> Tensor:
     if y.shape != (n,) or y.is_floating_point() or (n and not 0 <= int(y.min()) <= int(y.max()) < classes):
         raise BadInput(f"The labels y must be {n} whole numbers from 0 to {classes - 1}.")
     return y
-
-
-def _lay_out(optimizer: torch.optim.Optimizer) -> None:
-    """Put a loaded state into memory as the weights lie, some with their channels last: a fused step needs it so."""
-    for weight, slots in optimizer.state.items():
-        for name, value in slots.items():
-            if value.shape == weight.shape:
-                slots[name] = torch.empty_like(weight).copy_(value)

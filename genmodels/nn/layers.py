@@ -5,6 +5,7 @@ Encoders and decoders by name are here too; the residual ones are in :mod:`genmo
 
 import itertools
 import math
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +13,9 @@ from torch import Tensor, nn
 from genmodels.errors import BadInput
 from genmodels.nn.residual import ResidualDecoder, ResidualEncoder
 
-__all__ = ["MLP", "ConvDecoder", "ConvEncoder", "GroupNorm", "SkipMLP", "decoder", "encoder"]
+__all__ = ["MLP", "ConvDecoder", "ConvEncoder", "GroupNorm", "SkipMLP", "decoder", "encoder", "silent"]
+
+Layer = TypeVar("Layer", bound=nn.Module)
 
 
 class MLP(nn.Sequential):
@@ -93,6 +96,13 @@ class ConvDecoder(nn.Module):
         for up, (height, width) in zip(self.ups, reversed(self.sizes[:-1]), strict=True):
             h = up(torch.relu(h))[..., :height, :width]
         return h
+
+
+def silent(layer: Layer) -> Layer:
+    """``layer`` with weights of zero: at the start of training it adds, or moves, nothing."""
+    for parameter in layer.parameters():
+        nn.init.zeros_(parameter)
+    return layer
 
 
 def _stages(shape: tuple[int, ...], depth: int, network: str = "conv") -> tuple[list[int], list[tuple[int, int]]]:

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from genmodels.nn.layers import GroupNorm
+from genmodels.nn.layers import GroupNorm, silent
 
 __all__ = ["Conditioning", "PointNet", "UNet", "attend", "fine", "time_features"]
 
@@ -87,7 +87,7 @@ class Attention(nn.Module):
         super().__init__()
         self.norm = GroupNorm(groups, channels)
         self.qkv = nn.Linear(channels, 3 * channels)
-        self.out = _silent(nn.Linear(channels, channels))
+        self.out = silent(nn.Linear(channels, channels))
 
     def forward(self, x: Tensor) -> Tensor:
         """Shape (B, C, H, W) in and out."""
@@ -103,7 +103,7 @@ class Block(nn.Module):
         super().__init__()
         self.norm1, self.conv1 = GroupNorm(groups, n_in), nn.Conv2d(n_in, n_out, 3, padding=1)
         self.told = nn.Linear(width, n_out)
-        self.norm2, self.conv2 = GroupNorm(groups, n_out), _silent(nn.Conv2d(n_out, n_out, 3, padding=1))
+        self.norm2, self.conv2 = GroupNorm(groups, n_out), silent(nn.Conv2d(n_out, n_out, 3, padding=1))
         self.dropout = nn.Dropout(dropout)
         self.skip = nn.Conv2d(n_in, n_out, 1) if n_in != n_out else nn.Identity()
         self.attention = Attention(n_out, groups) if attention else nn.Identity()
@@ -180,7 +180,7 @@ class UNet(nn.Module):
             if level > 0:
                 self.doubles.append(nn.Conv2d(w, n, 3, padding=1))
         last = nn.Conv2d(n, says * shape[0] * patch**2, 3, padding=1)
-        self.head = nn.Sequential(GroupNorm(groups, n), nn.SiLU(), _silent(last))
+        self.head = nn.Sequential(GroupNorm(groups, n), nn.SiLU(), silent(last))
 
     def forward(self, x: Tensor, u: Tensor, y: Tensor | None = None) -> Tensor:
         """Shape (B, C, H, W) → (B, says · C, H, W); times u in (0, 1], shape (B,); labels y, shape (B,)."""
@@ -224,7 +224,7 @@ class PointNet(nn.Module):
         self.layers = nn.ModuleList(nn.Linear(hidden, hidden) for _ in range(depth))
         self.told = nn.ModuleList(nn.Linear(hidden, hidden) for _ in range(depth))
         self.dropout = nn.Dropout(dropout)
-        self.head = _silent(nn.Linear(hidden, says * dim))
+        self.head = silent(nn.Linear(hidden, says * dim))
 
     def forward(self, x: Tensor, u: Tensor, y: Tensor | None = None) -> Tensor:
         """Shape (B, dim) → (B, says · dim); times u in (0, 1], shape (B,); labels y, shape (B,)."""
@@ -233,10 +233,3 @@ class PointNet(nn.Module):
         for layer, told in zip(self.layers, self.told, strict=True):
             h = h + layer(self.dropout(F.silu(h + told(c))))
         return self.head(F.silu(h)).to(x.dtype)
-
-
-def _silent(layer: nn.Module) -> nn.Module:
-    """``layer`` with weights of zero: at the start of training it adds nothing."""
-    for parameter in layer.parameters():
-        nn.init.zeros_(parameter)
-    return layer

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from genmodels.errors import BadInput
-from genmodels.nn.layers import GroupNorm
+from genmodels.nn.layers import GroupNorm, silent
 from genmodels.nn.unet import attend
 
 __all__ = ["CONVENTIONS", "Convention", "UNet2D"]
@@ -61,7 +61,7 @@ class Resnet(nn.Module):
         super().__init__()
         self.norm1, self.conv1 = GroupNorm(groups, n_in, eps=eps), nn.Conv2d(n_in, n_out, 3, padding=1)
         self.time_emb_proj = nn.Linear(told, n_out)
-        self.norm2, self.conv2 = GroupNorm(groups, n_out, eps=eps), _silent(nn.Conv2d(n_out, n_out, 3, padding=1))
+        self.norm2, self.conv2 = GroupNorm(groups, n_out, eps=eps), silent(nn.Conv2d(n_out, n_out, 3, padding=1))
         self.dropout = nn.Dropout(dropout)
         self.conv_shortcut = nn.Conv2d(n_in, n_out, 1) if n_in != n_out else None
 
@@ -80,7 +80,7 @@ class Attention(nn.Module):
         self.heads = channels // head_dim if head_dim else 1
         self.group_norm = GroupNorm(groups, channels, eps=eps)
         self.to_q, self.to_k, self.to_v = (nn.Linear(channels, channels) for _ in range(3))
-        self.to_out = nn.Sequential(_silent(nn.Linear(channels, channels)))
+        self.to_out = nn.Sequential(silent(nn.Linear(channels, channels)))
 
     def forward(self, x: Tensor) -> Tensor:
         """Shape (B, C, H, W) in and out."""
@@ -199,7 +199,7 @@ class UNet2D(nn.Module):
                 one.upsamplers.append(Twice(n))
             self.up_blocks.append(one)
         self.conv_norm_out = GroupNorm(groups, sizes[0], eps=way.eps)
-        self.conv_out = _silent(nn.Conv2d(sizes[0], shape[0], 3, padding=1))
+        self.conv_out = silent(nn.Conv2d(sizes[0], shape[0], 3, padding=1))
 
     def features(self, u: Tensor, n: int) -> Tensor:
         """Sines and cosines of the time at ``n / 2`` frequencies, shape (B, n)."""
@@ -252,10 +252,3 @@ def _checked(
 
 def _row(numbers: Sequence[float]) -> str:
     return ", ".join(f"{one:g}" for one in numbers)
-
-
-def _silent(layer: nn.Module) -> nn.Module:
-    """``layer`` with weights of zero: at the start of training it adds nothing."""
-    for parameter in layer.parameters():
-        nn.init.zeros_(parameter)
-    return layer

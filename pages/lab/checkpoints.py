@@ -71,7 +71,8 @@ def card(run: Run) -> None:
     else:
         st.markdown(f"**{run.title}**")
     st.write(f"{title} on {datasets.info(plan.data).title}." + (f" {measure}".replace("= -", "= −") if measure else ""))
-    st.caption(f"{size / 1e6:.1f} MB · {len(run.frames())} moments of its training")
+    moments = len(run.frames())
+    st.caption(f"{size / 1e6:.1f} MB · {moments} {'moment' if moments == 1 else 'moments'} of its training")
 
 
 def on_the_hub(place: Place) -> None:

@@ -11,13 +11,13 @@ from genmodels.host.health import cores
 from genmodels.jobs import queue
 from genmodels.models import MODELS
 from genmodels.runs import timing
-from pages._ui.form.url_widgets import choice, choice_of_many, number, slider
+from pages._ui.form.url_widgets import choice, choice_of_many, number, several, slider
 from pages._ui.shared.answer import answer
 from pages._ui.views.experiments.race import shown
 
 PLANES = [name for name, info in DATASETS.items() if info.kind == "plane" and name != "drawing"]
 FIRST = ["flow", "autoregressive", "ddpm", "vae", "wgan", "gan"]
-BUDGETS = {"seconds": (2, 60, 10), "images": (50, 5000, 500)}  # lowest, highest, at first; images in thousands
+BUDGETS = {"seconds": (2, 60, 10), "images": (50, 5000, 500)}  # lowest, highest, at first; examples in thousands
 
 
 def main() -> None:
@@ -30,16 +30,19 @@ def main() -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         data = choice_of_many("Data", PLANES, key="data", width=190)
         seeds = number("Seeds", 1, race.MOST_SEEDS, 5, key="seeds", width=110)
-        kind = choice("Budget of a run", list(BUDGETS), "seconds", key="budget")
+        if st.query_params.get("budget") == "images":  # as older links say
+            st.query_params["budget"] = "examples"
+            st.rerun()
+        kind = {"seconds": "seconds", "examples": "images"}[
+            choice("Budget of a run", ["seconds", "examples"], "seconds", key="budget")
+        ]
         low, high, usual = BUDGETS[kind]
-        unit = "Seconds of training" if kind == "seconds" else "Thousands of images"
+        unit = "Seconds of training" if kind == "seconds" else "Thousands of examples"
         amount = slider(unit, low, high, usual, key=f"of_{kind}", width=260)
     first = [name for name in FIRST if name in race.entrants()]
-    chosen = st.pills(
-        "Families", race.entrants(), default=first, selection_mode="multi", key="families", bind="query-params"
-    )
+    chosen = several("Families", race.entrants(), first, key="families")
     budget = Budget(kind, amount * (1000 if kind == "images" else 1))
-    starting(data, [name for name in race.entrants() if name in chosen], seeds, budget)
+    starting(data, chosen, seeds, budget)
     if name := st.query_params.get("race"):
         try:
             shown(race.find(name))

@@ -16,7 +16,7 @@ page(
     "autoencoder",
     objective=r"\mathcal L = \text{error}\big(x, D(E(x))\big) + \lambda \, \|E(x)\|_1",
     first=("latent_dim", "sparsity", "hidden"),
-    panels=("reconstruction", "code size"),
+    panels=("reconstruction", "squared error", "code size"),
     explore={
         "Beside a VAE": Instrument(
             autoencoder.beside,

@@ -30,7 +30,7 @@ page(
         "Subspace": Instrument(
             subspace,
             question="Which directions has it found?",
-            before="Go back to the first moments: which directions are found first?",
+            before="Is it what varies most? Of a run that has kept its first moments, see which directions come first.",
         ),
         "EM": Instrument(
             step_by_step,

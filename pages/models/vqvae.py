@@ -23,13 +23,13 @@ page(
         "Codebook": Instrument(
             codebook.book,
             question="What does each code stand for, and how often?",
-            before="Go back to the first moments: how many codes are in use there?",
+            before="How many of them are in use, and how evenly? The curve of codes in use says how it came to that.",
             applies=of_images,
         ),
         "Cells": Instrument(
             codebook.cells,
             question="Which points have the same code?",
-            before="Go back to the first moments, and watch the cells move to where the data are.",
+            before="Where a run has kept its first moments, go back to them: the cells move to where the data are.",
             applies=of_points,
         ),
         "Codes of a picture": Instrument(

@@ -52,7 +52,9 @@ def gaussianity(model: Flow, data: Data, n: int = 1000) -> Generator[float, None
     rank = torch.arange(1, n + 1, dtype=torch.float64)[:, None] / n
     below = torch.special.ndtr(z.sort(0).values)
     distance = torch.maximum((rank - below).amax(0), (below - rank + 1 / n).amax(0))
+    norm = z.norm(dim=1).numpy()
     length = np.linspace(max(0.0, math.sqrt(D) - 5), math.sqrt(D) + 5, 200)
+    length = np.concatenate([[min(norm.min(), length[0])], length, [max(norm.max(), length[-1])]])
     log_chi = (
         (D - 1) * np.log(np.maximum(length, 1e-12)) - length**2 / 2 - (D / 2 - 1) * math.log(2) - math.lgamma(D / 2)
     )
@@ -64,7 +66,7 @@ def gaussianity(model: Flow, data: Data, n: int = 1000) -> Generator[float, None
         "critical": np.array(1.628 / math.sqrt(n)),
         "quantiles": torch.quantile(z, torch.as_tensor(PROBABILITIES), dim=0).numpy(),
         "expected": torch.special.ndtri(torch.as_tensor(PROBABILITIES)).numpy(),
-        "norm": z.norm(dim=1).numpy(),
+        "norm": norm,
         "length": length,
         "chi": np.exp(log_chi),
         "correlation": together.nan_to_num().abs().max().numpy(),

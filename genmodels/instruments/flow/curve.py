@@ -11,7 +11,7 @@ from genmodels.instruments.flow.dequantization import MEASURES, bits
 from genmodels.models.flow import Flow
 from genmodels.text import number
 
-__all__ = ["conclusion", "learned", "measure"]
+__all__ = ["conclusion", "learned", "measure", "nats"]
 
 
 def measure(model: Flow) -> str:
@@ -45,6 +45,13 @@ def learned(model: Flow, rows: Sequence[Mapping[str, float]], until: int | None 
         points = [(row["step"], bits(row[loss], model.latent_dim)) for row in known if loss in row]
         table[f"{name}step"], table[f"{name}bits"] = np.array(points, float).reshape(-1, 2).T
     return table
+
+
+def nats(model: Flow, rows: Sequence[Mapping[str, float]], until: int | None = None) -> float:
+    """−log p of an image at the end of that curve, nats, of held-out images where they were measured; else of none."""
+    curve = learned(model, rows, until)
+    ends = [curve[name][-1] for name in ("held-out bits", "bits") if len(curve[name])]
+    return float((ends or [curve["uniform"]])[0]) * model.latent_dim * math.log(2)
 
 
 def conclusion(curve: Mapping[str, Array], dimensions: int) -> str:

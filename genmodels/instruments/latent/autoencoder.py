@@ -111,9 +111,13 @@ def conclusion(found: dict[str, Array]) -> str:
         near, back = float(found[f"{name} near"] / found[f"{name} usual"]), float(found[f"{name} back"])
         if not math.isfinite(near + back):
             return "Not every code is a number here: there is nothing to conclude."
-        far = f"{number(near, 2)} times as far from the nearest code as a code is"
-        told.append(f"of the {title} {far}, and decoded and encoded again it has moved by {number(back, 2)} σ")
-    return f"A drawn code (the median) is {'; '.join(told)}."
+        told.append((title, number(near, 2), number(back, 2)))
+    far = " and ".join(f"{near} times ({title})" for title, near, _ in told)
+    moved = " and by ".join(f"{back} σ ({title})" for title, _, back in told)
+    return (
+        f"A code that is drawn lies {far} as far from the nearest code of the data as these do from each other, in "
+        f"the median. Decoded and encoded again it has moved by {moved}: where it is known, little moves."
+    )
 
 
 @torch.no_grad()

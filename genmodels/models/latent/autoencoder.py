@@ -139,8 +139,8 @@ class Autoencoder(GenerativeModel):
         if self.training:
             self.prior.see(z.detach())
         error, size = self.reconstruction_error(x, z).mean(), z.abs().sum(1).mean()
-        terms = {"loss": error + self.sparsity * size, "reconstruction": error if self.error == "squared" else -error}
-        return terms | {"code size": size}
+        told = {"squared error": error} if self.error == "squared" else {"reconstruction": -error}
+        return {"loss": error + self.sparsity * size, **told, "code size": size}
 
     @torch.no_grad()
     def sample(self, n: int, *, y: Tensor | None = None, rng: torch.Generator | None = None) -> Tensor:

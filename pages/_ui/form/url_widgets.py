@@ -6,9 +6,10 @@ from typing import Literal, TypeVar
 import streamlit as st
 
 from genmodels.hyperparameters import Between, Hyperparameter, Only, Switch
+from genmodels.text import quoted
 from pages._ui.form.form import read_url
 
-__all__ = ["choice", "choice_of_many", "number", "slider", "switch"]
+__all__ = ["choice", "choice_of_many", "number", "real", "several", "slider", "switch"]
 
 SEEDS = 2**31 - 1
 
@@ -20,6 +21,12 @@ def number(label: str, low: int, high: int, value: int, *, key: str, width: Widt
     """A whole number from ``low`` to ``high``, to be typed."""
     read_url({key: Hyperparameter(key, int, value, Between(low, high, label))})
     return int(st.number_input(label, low, high, value, key=key, bind="query-params", width=width))
+
+
+def real(label: str, low: float, high: float, value: float, *, key: str, width: Width = 150) -> float:
+    """A number from ``low`` to ``high``, to be typed."""
+    read_url({key: Hyperparameter(key, float, value, Between(low, high, label))})
+    return float(st.number_input(label, low, high, value, key=key, bind="query-params", width=width))
 
 
 def slider(label: str, low: int, high: int, value: int, *, key: str, width: Width = "stretch") -> int:
@@ -44,6 +51,21 @@ def choice_of_many(label: str, options: Sequence[str], *, key: str, width: Width
     """One of many, the first at first, in a list that opens."""
     read_url({key: Hyperparameter(key, str, options[0], Only(tuple(options), label))})
     return st.selectbox(label, options, key=key, bind="query-params", width=width)
+
+
+def several(label: str, options: Sequence[str], default: Sequence[str], *, key: str) -> list[str]:
+    """Some of a few; a link may have them between commas, too. What it names in vain is said, and left out."""
+    texts = st.query_params.get_all(key)
+    said = [name.strip() for text in texts for name in text.split(",")]
+    right = [name for name in options if name in said]
+    if key not in st.session_state and sorted(right) != sorted(texts):
+        st.session_state[f"{key}/unknown"] = [name for name in said if name not in options]
+        st.query_params[key] = right
+        st.rerun()
+    chosen = st.pills(label, options, default=default, selection_mode="multi", key=key, bind="query-params")
+    if wrong := ", ".join(st.session_state.get(f"{key}/unknown", ())):
+        st.warning(f"The link says {key} = {quoted(wrong)}: they may be {', '.join(options)}.")
+    return [name for name in options if name in chosen]
 
 
 def switch(label: str, value: bool, *, key: str, help: str) -> bool:

@@ -30,7 +30,7 @@ def where(moment: Moment) -> None:
         f"This image costs {number(total)} bits ({number(total * np.log(2))} nats, {number(total / pixels)} bits a "
         "pixel): the sum "
         "of the map in the middle. What follows from the pixels before costs nearly nothing; bits are paid where a "
-        "stroke begins, ends or turns, and what is paid there is what the right map did not expect."
+        f"stroke begins, ends or turns, and what is paid there is what the right map did not expect.{_whose(moment)}"
     )
     maps = [("x", "The image", "grey", figures.DATA), ("bits", "What each pixel costs", "bits", figures.SAMPLES)]
     maps.append(("mean", "Expected after those before", "expected grey", figures.POSTERIOR))
@@ -51,10 +51,20 @@ def _average(moment: Moment) -> None:
     plot(_pixels(mean["alone"], "Each pixel by itself", "bits", figures.DATA), key="mean-alone", place=right)
     alone = float(mean["alone"].sum()) * np.log(2)
     st.caption(
-        f"−log p(x) = {number(total)} ± {number(error, 2)} nats; if nothing were known of other pixels it would be "
-        f"{number(alone)}. " + _measure(moment)
+        f"{number(total)} ± {number(error, 2)} nats; if nothing were known of other pixels it would be "
+        f"{number(alone)}. {_measure(moment)}{_whose(moment)}"
     )
     concluded(bits.conclusion(mean), key="conclusion-bits")
+
+
+def _whose(moment: Moment) -> str:
+    """What is shown of a model whose p(x) is a mean over labels or masks."""
+    text = ""
+    if moment.model.classes:
+        text += " The model is told the label y, so this is −log p(x | y): p(x) costs at most −log p(y) more."
+    if moment.model.masks > 1:
+        text += f" Asked is the first of {moment.model.masks} masks, whose mean is the model's p."
+    return text
 
 
 def _measure(moment: Moment) -> str:

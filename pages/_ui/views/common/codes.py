@@ -91,7 +91,7 @@ def path(moment: Moment) -> None:
         return
     scrubber(images.sprite(x), key="path", alt="from one to the other", scale=zoom(moment.data.shape, 180))
     pictures(x[::2], 12, key="strip", alt="The path as a strip.", pixels=50, download="path.png")
-    if way != "geodesic":
+    if way != "geodesic" and codes.is_noise(moment.model) and moment.model.latent_dim > 2:
         st.caption("Noise of high dimension lies near a sphere: an arc stays on it, a straight line cuts through.")
     concluded(sentence, "conclusion-path")
 
@@ -100,6 +100,7 @@ def dimensions(moment: Moment) -> None:
     """One code at a time."""
     example, label = example_of(moment, key="example"), label_of(moment)
     x = seen(codes.sweep, moment, index=example, label=label)
-    st.caption("Each row varies one latent dimension from −2.5 to 2.5, the others as this example is encoded.")
+    far = "from −2.5 to 2.5" if codes.is_noise(moment.model) else "over nearly all that the prior draws"
+    st.caption(f"Each row varies one latent dimension {far}, the others as this example is encoded.")
     pictures(x, x.shape[1], key="sweep", alt="Each latent dimension moved alone.", pixels=56, download="dimensions.png")
     concluded(codes.conclusion_of_sweep(x))

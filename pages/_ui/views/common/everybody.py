@@ -1,5 +1,7 @@
 """The instruments that a model has for nothing: by what it can do."""
 
+import math
+
 from genmodels.models.capabilities import Decoder, Density, Encoder, has
 from pages._ui.page.instruments import Instrument
 from pages._ui.shared.moment import Moment
@@ -37,7 +39,9 @@ def _decodes(moment: Moment) -> bool:
 
 
 def _has_map(moment: Moment) -> bool:
-    return has(moment.model, Decoder) and moment.model.latent_dim >= 2
+    """Not of a flow of images, of whose hundreds of codes the first two say nothing."""
+    model = moment.model
+    return has(model, Decoder) and (model.latent_dim == 2 or 2 < model.latent_dim < math.prod(model.shape))
 
 
 def _has_few(moment: Moment) -> bool:

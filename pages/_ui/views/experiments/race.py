@@ -24,7 +24,7 @@ __all__ = ["shown"]
 
 EVERY = 2.0  # seconds between two looks
 AT_ONCE = 1.5  # new snapshots of a run, on average, that are measured together while it goes on
-AXES = {"seconds": "seconds of training", "images": "images shown"}
+AXES = {"seconds": "seconds of training", "images": "examples shown"}
 RACED = {"sliced_w1": "Sliced W₁ from test points, units of x", "kl": "KL(p ‖ q), exact, nats"}
 
 

@@ -69,20 +69,20 @@ def curve(moment: Moment) -> None:
 
 def converter(moment: Moment) -> None:
     """Nats to bits per dimension, with the base measure said."""
+    own, own_nats = learning.measure(moment.model), learning.nats(moment.model, metrics(moment.run), moment.step)
     with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
-        nats = st.number_input("−log p, nats", value=1000.0, key="bits_nats", width=160)
-        D = st.number_input("dimensions", 1, 10**7, math.prod(moment.data.shape), key="bits_D", width=140)
-        levels = st.number_input("grey levels", 2, 65536, moment.data.levels or 256, key="bits_levels", width=140)
-        measure = url_widgets.choice(
-            "nats are of", list(instruments.MEASURES), next(iter(instruments.MEASURES)), key="bits_of"
-        )
+        nats = url_widgets.real("−log p, nats", -1e7, 1e7, own_nats, key="bits_nats", width=160)
+        D = url_widgets.number("dimensions", 1, 10**7, math.prod(moment.data.shape), key="bits_D", width=140)
+        levels = url_widgets.number("grey levels", 2, 65536, moment.data.levels or 256, key="bits_levels", width=140)
+        measure = url_widgets.choice("nats are of", list(instruments.MEASURES), own, key="bits_of")
     unit = measure == "density of images in [0, 1]"
-    value = instruments.bits(float(nats), int(D), int(levels) if unit else 0)
-    shift = f" + log₂ {levels:,} = {math.log2(levels):.3f}" if unit else ""
+    value = instruments.bits(nats, D, levels if unit else 0)
+    shift = f" + log₂ {levels:,}" if unit else ""
     st.metric("bits per dimension", number(value, 4))
     st.caption(
-        f"{number(nats, 6)} / ({D:,} · ln 2){shift}: nats {instruments.MEASURES[measure]}. The same density is "
-        f"{int(D):,} · ln {levels:,} = {D * math.log(levels):,.1f} nats apart between the first base measure and the "
+        f"{number(nats, 6)} / ({D:,} · ln 2){shift} = {number(value, 4)}: nats {instruments.MEASURES[measure]}. At "
+        "first they are this model's own, of the end of its curve. The same density is "
+        f"{D:,} · ln {levels:,} = {D * math.log(levels):,.1f} nats apart between the first base measure and the "
         "second, whose number is that of whole levels where noise fills a level evenly. Nats of binarized images are "
         "of another base measure altogether: no conversion leads from them to these bits."
     )

@@ -28,13 +28,14 @@ def gaussian(moment: Moment) -> None:
     worst = int(distance.argmax())
     j = int(url_widgets.number("dimension of z", 1, D, worst + 1, key="z_dimension")) - 1
     left, middle, right = st.columns(3, gap="medium")
+    low, high = min(-4.0, float(z[:, j].min())), max(4.0, float(z[:, j].max()))
     normal = np.linspace(-4, 4, 161)
     density = np.exp(-(normal**2) / 2) / np.sqrt(2 * np.pi)
     drawn = figures.histogram(
         {names[j]: z[:, j]},
         x_title=names[j],
         title="Codes of test data",
-        limits=(-4, 4),
+        limits=(low, high),
         colors={names[j]: figures.SAMPLES},
     )
     _over(drawn, normal, density, "N(0, 1)")
@@ -93,10 +94,12 @@ def temperature(moment: Moment) -> None:
         )
     else:
         edges = square(half_of(moment))
-        for i, (place, t) in enumerate(zip(st.columns(len(samples["x"])), samples["temperature"], strict=True)):
-            cloud = figures.Points("samples", samples["x"][i], figures.SAMPLES, size=3)
-            drawn = figures.points((real_points(moment), cloud), title=f"T = {t:g}", extent=edges)
-            plot(drawn.update_layout(height=260, showlegend=False), key=f"temperature-{i}", place=place)
+        with st.container(horizontal=True, gap="small"):
+            for i, t in enumerate(samples["temperature"]):
+                cloud = figures.Points("samples", samples["x"][i], figures.SAMPLES, size=3)
+                drawn = figures.points((real_points(moment), cloud), title=f"T = {t:g}", extent=edges)
+                with st.container(width=270):
+                    plot(drawn.update_layout(height=280, showlegend=False), key=f"temperature-{i}", small=True)
     st.caption(
         "x = f⁻¹(T·z): the same z, scaled. Below 1 samples come from nearer to the mode of z, and are cleaner and more "
         "alike; only T = 1 samples the density that was learned. Kingma & Dhariwal (2018), Glow, section 6.2."

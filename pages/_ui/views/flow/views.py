@@ -45,6 +45,7 @@ VIEWS = {
         "Understand",
         "How many bits per dimension are these nats?",
         "It depends on what they are a density of.",
+        of_images,
     ),
     "Inverse": Instrument(
         inverse,

@@ -10,6 +10,7 @@ from genmodels.instruments.gan import critics as instruments
 from genmodels.instruments.gan import game
 from genmodels.runs.store import Run
 from genmodels.text import number
+from pages._ui.form import url_widgets
 from pages._ui.shared.answer import seen
 from pages._ui.shared.moment import Moment
 from pages._ui.shared.plot import plot
@@ -42,13 +43,14 @@ def critics(moment: Moment) -> None:
         with right:
             _violations(moment)
     concluded(instruments.conclusion(seen(game.slopes, moment), critic_of(moment)))
-    st.markdown("##### Five critics, everything else the same")
+    st.markdown("##### Five critics of the same data")
     st.caption(
         "Log loss, least squares, clipped weights, gradient penalty, spectral norm: the data, seed, batches, learning "
-        "rate, networks and turns are those of the run above. Five ordinary runs, which *Runs* lists too."
+        "rate, networks and turns are those of the run above; each has its usual optimizer, RMSprop where weights "
+        "are clipped and Adam elsewhere. Five ordinary runs, which *Runs* lists too."
     )
-    steps = st.select_slider("steps", [200, 500, 1000, 2000, 5000], 1000, key="five_steps", width=220)
-    plans = instruments.rivals(moment.run.plan, int(steps))
+    steps = url_widgets.choice("steps of each training", (200, 500, 1000, 2000, 5000), 1000, key="five_steps")
+    plans = instruments.rivals(moment.run.plan, steps)
     side_by_side(plans, panel, key="five", all_of_them="Train all five", below=_numbers)
 
 

@@ -108,6 +108,7 @@ def _now(moment: Moment, film: Arrays) -> None:
     plot(figure.update_layout(height=480), key="game-now")
     terms = zip(film["names"].tolist(), film["terms"][-1], strict=True)
     st.caption(
-        f"An arrow is where the generator's next turn would move this sample; the longest is {number(longest)}, per "
-        "unit of x. " + " · ".join(f"{quantity(name).title} {number(value)}" for name, value in terms)
+        "An arrow is −∂L/∂x: where the generator's loss would move this sample if it were free; the generator moves "
+        f"all of them at once, by its weights. The longest is {number(longest)} per unit of x. "
+        + " · ".join(f"{quantity(name).title} {number(value)}" for name, value in terms)
     )

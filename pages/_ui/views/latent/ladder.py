@@ -111,7 +111,8 @@ MERGES: Mapping[str, Equations] = {
         $$ q(z_l \mid z_{>l}, x) \propto p(z_l \mid z_{>l}) \; N(z_l; \hat\mu_l(x), \hat\sigma_l^2(x)) $$
         $$ \log q(z \mid x) = <log q(z|x)> $$
         What the layers above expect, times what x says: as Bayes' rule with a Gaussian likelihood. So q is never wider
-        than p, and where x has nothing to add (σ̂ large), it is p and costs nothing. Eq. 16.""",
+        than p, and where x has nothing to add (σ̂ large), it is p and costs nothing. On the top rung, above which
+        nothing expects anything, q is what x says, alone. Eq. 16.""",
         Normal.times: r"""The product of two Gaussians
         $$ \sigma^2 = \frac{1}{\hat\sigma^{-2} + \sigma_p^{-2}} \\
         \mu = \frac{\hat\mu \hat\sigma^{-2} + \mu_p \sigma_p^{-2}}{\hat\sigma^{-2} + \sigma_p^{-2}} $$

@@ -53,7 +53,8 @@ LINEAR: Equations = {
     principal: r"""PPCA needs no steps
         $$ \sigma^2 = \frac{1}{D - L} \sum_{j > L} \lambda_j, \qquad W = U_L (\Lambda_L - \sigma^2 I)^{1/2} R $$
         From the eigenvalues λ and eigenvectors U of the data's covariance, for any rotation R (here none). Every other
-        stationary point is a saddle: EM and gradients end here. Tipping & Bishop (1999), eqs. 7 and 8.""",
+        stationary point is a saddle: EM and gradients end here, without a prior on the parameters. Tipping & Bishop
+        (1999), eqs. 7 and 8.""",
 }
 
 BOTH: Equations = {

@@ -48,8 +48,8 @@ def ladder(moment: Moment) -> None:
     if "exact" in rungs:
         left.caption(
             f"On {len(rungs['elbo'])} random test examples. log p(x) is exact: a sum over a grid of z, "
-            f"{int(rungs['points'])} points a side. What separates ELBO from it is KL(q(z|x) ‖ p(z|x)); on "
-            "average, no estimate lies above it."
+            f"{int(rungs['points'])} points a side. What separates ELBO from it is KL(q(z|x) ‖ p(z|x))"
+            f"{_of_prior(moment)}; on average, no estimate lies above it."
         )
     plot(_rungs(rungs), key="rungs", place=left)
     if isinstance(moment.model, VAE):
@@ -58,6 +58,12 @@ def ladder(moment: Moment) -> None:
         right.caption(f"{active}: their posterior means move by over 0.1.")
         plot(dimensions_used(used), key="kl", place=right)
     concluded(bound.conclusion(rungs))
+
+
+def _of_prior(moment: Moment) -> str:
+    """What else is between the ELBO and log p(x): a diffusion prior enters the ELBO by a bound on log p(z)."""
+    diffused = isinstance(moment.model, VAE) and moment.model.config["prior"] == "diffusion"
+    return " and what the prior's own bound on log p(z) leaves out" if diffused else ""
 
 
 def _rungs(rungs: Arrays) -> go.Figure:
@@ -80,7 +86,8 @@ def close_the_gap(moment: Moment) -> None:
     st.caption(
         "The encoder guesses q(z | x) for every x at once. Refined for this x alone, by gradient ascent on μ and σ, "
         "the ELBO rises by the amortization gap, which is small where the guess was good. What is left to log p(x) is "
-        f"the price of a Gaussian q. Of the first hundred test examples, the bound is loosest at number {loosest}."
+        f"the price of a Gaussian q{_of_prior(moment)}. Of the first hundred test examples, the bound is loosest at "
+        f"number {loosest}."
     )
     refined = answer(geometry.gap, key="gap", asks="Refine the guess", moment=moment, index=example)
     if refined is None:

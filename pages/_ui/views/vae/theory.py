@@ -25,7 +25,8 @@ BOUND: Equations = {
         $$ \log p(x) &= E_q\!\left[\log \tfrac{p(x, z)}{q(z \mid x)}\right]
         + KL(q(z \mid x) \,\|\, p(z \mid x)) \\ &\ge E_q[\log p(x \mid z)] - KL(q(z \mid x) \,\|\, p(z)) $$
         $$ E_q[\log p(x \mid z)] = <reconstruction> \\ KL = <kl> \\ \text{ELBO} = <elbo> $$
-        The gap is the KL to the true posterior, which is never negative. Eqs. 1–3. Expectations are means of <draws>
+        The gap is the KL to the true posterior, which is never negative, and of a diffusion as the prior also what its
+        own bound on log p(z) leaves out. Eqs. 1–3. Expectations are means of <draws>
         draws of z, ± their standard error. *Explore → True posterior* draws both where latent space has one or two
         dimensions.""",
     VAE.draw_z: r"""z, so that gradients pass through it

@@ -502,7 +502,7 @@ OF_A_PRESET = {
     "autoregressive-mnist": "MNIST, MADE",
     "autoregressive-mnist-pixelcnn": "MNIST, PixelCNN",
     "autoregressive-two-moons": "Plane: two moons, in both orders",
-    "bigan-mnist": "MNIST and the way back",
+    "bigan-mnist": "MNIST and the way back (convolutions)",
     "bigan-two-moons": "Two moons and the way back",
     "ddpm-digits": "Small digits",
     "ddpm-eight-gaussians": "Plane: eight Gaussians",
@@ -518,7 +518,7 @@ OF_A_PRESET = {
     "vqvae-mnist": "MNIST, 49 codes each",
     "wgan-digits-gp": "Small digits",
     "wgan-eight-gaussians": "Eight modes",
-    "wgan-mnist-clip": "MNIST, clipped weights",
+    "wgan-mnist-clip": "MNIST, clipped weights (convolutions)",
     "wgan-mnist-gp": "MNIST, gradient penalty (convolutions)",
 }
 """Which of the checkpoints that ship were made by a preset; the form says its name."""

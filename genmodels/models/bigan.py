@@ -47,6 +47,12 @@ class BiGAN(Adversarial):
             {"hidden": 64, "latent_dim": 16, "d_steps": 2, "beta1": 0.0},
             {"steps": 2500, "batch_size": 128, "lr": 1e-3, "decay": "cosine", "ema": 0.999},
         ),
+        Preset(
+            "MNIST and the way back (convolutions)",
+            "mnist",
+            {"network": "conv", "hidden": 32, "latent_dim": 16, "r1": 0.1, "r2": 0.1, "beta1": 0.0},
+            {"steps": 14_000, "batch_size": 128, "lr": 1e-3, "decay": "cosine", "ema": 0.9995},
+        ),
     )
     defaults: ClassVar = {"lr": 2e-4}
 

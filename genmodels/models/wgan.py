@@ -98,6 +98,12 @@ class WGAN(Adversarial):
             {"penalty": "clip", "hidden": 64},
             {"steps": 2000, "batch_size": 64, "lr": 2e-4, "ema": 0.99},
         ),
+        Preset(
+            "MNIST, clipped weights (convolutions)",
+            "mnist",
+            {"penalty": "clip", "clip": 0.03, "n_critic": 5, "network": "conv", "hidden": 32, "latent_dim": 32},
+            {"steps": 12_000, "batch_size": 64, "lr": 5e-4, "ema": 0.999},
+        ),
     )
     defaults: ClassVar = {"lr": 2e-4, "batch_size": 64}
 

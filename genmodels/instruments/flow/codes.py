@@ -95,8 +95,8 @@ def inverse_error(model: Flow, data: Data, n: int = 64, side: int = 60) -> Gener
         log p(x) in single precision is from that in double, (n,). Of points also "map", log₁₀ of the error over the
         square, (side, side), x₂ by rows, rising, and its "half"; of images the mean over the examples, (H, W).
     """
-    x, _ = some(model, data, n)
-    y = None if not model.classes else torch.zeros(len(x), dtype=torch.int64, device=model.device)
+    x, told = some(model, data, n)
+    y = told.to(model.device) if model.classes else None
     back = model.f.inverse(model.encode(x, y), y)
     yield 0.3
     apart = (back - x).abs()
@@ -113,7 +113,7 @@ def inverse_error(model: Flow, data: Data, n: int = 64, side: int = 60) -> Gener
         return errors | {"map": np.log10(apart.mean((0, 1)).cpu().numpy() + 1e-12)}
     half = DATASETS[data.name].extent
     grid = cells(half, side).to(model.device)
-    y = None if y is None else y.new_zeros(len(grid))
+    y = None if y is None else y.new_zeros(len(grid))  # the map is that of the first class
     error = (model.f.inverse(model.encode(grid, y), y) - grid).abs().amax(1).view(side, side)
     return errors | {"map": np.log10(error.cpu().numpy() + 1e-12), "half": np.array(half)}
 

@@ -77,7 +77,8 @@ def passage(
         raise BadInput(f"side = {side} cells and n = {n} points are not possible: up to 200 and 5,000.")
     half, parts, device = max(REACH, DATASETS[data.name].extent), list(model.f.parts), model.device
     told = lambda x: torch.full((len(x),), label or 0, device=device) if model.classes else None  # noqa: E731
-    points, grid = data.test.x[:n].to(device), square_grid(half).to(device)
+    x = data.test.x[data.test.y == (label or 0)] if model.classes else data.test.x
+    points, grid = x[:n].to(device), square_grid(half).to(device)
     maps, way = cells(half, side).to(device), {"half": np.array(half)}
     for name, x in (("points", points), ("grid", grid)):
         stages, so_far = [x], [x.new_zeros(len(x))]

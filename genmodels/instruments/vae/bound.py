@@ -92,8 +92,10 @@ def conclusion(rungs: Arrays) -> str:
     if not np.isfinite([elbo.mean(), best, error]).all() or (exact is not None and not np.isfinite(exact).all()):
         return "Not every bound is a number here: there is nothing to conclude."
     if exact is None:
-        won = f"{k:,} draws of z raise the bound by {number(best - float(elbo.mean()))} nats"
-        return f"{won}; log p(x) is higher still, by how much cannot be computed with so many latent dimensions."
+        won, noise = best - float(elbo.mean()), 2 * math.hypot(error, float(elbo.std()) / math.sqrt(len(elbo)))
+        if won <= min(noise, 0.01 * abs(best)):
+            return f"{k:,} draws of z do not raise the bound: where z is not heard, the ELBO is log p(x)."
+        return f"{k:,} draws of z raise the bound by {number(won)} nats, and log p(x) is at least that."
     gap, noise = float((exact - elbo).mean()), 2 * float((exact - elbo).std()) / math.sqrt(len(elbo))
     if gap <= noise:
         return f"The ELBO cannot be told from log p(x): {number(gap)} ± {number(noise, 2)} nats are between them."

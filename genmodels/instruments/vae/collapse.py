@@ -75,7 +75,10 @@ class Usage:
             every = f"All {L} dimensions carry" if L > 1 else "The only dimension carries"
             return f"{every} {little}: the code says nothing of x."
         if off == 0:
-            return f"Each of {L} dimensions carries at least {number(float(self.kl.min()))} nats: none is switched off."
+            least = f"{number(float(self.kl.min()))} nats"
+            if L == 1:
+                return f"The only dimension carries {least}: it is not switched off."
+            return f"Each of {L} dimensions carries at least {least}: none is switched off."
         return f"{off} of {L} dimensions {'carries' if off == 1 else 'carry'} {little}: switched off."
 
 

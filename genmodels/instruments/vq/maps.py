@@ -120,8 +120,8 @@ def conclusion(ways: Arrays) -> str:
     saved = float(ways["even"]) - real
     return (
         f"The codes of a test example cost {number(real)} ± {number(error, 2)} nats under the prior, those of its own "
-        f"samples {number(own)}; without a prior any codes cost {number(float(ways['even']))}, so it saves "
-        f"{number(saved)} nats."
+        f"samples {number(own)}; without a prior any codes cost {number(float(ways['even']))}, so it "
+        f"{'saves' if saved > 0 else 'loses'} {number(abs(saved))} nats."
     )
 
 

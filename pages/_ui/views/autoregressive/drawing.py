@@ -34,7 +34,7 @@ def pixel_by_pixel(moment: Moment) -> None:
         return
     st.caption(
         f"Each of the {int(film['t'][-1]):,} pixels is drawn from what the network says of it after all those before; "
-        "what is grey is not drawn yet. Space plays, arrow keys step."
+        f"what is {'black' if moment.model.masks > 1 else 'grey'} is not drawn yet. Space plays, arrow keys step."
     )
     _film(film, moment, "pixel-film", 420)
     concluded(drawing.conclusion(film), key="conclusion-pixels")
@@ -76,10 +76,12 @@ def _coordinates(moment: Moment) -> None:
     percent = url_widgets.slider("where the first coordinate is, % of the way", 0, 100, 50, key="slice_at", width=320)
     at = round((percent / 50 - 1) * half, 3)
     laws = seen(slices.slices, moment, at=at)
+    masks = moment.model.masks
     first, second = ("x₁", "x₂") if int(laws["coordinate"]) == 0 else ("x₂", "x₁")
     st.caption(
         f"A point is drawn in two steps: {first} from a mixture of Gaussians, then {second} from another, whose "
-        f"weights, means and variances a network says from {first}. Their product is the density, exactly."
+        f"weights, means and variances a network says from {first}. Their product is the density, exactly"
+        + (f", of the first of {masks} masks: p(x) is the mean of all of theirs." if masks > 1 else ".")
     )
     titles = {"first": (f"p({first})", first), "second": (f"p({second} | {first} = {number(at)})", second)}
     for (name, (title, axis)), place in zip(titles.items(), st.columns(2), strict=True):

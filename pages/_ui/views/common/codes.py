@@ -32,19 +32,19 @@ def latent_map(moment: Moment) -> None:
         decoded = seen(codes.latent_map, moment, n=30, label=label)
         real = real_points(moment, 1000, opacity=0.35)
         plot(figures.mesh(decoded.x, title="A grid of codes z, decoded", over=(real,)), key="latent-map")
+        lines = "a row of 30 codes z" if model.latent_dim < 2 else "the lines of a grid of 30 × 30 codes z₁ and z₂"
         st.caption(
-            "Latent space, bent over the data: each line is a row or a column of a grid of 30 × 30 codes z₁ and z₂"
-            f"{others}. {EVEN} Where a decoder adds noise, samples lie around it."
+            f"Latent space, bent over the data: {lines}{others}. {EVEN} A decoder's noise spreads samples around it."
         )
         concluded(decoded.conclusion())
         return
     atlas, axes, sentence = seen(_atlas, moment, label=label)
+    dots, encodes = None, has(model, Encoder) and bool(names) and model.latent_dim > 1
     st.caption(
         f"Drag the point: the picture beside the map is what the code under it stands for{others}. {EVEN}"
-        + " Each dot is where the encoder puts a test example, in the colour of its label." * has(model, Encoder)
+        + " Each dot is where the encoder puts a test example, in the colour of its label." * encodes
     )
-    dots = None
-    if has(model, Encoder) and names and model.latent_dim > 1:
+    if encodes:
         encoded = seen(codes.encoded, moment)
         dots = Encoded(encoded.z[:, :2], encoded.labels, names)
     latent_pad(atlas, axes, key=f"latent-map-{moment.id}-{label}", alt="what a code stands for", points=dots)

@@ -76,9 +76,11 @@ def legend_above(figure: go.Figure, height: int) -> go.Figure:
     return figure.update_layout(margin={"t": 66}, title=title, height=height)
 
 
-def real_points(moment: Moment, n: int = 300, *, opacity: float = 0.55) -> figures.Points:
-    """Test points, in the data's colour."""
-    return figures.Points("data", moment.data.test.x[:n].numpy(), figures.DATA, size=3, opacity=opacity)
+def real_points(moment: Moment, n: int = 300, *, opacity: float = 0.55, label: int | None = None) -> figures.Points:
+    """Test points, of the class ``label`` where one is given, in the data's colour."""
+    test = moment.data.test
+    x = test.x if label is None else test.x[test.y == label]
+    return figures.Points("data", x[:n].numpy(), figures.DATA, size=3, opacity=opacity)
 
 
 def label_of(moment: Moment, key: str = "of_class") -> int | None:

@@ -105,7 +105,8 @@ def _priors(runs: Sequence[Run], key: str) -> None:
                 maps = answer(aggregate, key=f"{key}-{run.id}", at_once=True, run=run.id, step=None, side=CELLS)
                 if maps is None:
                     break  # one after the other
-                extent, dots = tuple(maps["extent"].tolist()), by_class(maps["mu"], maps["labels"], run.data().classes)
+                names = run.data().classes or ("test examples",)
+                extent, dots = tuple(maps["extent"].tolist()), by_class(maps["mu"], maps["labels"], names)
                 title, green = run.plan.arguments["prior"], figures.LATENT
                 p = np.cbrt(maps["prior"])
                 figure = density_of_z(p, extent, title=title, color=green, unit="∛ density", over=dots)

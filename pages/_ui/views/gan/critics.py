@@ -65,7 +65,7 @@ def _histogram(moment: Moment) -> None:
     )
     plot(figure.update_layout(height=380), key="slopes")
     st.caption(
-        "At 500 test examples, 500 samples and 500 points between. "
+        f"At {slopes.shape[1]} test examples, samples and points between. "
         + KEPT[getattr(moment.model, "penalty", "discriminator")]
     )
 
@@ -86,9 +86,10 @@ def _numbers(runs: Mapping[str, Run]) -> None:
     verdicts = {critic: seen(instruments.verdict, Moment.of(run)) for critic, run in runs.items()}
     rows = [{"critic": critic} | _row(verdict) for critic, verdict in verdicts.items()]
     left, right = st.columns([3, 2], gap="medium")
+    n = min(400, len(next(iter(runs.values())).data().test))
     left.dataframe(rows, hide_index=True, width="stretch", key="five-table")
     left.caption(
-        "400 samples against 400 test examples; slopes at data, samples and between. The maps show each score: blue "
+        f"{n} samples against {n} test examples; slopes at data, samples and between. The maps show each score: blue "
         "is taken for data, orange for samples."
     )
     slopes = {critic: np.log10(verdict.slopes.clip(1e-12)) for critic, verdict in verdicts.items()}

@@ -122,6 +122,7 @@ def modes(moment: Moment) -> None:
 def _over_training(moment: Moment, table: Arrays) -> None:
     steps, of, are_digits = table["step"], table["counts"].shape[1], moment.model.is_image
     what, best = "classes" if are_digits else "modes", 100 * float(table["best"])
+    n = min(400, len(moment.data.test)) if moment.model.classes else 400  # a label of a test example each
     at = int(np.abs(steps - (steps[-1] if moment.step is None else moment.step)).argmin())
     names = moment.data.classes if are_digits else [str(i + 1) for i in range(of)]
     left, middle, right = st.columns(3)
@@ -140,11 +141,11 @@ def _over_training(moment: Moment, table: Arrays) -> None:
         dict(zip(names, table["counts"][at].astype(float).tolist(), strict=True)),
         title=f"Samples of each at step {steps[at]:,}",
         x_title="class, by the judge" if are_digits else "mode",
-        y_title="samples of 400",
-        floor=("even", 400 / of if are_digits else 4 * best / of),
+        y_title=f"samples of {n}",
+        floor=("even", n / of if are_digits else n / 100 * best / of),
     )
     plot(figure, key="counts", place=right)
-    st.caption("Covered: a fifth of its even share of 400 samples or more. Always the same noise.")
+    st.caption(f"Covered: a fifth of its even share of {n} samples or more. Always the same noise.")
     concluded(instruments.conclusion(table, at, what))
 
 

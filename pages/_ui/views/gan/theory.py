@@ -205,7 +205,7 @@ DISTANCE: Equations = {
         $$ E[f(x)] - E[f(G(z))] = <estimate> $$
         Kantorovich and Rubinstein: a critic that nowhere climbs faster than 1 cannot tell them further apart than they
         are; of the best one it is the same number from the other side, of any other it is less. This critic is a
-        network in training<kept> *Estimate and exact* draws both over the training. Eq. 2.""",
+        network in training<kept> Of points *Estimate and exact* draws both over the training. Eq. 2.""",
 }
 KEPT = {
     "clip": ", with weights in [−c, c]: it is at most k times W, k its steepest slope.",
@@ -253,8 +253,8 @@ LIPSCHITZ: Equations = {
     WGAN.generator_loss: r"""What the generator minimizes
         $$ L_G = -E_z[f(G(z))] $$
         $$ L_G = <generator_loss> $$
-        Its gradient is ∇f at each sample: the arrows of *On the plane*. It does not vanish when f is trained to the
-        end; that is why the critic may take more turns. Theorem 3.""",
+        Its gradient is ∇f at each sample: of points the arrows of *On the plane*. It does not vanish when f is trained
+        to the end; that is why the critic may take more turns. Theorem 3.""",
 }
 
 

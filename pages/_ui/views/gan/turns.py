@@ -69,7 +69,7 @@ def _film(moment: Moment, film: Arrays, critic: str) -> None:
         key=f"game-{moment.id}",
         alt=f"Samples of fixed noise over what the {critic} believes, turn by turn.",
         extent=float(film["half"]),
-        data=moment.data.test.x[:300].numpy(),
+        data=real_points(moment, label=0 if moment.model.classes else None).xy,
         under=images.sprite(turns.shades(film["maps"], figures.DATA, figures.SAMPLES, paper())),
         captions=_captions(film, critic),
         side=440,
@@ -77,7 +77,8 @@ def _film(moment: Moment, film: Arrays, critic: str) -> None:
         follow=True,
         autoplay="moves" not in st.query_params,
     )
-    st.caption("Blue ground: taken for data; orange: for samples. The orange dots are always the same noise.")
+    told = " All of it is of the first class, which samples were asked for." if moment.model.classes else ""
+    st.caption(f"Blue ground: taken for data; orange: for samples. The orange dots are always the same noise.{told}")
 
 
 def _captions(film: Arrays, critic: str) -> list[str]:
@@ -102,8 +103,9 @@ def _now(moment: Moment, film: Arrays) -> None:
     """The last frame, large, with the generator's pushes."""
     half, turn = float(film["half"]), int(film["turn"][-1])
     samples = figures.Points("samples", film["points"][-1], figures.SAMPLES, size=5, outlined=True)
+    real = real_points(moment, label=0 if moment.model.classes else None)
     title = f"After turn {turn}" if turn else "Before the first turn"
-    figure = belief(Surface(half, film["maps"][-1], 0.0, "score"), title=title, over=(real_points(moment), samples))
+    figure = belief(Surface(half, film["maps"][-1], 0.0, "score"), title=title, over=(real, samples))
     longest = pushes(figure, film["x"], film["push"], half)
     plot(figure.update_layout(height=480), key="game-now")
     terms = zip(film["names"].tolist(), film["terms"][-1], strict=True)

@@ -75,8 +75,8 @@ BOTH: Equations = {
     EM.loss: r"""All of it, as it is trained
         $$ \mathcal L = -\log p(x) - \log p(\theta) $$
         $$ \mathcal L = <loss> $$
-        The expectation of −log p(x) is KL(data ‖ model) plus the entropy of the data: see *Explore → Maximum
-        likelihood*. By gradient this is all there is; by EM it is what the steps make small.""",
+        The expectation of −log p(x) is KL(data ‖ model) plus the entropy of the data (of points of the plane see
+        *Explore → Maximum likelihood*). By gradient this is all there is; by EM it is what the steps make small.""",
 }
 
 

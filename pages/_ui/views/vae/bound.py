@@ -96,11 +96,13 @@ def close_the_gap(moment: Moment) -> None:
     lines = [figures.Curve("ELBO", steps, elbo, figures.POSTERIOR)]
     before, after, above = st.columns(3)
     nats("ELBO, as encoded", elbo[0], place=before)
-    nats("ELBO, refined", elbo[-1], f"{number(elbo[-1] - elbo[0])} higher", place=after)
+    rise = float(elbo[-1] - elbo[0])
+    nats("ELBO, refined", elbo[-1], f"{number(abs(rise))} {'higher' if rise >= 0 else 'lower'}", place=after)
     if "exact" in refined:
         (exact,) = refined["exact"]
         lines.append(figures.Curve("log p(x), exact", steps, np.full(len(steps), exact), figures.DATA, dashed=True))
-        nats("log p(x)", exact, f"{number(exact - elbo[-1])} still apart", place=above)
+        apart = float(exact - elbo[-1])
+        nats("log p(x)", exact, f"{number(apart)} still apart" if apart > 0 else "nothing is left", place=above)
     figure = figures.curves(lines, title="Refining q(z | x) of one example", x_title="gradient step", y_title="nats")
     plot(figure, key="gap-curve")
     concluded(geometry.conclusion_of_gap(refined))

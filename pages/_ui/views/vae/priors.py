@@ -39,7 +39,7 @@ def prior_and_posterior(moment: Moment) -> None:
         "and the prior. Colours follow the cube root of the density. Dots: where the encoder puts some of them."
     )
     p, q, extent = np.cbrt(maps["prior"]), np.cbrt(maps["posterior"]), tuple(maps["extent"].tolist())
-    dots = by_class(maps["mu"], maps["labels"], moment.data.classes)
+    dots = by_class(maps["mu"], maps["labels"], moment.data.classes or ("test examples",))
     title, unit = "Prior p(z) and encoded test set", "∛ density"
     prior = density_of_z(p, extent, title=title, color=figures.LATENT, unit=unit, over=dots)
     posterior = density_of_z(q, extent, title="Aggregate posterior q(z)", color=figures.POSTERIOR, unit=unit)

@@ -35,7 +35,10 @@ def changed(moment: Moment) -> None:
     with right:
         with st.container(horizontal=True, gap="small"):
             row = url_widgets.slider("row", 0, height - 1, height // 2, key="code_row", width=200) if height > 1 else 0
-            column = url_widgets.slider("column", 0, width - 1, width // 2, key="code_column", width=200)
+            middle = width // 2
+            column = (
+                url_widgets.slider("column", 0, width - 1, middle, key="code_column", width=200) if width > 1 else 0
+            )
         here = seen(instruments.place, moment, index=example, row=row, column=column)
         which = _choose(moment, here)
         shown = np.stack([found["x"], found["shown"], here["x"][which], abs(here["x"][which] - here["x"][0])])

@@ -194,7 +194,7 @@ def reached(points: list[dict[str, float]], fid: float) -> float | None:
 def main() -> int:
     """Print the curves, and when each reaches the multiples of the floor."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("presets", nargs="+", help="model/preset, the title as in the command line")
+    parser.add_argument("presets", nargs="*", default=["gan/mnist"], help="model/preset, as the command line has it")
     parser.add_argument("--seconds", type=float, default=120.0, help="of processor time, of our loop")
     parser.add_argument("--samples", type=int, default=2000)
     parser.add_argument("--alone", action="store_true", help="without the plain loop")

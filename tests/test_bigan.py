@@ -1,5 +1,8 @@
 """Bidirectional GAN: two players of which one is encoder and generator, and a way back that nobody measured."""
 
+import statistics
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -136,15 +139,18 @@ def test_resumed_is_bit_for_bit_never_stopped(stochastic):
 
 
 def test_the_way_back_is_learned_though_nobody_compares_x_with_its_reconstruction():
-    torch.manual_seed(0)
+    """Of five seeds the median: most come to less than 0.15 of the variance, single ones to 0.4."""
     x = 0.2 * random.randn(2000, 2, rng=random.generator(0)) * torch.tensor([1.0, 4.0]) + torch.tensor([1.0, -1.0])
     split = Split(x, torch.zeros(len(x), dtype=torch.int64))
-    data = Data("eight-gaussians", (2,), 0, (), split, split, split)
-    model = BiGAN((2,), hidden=32, latent_dim=2, d_steps=3)
-    terms = {}
-    for step in fit(Training(model, data, Settings(steps=700, batch_size=64, lr=5e-3, decay="cosine"))):
-        terms |= step.terms or {}
-    model.eval()
-    error = (model.reconstruct(x) - x).square().mean()
-    assert error < 0.2 * (x - x.mean(0)).square().mean()
-    assert terms["held-out reconstruction"] == pytest.approx(error.item(), rel=0.01)
+    data, left = Data("eight-gaussians", (2,), 0, (), split, split, split), []
+    settings = Settings(steps=700, batch_size=64, lr=5e-3, decay="cosine", precision="float32")
+    for seed in range(5):
+        torch.manual_seed(seed)
+        model, terms = BiGAN((2,), hidden=32, latent_dim=2, d_steps=3), {}
+        for step in fit(Training(model, data, replace(settings, seed=seed))):
+            terms |= step.terms or {}
+        model.eval()
+        error = (model.reconstruct(x) - x).square().mean().detach()
+        assert terms["held-out reconstruction"] == pytest.approx(error.item(), rel=0.01)
+        left.append(float(error / (x - x.mean(0)).square().mean()))
+    assert statistics.median(left) < 0.25

@@ -160,6 +160,16 @@ def test_labels_are_hidden_as_often_as_asked() -> None:
         assert table.grad.any(1).tolist() == touched
 
 
+def test_each_label_is_hidden_by_itself_with_the_probability_asked_for() -> None:
+    model, p = DDPM((2,), classes=4, label_dropout=0.3), 0.3
+    y = torch.arange(20_000) % 4
+    told = model._told(y, random.generator(0))
+    hidden = told == model.classes
+    assert torch.equal(told[~hidden], y[~hidden])
+    assert hidden.double().mean().item() == pytest.approx(p, abs=5 * math.sqrt(p * (1 - p) / len(y)))
+    assert all(0 < share < 1 for share in hidden.double().view(100, -1).mean(1).tolist())  # of 200, none or all: never
+
+
 @pytest.mark.parametrize("shape", [(1, 8, 8), (2,)], ids=str)
 def test_wrong_labels_are_refused(shape: tuple[int, ...]) -> None:
     model = DDPM(shape, classes=4, **SMALL)
@@ -174,14 +184,15 @@ def test_wrong_labels_are_refused(shape: tuple[int, ...]) -> None:
 
 
 def test_a_short_training_on_the_plane_improves_the_samples(plane: Data) -> None:
+    torch.manual_seed(0)
     model = DDPM((2,), T=200)
-    before = plane.log_prob(model.sample(500, rng=random.generator(0))).mean()
     training = Training(model, plane, Settings(steps=300, batch_size=256, lr=2e-3, ema=0.99))
     steps = list(fit(training))
     model.load_state_dict(training.weights())
     after = plane.log_prob(model.eval().sample(500, rng=random.generator(0))).mean()
     assert steps[-1].terms["loss"] < 0.5 * steps[0].terms["loss"]
-    assert after > before + 3
+    truth = plane.log_prob(plane.test.x[:500]).mean()
+    assert after > truth - 6  # 3.4 to 4.1 below it over five seeds, and noise as wide as the data 13
     assert model.elbo(plane.test.x[:200], random.generator(0)).mean() > -3
 
 

@@ -13,6 +13,7 @@ from genmodels.instruments.gan.dirac import dirac
 from genmodels.models.adversarial import penalized
 from genmodels.models.base import load, only
 from genmodels.models.gan import GAN, OBJECTIVES, discriminator_loss, generator_loss, generator_slope
+from genmodels.models.wgan import WGAN
 from genmodels.nn.fixup import Block
 from genmodels.training.loop import Training, fit
 from genmodels.training.settings import Settings
@@ -44,6 +45,18 @@ def test_the_best_discriminator_is_p_over_p_plus_q(objective):
     assert slope.abs().max() < 1e-12  # the functional derivative vanishes there
     other = s.detach() + 0.1 * random.randn(len(s), rng=random.generator(0))
     assert expected_discriminator_loss(objective, other, p, q) > loss
+
+
+def test_least_squares_are_halved():
+    """Mao et al. (2017), eq. 2: of 3 for data, wanted 1, and of 2 for samples, wanted 0, ½ (3 − 1)² + ½ 2²."""
+    assert discriminator_loss("least-squares", torch.tensor([3.0]), torch.tensor([2.0])).item() == 4
+
+
+def test_the_players_turns_and_momenta_are_those_asked_for():
+    model = GAN((2,), d_steps=3, beta1=0.1, beta2=0.7)
+    assert model.turns() == ("discriminator",) * 3 + ("generator",)
+    assert model.optimizer("generator", 1e-3).defaults["betas"] == (0.1, 0.7)
+    assert WGAN((2,), n_critic=4).turns() == ("critic",) * 4 + ("generator",)
 
 
 def test_the_value_at_the_optimum_is_twice_jensen_shannon_minus_log_4():
@@ -340,6 +353,9 @@ def test_the_loss_is_the_objectives_and_its_weights_times_the_penalties(objectiv
         losses.append(terms["loss"].item())
         if not weights:
             penalties = values["r1"] * terms["R1"].item() + values["r2"] * terms["R2"].item()
+            R1 = penalized(model.critic, x)[1].mean().item()
+            assert terms["R1"].item() == pytest.approx(R1, rel=1e-9)  # of data; R2 of samples
+            assert terms["R2"].item() != pytest.approx(R1, rel=1e-3)
     assert terms.keys().isdisjoint({"R1", "R2"})
     assert penalties > 0
     assert losses[0] - losses[1] == pytest.approx(penalties, rel=1e-9)

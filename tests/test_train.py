@@ -311,6 +311,24 @@ def test_held_out_terms_are_measured_on_the_same_noise(plane: Data) -> None:
     assert rows[-1]["held-out error"] == training._held_out()["held-out error"]
 
 
+class Mean(GenerativeModel):
+    """Its loss says which examples it was shown."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        super().__init__(shape)
+        self.weight = nn.Parameter(torch.zeros(()))
+
+    def loss(self, x, y=None, *, player="model", rng=None):
+        return {"loss": x.mean() + 0 * self.weight, "label": y.double().mean()}
+
+
+def test_held_out_is_the_validation_set(plane: Data) -> None:
+    parts = [Split(torch.full((64, 2), float(k)), torch.full((64,), k)) for k in range(3)]
+    data = replace(plane, train=parts[0], validation=parts[1], test=parts[2], log_prob=None, plane=None)
+    (row,) = run(Training(Mean((2,)), data, Settings(steps=1, batch_size=8)))
+    assert (row["loss"], row["held-out loss"], row["held-out label"]) == (0, 1, 1)
+
+
 def test_what_is_no_number_stops_the_training_with_term_and_step(plane: Data) -> None:
     training = made(plane, arguments={"breaks": 0.5}, steps=24)
     with pytest.raises(TrainingFailed, match=r"^The term penalty became nan at step 13\.$"):

@@ -119,10 +119,10 @@ def test_a_file_that_only_declares_its_size_is_refused() -> None:
 
 
 def test_a_jpeg_of_many_scans_is_refused_before_it_is_decoded() -> None:
-    start = time.monotonic()
+    start = time.process_time()
     with pytest.raises(BadInput, match="layers"):
         decoding.picture(jpeg(512, 2000))
-    assert time.monotonic() - start < 5
+    assert time.process_time() - start < 5
     assert uploads.ink(jpeg(200, 4)).shape == (200, 200)
 
 

@@ -635,7 +635,10 @@ def test_curves_of_one_plan_are_one_band() -> None:
     made = [store.create("vae", "digits", settings={"seed": seed, "steps": 9}) for seed in range(3)]
     made.append(store.create("vae", "digits", arguments={"beta": 4.0}, settings={"steps": 9}))
     for k, run in enumerate(made):
-        lines = [json.dumps({"step": s, "epoch": 0.0, "loss": float(s * (k + 1))}) for s in (1, 2, 4)]
+        lines = [
+            json.dumps({"step": s, "epoch": 0.0, "images": 64 * s, "seconds": 0.1 * s, "loss": float(s * (k + 1))})
+            for s in (1, 2, 4)
+        ]
         (run.path / "metrics.jsonl").write_text("\n".join(lines) + "\n")
     stamps = tuple(shared_files.stamp(run.path / "metrics.jsonl") for run in made)
     [panel] = mosaic._panels(stamps, tuple(classroom.differences([run.plan for run in made])))

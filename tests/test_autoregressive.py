@@ -210,6 +210,20 @@ def test_a_temperature_is_a_power_of_the_law(law: Any) -> None:
     assert ((counts - p).abs() < 6 * (p / n).sqrt() + 1e-9).all()
 
 
+@pytest.mark.parametrize("T", [0.25, 1.0, 2.0])
+def test_a_temperature_scales_what_is_drawn_of_real_numbers(T: float) -> None:
+    """p(x)^(1/T) of a Gaussian has T times its variance; a logistic number's scale is multiplied by T."""
+    n = 1000
+    apart = lambda law, said, T: law.draw(said.expand(n, -1), random.generator(2), T).diff()  # noqa: E731
+    said = torch.tensor([[0.3, 0.5, -0.2]], dtype=torch.float64)
+    law = Gaussians(1)
+    torch.testing.assert_close(apart(law, said, T), T**0.5 * apart(law, said, 1.0))
+    levels = Logistics(2001, 1)  # around the middle of them, within which nearly all lie
+    said = torch.tensor([[0.0, 1.0, -1.0]], dtype=torch.float64)
+    near = (apart(levels, said, T) - T * apart(levels, said, 1.0)).abs() < (2 + 2 * T) / 2000
+    assert near.double().mean() > 0.9
+
+
 # Sampling ---------------------------------------------------------------------------------------------------------
 
 

@@ -47,15 +47,12 @@ def started(*words: str) -> subprocess.Popen[str]:
 # Lists ----------------------------------------------------------------------------------------------------------------
 
 
-def test_help_comes_at_once_without_torch() -> None:
-    start = time.perf_counter()
+def test_help_comes_without_torch() -> None:
     done = subprocess.run([*COMMAND, "--help"], cwd=ROOT, capture_output=True, text=True, check=True)
-    took = time.perf_counter() - start
     for command in ("models", "datasets", "runs", "train", "resume", "fork", "sample", "evaluate"):
         assert f"    {command} " in done.stdout
     code = "import sys, genmodels.cli.parser; genmodels.cli.parser.main(['models']); assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=True)
-    assert took < 5  # 0.2 s alone; torch alone takes longer than this beside the other tests
 
 
 def test_models_are_listed(capsys: pytest.CaptureFixture[str]) -> None:

@@ -260,7 +260,16 @@ NO_MODEL = {  # functions of numbers, of a plan or of the data alone, and parts 
         turns.turns_of,
     ),
     *(collapse.cures, geometry.compared, geometry.ellipses, geometry.only_two, true_posterior.negative_elbo),
-    *(codes.linear, codes.spherical, common.cells, common.drawn, examples.example, examples.images_only, examples.some),
+    *(
+        codes.is_noise,
+        codes.linear,
+        codes.spherical,
+        common.cells,
+        common.drawn,
+        examples.example,
+        examples.images_only,
+        examples.some,
+    ),
     *(examples.frame, examples.own_picture, examples.points_only, common.shades),
     *(neighbours.nearest, neighbours.training_images, drawing.known),
     bits.guesses,
@@ -270,7 +279,7 @@ NO_MODEL = {  # functions of numbers, of a plan or of the data alone, and parts 
     *(linear_vae.as_ppca, linear_vae.closed_elbo, linear_vae.is_linear, em_steps.examples_of),
     *(subspace.angles, subspace.best_log_prob, subspace.directions),
     *(codebook.codes_of, codebook.kept, maps.scattered),
-    *(microscope.film, microscope.layers, dequantization.bits, curve.measure, shifts.shifted),
+    *(microscope.film, microscope.layers, dequantization.bits, curve.measure, curve.nats, shifts.shifted),
 }
 
 

@@ -126,13 +126,14 @@ def test_a_waiting_run_is_told_its_place_and_can_be_stopped():
 
 def test_workers_killed_at_random_moments_cost_nothing():
     """kill -9, many times: the run is readable at every moment, and ends bit for bit as if nothing had happened."""
-    whole = new(steps=1500)
+    steps = 4000  # more than a fast machine takes before the third kill, 1.2 s after the beginning at the latest
+    whole = new(steps=steps)
     recording = Recording(whole)
     for _ in recording.steps():
         pass
     recording.close()
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    run, dice, kills = new(steps=1500), random.Random(0), 0
+    run, dice, kills = new(steps=steps), random.Random(0), 0
     worker = """
 import sys
 from genmodels.runs import recorder as recording

@@ -274,6 +274,13 @@ def home(runs: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return runs
 
 
+def test_samples_of_temperature_0_are_all_the_same(model: Ladder) -> None:
+    """Every z is then the mean of its law."""
+    cold, usual = (model.sample(4, rng=random.generator(0), temperature=T) for T in (0.0, 1.0))
+    assert (cold == cold[:1]).all()
+    assert not (usual == usual[:1]).all()
+
+
 def test_held_layers_are_the_same_in_a_row(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In row k the z of the upper k layers are one way's, and those below differ."""
     model = store.find("digits").model()

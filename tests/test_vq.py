@@ -14,7 +14,7 @@ from genmodels.errors import BadInput
 from genmodels.models.base import build
 from genmodels.models.vq.codebook import Codebook, perplexity, straight_through
 from genmodels.models.vq.model import VQVAE
-from genmodels.models.vq.priors import CodeMaps
+from genmodels.models.vq.priors import CodeFrequencies, CodeMaps
 from genmodels.training.loop import Training, fit
 from genmodels.training.settings import Settings
 
@@ -263,6 +263,22 @@ def test_the_prior_draws_what_it_says() -> None:
     counts = torch.bincount((drawn * torch.tensor([8, 4, 2, 1])).sum(1), minlength=16)
     assert ((counts - 20_000 * p).square() / (20_000 * p)).sum() < 60
     assert p.max() > 1.2 * p.min()
+
+
+def test_a_temperature_is_a_power_of_the_priors_laws() -> None:
+    torch.manual_seed(1)
+    maps, alone, n = CodeMaps(2, (2, 2), channels=6, depth=2), CodeFrequencies(3), 20_000
+    every = torch.tensor(list(itertools.product(range(2), repeat=4))).view(-1, 2, 2)
+    with torch.no_grad():
+        alone.logits.copy_(torch.tensor([0.0, 1.0, -1.0]))
+        first = maps.log_prob(every).double().exp().view(2, 8).sum(1)  # of the first place, which knows no other
+        laws = {maps: first, alone: alone.log_prob(torch.arange(3)).double().exp()}
+    for prior, p in laws.items():
+        q = p**2 / (p**2).sum()
+        drawn = prior.sample(n, random.generator(0), 0.5).reshape(n, -1)[:, 0]
+        shares = torch.bincount(drawn, minlength=len(q)) / n
+        assert ((shares - q).abs() < 5 * (q * (1 - q) / n).sqrt()).all()
+        assert ((p - q).abs() > 10 * (q * (1 - q) / n).sqrt()).any()  # which the prior as it is would not pass
 
 
 def test_a_place_is_told_of_those_before_it_alone() -> None:

@@ -43,8 +43,7 @@ def test_home_comes_at_once_and_leads_to_the_models(page: Page, serve: Callable[
     page.goto(url)
     page.get_by_role("heading", name="A laboratory of deep generative models").wait_for()
     seconds = time.monotonic() - start
-    print(f"\nhome after {seconds:.2f} s")
-    assert seconds < 10
+    print(f"\nhome after {seconds:.2f} s")  # bounds are those of benchmarks.first_minute
     film = page.locator(".st-key-films button.film").first
     expect(film).to_have_attribute("aria-label", re.compile("Variational autoencoder: samples of mnist as it learns"))
     page.get_by_test_id("stMain").get_by_role("link", name="Variational autoencoder").click()
@@ -54,7 +53,7 @@ def test_home_comes_at_once_and_leads_to_the_models(page: Page, serve: Callable[
     page.get_by_role("heading", name="A laboratory of deep generative models").wait_for()
 
 
-def test_the_films_on_home_move_within_three_seconds(page: Page, serve: Callable[[str], str]) -> None:
+def test_the_films_on_home_move_by_themselves(page: Page, serve: Callable[[str], str]) -> None:
     page.goto(serve(APP))
     page.locator(".st-key-films canvas").first.wait_for()
     page.goto("about:blank")  # the server has drawn the films now, as for every visitor but the first
@@ -66,7 +65,6 @@ def test_the_films_on_home_move_within_three_seconds(page: Page, serve: Callable
     expect(caption).not_to_have_text(before)
     seconds = time.monotonic() - start
     print(f"\nits films move after {seconds:.2f} s")
-    assert seconds < 10  # 3 s on a machine that does nothing else
     expect(caption).to_have_text(re.compile(r"step ([\d,]+) of \1$"), timeout=30_000)
     page.get_by_role("button", name="Pause").click()
     held = caption.inner_text()

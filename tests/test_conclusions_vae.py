@@ -46,7 +46,8 @@ def test_the_ladder_says_what_is_left_to_the_top() -> None:
     told = rungs([-14.0, -12.0], -11.1, [-12.0, -10.0])
     assert told == "The ELBO is 2 nats below log p(x); with 1,000 draws of z, 0.1 of them are left."
     assert rungs([-14.0, -12.0], -10.9, [-12.0, -10.0]).endswith("0 of them are left.")  # an estimate above the truth
-    assert "raise the bound by 1.9 nats; log p(x) is higher still" in rungs([-14.0, -12.0], -11.1)
+    assert "raise the bound by 1.9 nats, and log p(x) is at least that" in rungs([-14.0, -12.0], -11.1)
+    assert "do not raise the bound" in rungs([-14.0, -12.0], -13.0005)
     assert "cannot be told from log p(x): 0.05 ± 0.21 nats" in rungs([-14.0, -12.0], -13.0, [-13.8, -12.1])
     assert rungs([NAN, -12.0], -11.0).endswith(NOTHING)
     assert rungs([-14.0, -12.0], -11.0, [NAN, -10.0]).endswith(NOTHING)

@@ -44,6 +44,10 @@ def conduct(run: Run, processes: Processes, device: str) -> int:
             if processes.rank == 0:
                 run.want(want="run", until=None)
                 run.say(deaths=0)
+        except OSError:
+            recording.close()
+            raise
+        try:
             ended = together(recording, processes, asked) if processes.world > 1 else alone(recording, asked)
             recording.close(None if ended else Status.STOPPED)
         except Exception as error:

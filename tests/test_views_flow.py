@@ -123,8 +123,8 @@ def test_nats_are_at_first_the_models_own_and_a_link_has_them_as_set() -> None:
 
 
 def test_what_is_offered_of_a_flow_says_something_of_it() -> None:
-    """No map of two of an image's many codes; no bits of points, which have no grey levels."""
-    for name, offers in (("pictures", False), ("points", True)):
+    """No map of two of an image's hundreds of codes; no bits of points, which have no grey levels."""
+    for name, offers in (("flow-mnist", False), ("points", True)):
         moment = Moment.of(store.find(name))
         assert ("Latent map" in for_everybody(moment)) is offers
         assert VIEWS["Nats and bits"].applies(moment) is not offers

@@ -41,7 +41,7 @@ def _decodes(moment: Moment) -> bool:
 def _has_map(moment: Moment) -> bool:
     """Not of a flow of images, of whose hundreds of codes the first two say nothing."""
     model = moment.model
-    return has(model, Decoder) and (model.latent_dim == 2 or 2 < model.latent_dim < math.prod(model.shape))
+    return has(model, Decoder) and 2 <= model.latent_dim <= max(FEW, math.prod(model.shape) - 1)
 
 
 def _has_few(moment: Moment) -> bool:

@@ -102,7 +102,7 @@ class Training:
         if self.batches.size % self.world:
             raise BadInput(
                 f"Batches of {self.batches.size:,} examples cannot be shared by {self.world} processes: choose a "
-                f"batch_size of which that is a multiple, at most the {n:,} examples."
+                f"batch_size that is a multiple of {self.world}, and at most {n:,}."
             )
         check_rows(self.model, self.batches.size // self.world)
         self.total = self.settings.steps or math.ceil(self.settings.epochs * self.batches.per_epoch / len(self.turns))

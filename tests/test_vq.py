@@ -270,6 +270,8 @@ def test_a_temperature_is_a_power_of_the_priors_laws() -> None:
     maps, alone, n = CodeMaps(2, (2, 2), channels=6, depth=2), CodeFrequencies(3), 20_000
     every = torch.tensor(list(itertools.product(range(2), repeat=4))).view(-1, 2, 2)
     with torch.no_grad():
+        for weight in maps.parameters():
+            weight.add_(0.5 * torch.randn_like(weight))  # as it begins, both codes are nearly as probable
         alone.logits.copy_(torch.tensor([0.0, 1.0, -1.0]))
         first = maps.log_prob(every).double().exp().view(2, 8).sum(1)  # of the first place, which knows no other
         laws = {maps: first, alone: alone.log_prob(torch.arange(3)).double().exp()}

@@ -17,7 +17,7 @@ LEAST = 340  # CSS pixels of a figure with its legend below, which on a phone ha
 def plot(figure: go.Figure, *, key: str, place: Any = st, small: bool = False, **options: Any) -> None:
     """Show ``figure`` in ``place`` (a column, a container); ``options`` are Plotly's own.
 
-    A ``small`` one, of several to be compared, stays so on a projector.
+    A ``small`` one, of several to be compared, is on a projector as high as it was made.
     """
     if figure.layout.showlegend and figure.layout.legend.yref == "container":
         figure.update_layout(height=max(figure.layout.height or 0, LEAST))

@@ -9,6 +9,7 @@ from genmodels.instruments.flow import codes as instruments
 from genmodels.text import number
 from pages._ui.components.image_grid import image_grid
 from pages._ui.form import url_widgets
+from pages._ui.form.lesson import is_presenting
 from pages._ui.shared.answer import answer
 from pages._ui.shared.moment import Moment
 from pages._ui.shared.plot import plot
@@ -93,13 +94,13 @@ def temperature(moment: Moment) -> None:
             download=f"{moment.id}-temperatures.png",
         )
     else:
-        edges = square(half_of(moment))
+        edges, side = square(half_of(moment)), 420 if is_presenting() else 270
         with st.container(horizontal=True, gap="small"):
             for i, t in enumerate(samples["temperature"]):
                 cloud = figures.Points("samples", samples["x"][i], figures.SAMPLES, size=3)
                 drawn = figures.points((real_points(moment), cloud), title=f"T = {t:g}", extent=edges)
-                with st.container(width=270):
-                    plot(drawn.update_layout(height=280, showlegend=False), key=f"temperature-{i}", small=True)
+                with st.container(width=side):
+                    plot(drawn.update_layout(height=side, showlegend=False), key=f"temperature-{i}", small=True)
     st.caption(
         "x = f⁻¹(T·z): the same z, scaled. Below 1 samples come from nearer to the mode of z, and are cleaner and more "
         "alike; only T = 1 samples the density that was learned. Kingma & Dhariwal (2018), Glow, section 6.2."

@@ -11,7 +11,7 @@ from genmodels import random
 from genmodels.instruments.codes import spherical
 from genmodels.probability import samplers
 from genmodels.probability.repaint import repaint
-from genmodels.probability.samplers import CHURN, SPACINGS, Denoiser, Step, log_density, timesteps, walk
+from genmodels.probability.samplers import CHURN, DECIDED, SPACINGS, Denoiser, Step, log_density, timesteps, walk
 from genmodels.probability.schedules import Schedule, cosine, drawn, linear
 from tests.analytic import Mixture
 
@@ -40,7 +40,7 @@ SAMPLERS = {
     "ddim 1": lambda *a, rng: ddim(*a, eta=1.0, rng=rng),
     "dpm-solver": lambda *a, rng: dpm_solver(*a),
     "sde-dpm-solver 1": lambda *a, rng: dpm_solver(*a, eta=1.0, rng=rng),
-    "sde-dpm-solver": lambda *a, rng: dpm_solver(*a, eta=CHURN, rng=rng),
+    "sde-dpm-solver": lambda *a, rng: dpm_solver(*a, eta=CHURN, decided=DECIDED, rng=rng),
     "heun": lambda *a, rng: heun(*a),
 }
 FLOWS = {"ddim": ddim, "dpm-solver": dpm_solver, "heun": heun}
@@ -102,6 +102,39 @@ def test_times_are_uniform_in_what_they_say() -> None:
     )  # near t = 1 the steps are too coarse
 
 
+def test_early_times_are_uniform_in_a_power_of_the_cosine_schedules() -> None:
+    """Whatever the schedule, at the log-SNR that a cosine schedule has at t = T (1 − u^1.5)."""
+    n = 20
+    wanted = [1000 * (1 - (i / n) ** 1.5) for i in range(n + 1)]
+    found = timesteps(Schedule(cosine(1000)), n, "early")
+    assert all(abs(a - b) < 8 for a, b in zip(found, wanted, strict=True))  # that schedule has an offset of 0.008
+    gaps = [a - b for a, b in itertools.pairwise(found)]
+    assert gaps[:15] == sorted(gaps[:15])  # the offset and whole numbers tell near the data
+    flat, u = Schedule(linear(1000)), torch.tensor([0.4, 0.6, 0.8])
+    begin = (2 / math.pi * math.atan(math.exp(flat.log_snr[-1].item() / 2))) ** (2 / 3)
+    at = begin + (1 - begin) * u.double()
+    wanted_log_snr = 2 * (math.pi / 2 * at**1.5).tan().log()
+    times = [timesteps(flat, n, "early")[int(share * n)] for share in (0.4, 0.6, 0.8)]
+    torch.testing.assert_close(flat.log_snr[times], wanted_log_snr, rtol=0, atol=0.02)
+
+
+@pytest.mark.parametrize("variance", [6.0, 20.0])  # of an image's mean, in units of its noise's: MNIST's is 6
+def test_what_is_decided_early_keeps_its_spread_by_early_times(variance: float) -> None:
+    """Of Gaussian data every step of the equation is a factor: what becomes of 1 is the standard deviation."""
+    s = Schedule(cosine(1000))
+
+    def eps(x: Tensor, t: Tensor) -> Tensor:
+        alpha_bar = s.alpha_bar[t[0]]
+        return (1 - alpha_bar).sqrt() * x / (alpha_bar * variance + 1 - alpha_bar)
+
+    one = torch.ones(1, 1, dtype=torch.float64)
+    off = {
+        way: abs(end(dpm_solver(eps, s, one, timesteps(s, 20, way))).item() / math.sqrt(variance) - 1)
+        for way in ("uniform", "early")
+    }
+    assert off["early"] < off["uniform"] / 4
+
+
 # Identities -------------------------------------------------------------------------------------------------------
 
 
@@ -160,12 +193,13 @@ def test_dpm_solvers_first_step_is_ddim(eta: float) -> None:
     assert not torch.allclose(*ends(3))
 
 
-@pytest.mark.parametrize("eta", [0.0, 1.0])
-def test_dpm_solver_line_by_line(eta: float) -> None:
-    """The formulas of the paper in λ and h: of the ODE (algorithm 2), and of the SDE."""
+@pytest.mark.parametrize(("eta", "decided"), [(0.0, -math.inf), (1.0, -math.inf), (1.0, 0.0)])
+def test_dpm_solver_line_by_line(eta: float, decided: float) -> None:
+    """The formulas of the paper in λ and h: of the ODE (algorithm 2), of the SDE, and of one before the other."""
     s, x, visited = Schedule(cosine(60)), randn(5, 2), (60, 41, 20, 7, 0)
     mixture, lambda_ = three(s), s.log_snr / 2
-    steps = list(dpm_solver(mixture.eps, s, x, visited, eta=eta, rng=random.generator(4)))
+    assert [bool(s.log_snr[t] >= 0) for t in visited[:-1]] == [False, False, True, True]
+    steps = list(dpm_solver(mixture.eps, s, x, visited, eta=eta, decided=decided, rng=random.generator(4)))
     rng = random.generator(4)
     for i, (t, u) in enumerate(itertools.pairwise(visited[:-1])):
         torch.testing.assert_close(steps[i].x_t, x)
@@ -175,10 +209,10 @@ def test_dpm_solver_line_by_line(eta: float) -> None:
             r = (lambda_[t] - lambda_[visited[i - 1]]) / h
             D = (1 + 1 / (2 * r)) * D - 1 / (2 * r) * steps[i - 1].x_0
         sigma_t, sigma_u, alpha_u = (1 - s.alpha_bar[t]).sqrt(), (1 - s.alpha_bar[u]).sqrt(), s.alpha_bar[u].sqrt()
-        if eta == 0:
+        z = random.randn(5, 2, rng=rng).double() if eta else None
+        if z is None or s.log_snr[t] < decided:
             x = sigma_u / sigma_t * x - alpha_u * torch.expm1(-h) * D
         else:
-            z = random.randn(5, 2, rng=rng).double()
             x = sigma_u / sigma_t * torch.exp(-h) * x - alpha_u * torch.expm1(-2 * h) * D
             x = x + sigma_u * (-torch.expm1(-2 * h)).sqrt() * z
     torch.testing.assert_close(steps[-2].x_t, x)

@@ -52,7 +52,7 @@ DIFFUSION = (
     Term(
         "DPM-Solver",
         "Samples in few steps: the guess of the data is extrapolated from the last two, and the rest of the equation "
-        "is solved exactly. The SDE form renews the noise.",
+        "is solved exactly. The SDE form renews the noise, once the outlines stand.",
         "",
         "Lu et al. (2022), https://arxiv.org/abs/2211.01095",
         ("sampler=dpm-solver", "sampler=sde-dpm-solver"),
@@ -133,7 +133,7 @@ DIFFUSION = (
         "falling to its end.",
         r"\lambda_t = \log \frac{\bar\alpha_t}{1 - \bar\alpha_t}",
         _VDM,
-        ("knots", "spacing=log-snr"),
+        ("knots", "spacing=log-snr", "spacing=early"),
     ),
     Term(
         "Loss weighting",

@@ -261,7 +261,7 @@ class DDPM(Guesses, GenerativeModel):
         steps: Annotated[int, Between(1, 4000, "steps from noise to data; never more than T", log=True)] = 20,
         spacing: Annotated[
             str,
-            Only(("auto", *SPACINGS), "of the times; auto: uniform for images, log-snr for points, heun and langevin"),
+            Only(("auto", *SPACINGS), "of the times; auto: early for images, log-snr for points, heun and langevin"),
         ] = "auto",
         eta: Annotated[float, Between(0, 1, "noise of ddim: 0 none, 1 as much as ancestral")] = 0.0,
         guidance: Annotated[float, Between(0, 20, "towards the label: 0 deaf to it, 1 plain, more exaggerates")] = 1.0,
@@ -299,7 +299,7 @@ class DDPM(Guesses, GenerativeModel):
     def times(self, steps: int, spacing: str = "auto", sampler: str = "auto") -> tuple[int, ...]:
         """The times to visit in so many steps; "auto": "log-snr" for points, and for heun and langevin."""
         if spacing == "auto":
-            spacing = "uniform" if self.is_image and sampler not in ("heun", "langevin") else "log-snr"
+            spacing = "early" if self.is_image and sampler not in ("heun", "langevin") else "log-snr"
         return timesteps(self.schedule, steps, spacing)
 
     def asked(self, y: Tensor | None, n: int) -> Tensor | None:

@@ -129,8 +129,8 @@ def samplers(moment: Moment) -> None:
         return
     st.caption(
         "ddim, dpm-solver and heun solve one equation, so the same noise leads each of them to the same sample, the "
-        "better the more often they ask the network. ancestral and sde-dpm-solver draw fresh noise at every step, so "
-        "they end elsewhere; the fresh noise also takes the errors of earlier steps away."
+        "better the more often they ask the network. ancestral draws fresh noise at every step and sde-dpm-solver once "
+        "the outlines stand, so they end elsewhere; the fresh noise also takes the errors of earlier steps away."
     )
     if moment.model.is_image:
         _sheets(moment, made)

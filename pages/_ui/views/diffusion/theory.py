@@ -81,7 +81,9 @@ BACK: Equations = {
         &+ \sqrt{\bar\alpha_s}\, (1 - e^{-(1 + \eta^2) h})\, D, \\
         D &= \hat x_0 + \tfrac{h}{2 h'} (\hat x_0 - \hat x_0') $$
         x̂₀ is extrapolated in λ = ½ log SNR, h = λ_s − λ_t; a prime is the step before. η = 0 is the equation, η = 1 its
-        stochastic twin, the reverse SDE. Lu et al. (2022), https://arxiv.org/abs/2211.01095.""",
+        stochastic twin, the reverse SDE. Images are drawn with 0 while log SNR < −2, for where x̂₀ moves most fresh
+        noise is what nothing can extrapolate, and then with 1.6. Lu et al. (2022),
+        https://arxiv.org/abs/2211.01095.""",
     DDPM.output: r"""Towards a label
         $$ \hat\epsilon = \epsilon_\theta(x_t, t) + w\, (\epsilon_\theta(x_t, t, y) - \epsilon_\theta(x_t, t)) $$
         w > 1 exaggerates what the label changes. Ho & Salimans (2022), eq. 6, https://arxiv.org/abs/2207.12598.""",

@@ -82,7 +82,8 @@ def bound(moment: Moment) -> None:
     due = figures.Curve("in the bound", t, terms["due"], figures.POSTERIOR)
     left, right = st.columns(2)
     _curves([line], "nats", "L(t−1): what the step from t to t − 1 costs", "terms", left, **logs)
-    left.caption("Most of the bound is paid at small t, for detail so fine that pictures hardly show it.")
+    if moment.model.is_image:
+        left.caption("What is paid at small t is for detail so fine that pictures hardly show it.")
     _curves([error], "per dimension", "Squared error of ε̂", "errors", right)
     _curves([trained, due], "share of the mean", "What an error of ε̂ weighs", "weights", st, **logs)
     model = moment.model

@@ -27,6 +27,7 @@ from genmodels.models.ddpm import DDPM
 from genmodels.nn import unet
 from genmodels.nn.layers import GroupNorm
 from genmodels.probability import samplers
+from genmodels.probability.diffusion.times import timesteps
 from genmodels.training.loop import Training
 from genmodels.training.settings import Settings
 
@@ -219,7 +220,7 @@ def fid(data: datasets.Data, eps: Network, model: DDPM) -> float:
     """FID of samples that DDIM draws in 50 steps on the schedule of ``model`` with the noise that ``eps`` sees."""
     rng = random.generator(0, "cpu")
     x = random.randn(SAMPLES, *data.shape, rng=rng)
-    visited = samplers.timesteps(model.schedule, 50)
+    visited = timesteps(model.schedule, 50)
     move = samplers.ddim(model.schedule, rng=rng)
     *_, last = samplers.walk(move, lambda x_t, t: eps(x_t.float(), t), model.schedule, x, visited)
     one = judge(data.name)

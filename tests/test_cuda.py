@@ -15,7 +15,8 @@ from genmodels.data.datasets import Data, Split
 from genmodels.errors import BadInput
 from genmodels.models import MODELS
 from genmodels.models.base import GenerativeModel, Preset
-from genmodels.probability.samplers import SAMPLERS, SPACINGS
+from genmodels.probability.diffusion.times import SPACINGS
+from genmodels.probability.samplers import SAMPLERS
 from genmodels.training.loop import Training
 from genmodels.training.settings import Settings
 from tests.pretended_gpu import CUDA, Gpu, WrongDevice, pretended

@@ -28,7 +28,8 @@ from genmodels.jobs import background
 from genmodels.models.base import build
 from genmodels.models.ddpm import DDPM
 from genmodels.nn.unet_diffusers import UNet2D
-from genmodels.probability.samplers import ancestral, timesteps, walk
+from genmodels.probability.diffusion.times import timesteps
+from genmodels.probability.samplers import ancestral, walk
 from genmodels.runs.store import Run
 
 PAGES = Path(__file__).resolve().parents[1] / "pages"

@@ -10,8 +10,9 @@ from torch import Tensor
 from genmodels import random
 from genmodels.instruments.codes import spherical
 from genmodels.probability import samplers
+from genmodels.probability.diffusion.times import SPACINGS, timesteps
 from genmodels.probability.repaint import repaint
-from genmodels.probability.samplers import CHURN, DECIDED, SPACINGS, Denoiser, Step, log_density, timesteps, walk
+from genmodels.probability.samplers import CHURN, DECIDED, Denoiser, Step, log_density, walk
 from genmodels.probability.schedules import Schedule, cosine, drawn, linear
 from tests.analytic import Mixture
 

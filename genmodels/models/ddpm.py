@@ -34,7 +34,8 @@ from genmodels.probability import diffusion_elbo, samplers
 from genmodels.probability.diffusion.guesses import Guesses
 from genmodels.probability.diffusion.learned import Learned
 from genmodels.probability.diffusion.scores import annealed_steps
-from genmodels.probability.samplers import SAMPLERS, SPACINGS, STOCHASTIC, Denoiser, Step, timesteps, walk
+from genmodels.probability.diffusion.times import SPACINGS, timesteps
+from genmodels.probability.samplers import SAMPLERS, STOCHASTIC, Denoiser, Step, walk
 from genmodels.probability.schedules import PREDICTIONS, SCHEDULES, Schedule
 
 __all__ = ["DDPM"]
@@ -277,7 +278,7 @@ class DDPM(Guesses, GenerativeModel):
             x_T: The noise to start from, shape (n, \*shape), where it is not to be drawn.
             sampler: One of :data:`SAMPLERS`, or "auto": fresh noise takes errors away in many dimensions, not in two.
             steps: How many; fewer than T are spread as ``spacing`` says.
-            spacing: One of :data:`genmodels.probability.samplers.SPACINGS`, or "auto".
+            spacing: One of :data:`genmodels.probability.diffusion.times.SPACINGS`, or "auto".
             eta: Of ddim.
             guidance: See :meth:`output`.
             stride: Of langevin: :func:`genmodels.probability.diffusion.scores.annealed_steps`.
@@ -298,9 +299,8 @@ class DDPM(Guesses, GenerativeModel):
 
     def times(self, steps: int, spacing: str = "auto", sampler: str = "auto") -> tuple[int, ...]:
         """The times to visit in so many steps; "auto": "log-snr" for points, and for heun and langevin."""
-        if spacing == "auto":
-            spacing = "early" if self.is_image and sampler not in ("heun", "langevin") else "log-snr"
-        return timesteps(self.schedule, steps, spacing)
+        auto = "early" if self.is_image and sampler not in ("heun", "langevin") else "log-snr"
+        return timesteps(self.schedule, steps, auto if spacing == "auto" else spacing)
 
     def asked(self, y: Tensor | None, n: int) -> Tensor | None:
         """The labels ``y`` of ``n`` samples, checked.

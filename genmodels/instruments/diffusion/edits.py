@@ -20,8 +20,9 @@ from genmodels.instruments.examples import example as example_of
 from genmodels.instruments.examples import images_only
 from genmodels.metrics.evaluate import labels
 from genmodels.models.ddpm import DDPM
+from genmodels.probability.diffusion.times import timesteps
 from genmodels.probability.repaint import repaint
-from genmodels.probability.samplers import Step, heun, named, noise_like, timesteps, walk
+from genmodels.probability.samplers import Step, heun, named, noise_like, walk
 from genmodels.text import number, quoted
 
 __all__ = [

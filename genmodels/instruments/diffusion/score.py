@@ -18,7 +18,8 @@ from genmodels.instruments.arrays import Arrays, Task, arrays
 from genmodels.instruments.examples import points_only
 from genmodels.instruments.plane import cells
 from genmodels.models.ddpm import DDPM
-from genmodels.probability.samplers import noise_like, timesteps
+from genmodels.probability.diffusion.times import timesteps
+from genmodels.probability.samplers import noise_like
 from genmodels.text import number
 
 __all__ = ["conclusion", "field", "square"]

@@ -21,8 +21,9 @@ from torch import Tensor, nn
 from genmodels import random
 from genmodels.nn.unet import PointNet
 from genmodels.probability.diffusion.table import Table, tabulated
+from genmodels.probability.diffusion.times import timesteps
 from genmodels.probability.distributions import kl_to_standard_normal
-from genmodels.probability.samplers import Step, dpm_solver, log_density, timesteps, walk
+from genmodels.probability.samplers import Step, dpm_solver, log_density, walk
 from genmodels.probability.schedules import Schedule
 
 __all__ = ["DiffusionPrior"]

@@ -11,7 +11,8 @@ from genmodels import figures
 from genmodels.instruments.arrays import Array, Arrays
 from genmodels.instruments.diffusion import denoising, score
 from genmodels.metrics import judge
-from genmodels.probability.samplers import SAMPLERS, SPACINGS
+from genmodels.probability.diffusion.times import SPACINGS
+from genmodels.probability.samplers import SAMPLERS
 from pages._ui.components.scrubber import point_film
 from pages._ui.form import url_widgets
 from pages._ui.shared.answer import answer, seen

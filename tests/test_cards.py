@@ -23,6 +23,12 @@ OF_A_JUDGE = [f"judge_{one.name}" for one in fields(Quality) if one.name != "kid
 BESIDE = ("", "_se", "_floor", "_floor_se")
 
 
+@pytest.mark.parametrize("run", [run for run in SHIPPED.values() if run.plan.arguments.get("classes")], ids=str)
+def test_a_checkpoint_that_learned_with_labels_says_how_often_each_was_seen(run: Run) -> None:
+    """Or else it draws them evenly where none is asked for, and its samples are not distributed as the data."""
+    assert len(run.model().label_shares) == run.plan.arguments["classes"]
+
+
 def distances(run: Run) -> list[str]:
     """What is measured of samples of such a model and such data."""
     data = run.plan.data

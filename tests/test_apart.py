@@ -74,12 +74,15 @@ said = []
 peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 def watch():  # the most that a child held since it began; what getrusage says of it holds this process's own too
     while not ended.wait(0.002):
+        begun = []
         for of in Path("/proc/self/task").glob("*/children"):
-            for child in map(Path, (f"/proc/{one}" for one in of.read_text().split())):
-                with suppress(OSError, IndexError):
-                    if b"genmodels.host.apart" in (child / "cmdline").read_bytes():
-                        held = (child / "status").read_text().split("VmHWM:")[1].split()[0]
-                        most[child.name] = 1024 * int(held)
+            with suppress(OSError):  # a thread that has ended since
+                begun += of.read_text().split()
+        for child in map(Path, (f"/proc/{one}" for one in begun)):
+            with suppress(OSError, IndexError):  # a child that has
+                if b"genmodels.host.apart" in (child / "cmdline").read_bytes():
+                    held = (child / "status").read_text().split("VmHWM:")[1].split()[0]
+                    most[child.name] = 1024 * int(held)
 most, ended = {}, threading.Event()
 before, start = peak(), time.process_time()
 watching = threading.Thread(target=watch)

@@ -16,6 +16,12 @@ from genmodels.models import MODELS
 torch.set_num_threads(1)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A test's name says the same in every process: an object's address in it is another in each."""
+    if passing := [item.nodeid for item in items if " at 0x" in item.nodeid]:
+        raise pytest.UsageError(f"names that hold an object's address (give the parameter an id): {passing}")
+
+
 @pytest.fixture(autouse=True)
 def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Every test has a folder of runs to itself."""

@@ -27,7 +27,7 @@ from genmodels.instruments.diffusion.denoising import denoised
 from genmodels.jobs import background
 from genmodels.models.base import build
 from genmodels.models.ddpm import DDPM
-from genmodels.nn.unet_diffusers import UNet2D
+from genmodels.nn.denoiser import denoiser
 from genmodels.probability.diffusion.times import timesteps
 from genmodels.probability.samplers import ancestral, walk
 from genmodels.runs.store import Run
@@ -90,7 +90,7 @@ def test_the_network_says_what_diffusers_says(name: str, tmp_path: Path) -> None
 
 
 def test_the_time_is_exact_at_the_end_of_a_thousand() -> None:
-    network = UNet2D((1, 8, 8), T=1000, widths=(16,), attends=(0,))
+    network = denoiser((1, 8, 8), T=1000, classes=0, network="unet2d", widths=(16,), attends=(0,))
     t = torch.arange(1, 1001)
     angles = (t.double() - 1)[:, None] * torch.exp(-torch.log(torch.tensor(1e4)) * torch.arange(8) / 8).double()
     expected = torch.cat([angles.cos(), angles.sin()], 1)

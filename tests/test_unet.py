@@ -1,10 +1,13 @@
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
 
+from genmodels.nn.denoiser import denoiser
 from genmodels.nn.layers import GroupNorm
-from genmodels.nn.unet import Conditioning, PointNet, UNet, attend, time_features
+from genmodels.nn.unet import Conditioning, attend, time_features
 
 
 def woken(network: nn.Module) -> nn.Module:
@@ -15,6 +18,11 @@ def woken(network: nn.Module) -> nn.Module:
     return network.double()
 
 
+def unet(*shape: int, classes: int = 0, **chosen: Any) -> nn.Module:
+    """What a diffusion's settings make of it; the rest as they are usual."""
+    return denoiser(shape, T=1000, classes=classes, **chosen)
+
+
 def data(*shape: int) -> tuple[torch.Tensor, torch.Tensor]:
     rng = torch.Generator().manual_seed(1)
     x = torch.randn(3, *shape, generator=rng, dtype=torch.float64)
@@ -22,18 +30,24 @@ def data(*shape: int) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 NETWORKS = {
-    "8x8": lambda **k: (UNet((1, 8, 8), width=8, **k), (1, 8, 8)),
-    "8x8 by pixels": lambda **k: (UNet((1, 8, 8), width=8, patch=1, levels=2, **k), (1, 8, 8)),
-    "28x28 four halvings": lambda **k: (UNet((1, 28, 28), width=8, levels=4, depth=1, **k), (1, 28, 28)),
-    "odd sides, colour": lambda **k: (UNet((3, 7, 10), width=8, levels=2, depth=1, patch=4, **k), (3, 7, 10)),
-    "one grid, no attention": lambda **k: (UNet((1, 6, 6), width=12, levels=0, attention=False, **k), (1, 6, 6)),
-    "points": lambda **k: (PointNet(2, hidden=16, **k), (2,)),
+    "8x8": ((1, 8, 8), {"width": 8}),
+    "8x8 by pixels": ((1, 8, 8), {"width": 8, "patch": 1, "levels": 2}),
+    "28x28 four halvings": ((1, 28, 28), {"width": 8, "levels": 4, "depth": 1}),
+    "odd sides, colour": ((3, 7, 10), {"width": 8, "levels": 2, "depth": 1, "patch": 4}),
+    "one grid, no attention": ((1, 6, 6), {"width": 12, "levels": 0, "attention": False}),
+    "points": ((2,), {"hidden": 16, "depth": 3}),
 }
+
+
+def one_of(name: str, **more: Any) -> tuple[nn.Module, tuple[int, ...]]:
+    """A network of ``NETWORKS``, and the shape of an example."""
+    shape, chosen = NETWORKS[name]
+    return unet(*shape, **chosen, **more), shape
 
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_the_shape_comes_back_and_every_weight_has_a_say(name: str) -> None:
-    network, shape = NETWORKS[name](classes=3)
+    network, shape = one_of(name, classes=3)
     x, u = data(*shape)
     out = woken(network)(x, u, torch.tensor([0, 2, 3]))
     assert out.shape == x.shape
@@ -46,7 +60,7 @@ def test_the_shape_comes_back_and_every_weight_has_a_say(name: str) -> None:
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_it_answers_0_before_training_and_its_last_layer_can_learn(name: str) -> None:
-    network, shape = NETWORKS[name]()
+    network, shape = one_of(name)
     x, u = data(*shape)
     out = network(x.float(), u.float())
     assert not out.any()
@@ -57,7 +71,7 @@ def test_it_answers_0_before_training_and_its_last_layer_can_learn(name: str) ->
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_time_and_label_matter_and_examples_do_not_mix(name: str) -> None:
-    network, shape = NETWORKS[name](classes=3)
+    network, shape = one_of(name, classes=3)
     x, u = data(*shape)
     y = torch.tensor([0, 2, 1])
     network = woken(network)
@@ -70,7 +84,7 @@ def test_time_and_label_matter_and_examples_do_not_mix(name: str) -> None:
 
 
 def test_every_pixel_can_see_every_other() -> None:
-    network = woken(UNet((1, 8, 8), width=8))
+    network = woken(unet(1, 8, 8, width=8))
     x, u = data(1, 8, 8)
     x.requires_grad_()
     network(x, u)[0, 0, 0, 0].backward()
@@ -100,7 +114,7 @@ def test_as_many_groups_as_divide_the_channels() -> None:
 
 
 def test_bfloat16_is_close_and_the_answer_stays_in_float32() -> None:
-    network = woken(UNet((1, 8, 8), width=16)).float()
+    network = woken(unet(1, 8, 8, width=16)).float()
     x, u = (part.float() for part in data(1, 8, 8))
     with torch.autocast("cpu", dtype=torch.bfloat16):
         out = network(x, u)
@@ -111,7 +125,7 @@ def test_bfloat16_is_close_and_the_answer_stays_in_float32() -> None:
 
 def test_dropout_is_only_for_training() -> None:
     for name in ("8x8", "points"):
-        network, shape = NETWORKS[name](dropout=0.5)
+        network, shape = one_of(name, dropout=0.5)
         x, u = data(*shape)
         network = woken(network)
         assert not torch.allclose(network(x, u), network(x, u))

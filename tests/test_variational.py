@@ -15,7 +15,8 @@ from genmodels.instruments.diffusion import bits as instrument
 from genmodels.instruments.diffusion import hierarchy
 from genmodels.models.base import load
 from genmodels.models.ddpm import DDPM
-from genmodels.nn.unet import UNet, fine
+from genmodels.nn.denoiser import denoiser
+from genmodels.nn.unet import fine
 from genmodels.probability.diffusion.learned import Learned, even, level_term
 from genmodels.probability.diffusion_elbo import Chain
 from genmodels.probability.schedules import Schedule
@@ -194,7 +195,12 @@ def test_in_fine_sines_neighbouring_grey_levels_are_opposite() -> None:
     _, cosine, _, same = fine(levels, 4)[0, :, 0]
     torch.testing.assert_close(cosine[1:], -cosine[:-1], rtol=0, atol=1e-5)
     torch.testing.assert_close(same, torch.ones(16), rtol=0, atol=1e-5)
-    assert UNet((3, 5, 5), width=8, fourier=8)(torch.zeros(2, 3, 5, 5), torch.ones(2)).shape == (2, 3, 5, 5)
+    assert denoiser((3, 5, 5), T=9, classes=0, width=8, fourier=8)(torch.zeros(2, 3, 5, 5), torch.ones(2)).shape == (
+        2,
+        3,
+        5,
+        5,
+    )
 
 
 # EDM --------------------------------------------------------------------------------------------------------------

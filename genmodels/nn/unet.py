@@ -140,12 +140,12 @@ class UNet(nn.Module):
         self,
         shape: tuple[int, ...],
         *,
-        width: int = 32,
-        levels: int = 1,
-        depth: int = 2,
-        patch: int = 2,
-        attention: bool = True,
-        groups: int = 2,
+        width: int,
+        levels: int,
+        depth: int,
+        patch: int,
+        attention: bool,
+        groups: int,
         dropout: float = 0.0,
         classes: int = 0,
         says: int = 1,
@@ -216,7 +216,7 @@ class PointNet(nn.Module):
     """
 
     def __init__(
-        self, dim: int, *, hidden: int = 128, depth: int = 3, dropout: float = 0.0, classes: int = 0, says: int = 1
+        self, dim: int, *, hidden: int, depth: int, dropout: float = 0.0, classes: int = 0, says: int = 1
     ) -> None:
         super().__init__()
         self.conditioning = Conditioning(hidden, classes)

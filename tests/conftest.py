@@ -31,6 +31,12 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture(autouse=True)
+def seeded() -> None:
+    """What a test draws without a generator is the same each time, whichever tests came before."""
+    torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
 def registries() -> Iterator[None]:
     """What a test adds to a registry is gone after it."""
     kept = [(registry, dict(registry)) for registry in (MODELS, datasets.DATASETS)]

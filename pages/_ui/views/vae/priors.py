@@ -123,7 +123,7 @@ def _shipped() -> None:
             with place:
                 _map(run, None, prior, f"ELBO {number(measures['elbo_nats'], 4)}{exact} nats", kl_nats)
                 st.page_link(f"pages/models/{run.plan.model}.py", label="Open it", query_params={"run": run.id})
-    concluded(compared(kl_nats))
+    _nearest(kl_nats)
 
 
 # Trained here ---
@@ -134,7 +134,13 @@ def _through_time(moment: Moment, runs: Mapping[str, Run], kl_nats: dict[str, fl
     steps = sorted({step for run in runs.values() for step in run.snapshots()})
     if len(steps) > 1 and not any(run.state().status.is_going for run in runs.values()):
         st.select_slider("step", steps, steps[-1], key=f"four-at-{moment.id}", format_func="{:,}".format)
-    concluded(compared(kl_nats))
+    _nearest(kl_nats)
+
+
+def _nearest(kl_nats: dict[str, float]) -> None:
+    """Which prior is nearest to its codes, once two of them have been measured."""
+    if len(kl_nats) > 1:
+        concluded(compared(kl_nats))
 
 
 def _one(run: Run, prior: str, at: int | None, kl_nats: dict[str, float]) -> None:

@@ -256,7 +256,12 @@ def test_the_end_of_a_race_is_a_table_with_errors(monkeypatch: pytest.MonkeyPatc
     assert table["seeds"] == ["2", "2"]
     assert all("±" in cell for cell in table["Sliced W₁"])
     assert table["KL(p ‖ q)"][1] == "–"
+    assert int(table["examples"][0].replace(",", "")) >= BUDGET.amount
+    assert "3,000 examples a run" in test.subheader[0].value
     assert len(test.get("plotly_chart")) == 2
+    test = page(monkeypatch, race=one.id, against="images")  # as links said before
+    assert not test.exception
+    assert test.query_params["against"] == "examples"
 
 
 def test_a_link_to_no_race_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,9 +11,9 @@ from genmodels.host.health import cores
 from genmodels.jobs import queue
 from genmodels.models import MODELS
 from genmodels.runs import timing
-from pages._ui.form.url_widgets import choice, choice_of_many, number, several, slider
+from pages._ui.form.url_widgets import choice_of_many, number, several, slider
 from pages._ui.shared.answer import answer
-from pages._ui.views.experiments.race import shown
+from pages._ui.views.experiments.race import counted, shown
 
 PLANES = [name for name, info in DATASETS.items() if info.kind == "plane" and name != "drawing"]
 FIRST = ["flow", "autoregressive", "ddpm", "vae", "wgan", "gan"]
@@ -30,12 +30,7 @@ def main() -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         data = choice_of_many("Data", PLANES, key="data", width=190)
         seeds = number("Seeds", 1, race.MOST_SEEDS, 5, key="seeds", width=110)
-        if st.query_params.get("budget") == "images":  # as older links say
-            st.query_params["budget"] = "examples"
-            st.rerun()
-        kind = {"seconds": "seconds", "examples": "images"}[
-            choice("Budget of a run", ["seconds", "examples"], "seconds", key="budget")
-        ]
+        kind = counted("Budget of a run", key="budget")
         low, high, usual = BUDGETS[kind]
         unit = "Seconds of training" if kind == "seconds" else "Thousands of examples"
         amount = slider(unit, low, high, usual, key=f"of_{kind}", width=260)

@@ -20,18 +20,28 @@ from genmodels.runs.record import Status
 from pages._ui.form.url_widgets import choice
 from pages._ui.shared.plot import plot
 
-__all__ = ["shown"]
+__all__ = ["counted", "shown"]
 
 EVERY = 2.0  # seconds between two looks
 AT_ONCE = 1.5  # new snapshots of a run, on average, that are measured together while it goes on
 AXES = {"seconds": "seconds of training", "images": "examples shown"}
+SPENT = {"seconds": "seconds", "examples": "images"}  # as pages say, and as records do
 RACED = {"sliced_w1": "Sliced W₁ from test points, units of x", "kl": "KL(p ‖ q), exact, nats"}
+
+
+def counted(label: str, *, key: str) -> str:
+    """Whether seconds or examples are counted, as records call them; the choice is in the link."""
+    if st.query_params.get(key) == "images":  # as older links say
+        st.query_params[key] = "examples"
+        st.rerun()
+    return SPENT[choice(label, list(SPENT), "seconds", key=key)]
 
 
 def shown(one: Race) -> None:
     """The race, looked at again and again while anybody learns or something is to be measured."""
-    st.subheader(f"{DATASETS[one.data].title}, {one.budget.amount:,.0f} {one.budget.kind} a run", anchor=False)
-    by = choice("Against", list(AXES), "seconds", key="against")
+    (kind,) = [word for word, name in SPENT.items() if name == one.budget.kind]
+    st.subheader(f"{DATASETS[one.data].title}, {one.budget.amount:,.0f} {kind} a run", anchor=False)
+    by = counted("Against", key="against")
     now = standings.standing(one.id)
     if not now.lanes:
         st.warning("The runs of this race were deleted: start it again.")
@@ -134,7 +144,7 @@ def _finish(one: Race, now: Standing) -> None:
         line |= {MEASURES[m].title: writers.plus_minus(ends[m].get(family)) for m in RACED}
         points = [lane.points[max(lane.points)] for lane in lanes if lane.points]
         line["seconds of training"] = f"{sum(p['seconds'] for p in points) / len(points):.1f}" if points else "–"
-        line["images"] = f"{sum(p['images'] for p in points) / len(points):,.0f}" if points else "–"
+        line["examples"] = f"{sum(p['images'] for p in points) / len(points):,.0f}" if points else "–"
         lines.append(line)
     st.dataframe(lines, hide_index=True, key="race-finish")
     st.caption(f"Mean ± standard error over the seeds, at the last snapshot. Real points score {floor.value:.3g}.")

@@ -27,13 +27,14 @@ def bits(moment: Moment) -> None:
     unit = "bits/dim"
     columns[4].metric("infinitely many steps", f"{number(float(parts['continuous']))} {unit}")
     line = figures.Curve("cost", parts["gamma"], parts["cost"], figures.POSTERIOR)
-    title, x_title = "What is paid at which noise: the area is the cost of infinitely many steps", "−log SNR"
+    title, x_title = "What is paid at which noise", "−log SNR"
     plot(figures.curves([line], x_title=x_title, y_title="bits/dim per unit", title=title), key="bits-by-noise")
     st.caption(
-        "½ ‖ε − ε̂‖² over −log SNR is the same curve whatever the schedule (Kingma et al. 2021, eq. 17, "
-        "https://arxiv.org/abs/2107.00630): a schedule says only where it begins and ends, and where the steps are. "
-        "What is left of it beyond the left end, where the noise is still wider than two grey levels lie apart, the "
-        "last step pays, and the width of that step is fixed, so it pays more: a schedule that ends at log SNR = 13.3 "
+        "The area is the cost of infinitely many steps. ½ ‖ε − ε̂‖² over −log SNR is the same curve whatever the "
+        "schedule (Kingma et al. 2021, eq. 17, https://arxiv.org/abs/2107.00630): a schedule says only where it begins "
+        "and ends, and where the steps are. What is left of it beyond the left end, where the noise is still wider "
+        "than two grey levels lie apart, the last step pays, and the width of that step is fixed, so it pays more: a "
+        "schedule that ends at log SNR = 13.3 "
         f"has nothing to pay there. From one time a cost of {number(float(parts['continuous']))} is estimated with a "
         f"standard deviation of {number(float(parts['scatter']))} bits/dim: a learned schedule makes that small."
     )

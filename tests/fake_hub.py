@@ -5,12 +5,19 @@ import hashlib
 import json
 import re
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
+
+import pytest
+from huggingface_hub import constants
+
+from genmodels.hub import errors
 
 
 @dataclass
@@ -76,6 +83,27 @@ def serving() -> Iterator[FakeHub]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+def known_alone(hub: FakeHub, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Empties the Hub; the client knows it and nothing else, keeps its files in ``home`` and never waits."""
+    url = hub.url
+    hub.__init__()  # type: ignore[misc]
+    hub.url = url
+    for name, value in {
+        "ENDPOINT": url,
+        "HUGGINGFACE_CO_URL_TEMPLATE": url + "/{repo_id}/resolve/{revision}/{filename}",
+        "HF_HOME": str(home),
+        "HF_HUB_CACHE": str(home / "hub"),
+        "HF_TOKEN_PATH": str(home / "token"),
+        "HF_HUB_DISABLE_XET": True,
+        "HF_HUB_OFFLINE": False,
+    }.items():
+        monkeypatch.setattr(constants, name, value)
+    for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "GENMODELS_HUB_REPO"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(errors, "WAITS", (0.0, 0.0))
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
 
 
 class Handler(BaseHTTPRequestHandler):

@@ -25,6 +25,7 @@ from genmodels.models import MODELS, model_class
 from genmodels.models.base import GenerativeModel, build, load, only
 from genmodels.training.loop import Training, fit
 from genmodels.training.settings import Settings
+from tests.resumption import never_paused
 
 DATA = ("digits", "eight-gaussians")
 QUICK: dict[str, dict[str, Any]] = {  # arguments for a model whose default is large only to be good, or of other data
@@ -290,17 +291,8 @@ def test_a_player_that_moves_alone_gets_what_it_wants(name: str, data: str) -> N
 
 @pytest.mark.parametrize(("name", "data"), EVERY)
 def test_paused_and_resumed_is_never_paused(name: str, data: str) -> None:
-    loaded = datasets.load(data)
-    trainings = []
-    for _ in range(3):
-        model = make(name, data)
-        trainings.append(Training(model, loaded, Settings.of({**model.defaults, "steps": 6, "batch_size": 16})))
-    whole, first, second = trainings
-    expected = [step.terms for step in fit(whole)]
-    curve = [first.step().terms for _ in range(3)]
-    second.restore(*first.state())
-    assert curve + [step.terms for step in fit(second)] == expected
-    assert all(torch.equal(v, second.model.state_dict()[k]) for k, v in whole.model.state_dict().items())
+    settings = Settings.of({**model_class(name).defaults, "steps": 6, "batch_size": 16})
+    never_paused(lambda: Training(make(name, data), datasets.load(data), settings), at=3)
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -12,6 +12,7 @@ from genmodels.models.base import load, only
 from genmodels.models.bigan import BiGAN
 from genmodels.training.loop import Training, fit
 from genmodels.training.settings import Settings
+from tests.resumption import never_paused
 
 CONFIGURATIONS = [
     ((2,), {"hidden": 8, "latent_dim": 2}),
@@ -119,23 +120,10 @@ def test_resumed_is_bit_for_bit_never_stopped(stochastic):
     data = Data("digits", shape, 17, tuple("abc"), split, split, split)
 
     def training():
-        torch.manual_seed(0)
         model = BiGAN(shape, network="conv", hidden=16, spectral=True, stochastic=stochastic, classes=3)
         return Training(model, data, Settings(steps=5, batch_size=16, ema=0.9))
 
-    straight = training()
-    for _ in fit(straight):
-        pass
-    first = training()
-    for step in fit(first):
-        if step.step == 2:
-            break
-    second = training()
-    second.restore(*first.state())
-    for _ in fit(second):
-        pass
-    for one, other in ((straight.state()[0], second.state()[0]), (straight.weights(), second.weights())):
-        assert all(torch.equal(one[k], other[k]) for k in one)
+    never_paused(training, at=2)
 
 
 def test_the_way_back_is_learned_though_nobody_compares_x_with_its_reconstruction():

@@ -24,6 +24,7 @@ from genmodels.data import datasets, digits, planes
 from genmodels.data import mnist as idx
 from genmodels.data.datasets import DATASETS, TRANSFORMS, Data, load
 from genmodels.errors import BadInput
+from tests.resumption import never_paused
 
 HERE = tuple(name for name, info in DATASETS.items() if not info.folder)
 DOWNLOADED = tuple(name for name, info in DATASETS.items() if info.folder)
@@ -187,15 +188,8 @@ def test_a_training_on_what_is_drawn_that_was_paused_goes_on_as_if_it_never_was(
     from genmodels.training.loop import Training
     from genmodels.training.settings import Settings
 
-    def training() -> Training:
-        torch.manual_seed(0)
-        return Training(VAE((1, 8, 8), hidden=16), load("digits-dynamic"), Settings(steps=6, batch_size=8))
-
-    whole, first, second = training(), training(), training()
-    expected = [whole.step().terms for _ in range(6)]
-    begun = [first.step().terms for _ in range(3)]
-    second.restore(*first.state())
-    assert begun + [second.step().terms for _ in range(3)] == expected
+    settings = Settings(steps=6, batch_size=8)
+    never_paused(lambda: Training(VAE((1, 8, 8), hidden=16), load("digits-dynamic"), settings), at=3)
 
 
 def test_mnist_holds_out_a_fixed_thousand() -> None:

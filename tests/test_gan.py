@@ -15,8 +15,9 @@ from genmodels.models.base import load, only
 from genmodels.models.gan import GAN, OBJECTIVES, discriminator_loss, generator_loss, generator_slope
 from genmodels.models.wgan import WGAN
 from genmodels.nn.fixup import Block
-from genmodels.training.loop import Training, fit
+from genmodels.training.loop import Training
 from genmodels.training.settings import Settings
+from tests.resumption import never_paused
 
 
 def densities():
@@ -190,25 +191,8 @@ def test_saved_and_loaded_is_the_same(shape, values, tmp_path):
     ],
 )
 def test_resumed_is_bit_for_bit_never_stopped(data, values):
-    def training():
-        torch.manual_seed(0)
-        return Training(GAN(data.shape, **values), data, Settings(steps=7, batch_size=16, ema=0.9))
-
-    straight = training()
-    for _ in fit(straight):
-        pass
-    first = training()
-    for step in fit(first):
-        if step.step == 3:
-            break
-    second = training()
-    random.rand(5)  # the global stream stands elsewhere
-    second.restore(*first.state())
-    for _ in fit(second):
-        pass
-    for one, other in ((straight.state()[0], second.state()[0]), (straight.weights(), second.weights())):
-        assert one.keys() == other.keys()
-        assert all(torch.equal(one[k], other[k]) for k in one)
+    settings = Settings(steps=7, batch_size=16, ema=0.9)
+    never_paused(lambda: Training(GAN(data.shape, **values), data, settings), at=3)
 
 
 def test_spectral_normalization_bounds_every_layer():

@@ -22,7 +22,7 @@ from genmodels.export import diffusers
 from genmodels.export.model_card import headline
 from genmodels.files import read_json
 from genmodels.host import apart
-from genmodels.hub import client, errors, validate
+from genmodels.hub import client, validate
 from genmodels.hub.checkpoints import available, pull, pulled, resolve
 from genmodels.hub.client import Place
 from genmodels.hub.pretrained import from_pretrained
@@ -32,7 +32,7 @@ from genmodels.models.base import load
 from genmodels.models.ddpm import DDPM
 from genmodels.runs import store
 from genmodels.runs.record import Origin, Plan
-from tests.fake_hub import FakeHub, Fault, serving
+from tests.fake_hub import FakeHub, Fault, known_alone, serving
 
 BUNDLED = "vae-digits-2d"
 MEASURES = read_json(store.CHECKPOINTS / BUNDLED / "measures.json")
@@ -54,24 +54,7 @@ def served() -> Iterator[FakeHub]:
 @pytest.fixture
 def there(served: FakeHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeHub:
     """An empty Hub, and a client that knows it and nothing else."""
-    url = served.url
-    served.__init__()  # type: ignore[misc]
-    served.url = url
-    home = tmp_path / "hf"
-    for name, value in {
-        "ENDPOINT": url,
-        "HUGGINGFACE_CO_URL_TEMPLATE": url + "/{repo_id}/resolve/{revision}/{filename}",
-        "HF_HOME": str(home),
-        "HF_HUB_CACHE": str(home / "hub"),
-        "HF_TOKEN_PATH": str(home / "token"),
-        "HF_HUB_DISABLE_XET": True,
-        "HF_HUB_OFFLINE": False,
-    }.items():
-        monkeypatch.setattr(constants, name, value)
-    for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "GENMODELS_HUB_REPO"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(errors, "WAITS", (0.0, 0.0))
-    monkeypatch.setattr(time, "sleep", lambda seconds: None)
+    known_alone(served, tmp_path / "hf", monkeypatch)
     return served
 
 

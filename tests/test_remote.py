@@ -6,20 +6,18 @@ import os
 import subprocess
 import sys
 import tarfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from huggingface_hub import constants
 
 from genmodels.cli.parser import main
 from genmodels.data import mnist as idx
 from genmodels.errors import BadInput
-from genmodels.hub import errors, remote_jobs
+from genmodels.hub import remote_jobs
 from genmodels.hub.client import Place
 from genmodels.runs import store
-from tests.fake_hub import FakeHub, Fault, serving
+from tests.fake_hub import FakeHub, Fault, known_alone, serving
 
 TOKEN = "hf_secret_of_a_test"
 TRAIN = ["train", "vae", "--set", "latent_dim=2", "--steps", "3", "--seed", "5", "--on", "hf-jobs"]
@@ -35,26 +33,8 @@ def served() -> Iterator[FakeHub]:
 @pytest.fixture
 def there(served: FakeHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeHub:
     """An empty Hub, a client that knows it and nothing else, and somebody who is logged in."""
-    url = served.url
-    served.__init__()  # type: ignore[misc]
-    served.url = url
-    home = tmp_path / "hf"
-    for name, value in {
-        "ENDPOINT": url,
-        "HUGGINGFACE_CO_URL_TEMPLATE": url + "/{repo_id}/resolve/{revision}/{filename}",
-        "HF_HOME": str(home),
-        "HF_HUB_CACHE": str(home / "hub"),
-        "HF_TOKEN_PATH": str(home / "token"),
-        "HF_HUB_DISABLE_XET": True,
-        "HF_HUB_OFFLINE": False,
-    }.items():
-        monkeypatch.setattr(constants, name, value)
+    known_alone(served, tmp_path / "hf", monkeypatch)
     monkeypatch.setenv("HF_TOKEN", TOKEN)
-    monkeypatch.setenv("GENMODELS_RUNS", str(tmp_path / "runs"))
-    for name in ("HUGGING_FACE_HUB_TOKEN", "GENMODELS_HUB_REPO"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(errors, "WAITS", (0.0, 0.0))
-    monkeypatch.setattr(time, "sleep", lambda seconds: None)
     return served
 
 

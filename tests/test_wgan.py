@@ -16,6 +16,7 @@ from genmodels.models.wgan import PENALTIES, WGAN, between, gradient_norm
 from genmodels.nn.adversarial import Critic, stretch
 from genmodels.training.loop import Training, fit
 from genmodels.training.settings import Settings
+from tests.resumption import never_paused
 
 
 class Fixed(nn.Module):
@@ -365,23 +366,10 @@ def test_resumed_is_bit_for_bit_never_stopped(penalty):
     data = data_of(random.randint(0, 17, 64, *shape, rng=random.generator(3)).byte(), shape, 17)
 
     def training():
-        torch.manual_seed(0)
         model = WGAN(shape, penalty=penalty, network="conv", hidden=8, n_critic=2, classes=3)
         return Training(model, data, Settings(steps=5, batch_size=16, ema=0.9))
 
-    straight = training()
-    for _ in fit(straight):
-        pass
-    first = training()
-    for step in fit(first):
-        if step.step == 2:
-            break
-    second = training()
-    second.restore(*first.state())
-    for _ in fit(second):
-        pass
-    for one, other in ((straight.state()[0], second.state()[0]), (straight.weights(), second.weights())):
-        assert all(torch.equal(one[k], other[k]) for k in one)
+    never_paused(training, at=2)
 
 
 def test_without_labels_a_conditional_critic_says_so():

@@ -13,18 +13,25 @@ https://arxiv.org/abs/0712.4273), where what stands for the examples before are 
 A prior on the parameters that is conjugate adds statistics of imagined examples: then EM finds the MAP.
 """
 
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import torch
 from torch import Tensor, distributed
 
 from genmodels.errors import BadInput
+from genmodels.hyperparameters import Between, Only
 from genmodels.models.base import GenerativeModel
 
-__all__ = ["EM", "MStep", "Statistics"]
+__all__ = ["EM", "Learn", "MStep", "PriorWeight", "Statistics"]
 
 Statistics = tuple[Tensor, ...]
 """Means over examples, float64; what they are is the model's own."""
+Learn = Annotated[
+    str, Only(("em", "gradient"), "em: lr is the size of its step, 1 and one batch of all data EM itself")
+]
+"""By what such a model learns."""
+PriorWeight = Annotated[float, Between(0, 10, "imagined examples for each real one: 0 maximum likelihood, more MAP")]
+"""How much its prior on the parameters weighs."""
 
 
 class EM(GenerativeModel):

@@ -18,7 +18,7 @@ from genmodels import random
 from genmodels.errors import BadInput
 from genmodels.hyperparameters import Between, Only, Switch
 from genmodels.models.base import Preset
-from genmodels.models.latent.em import EM, Statistics
+from genmodels.models.latent.em import EM, Learn, PriorWeight, Statistics
 from genmodels.probability.distributions import LOG_2PI, normal_log_prob
 
 __all__ = ["LinearGaussian", "principal"]
@@ -65,12 +65,8 @@ class LinearGaussian(EM):
         noise: Annotated[
             str, Only(("isotropic", "diagonal"), "around W z + μ: isotropic is PPCA, diagonal factor analysis")
         ] = "isotropic",
-        learn: Annotated[
-            str, Only(("em", "gradient"), "em: lr is the size of its step, 1 and one batch of all data EM itself")
-        ] = "em",
-        prior_weight: Annotated[
-            float, Between(0, 10, "imagined examples for each real one: 0 maximum likelihood, more MAP")
-        ] = 0.0,
+        learn: Learn = "em",
+        prior_weight: PriorWeight = 0.0,
     ) -> None:
         super().__init__(shape)
         d = math.prod(shape)

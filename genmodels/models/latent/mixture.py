@@ -17,7 +17,7 @@ from genmodels import random
 from genmodels.errors import BadInput
 from genmodels.hyperparameters import Between, Only
 from genmodels.models.base import Preset
-from genmodels.models.latent.em import EM, Statistics
+from genmodels.models.latent.em import EM, Learn, PriorWeight, Statistics
 from genmodels.probability.distributions import LOG_2PI
 
 __all__ = ["GaussianMixture"]
@@ -56,12 +56,8 @@ class GaussianMixture(EM):
         covariance: Annotated[
             str, Only(("diagonal", "full", "spherical"), "of a component: its axes along x, anywhere, or of one length")
         ] = "diagonal",
-        learn: Annotated[
-            str, Only(("em", "gradient"), "em: lr is the size of its step, 1 and one batch of all data EM itself")
-        ] = "em",
-        prior_weight: Annotated[
-            float, Between(0, 10, "imagined examples for each real one: 0 maximum likelihood, more MAP")
-        ] = 0.0,
+        learn: Learn = "em",
+        prior_weight: PriorWeight = 0.0,
     ) -> None:
         super().__init__(shape)
         k, d = components, math.prod(shape)

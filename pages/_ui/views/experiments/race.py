@@ -19,6 +19,7 @@ from genmodels.runs import store
 from genmodels.runs.record import Status
 from pages._ui.form.url_widgets import choice
 from pages._ui.shared.plot import plot
+from pages._ui.views.experiments.tables import as_files
 
 __all__ = ["counted", "shown"]
 
@@ -149,14 +150,7 @@ def _finish(one: Race, now: Standing) -> None:
     st.dataframe(lines, hide_index=True, key="race-finish")
     st.caption(f"Mean ± standard error over the seeds, at the last snapshot. Real points score {floor.value:.3g}.")
     with st.container(horizontal=True, gap="small"):
-        for ending, write in {"csv": writers.as_csv, "md": writers.markdown, "tex": writers.latex}.items():
-            st.download_button(
-                {"csv": "CSV", "md": "Markdown", "tex": "LaTeX"}[ending],
-                partial(write, lines),
-                f"race-{one.id}.{ending}",
-                key=f"race-{ending}",
-                on_click="ignore",
-            )
+        as_files(lines, f"race-{one.id}", key="race")
         st.download_button(
             "As an experiment",
             partial(writers.toml, one.experiment),

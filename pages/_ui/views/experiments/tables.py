@@ -14,7 +14,7 @@ from genmodels.experiments.measures import MEASURES
 from genmodels.experiments.results import Row
 from pages._ui.shared.plot import plot
 
-__all__ = ["bars", "downloads", "table"]
+__all__ = ["as_files", "bars", "downloads", "table"]
 
 WHOLE = 30  # rows of a table that are all seen at once
 
@@ -53,17 +53,15 @@ def table(rows: Sequence[Row], measures: Sequence[str], every: Sequence[Row], *,
 
 def downloads(rows: Sequence[Row], name: str) -> None:
     """The rows as files, a row a run."""
-    flat = writers.tidy(rows)
-    forms = {"csv": writers.as_csv, "md": writers.markdown, "tex": writers.latex}
     with st.container(horizontal=True, gap="small"):
-        for ending, write in forms.items():
-            st.download_button(
-                {"csv": "CSV", "md": "Markdown", "tex": "LaTeX"}[ending],
-                partial(write, flat),
-                f"{name}.{ending}",
-                key=f"download-{ending}",
-                on_click="ignore",
-            )
+        as_files(writers.tidy(rows), name, key="download")
+
+
+def as_files(lines: writers.Table, name: str, *, key: str) -> None:
+    """A button for each form in which a table's lines can be taken along."""
+    forms = {"CSV": ("csv", writers.as_csv), "Markdown": ("md", writers.markdown), "LaTeX": ("tex", writers.latex)}
+    for label, (ending, write) in forms.items():
+        st.download_button(label, partial(write, lines), f"{name}.{ending}", key=f"{key}-{ending}", on_click="ignore")
 
 
 def bars(rows: Sequence[Row], measure: str, every: Sequence[Row], *, key: str) -> None:

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
-from pages._ui.page.instruments import Instrument
+from pages._ui.shared.instruments import Instrument
 
 PAGES = Path(__file__).resolve().parents[1] / "pages" / "models"
 

@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LIBRARY = sorted((ROOT / "genmodels").rglob("*.py"))
 SCREEN = sorted([ROOT / "app.py", *(ROOT / "pages").rglob("*.py")])
 SOURCES = [path for path in (*LIBRARY, *SCREEN) if path.exists()]
+UI = ROOT / "pages/_ui"
 
 FLOORS = (  # a folder of genmodels/ imports from itself and from those above it in this list; "": the files beside them
     "",
@@ -34,6 +35,16 @@ FLOORS = (  # a folder of genmodels/ imports from itself and from those above it
     "hub",
     "experiments",
     "cli",
+)
+SCREENS_FLOORS = (  # the same of pages/_ui/; "views": the folders by family
+    "server",
+    "components",
+    "form",
+    "shared",
+    "views/common",
+    "classroom",
+    "page",
+    "views",
 )
 MOST_MODULES = 12  # in a folder: it reads like a table of contents
 
@@ -61,6 +72,12 @@ def floor(dotted: str) -> int:
     """The floor of a full name: genmodels.metrics.distances.fid is on that of metrics."""
     names = dotted.split(".")
     return FLOORS.index(names[1]) if len(names) > 1 and names[1] in FLOORS else 0
+
+
+def screens_floor(dotted: str) -> int:
+    """The same of a full name of pages/_ui/: pages._ui.views.vae.bound is on that of views."""
+    names = dotted.split(".")[2:]
+    return SCREENS_FLOORS.index("/".join(names[:2]) if "/".join(names[:2]) in SCREENS_FLOORS else names[0])
 
 
 def module(path: Path) -> str:
@@ -101,6 +118,13 @@ def test_imports_point_down(path: Path) -> None:
     assert not upward
 
 
+@pytest.mark.parametrize("path", [path for path in SCREEN if UI in path.parent.parents], ids=relative)
+def test_what_pages_share_imports_down_too(path: Path) -> None:
+    shared = [name for name in imports(path) if name.startswith("pages.")]
+    assert all(name.startswith("pages._ui.") for name in shared), "pages/_ui/ knows no page"
+    assert not {name for name in shared if screens_floor(name) > screens_floor(module(path))}
+
+
 @pytest.mark.parametrize("top", ["genmodels", "pages"])
 def test_a_folder_reads_like_a_table_of_contents(top: str) -> None:
     folders = Counter(path.parent for path in SOURCES if path.name != "__init__.py" and top in path.parts)
@@ -108,7 +132,7 @@ def test_a_folder_reads_like_a_table_of_contents(top: str) -> None:
 
 
 def test_no_circle_of_imports() -> None:
-    modules = {module(path): path for path in LIBRARY}
+    modules = {module(path): path for path in SOURCES}
 
     def target(dotted: str) -> str:
         return dotted if dotted in modules else dotted.rpartition(".")[0]

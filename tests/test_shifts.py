@@ -61,6 +61,7 @@ def test_mnist_is_at_hand_for_garments_and_nothing_is_downloaded(monkeypatch: py
         ("autoregressive", "digits", {"hidden": 16, "pixels": "logistics", "levels": 17, "classes": 10}),
         ("autoregressive", "digits-dynamic", {"network": "pixelcnn", "channels": 4, "depth": 1}),
         ("vae", "digits", {"hidden": 16}),
+        ("ladder", "digits", {"hidden": 16, "layers": 2}),
     ],
 )
 def test_bits_are_those_of_the_model(name: str, data: str, arguments: dict[str, Any]) -> None:

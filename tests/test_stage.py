@@ -23,10 +23,10 @@ from pages._ui.classroom import wall as mosaic
 from pages._ui.components import films, later
 from pages._ui.form import lesson
 from pages._ui.page import frames, instruments, time_machine, train_panel
-from pages._ui.page.instruments import Instrument, of_images, of_points, offered
 from pages._ui.server import preload
 from pages._ui.shared import plot as plots
 from pages._ui.shared import run_cache
+from pages._ui.shared.instruments import Instrument, of_images, of_points, offered
 from pages._ui.shared.moment import Moment
 from pages._ui.views.common import newest, shapes
 
@@ -83,7 +83,7 @@ def test_only_instruments_that_apply_are_offered_group_by_group() -> None:
 
 def explores() -> None:
     from genmodels.runs import store
-    from pages._ui.page import instruments
+    from pages._ui.shared import instruments
     from pages._ui.shared.moment import Moment
     from tests.test_stage import KNOWN
 

@@ -14,7 +14,7 @@ from genmodels.runs.record import Plan
 from genmodels.runs.recorder import Recording
 from genmodels.runs.store import Run
 from pages._ui.components.drawing_pad import Drawing
-from pages._ui.page.instruments import offered
+from pages._ui.shared.instruments import offered
 from pages._ui.shared.moment import Moment
 from pages._ui.views.common import chosen, side_by_side
 from pages._ui.views.gan import bigan, missed

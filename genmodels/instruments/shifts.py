@@ -23,14 +23,13 @@ from genmodels.instruments.arrays import Array, Arrays, Task, arrays
 from genmodels.instruments.examples import images_only
 from genmodels.metrics import floors
 from genmodels.metrics.likelihood import iwae
-from genmodels.models.capabilities import Density, has
-from genmodels.models.vae import VAE
+from genmodels.models.capabilities import Density, ImportanceWeights, has
 from genmodels.runs.timing import is_here
 from genmodels.text import number
 
 __all__ = ["conclusion", "shifted", "shifts"]
 
-ROWS, SHOWN, IMPORTANCE = 50, 6, 50  # images at once, images of each set that are kept, draws of z for a VAE
+ROWS, SHOWN, IMPORTANCE = 50, 6, 50  # images at once, images of each set that are kept, draws of z for a bound
 MOST = 1000
 
 
@@ -58,8 +57,8 @@ def shifted(data: Data, n: int, seed: int = 0) -> dict[str, Tensor]:
 def shifts(model: Any, data: Data, n: int = 100, seed: int = 0) -> Task:
     r"""−log₂ p(x) per dimension of the same number of images of every kind, see :func:`shifted`. A task.
 
-    Exact, but of images that are dequantized the bound from one draw of noise, and of a VAE the importance-weighted
-    bound.
+    Exact, but of images that are dequantized the bound from one draw of noise, and of a VAE or a ladder VAE the
+    importance-weighted bound.
 
     Returns:
         "names" of the K kinds, test images first; "bits" per dimension, (K, n); "simple", the bits per dimension that
@@ -70,7 +69,7 @@ def shifts(model: Any, data: Data, n: int = 100, seed: int = 0) -> Task:
         BadInput: If the model is one of points or knows no likelihood, or ``n`` is not from 2 to 1,000.
     """
     images_only(model)
-    if not (isinstance(model, VAE) or has(model, Density)):
+    if not (has(model, ImportanceWeights) or has(model, Density)):
         raise BadInput("This model knows no likelihood of images.")
     if not 2 <= n <= MOST:
         raise BadInput(f"n = {n} is not a number of images from 2 to {MOST:,}.")
@@ -94,7 +93,7 @@ def shifts(model: Any, data: Data, n: int = 100, seed: int = 0) -> Task:
 def _nats(model: Any, data: Data, images: Tensor, rng: torch.Generator) -> Array:
     """−log p of whole pixels, or a bound on it, (B,)."""
     x = data.prepare(images, model.inputs, rng)
-    if isinstance(model, VAE):
+    if has(model, ImportanceWeights):
         log_p = iwae(model, x, IMPORTANCE, rng=rng)
     elif model.inputs == "dequantize":
         log_p = model.discrete_log_prob(x, rng)

@@ -22,6 +22,7 @@ from genmodels.metrics.likelihood import Progress
 from genmodels.metrics.resampling import standard_errors
 from genmodels.metrics.two_sample import LEAST, classifier_two_sample
 from genmodels.models.base import GenerativeModel
+from genmodels.models.capabilities import Bound, Density, ImportanceWeights, has
 from genmodels.models.latent.autoencoder import Autoencoder
 from genmodels.models.vae import VAE
 
@@ -88,14 +89,14 @@ def likelihoods(
     """
     if isinstance(model, VAE):
         return likelihood.evaluate(model, data, n=n, k=k, seed=seed, progress=progress)
-    name = next((name for name in ("log_prob", "elbo") if hasattr(model, name)), None)
-    if name is None:
+    if not has(model, Density) and not has(model, Bound):
         return {}
+    name = "log_prob" if has(model, Density) else "elbo"
     method, rng = getattr(model, name), random.generator(seed, model.device)
     accepted = inspect.signature(method).parameters
     bound: Any = getattr(model, "discrete_log_prob", None)
     draws = min(k, DRAWS) if data.levels and bound else 0
-    weighs = k > 0 and hasattr(model, "log_weights")
+    weighs = k > 0 and has(model, ImportanceWeights)
     values, own, tighter, weighed = [], list[Tensor](), list[Tensor](), list[Tensor]()
     once, often = (random.generator(seed, model.device) for _ in range(2))
     for rows in torch.arange(n).split(ROWS):

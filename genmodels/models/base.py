@@ -4,10 +4,10 @@
  method           what it is                                          who has it
 ===============  ==================================================  =========================================
  ``log_prob``     exact log-density, nats, (B,)                        flows, autoregressive models, a small VAE
- ``elbo``         evidence lower bound, nats, (B,)                     VAE, DDPM
- ``iwae``         importance-weighted bound, nats, (B,)                VAE
- ``encode``       x → q(z | x) or z                                    VAE, BiGAN, flows
- ``decode``       z → x in data space                                  VAE, GAN, flows
+ ``elbo``         evidence lower bound, nats, (B,)                     VAE, ladder VAE, VQ-VAE, DDPM
+ ``log_weights``  log p(x, z) − log q(z | x) of k draws, nats, (B, k)  VAE, ladder VAE
+ ``encode``       x → z, the mean where z has a distribution           VAE, BiGAN, flows
+ ``decode``       z → x in data space; ``latent_dim`` numbers to a z   VAE, GANs, flows
  ``critic``       x → score, (B,)                                      GANs
  ``trajectory``   the steps of sampling, one by one                    DDPM, autoregressive models
 ===============  ==================================================  =========================================

@@ -6,12 +6,12 @@ An instrument is written once for whoever has the capability that it needs::
         model.log_prob(x)
 """
 
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
-__all__ = ["Bound", "Critic", "Decoder", "Density", "Encoder", "has"]
+__all__ = ["Bound", "Critic", "Decoder", "Density", "Encoder", "ImportanceWeights", "has"]
 
 
 class Density(Protocol):
@@ -22,21 +22,28 @@ class Density(Protocol):
 
 
 class Bound(Protocol):
-    """A lower bound on the log-density: VAE, DDPM."""
+    """A lower bound on the log-density: VAE, ladder VAE, VQ-VAE, DDPM."""
 
     def elbo(self, x: Tensor, rng: torch.Generator | None = None) -> Tensor:
         """At most log p(x), in nats, shape (B,), of ``x`` as ``inputs`` says."""
 
 
+class ImportanceWeights(Protocol):
+    """Draws of codes with their weights, whose mean is p(x): VAE, ladder VAE."""
+
+    def log_weights(self, x: Tensor, k: int, rng: torch.Generator | None = None) -> Tensor:
+        """log p(x, z_i) − log q(z_i | x) of k draws z_i ~ q, in nats, shape (B, k)."""
+
+
 class Encoder(Protocol):
-    """A way from data to codes: VAE, BiGAN, flows."""
+    """A way from data to codes: autoencoder, VAE, BiGAN, flows."""
 
     def encode(self, x: Tensor) -> Tensor:
         """The code of each example, shape (B, L): where there is a distribution of codes, its mean."""
 
 
 class Decoder(Protocol):
-    """A way from codes to data: VAE, GANs, flows."""
+    """A way from codes to data: autoencoder, VAE, GANs, flows; ``latent_dim`` is how many numbers a code has."""
 
     latent_dim: int
 
@@ -59,5 +66,7 @@ def has(model: object, capability: type) -> bool:
     >>> has(Exact(), Density), has(Exact(), Encoder)
     (True, False)
     """
-    methods = [name for name, value in vars(cast(Any, capability)).items() if callable(value) and name[0] != "_"]
-    return all(callable(getattr(model, name, None)) for name in methods)
+    asked: Any = capability
+    methods = [name for name, value in vars(asked).items() if callable(value) and name[0] != "_"]
+    numbers = getattr(asked, "__annotations__", {})
+    return all(callable(getattr(model, name, None)) for name in methods) and all(hasattr(model, n) for n in numbers)

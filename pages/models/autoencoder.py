@@ -3,8 +3,8 @@
 import streamlit as st
 
 from genmodels.models import MODELS
-from pages._ui.page.instruments import Instrument
 from pages._ui.page.page import page
+from pages._ui.shared.instruments import Instrument
 from pages._ui.views.latent import autoencoder
 
 st.title(MODELS["autoencoder"].title)

@@ -3,8 +3,8 @@
 import streamlit as st
 
 from genmodels.models import MODELS
-from pages._ui.page.instruments import Instrument, of_images
 from pages._ui.page.page import page
+from pages._ui.shared.instruments import Instrument, of_images
 from pages._ui.views.autoregressive import bits, drawing, theory
 from pages._ui.views.common.shifts import OUT_OF_DISTRIBUTION
 

@@ -3,8 +3,8 @@
 import streamlit as st
 
 from genmodels.models import MODELS
-from pages._ui.page.instruments import Instrument, of_images, of_points
 from pages._ui.page.page import page
+from pages._ui.shared.instruments import Instrument, of_images, of_points
 from pages._ui.views.diffusion import bits, bound, denoising, edits, hierarchy, langevin, plane, theory
 
 st.title(MODELS["ddpm"].title)

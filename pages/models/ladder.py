@@ -3,9 +3,10 @@
 import streamlit as st
 
 from genmodels.models import MODELS
-from pages._ui.page.instruments import Instrument, of_images
 from pages._ui.page.page import page
+from pages._ui.shared.instruments import Instrument, of_images
 from pages._ui.views.common import codes
+from pages._ui.views.common.shifts import OUT_OF_DISTRIBUTION
 from pages._ui.views.latent import ladder
 from pages._ui.views.vae import bound
 
@@ -60,6 +61,7 @@ page(
             "A row that stays the same is a dimension that nothing below hears.",
             of_images,
         ),
+        "Out of distribution": OUT_OF_DISTRIBUTION,
     },
     theory=ladder.theory,
     covered=("Latent map", "Dimensions"),

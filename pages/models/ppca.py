@@ -5,8 +5,8 @@ from functools import partial
 import streamlit as st
 
 from genmodels.models import MODELS
-from pages._ui.page.instruments import Instrument
 from pages._ui.page.page import page
+from pages._ui.shared.instruments import Instrument
 from pages._ui.views.common.density import density
 from pages._ui.views.common.everybody import of_a_density_of_points
 from pages._ui.views.latent import theory

@@ -3,8 +3,8 @@
 import streamlit as st
 
 from genmodels.models import MODELS
-from pages._ui.page.instruments import Instrument, of_images, of_points
 from pages._ui.page.page import page
+from pages._ui.shared.instruments import Instrument, of_images, of_points
 from pages._ui.views.vq import codebook, maps
 from pages._ui.views.vq.theory import loss, theory
 

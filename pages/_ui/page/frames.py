@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import streamlit as st
 
 from genmodels import figures
 from genmodels.data.datasets import info
@@ -19,17 +18,13 @@ from genmodels.instruments.gan import game, turns
 from genmodels.models.capabilities import Critic, Decoder, Encoder, has
 from genmodels.runs.record import Plan
 from genmodels.runs.store import Run
+from pages._ui.shared.plot import paper
 from pages._ui.shared.run_cache import Stamp, stamp
 
-__all__ = ["beliefs", "has_map", "maps", "moments", "paper", "placed", "samples", "samples_film", "truth"]
+__all__ = ["beliefs", "has_map", "maps", "moments", "placed", "samples", "samples_film", "truth"]
 
 SIDE = 15  # digits along a side of a map
 MOST = 60  # frames of which each is the answer of a network
-
-
-def paper() -> str:
-    """The colour of the page."""
-    return "#14171a" if st.context.theme.type == "dark" else "#ffffff"
 
 
 def placed(run: Run) -> Stamp:

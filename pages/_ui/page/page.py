@@ -19,12 +19,12 @@ from pages._ui.components.later import comes_later
 from pages._ui.form import url_widgets
 from pages._ui.form.choose import choose
 from pages._ui.form.lesson import is_presenting, is_shown, link_menu, say_what_is_unknown, words
-from pages._ui.page import instruments
-from pages._ui.page.instruments import Instrument, View
 from pages._ui.page.sampling import sampling
 from pages._ui.page.shown import current, refill, say_whether_changed, start_of
 from pages._ui.page.time_machine import has_weights, pace_of_panels, say_where_panels_are, shown
 from pages._ui.page.train_panel import learning_curves, stage
+from pages._ui.shared import instruments
+from pages._ui.shared.instruments import Instrument, View
 from pages._ui.shared.moment import Moment
 from pages._ui.views.common.everybody import for_everybody
 

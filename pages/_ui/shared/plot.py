@@ -8,7 +8,7 @@ import streamlit as st
 from genmodels import figures
 from pages._ui.form.lesson import is_presenting
 
-__all__ = ["plot"]
+__all__ = ["paper", "plot"]
 
 LETTERS, HEIGHT = 20, 640  # for a projector, CSS pixels
 LEAST = 340  # CSS pixels of a figure with its legend below, which on a phone has a line for each entry
@@ -28,3 +28,8 @@ def plot(figure: go.Figure, *, key: str, place: Any = st, small: bool = False, *
         if (room := figure.layout.margin.t) and not small:  # for a title and a legend below it
             figure.update_layout(margin_t=2 * room)
     place.plotly_chart(figure, width="stretch", key=key, alt=figures.described(figure), config=options or None)
+
+
+def paper() -> str:
+    """The colour of the page, which a picture fades into."""
+    return "#14171a" if st.context.theme.type == "dark" else "#ffffff"

@@ -3,7 +3,7 @@
 import math
 
 from genmodels.models.capabilities import Decoder, Density, Encoder, has
-from pages._ui.page.instruments import Instrument
+from pages._ui.shared.instruments import Instrument
 from pages._ui.shared.moment import Moment
 from pages._ui.views.common.codes import dimensions, latent_map, path
 from pages._ui.views.common.density import density

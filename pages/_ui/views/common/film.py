@@ -9,7 +9,7 @@ import streamlit as st
 from genmodels import images
 from genmodels.palette import rgb
 from pages._ui.components.scrubber import scrubber
-from pages._ui.page.frames import paper
+from pages._ui.shared.plot import paper
 from pages._ui.views.common.shapes import zoom
 
 __all__ = ["joined", "play"]

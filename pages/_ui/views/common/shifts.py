@@ -5,10 +5,10 @@ import streamlit as st
 
 from genmodels import figures
 from genmodels.instruments import shifts
-from genmodels.models.vae import VAE
+from genmodels.models.capabilities import ImportanceWeights, has
 from pages._ui.form import url_widgets
-from pages._ui.page.instruments import Instrument, of_images
 from pages._ui.shared.answer import answer
+from pages._ui.shared.instruments import Instrument, of_images
 from pages._ui.shared.moment import Moment
 from pages._ui.shared.plot import plot
 from pages._ui.views.common.conclusion import concluded
@@ -48,7 +48,7 @@ def out_of_distribution(moment: Moment) -> None:
     pictures(
         images, images.shape[1], key="shift-images", alt=f"Images of each kind; {caption}.", caption=caption, pixels=48
     )
-    exact = not isinstance(moment.model, VAE) and moment.model.inputs != "dequantize"
+    exact = not has(moment.model, ImportanceWeights) and moment.model.inputs != "dequantize"
     st.caption(
         f"{'Exact' if exact else 'A bound on −log₂ p(x)'}, ± one standard error; orange is more likely than a test "
         "image, more often than not. Likelihood is learned from neighbouring pixels most of all: an even ground is "

@@ -6,9 +6,9 @@ import streamlit as st
 
 from genmodels.instruments.flow import microscope as instruments
 from pages._ui.form import url_widgets
-from pages._ui.page.frames import paper
 from pages._ui.shared.answer import answer
 from pages._ui.shared.moment import Moment
+from pages._ui.shared.plot import paper
 from pages._ui.views.common.conclusion import concluded
 from pages._ui.views.common.film import play
 

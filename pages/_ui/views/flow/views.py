@@ -1,6 +1,6 @@
 """What can be explored of a flow, by the name of its tab."""
 
-from pages._ui.page.instruments import Instrument, of_images, of_points
+from pages._ui.shared.instruments import Instrument, of_images, of_points
 from pages._ui.views.common.shifts import OUT_OF_DISTRIBUTION
 from pages._ui.views.flow.bits import bits, converter, curve
 from pages._ui.views.flow.codes import gaussian, inverse, temperature

@@ -1,6 +1,6 @@
 """The instruments that GAN, Wasserstein GAN and bidirectional GAN share, declared once for their pages."""
 
-from pages._ui.page.instruments import Instrument, of_images, of_points
+from pages._ui.shared.instruments import Instrument, of_images, of_points
 from pages._ui.views.gan import critics, game, missed, turns
 
 __all__ = ["shared"]

@@ -11,10 +11,9 @@ from genmodels.quantities import quantity
 from genmodels.text import number
 from pages._ui.components.scrubber import point_film
 from pages._ui.form import url_widgets
-from pages._ui.page.frames import paper
 from pages._ui.shared.answer import answer
 from pages._ui.shared.moment import Moment
-from pages._ui.shared.plot import plot
+from pages._ui.shared.plot import paper, plot
 from pages._ui.views.common.conclusion import concluded
 from pages._ui.views.common.shapes import real_points
 from pages._ui.views.gan.game import belief, critic_of, pushes

@@ -10,8 +10,8 @@ from genmodels import figures
 from genmodels.instruments.latent import estimates as instruments
 from genmodels.text import number
 from pages._ui.form import url_widgets
-from pages._ui.page.instruments import Instrument, of_images
 from pages._ui.shared.answer import answer
+from pages._ui.shared.instruments import Instrument, of_images
 from pages._ui.shared.moment import Moment
 from pages._ui.shared.plot import plot
 from pages._ui.views.common.conclusion import concluded

@@ -7,8 +7,8 @@ from genmodels.instruments.latent import gradients as instruments
 from genmodels.runs.record import Plan
 from genmodels.runs.store import Run
 from genmodels.text import number
-from pages._ui.page.instruments import Instrument
 from pages._ui.shared.answer import answer
+from pages._ui.shared.instruments import Instrument
 from pages._ui.shared.moment import Moment
 from pages._ui.shared.plot import plot
 from pages._ui.views.common.conclusion import concluded

@@ -8,8 +8,8 @@ from genmodels.data.datasets import DATASETS
 from genmodels.instruments.latent import likelihood
 from genmodels.text import number
 from pages._ui.form import url_widgets
-from pages._ui.page.instruments import Instrument
 from pages._ui.shared.answer import answer
+from pages._ui.shared.instruments import Instrument
 from pages._ui.shared.moment import Moment
 from pages._ui.shared.plot import plot
 from pages._ui.views.common.conclusion import concluded

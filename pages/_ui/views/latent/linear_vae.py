@@ -6,8 +6,8 @@ import streamlit as st
 from genmodels import figures
 from genmodels.instruments.latent import linear_vae as instruments
 from genmodels.text import number
-from pages._ui.page.instruments import Instrument
 from pages._ui.shared.answer import answer
+from pages._ui.shared.instruments import Instrument
 from pages._ui.shared.moment import Moment
 from pages._ui.shared.plot import plot
 from pages._ui.views.common.conclusion import concluded

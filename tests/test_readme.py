@@ -3,6 +3,7 @@
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -18,37 +19,61 @@ BLOCKS = re.findall(r"^ *```python\n(.*?)```", README, re.S | re.M)
 HUB = (ROOT / "docs/hub.md").read_text()
 COMMANDS = re.findall(r"^    (?:python -m genmodels|torchrun .*?-m genmodels) (.*?)(?: +#.*)?$", README + HUB, re.M)
 
-IMPORTS = """
-import math
-from typing import Annotated
-import torch
-from torch import nn
-from genmodels.data import datasets as data
-from genmodels import random
-from genmodels.probability.distributions import normal_log_prob
-from genmodels.hyperparameters import Between
-from genmodels.models.base import GenerativeModel, Preset
-from genmodels.training.settings import Settings
-from genmodels.training.loop import Training, fit
-"""
+FILE, LINE, PAGE = (textwrap.dedent(block) for block in BLOCKS if "blob" in block.lower())
 TRAIN = """
+from genmodels.data import datasets
+from genmodels.training.loop import Training, fit
+from genmodels.training.settings import Settings
 for name in ("two-moons", "digits"):
-    loaded = data.load(name)
+    loaded = datasets.load(name)
     *_, last = fit(Training(Blob(loaded.shape), loaded, Settings(steps=200, lr=0.02)))
     first = next(fit(Training(Blob(loaded.shape), loaded, Settings(steps=200, lr=0.02))))
     assert last.terms["held-out loss"] < first.terms["held-out loss"]
 """
+OPEN = """
+from streamlit.testing.v1 import AppTest
+from genmodels.cli.parser import main
+from genmodels.jobs import queue
+from genmodels.runs import store
+from pages._ui.server import preload
+queue.pool = preload.start = lambda: None
+assert main(["train", "blob", "--preset", "a-blob-in-a-second", "--set", "scale=0.5"]) == 0
+(run,) = store.every()
+assert run.plan.arguments == {"scale": 0.5}
+test = AppTest.from_file("pages/models/blob.py", default_timeout=60)
+test.query_params["run"] = run.id
+test.run()
+assert not test.exception
+(row,) = (one for one in test.get("button_group") if one.label == "instrument")
+assert row.options == ["Density", "Nearest neighbours"]
+home = AppTest.from_file("app.py", default_timeout=60).run()
+assert not home.exception
+assert "**Blob**" in {link.label for link in home.get("page_link")}
+assert "One Gaussian for all." in {one.value for one in home.markdown}
+"""
 
 
-def python(code: str) -> None:
-    subprocess.run(
-        [sys.executable, "-W", "error", "-c", code], cwd=ROOT, check=True, env=os.environ | {"PYTHONPATH": "."}
-    )
+def python(code: str, folder: Path = ROOT, warnings: str = "error", **environment: str) -> None:
+    command = [sys.executable, "-W", warnings, "-c", code]
+    subprocess.run(command, cwd=folder, check=True, env=os.environ | {"PYTHONPATH": "."} | environment)
 
 
 def test_the_model_that_it_adds_learns() -> None:
-    (block,) = (block for block in BLOCKS if "class Blob" in block)
-    python(IMPORTS + textwrap.dedent(block) + TRAIN)
+    python(FILE + TRAIN)
+
+
+def test_its_file_line_and_page_are_all_that_a_model_takes(tmp_path: Path) -> None:
+    here = tmp_path / "here"
+    for name in ("genmodels", "pages"):
+        shutil.copytree(ROOT / name, here / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "app.py", here)
+    (here / "checkpoints").symlink_to(ROOT / "checkpoints")
+    (here / "genmodels/models/blob.py").write_text(FILE)
+    registry, begins = here / "genmodels/models/__init__.py", "MODELS: dict[str, Entry] = {\n"
+    assert begins in registry.read_text()
+    registry.write_text(registry.read_text().replace(begins, begins + LINE))
+    (here / "pages/models/blob.py").write_text(PAGE)
+    python(OPEN, here, "default", GENMODELS_RUNS=str(tmp_path / "runs"))
 
 
 def test_its_lines_of_python_run() -> None:

@@ -13,6 +13,7 @@ from streamlit.testing.v1 import AppTest
 from genmodels import figures
 from genmodels.errors import BadInput
 from genmodels.hyperparameters import Only, Switch
+from genmodels.instruments import codes
 from genmodels.jobs import queue
 from genmodels.models import MODELS
 from genmodels.runs import classroom, store
@@ -22,10 +23,10 @@ from pages._ui.classroom import membership
 from pages._ui.classroom import wall as mosaic
 from pages._ui.components import films, later
 from pages._ui.form import lesson
-from pages._ui.page import frames, instruments, time_machine, train_panel
+from pages._ui.page import frames, time_machine, train_panel
 from pages._ui.server import preload
+from pages._ui.shared import instruments, run_cache
 from pages._ui.shared import plot as plots
-from pages._ui.shared import run_cache
 from pages._ui.shared.instruments import Instrument, of_images, of_points, offered
 from pages._ui.shared.moment import Moment
 from pages._ui.views.common import newest, shapes
@@ -135,11 +136,11 @@ def test_a_link_to_what_does_not_apply_says_so() -> None:
 
 def test_a_plane_of_codes_is_shown_as_a_map_and_a_critic_under_its_samples() -> None:
     run = store.find("vae-digits-2d")
-    assert frames.has_map(run.model())
+    assert codes.has_map(run.model())
     sheet = frames.maps(frames.placed(run), tuple(run.snapshots()))
     assert (sheet.frames, sheet.size) == (len(run.snapshots()), (8 * frames.SIDE, 8 * frames.SIDE))
-    assert not frames.has_map(store.find("vae-mnist-20d").model())
-    assert not frames.has_map(store.find("gan-digits").model())
+    assert not codes.has_map(store.find("vae-mnist-20d").model())
+    assert not codes.has_map(store.find("gan-digits").model())
     wgan = store.find("wgan-eight-gaussians")
     under = frames.beliefs(frames.placed(wgan), tuple(wgan.snapshots()))
     assert under is not None

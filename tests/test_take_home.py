@@ -188,7 +188,7 @@ def test_the_manifold_over_the_training() -> None:
         picture.seek(getattr(picture, "n_frames") - 1)  # noqa: B009
         last = np.asarray(picture.convert("L"), float)
     assert last.std() > 20
-    with pytest.raises(BadInput, match="VAE of images"):
+    with pytest.raises(BadInput, match="encoder of images to two numbers"):
         media.manifold(store.find("wgan-eight-gaussians"))
 
 

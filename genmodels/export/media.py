@@ -20,9 +20,7 @@ from genmodels.errors import BadInput
 from genmodels.export import checkpoint, code, diffusers
 from genmodels.figures import DATA, NEUTRAL, SAMPLES
 from genmodels.images import gif, png, tile
-from genmodels.instruments.codes import latent_map
-from genmodels.instruments.vae.geometry import only_two
-from genmodels.models.vae import VAE
+from genmodels.instruments.codes import has_map, latent_map
 from genmodels.runs.record import CLOCK
 from genmodels.runs.run import Run
 
@@ -86,22 +84,21 @@ def film(run: Run, *, fps: float = 4) -> bytes:
 
 
 def manifold(run: Run, *, n: int = 12, fps: float = 4) -> bytes:
-    """The latent manifold of a VAE at each snapshot and now, as a GIF.
+    """The map of a latent space at each snapshot and now, as a GIF.
 
     Args:
-        run: The run of a VAE with two latent dimensions.
+        run: The run of a model that has one (:func:`genmodels.instruments.codes.has_map`).
         n: Decoded points a side.
         fps: Frames a second.
 
     Raises:
-        BadInput: If it has no such plane, or draws no pictures.
+        BadInput: If it has none.
     """
     frames = []
     for step in (*run.snapshots(), None):
         model = run.model(step)
-        if not isinstance(model, VAE) or not model.is_image:
-            raise BadInput(f"Run {run.id} has no latent plane of pictures: that is for a VAE of images.")
-        only_two(model)
+        if not has_map(model):
+            raise BadInput(f"Run {run.id} has no map of pictures: that takes an encoder of images to two numbers.")
         images = latent_map(model, n).x[::-1]  # z₂ rises upwards
         frames.append(tile(images.reshape(-1, *model.shape), n, gap=0)[..., :3])
     return _gif(frames, fps)

@@ -14,7 +14,7 @@ from genmodels.errors import BadInput
 from genmodels.instruments.arrays import Array, Arrays, Task, arrays
 from genmodels.instruments.examples import example, some
 from genmodels.instruments.samples import labels
-from genmodels.models.capabilities import Encoder, has
+from genmodels.models.capabilities import Decoder, Encoder, has
 from genmodels.probability.priors import StandardNormal
 from genmodels.text import number
 
@@ -26,6 +26,7 @@ __all__ = [
     "conclusion_of_sweep",
     "encoded",
     "geodesic",
+    "has_map",
     "is_noise",
     "latent_map",
     "linear",
@@ -55,6 +56,11 @@ def encoded(model: Any, data: Data, n: int = 2000) -> Encoded:
 
 
 # The map --------------------------------------------------------------------------------------------------------------
+
+
+def has_map(model: Any) -> bool:
+    """Whether a latent space is a map of pictures: two dimensions, with an encoder that says which part is used."""
+    return model.is_image and has(model, Decoder) and has(model, Encoder) and model.latent_dim == 2
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,13 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from genmodels.data.datasets import info
 from genmodels.export import code, media
 from genmodels.host import ownership
 from genmodels.host.limits import is_shared, limit
 from genmodels.host.turns import Turns
+from genmodels.instruments.codes import has_map
 from genmodels.runs.store import Run
+from pages._ui.page.time_machine import has_weights
 
 __all__ = ["taking"]
 
@@ -31,15 +32,11 @@ def taking(run: Run) -> None:
     if run.snapshots() and (run.path / "samples.npy").exists():
         st.caption("Films, one frame per snapshot:")
         _button("Samples, as a GIF", run, "gif", lambda: media.film(run))
-    if plan.model == "vae" and plan.arguments.get("latent_dim") == 2 and _is_of_images(run):
-        _button("Latent manifold, as a GIF", run, "manifold.gif", lambda: media.manifold(run))
+    if has_weights(run) and has_map(run.model()):
+        _button("Latent map, as a GIF", run, "manifold.gif", lambda: media.manifold(run))
     if plan.arguments.get("network", "").startswith("unet2d"):
         st.caption("For diffusers' DDPMPipeline.from_pretrained, once it is unpacked:")
         _button("Pipeline, as a zip", run, "pipeline.zip", lambda: media.pipeline(run))
-
-
-def _is_of_images(run: Run) -> bool:
-    return info(run.plan.data).kind == "images"
 
 
 def _button(label: str, run: Run, kind: str, make: Callable[[], bytes | str]) -> None:

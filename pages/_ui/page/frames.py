@@ -15,13 +15,13 @@ from genmodels.data.datasets import info
 from genmodels.images import Sprite, sprite, tile
 from genmodels.instruments import codes
 from genmodels.instruments.gan import game, turns
-from genmodels.models.capabilities import Critic, Decoder, Encoder, has
+from genmodels.models.capabilities import Critic, has
 from genmodels.runs.record import Plan
 from genmodels.runs.store import Run
 from pages._ui.shared.plot import paper
 from pages._ui.shared.run_cache import Stamp, stamp
 
-__all__ = ["beliefs", "has_map", "maps", "moments", "placed", "samples", "samples_film", "truth"]
+__all__ = ["beliefs", "maps", "moments", "placed", "samples", "samples_film", "truth"]
 
 SIDE = 15  # digits along a side of a map
 MOST = 60  # frames of which each is the answer of a network
@@ -69,11 +69,6 @@ def samples_film(of: Stamp, steps: tuple[int, ...]) -> Sprite:
 
 
 # What a network says at each snapshot ---------------------------------------------------------------------------------
-
-
-def has_map(model: Any) -> bool:
-    """Whether its latent space is a map of pictures: two dimensions, with an encoder that says which part is used."""
-    return model.is_image and has(model, Decoder) and has(model, Encoder) and model.latent_dim == 2
 
 
 @functools.lru_cache(maxsize=64)

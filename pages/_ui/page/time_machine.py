@@ -8,6 +8,7 @@ import streamlit as st
 
 from genmodels.data.datasets import info
 from genmodels.images import png, tile
+from genmodels.instruments import codes
 from genmodels.runs.record import State
 from genmodels.runs.store import Run
 from genmodels.text import quoted, whole
@@ -96,7 +97,7 @@ def _still(run: Run) -> None:
 def _pictures(run: Run, steps: Sequence[int], newest: bool, now: str, start: int | None, ended: bool) -> int:
     of = frames.placed(run)
     whole = len(steps) <= frames.MOST and set(steps) <= set(snapshots(run))
-    if ended and whole and frames.has_map(Moment.of(run, steps[-1]).model):
+    if ended and whole and codes.has_map(Moment.of(run, steps[-1]).model):
         sheet, last, alt = frames.maps(of, tuple(steps)), None, MAP
     else:
         last = (picture, now) if newest and (picture := newest_of(run, _tiled)) else None

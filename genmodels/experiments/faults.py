@@ -180,7 +180,7 @@ def blurred(x: Tensor, sigma: float) -> Tensor:
 
 
 def _asked(y: Tensor, second: Tensor, fault: str, amount: float, rng: torch.Generator) -> Tensor:
-    """What was asked for: of so many pictures another class than they are of."""
+    """The labels asked for, of which a share ``amount`` is made wrong if ``fault`` is "labels"."""
     asked = y[second].clone()
     if fault == "labels" and (wrong := round(amount * len(asked))):
         classes = int(y.max()) + 1

@@ -206,7 +206,7 @@ def likelihood_of(measured: Mapping[str, Any]) -> tuple[str, Cell | None, str]:
 
 
 def _base(info: Info, inputs: str, measured: Mapping[str, Any]) -> str:
-    """Of what a likelihood is: two of different bases cannot be compared."""
+    """What a likelihood is a density or probability of; only equal ones compare."""
     if info.kind == "plane":
         return "density on the plane"
     if inputs in ("unit", "signed") and "bpd" in measured:

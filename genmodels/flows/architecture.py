@@ -127,7 +127,7 @@ def flat(layers: Layers, shape: tuple[int, ...], couplings: int, mask: str) -> I
 
 
 def multi_scale(layers: Layers, shape: tuple[int, ...], couplings: int, scales: int, mask: str) -> MultiScale:
-    """Squeezed, moved, half of it done; and again at the next scale.
+    """A multi-scale flow: squeeze, couplings, half of the channels split off; repeated.
 
     Raises:
         BadInput: If the image cannot be halved so often, or has too many channels then.

@@ -21,7 +21,7 @@ class Turns:
     """Places for so many at once."""
 
     def __init__(self, most: Callable[[], float], what: str) -> None:
-        """Have places.
+        """A place for as many as ``most`` says.
 
         Args:
             most: How many, now.

@@ -240,7 +240,7 @@ def _meter(name: str, size: int, count: Count | None) -> type:
     from huggingface_hub.utils import tqdm  # type: ignore[attr-defined]
 
     class Meter(tqdm):
-        """Counts."""
+        """Counts the bytes of one file as they arrive."""
 
         came = 0
         monitor_interval = 0  # no thread that watches over this class for as long as the server lives
@@ -249,7 +249,7 @@ def _meter(name: str, size: int, count: Count | None) -> type:
             super().__init__(*args, **kwargs | {"disable": True})
 
         def update(self, n: float | None = 1) -> None:
-            """Of ``n`` bytes more."""
+            """Count ``n`` more bytes; refuse those beyond the size that was listed."""
             self.came += int(n or 0)
             if self.came > size:
                 raise BadInput(f"{name} is longer than the {size:,} bytes that the Hub lists: it was not kept.")
@@ -260,7 +260,7 @@ def _meter(name: str, size: int, count: Count | None) -> type:
 
 
 def check_size(place: Place | Path, entry: File, config: Any, weigh: Weigh) -> None:
-    """Nothing, where weights of that size can be those of ``config``.
+    """Refuse weights whose size cannot belong to ``config``.
 
     Raises:
         BadInput: If the configuration is not allowed here, or the weights cannot be its.

@@ -236,7 +236,7 @@ def _let_go() -> None:
 
 
 def _check_place() -> None:
-    """However many visitors a browser that drops its cookie seems to be, they share an address."""
+    """Refuse more tasks than one network address may have waiting: a browser that drops its cookie keeps it."""
     who, most = ownership.visitor(), limit("MAX_TASKS_AN_ADDRESS")
     waiting = [folder() / marker.name for marker in queue().glob("[0-9a-f]*")] if who.place else []
     if waiting and sum(ownership.place(one) == who.place for one in waiting) >= most:

@@ -105,7 +105,7 @@ class ResidualEncoder(nn.Sequential):
 
 
 class Top(nn.Module):
-    """Of the features of all levels, the first."""
+    """Keep the features of the top level."""
 
     def forward(self, features: list[Tensor]) -> Tensor:
         """(B, width)."""

@@ -139,7 +139,7 @@ def build() -> Wall:
 
 
 def _take_down_an_empty_one(standing: Sequence[Wall]) -> None:
-    """Of too many the oldest goes on which nothing hangs after some minutes.
+    """Delete the oldest wall that has stayed empty for some minutes, to make room.
 
     Raises:
         BadInput: If there is none.
@@ -199,7 +199,7 @@ def _fell(wall: Wall) -> bool:
 
 
 def _take_down(wall: Wall) -> None:
-    """Its name is gone at once; somebody who writes on it now finishes that, and it goes the next time."""
+    """Delete a wall; one that somebody writes on at this moment stays, and goes the next time."""
     with suppress(OSError):
         remove(wall.path)
 

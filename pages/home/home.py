@@ -99,7 +99,7 @@ def says(path: Path, title: str) -> str:
 
 
 def film(name: str, piece: Piece) -> Film:
-    """It with its words."""
+    """A checkpoint's film with its captions."""
     captions = [f"step {piece.steps[i]:,} of {piece.steps[-1]:,}" for i in piece.shown]
     return Film(name, MODELS[name].title, f"samples of {piece.data} as it learns", piece.film, captions)
 

@@ -93,7 +93,7 @@ class DiffusionPrior(nn.Module):
         return self.exact(z.reshape(-1, self.latent_dim)).view(z.shape[:-1])
 
     def of_many(self, z: Tensor) -> Tensor:
-        """The same off :meth:`table` where there is one. What it does not hold is asked together: best of all codes."""
+        """log p(z) of many codes: read off :meth:`table` where it reaches, exact elsewhere, for all codes at once."""
         points = z.detach().reshape(-1, self.latent_dim)
         table = self.table() if self.latent_dim <= 2 else None
         if table is None:

@@ -45,7 +45,7 @@ def join(wall: Wall, who: str) -> None:
 
 
 def leave() -> None:
-    """No longer."""
+    """Leave the wall: what this visitor trains from now on goes on none."""
     st.session_state.pop("room", None)
     for name in ("room", "who"):
         st.query_params.pop(name, None)

@@ -114,7 +114,7 @@ def _watch(name: str, going: bool) -> None:
 
 
 def _small(name: str) -> Experiment:
-    """It with one seed, and where it is of checkpoints on few examples."""
+    """The experiment reduced to one seed and, if it measures checkpoints, to few examples."""
     one = _read(name, 1)
     if not any(case.checkpoint for case in one.cases):
         return one

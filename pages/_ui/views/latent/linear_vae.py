@@ -55,7 +55,7 @@ def linear(moment: Moment) -> None:
 
 
 def applies(moment: Moment) -> bool:
-    """Its VAE is linear, and has fewer latent dimensions than x."""
+    """Whether the model is a linear VAE with fewer latent dimensions than x."""
     return instruments.is_linear(moment.model) and moment.model.latent_dim < int(np.prod(moment.model.shape))
 
 

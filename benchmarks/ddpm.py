@@ -49,7 +49,7 @@ class Peer:
 
 
 class Attention(unet.Attention):
-    """The same layers around torch's own fused attention."""
+    """The U-Net's attention with torch's own fused kernel."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Shape (B, C, H, W) in and out."""

@@ -57,7 +57,7 @@ def trained(preset: Preset, data: datasets.Data, seed: int, model_name: str) -> 
 
 
 def converged(preset: Preset, data: datasets.Data, seed: int) -> Coverage:
-    """What a critic says that is trained to the end against a generator that stands still, and the exact distance."""
+    """The estimate of a critic trained to the end against a frozen generator, and the exact distance."""
     training = training_of(preset, data, seed)
     for step in fit(training):
         if step.step >= FROZEN * step.total:

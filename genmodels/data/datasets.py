@@ -151,11 +151,11 @@ class Data:
 
     @property
     def device(self) -> torch.device:
-        """Where the examples are."""
+        """The device that holds the examples."""
         return self.test.x.device
 
     def to(self, device: torch.device | str) -> "Data":
-        """The same data on ``device``. It is copied once, however often it is asked for."""
+        """These data on ``device``, copied there once, however often they are asked for."""
         device = torch.empty(0, device=device).device  # "cuda" is "cuda:0"
         if device == self.device:
             return self
@@ -301,7 +301,7 @@ def _images(name: str, raw: Path | None) -> Data:
 
 @functools.cache
 def _drawn_from(name: str) -> Data:
-    """The same pictures as its grey data set, to be drawn; those of validation and test are drawn here, for good.
+    """A binarized data set: pixels of the grey one drawn as 0 or 1, those of validation and test here, once for all.
 
     Salakhutdinov & Murray (2008), On the quantitative analysis of deep belief networks, section 5.1, binarize MNIST so;
     that each epoch draws anew is Burda et al. (2016), section 5. https://arxiv.org/abs/1509.00519

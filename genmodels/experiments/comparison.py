@@ -111,7 +111,7 @@ def _of_card(row: Row, path: Path) -> Row:
 
 @functools.lru_cache(maxsize=16)
 def _shipped(path: Path) -> dict[str, Row]:
-    """What was measured of the checkpoints before they shipped, by their names."""
+    """The rows that were measured of checkpoints before they shipped, by the checkpoint's name."""
     with suppress(BadInput):
         return {row.run: row for row in loaded(path)[1]}
     return {}

@@ -197,7 +197,7 @@ def _key(one: Measure, measured: Mapping[str, Any]) -> str | None:
 
 
 def likelihood_of(measured: Mapping[str, Any]) -> tuple[str, Cell | None, str]:
-    """What kind of likelihood a model has ("exact", "bound" or "none"), its value in nats, and of what it is."""
+    """The kind of a model's likelihood ("exact", "bound" or "none"), its value in nats, and its base: what it is of."""
     known = cells(measured)
     name = next((name for name in KINDS if name in known), None)
     if name is None:
@@ -305,7 +305,7 @@ def _measured(run: Run, how: How, tell: Callable[[float, str], None]) -> dict[st
 
 
 def _seconds(model: GenerativeModel, n: int, seed: int) -> float:
-    """What drawing ``n`` takes: the fastest of a few times, for what disturbs only adds.
+    """Seconds to draw ``n`` samples: the fastest of a few times, for what disturbs only adds.
 
     Where one thread computes, its own time, which others of the processor do not lengthen.
     """

@@ -42,7 +42,7 @@ POINTS = 60  # of a curve that is kept with the results
 
 @dataclass(frozen=True)
 class Row:
-    """One run.
+    """One run as a row of a table.
 
     Attributes:
         name: What tables call it; of all seeds the same.

@@ -159,7 +159,7 @@ def curves(rows: Sequence[Mapping[str, float]], title: str, *, columns: int = 2)
 
 
 def _panel(rows: Sequence[Mapping[str, float]], term: str) -> str:
-    """One term over the steps."""
+    """A panel of SVG: one term over the steps, held-out too."""
     lines = {}
     for name in (term, f"held-out {term}"):
         kept = [(row["step"], row[name]) for row in rows if math.isfinite(row.get(name, math.nan))]

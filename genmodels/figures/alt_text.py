@@ -24,7 +24,7 @@ def described(figure: go.Figure) -> str:
 
 
 def _told(trace: Any) -> str:
-    """One curve, cloud, set of bars or map."""
+    """A curve, a cloud, a set of bars or a map of a figure in words."""
     name = trace.name or ""
     match trace.type:
         case "bar":

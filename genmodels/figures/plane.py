@@ -122,7 +122,7 @@ def arrows(
 
 
 def _square(drawn: go.Figure, extent: Extent | None) -> go.Figure:
-    """The same scale on both axes."""
+    """Give both axes of a figure the same scale, and ``extent`` as their ranges."""
     if extent is not None:
         drawn.update_xaxes(range=extent[:2]).update_yaxes(range=extent[2:])
     drawn.update_xaxes(constrain="domain").update_yaxes(scaleanchor="x", constrain="domain")

@@ -102,7 +102,7 @@ class Layers:
             yield Coupling(self.net(sizes[1 - moves], transform.parameters * sizes[moves]), channels, moves, transform)
 
     def transform(self) -> Transform:
-        """What moves the numbers of a half."""
+        """The transform by which a coupling moves the numbers of a half."""
         dim = -3 if self.convolutional else -1
         return Spline(self.bins, self.bound, dim) if self.coupling == "spline" else Affine(dim, reach=2.0)
 

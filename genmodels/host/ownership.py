@@ -57,12 +57,12 @@ class Visitor:
 
     @property
     def place(self) -> str:
-        """With whom the visitor shares: those on the wall, or those at the address."""
+        """The group that shares the limits with the visitor: all on the wall, else all at the network address."""
         return self.wall or self.address
 
     @property
     def where(self) -> str:
-        """That place in words, for a sentence."""
+        """The visitor's :attr:`place` in words, for a sentence."""
         return "on your wall" if self.wall else "from your network address, which a school's computers share,"
 
 
@@ -79,7 +79,7 @@ _where: Callable[[], tuple[str, str]] = _nowhere
 
 
 def told_by(who: Callable[[], str | None], where: Callable[[], tuple[str, str]] = _nowhere) -> None:
-    """Have others say who acts now.
+    """Set the functions that say who acts now, and from where.
 
     Args:
         who: Whose browser: its token, or None where nobody's does.

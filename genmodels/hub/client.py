@@ -133,7 +133,7 @@ def repository() -> Place | None:
 
 
 def look(place: Place) -> Listing:
-    """What the repository of ``place`` holds; as last seen, where the Hub cannot be reached.
+    """The files of the repository of ``place``; as last seen, where the Hub cannot be reached.
 
     Raises:
         BadInput: If there is no such repository or revision, it may not be read, or a name in it would leave it.
@@ -177,7 +177,7 @@ def _listing(place: Place, info: Any) -> Listing:
 
 
 def _memory(place: Place) -> Path:
-    """Where the listing as last seen is kept: beside the client's cache."""
+    """The file that keeps a repository's listing as last seen: beside the client's cache."""
     from huggingface_hub import constants
 
     question = f"{constants.ENDPOINT} {place.repo}@{place.revision}"

@@ -140,6 +140,6 @@ def _together(bits: Array, simple: Array) -> str:
 
 
 def _ranks(x: Array) -> Array:
-    """Of each value, the mean rank of those that are equal to it."""
+    """The rank of each value, (N,); equal ones share the mean of their ranks."""
     _, place, times = np.unique(x, return_inverse=True, return_counts=True)
     return (times.cumsum() - times / 2)[place]

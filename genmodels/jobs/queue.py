@@ -55,7 +55,7 @@ __all__ = [
 
 
 def queue() -> Path:
-    """Where the waiting and the running have a file each, named by the run."""
+    """The folder in which each run that waits or runs has a file, named by the run."""
     return store.root() / ".queue"
 
 
@@ -299,7 +299,7 @@ def troubles() -> list[str]:
 
 
 def told() -> dict[str, str]:
-    """What of this environment a worker is started with."""
+    """The environment variables that a worker is started with."""
     known = {name: value for name, value in os.environ.items() if TOLD.fullmatch(name)}
     return {name: value for name, value in known.items() if not any(word in name for word in SECRET)}
 

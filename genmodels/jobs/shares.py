@@ -78,7 +78,7 @@ def _place(name: str) -> str:
 
 
 def _is_free(name: str) -> bool:
-    """Whether it has not begun."""
+    """Whether a run has not begun."""
     with suppress(BadInput):
         run = store.find(name)
         return run.state().status is Status.QUEUED and not run.is_held()

@@ -20,7 +20,7 @@ LOOPS = 3  # ends in a row, each soon after the start, that are more than bad lu
 
 
 class Watched:
-    """One of a pool's workers.
+    """A worker's process under watch, one of a pool.
 
     Seconds are counted in looks, so that a computer that slept has not missed any heartbeat.
 

@@ -81,7 +81,7 @@ def generator_slope(objective: str, fake: Tensor) -> Tensor:
 
 
 class GAN(Adversarial):
-    """Generator and discriminator.
+    """A generator and a discriminator that learn against each other.
 
     The multilayer perceptrons for images are those of a student's report: 128 hidden units that double three times with
     leaky ReLU and batch normalization, tanh; against 512 and 256 with leaky ReLU and dropout 0.3; Adam at 5e-4.

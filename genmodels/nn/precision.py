@@ -82,7 +82,7 @@ def layer(model: nn.Module) -> str | None:
 
 
 def unrecorded(wanted: str, model: nn.Module, device: torch.device) -> torch.dtype:
-    """What "auto" was in a training whose saved state does not say it: such a one goes on as it began."""
+    """The meaning of "auto" in a training whose saved state does not tell: it goes on as it began."""
     pixels = math.prod(getattr(model, "shape", ()))
     fast = device.type == "cuda" or getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)()
     return precision(

@@ -74,7 +74,7 @@ class Bound(NamedTuple):
         return self.prior + self.steps.sum(1) + self.last
 
     def bpd(self, dimensions: int) -> Tensor:
-        """The same in bits per dimension, shape (B,)."""
+        """The bound on −log p(x) in bits per dimension, shape (B,)."""
         return self.nats / (dimensions * math.log(2))
 
 

@@ -60,7 +60,7 @@ class Wall:
 
     @property
     def code(self) -> str:
-        """What one must know to see it."""
+        """The code that opens the wall to whoever knows it."""
         return self.path.name
 
     def age(self) -> float:
@@ -101,7 +101,7 @@ class Wall:
 
 
 def folder() -> Path:
-    """Where the walls are."""
+    """The folder that holds the walls."""
     return store.root() / ".walls"
 
 
@@ -206,7 +206,7 @@ def _take_down(wall: Wall) -> None:
 
 @contextmanager
 def _alone(path: Path, patience: float = 10.0) -> Iterator[None]:
-    """Be the only one who writes there; others are waited for."""
+    """Hold a wall's folder as its only writer; others are waited for."""
     end = time.monotonic() + patience
     with ExitStack() as stack:
         while True:

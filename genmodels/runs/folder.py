@@ -34,12 +34,12 @@ class Folder:
 
     @property
     def id(self) -> str:
-        """The name of its folder."""
+        """The run's id: the name of its folder."""
         return self.path.name
 
     @property
     def plan(self) -> Plan:
-        """What was asked for."""
+        """The run's plan, as it was asked for."""
         return Plan.read(self.path)
 
     @property
@@ -161,7 +161,7 @@ class Folder:
         return sorted(steps)
 
     def folder(self, step: int | None = None) -> Path:
-        """Where the weights at ``step`` are (None: the newest).
+        """The folder of the weights at ``step`` (None: the newest).
 
         Raises:
             BadInput: If there is no snapshot of that step, or only what the model drew at it.

@@ -67,7 +67,7 @@ def main() -> None:
 
 
 def learning(shown: dict[str, Piece]) -> None:
-    """What each drew at the moments of its film; a click opens it there."""
+    """Films of checkpoints that learn; a click opens a checkpoint's page at that frame."""
     if shown and (clicked := films([film(name, piece) for name, piece in shown.items()], key="films")):
         name, frame = clicked
         for left in (f"opened/{shown[name].name}", "form of"):  # it opens at this frame, with its own settings

@@ -60,7 +60,7 @@ def bundled() -> None:
 
 
 def card(run: Run) -> None:
-    """One of them."""
+    """A checkpoint that ships: its samples, link, size and measure."""
     plan, path = run.plan, run.path / "measures.json"
     newest_samples(run)
     measure = model_card.headline(read_json(path) if path.exists() else {})
@@ -98,7 +98,7 @@ def on_the_hub(place: Place) -> None:
 
 
 def row_of(card: Card) -> dict[str, Any]:
-    """One of the Hub's as a line of the table."""
+    """A checkpoint of the Hub as a line of the table."""
     measure = "cannot be used" if card.problem else model_card.headline(card.measures)
     line = row(card.place.subfolder or card.place.repo, card.model, card.data, measure, card.size, card.created)
     return {"here": pulled(card.place) is not None} | line
@@ -156,7 +156,7 @@ def named() -> None:
 
 
 def row(title: str, model: str, data: str, measure: str, size: int, created: float) -> dict[str, Any]:
-    """One line of a table."""
+    """A checkpoint's line of the table."""
     made = datetime.fromtimestamp(created, UTC).strftime("%d %b %Y") if created else ""
     return {"name": title, "model": model, "data": data, "measure": measure, "MB": round(size / 1e6, 1), "made": made}
 

@@ -54,7 +54,7 @@ def measured(data: str, rows: list[Row], every: list[Row]) -> None:
 
 
 def missing(rows: list[Row]) -> None:
-    """Have a worker measure what was not measured yet, one after the other."""
+    """Measure the runs that were not measured yet, one after the other, by a worker."""
     open_ones = comparison.missing(rows)
     if not open_ones:
         return

@@ -64,7 +64,7 @@ def main() -> None:
 
 
 def row(run: Run) -> dict[str, object]:
-    """One line of the table; an empty one where the run was deleted in this instant."""
+    """A run as a line of the table; an empty one where it was deleted in this instant."""
     try:
         plan, state = run.plan, run.state()
     except BadInput:
@@ -138,7 +138,7 @@ def actions(run: Run) -> None:
 
 
 def delete(run: Run) -> None:
-    """Asked once more."""
+    """Delete a run, after asking once more."""
     st.write("The run and all its snapshots are removed for good.")
     if st.button("Delete it", key="delete"):
         act(run.delete)

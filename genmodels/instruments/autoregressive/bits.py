@@ -48,7 +48,7 @@ def guesses(model: Autoregressive, said: Tensor) -> Tensor:
 
 
 def average(model: Autoregressive, data: Data, n: int = 200) -> Generator[float, None, dict[str, Array]]:
-    """The same over ``n`` test images, drawn at random. A task.
+    """The cost of each pixel on average over ``n`` random test images. A task.
 
     Returns:
         "bits", the mean cost of each pixel, (C, H, W); "total", that of an image; "error", its standard error; and

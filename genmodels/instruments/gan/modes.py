@@ -19,7 +19,7 @@ __all__ = ["REMEDIES", "cases", "compared", "conclusion", "count", "history"]
 
 
 def history(run: str, steps: list[int], n: int = 400) -> Task:
-    """What the samples miss at each snapshot of ``steps``, from the same noise against the same test points. A task.
+    """The parts of the data that samples miss, at each snapshot of ``steps``, from the same noise. A task.
 
     Returns:
         "step", (T,). On the plane "w1" (exact), "sliced", "estimate" of a WGAN's critic and "flow" of one under a

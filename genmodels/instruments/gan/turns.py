@@ -104,7 +104,7 @@ def _taken(model: Adversarial, data: Data, settings: dict[str, Any], turns: str)
 
 
 def _frame(model: Adversarial, data: Data, half: float, turn: int, mover: int) -> Arrays:
-    """What is seen after a turn, before the next."""
+    """A frame of the film: samples, the critic's belief and the terms after one turn."""
     z = random.randn(POINTS, model.latent_dim, rng=random.generator(0, model.device))
     y = torch.zeros(POINTS, dtype=torch.int64, device=model.device) if model.classes else None  # as the ground is of 0
     with torch.no_grad():

@@ -82,7 +82,7 @@ def steps(
 
 
 def _seen(model: EM, x: Tensor) -> dict[str, Tensor]:
-    """What is drawn of the model at a moment."""
+    """The parts of a model that are drawn after a step, by name."""
     shown = dict[str, Tensor]()
     if isinstance(model, GaussianMixture):
         shown = {"posterior": model.posterior(x).float(), "weights": model.logits.softmax(0)}

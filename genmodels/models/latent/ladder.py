@@ -50,7 +50,7 @@ PIXELS = Where(lambda decoder, kind: decoder == "bernoulli" or (decoder == "auto
 
 @dataclass
 class Descent:
-    """What happened on the way down, rung by rung from the top, and what it led to."""
+    """The states of the way down, rung by rung from the top: z, p and q of each, and h at the end."""
 
     z: list[Tensor] = field(default_factory=list)
     p: list[Normal] = field(default_factory=list)

@@ -66,7 +66,7 @@ class DiffusionPrior(nn.Module):
         return sigma * z_t + self.network(z_t, t.to(z_t.dtype) / (SLOW * T))
 
     def _at_once(self, z_t: Tensor, t: Tensor) -> Tensor:
-        """The same where all of t are one time, which the network is then told once."""
+        """ε̂(z_t, t) where all of ``t`` are one time, which the network is then told once."""
         return self.eps(z_t, t[:1])
 
     def bound(self, z: Tensor, rng: torch.Generator | None = None) -> Tensor:

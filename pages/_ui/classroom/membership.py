@@ -32,7 +32,7 @@ def wall() -> Wall | None:
 
 
 def nickname() -> str:
-    """As this visitor has given it, here or, before a refresh, to the URL; "" where they have not been asked yet."""
+    """The visitor's nickname, as given here or in the URL; "" where they have not been asked yet."""
     return st.session_state.get("nickname") or st.query_params.get("who", "")[: classroom.MOST_NAME]
 
 

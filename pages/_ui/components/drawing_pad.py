@@ -19,7 +19,7 @@ MOST_STROKES, MOST_POINTS = 1000, 20_000
 
 @dataclass(frozen=True)
 class Drawing:
-    """What was drawn: strokes, and the same as grey pixels.
+    """A drawing: its strokes, and the grey pixels that they make.
 
     Attributes:
         strokes: Each {"width", "points": [[x, y], …]} in units of the pad's side, x from the left, y from the top.

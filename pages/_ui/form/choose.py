@@ -89,7 +89,7 @@ def choose(
 
 
 def fill(values: Mapping[str, Any]) -> None:
-    """Have the form say ``values``, by name, whatever it said; before it is drawn."""
+    """Set the form's fields to ``values``, by name, before it is drawn."""
     st.session_state.update({key: as_text(v) if isinstance(v, tuple | list) else v for key, v in values.items()})
 
 

@@ -153,7 +153,7 @@ def read_url(fields: Mapping[str, Hyperparameter]) -> None:
 
 
 def put_right(fields: Mapping[str, Hyperparameter]) -> None:
-    """Other spellings of a value, and what is not allowed: that is taken out."""
+    """Correct the form's fields: other spellings of a value are read, and values that are not allowed taken out."""
     for key in fields:
         if key not in st.session_state or isinstance(fields[key].rule, Numbers):
             continue  # what was typed for a number stays, and its widget says what is wrong with it

@@ -97,7 +97,7 @@ def path(moment: Moment) -> None:
 
 
 def dimensions(moment: Moment) -> None:
-    """One code at a time."""
+    """Rows of pictures that each vary one code alone."""
     example, label = example_of(moment, key="example"), label_of(moment)
     x = seen(codes.sweep, moment, index=example, label=label)
     far = "from −2.5 to 2.5" if codes.is_noise(moment.model) else "over nearly all that the prior draws"

@@ -74,7 +74,7 @@ def entries() -> None:
 
 
 def small(name: str) -> None:
-    """One seed of it, trained by this server's workers; checkpoints are measured on few examples."""
+    """Run an experiment small, on this server's workers: one seed; checkpoints measured on few examples."""
     one = _small(name)
     what = "1 model" if len(one.cases) == 1 else f"{len(one.cases)} models"
     how = "one seed" if one.seeds else f"{one.how.n} examples and samples"

@@ -150,7 +150,7 @@ def _over_training(moment: Moment, table: Arrays) -> None:
 
 
 def _covered(runs: Mapping[str, Run]) -> None:
-    """What each of the runs has covered so far, over its training."""
+    """The modes that each of the runs has covered, over its training so far."""
     lines, last, end = [], dict[str, Modes](), 0
     for (name, run), color in zip(runs.items(), figures.RUNS, strict=False):
         steps = run.snapshots()

@@ -171,7 +171,7 @@ def _saturation(belief: float | None) -> go.Figure:
 
 
 def _dirac() -> go.Figure:
-    """Where the smallest GAN goes, with and without a penalty."""
+    """The path of the smallest GAN, the Dirac GAN, with and without a penalty."""
     lines = []
     for i, weight in enumerate((0.0, 0.1, 0.5)):
         x, y = dirac(weight).T

@@ -62,7 +62,7 @@ def staircase(found: Mapping[str, Any], at: int) -> go.Figure:
 
 
 def picture(moment: Moment, found: Mapping[str, Any], at: int) -> None:
-    """Of the plane the points by their responsibilities, and two standard deviations of each Gaussian; or its means."""
+    """Points of the plane by their responsibilities with two σ of each Gaussian; of images the means."""
     if moment.model.is_image:
         shown = found["means"][at]
         order = np.argsort(-found["weights"][at])[:24] if "weights" in found else np.arange(len(shown))

@@ -98,7 +98,7 @@ def _learned(found: dict[str, np.ndarray], i: int) -> None:
 
 
 def of_a_known_plane(moment: Moment) -> bool:
-    """Its density can be drawn, and that of its data is known."""
+    """Whether the model's density can be drawn, and that of its data is known."""
     return of_a_density_of_points(moment) and moment.data.log_prob is not None and moment.data.name in DATASETS
 
 

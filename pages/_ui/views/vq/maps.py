@@ -60,7 +60,7 @@ def changed(moment: Moment) -> None:
 
 
 def _choose(moment: Moment, here: dict[str, Any]) -> int:
-    """One of the codes that are offered: which of them, by a click on the picture that it makes."""
+    """The index of the chosen code, by number or by a click on the picture that it makes."""
     codes = [int(code) for code in here["codes"]]
     default = codes[min(1, len(codes) - 1)]
     code = url_widgets.number("code there", 0, moment.model.config["codes"] - 1, default, key="code_there", width=160)

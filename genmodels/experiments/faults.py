@@ -184,7 +184,7 @@ def _asked(y: Tensor, second: Tensor, fault: str, amount: float, rng: torch.Gene
     asked = y[second].clone()
     if fault == "labels" and (wrong := round(amount * len(asked))):
         classes = int(y.max()) + 1
-        asked[:wrong] = (asked[:wrong] + torch.randint(1, classes, (wrong,), generator=rng)) % classes
+        asked[:wrong] = (asked[:wrong] + random.randint(1, classes, wrong, rng=rng)) % classes
     return asked
 
 

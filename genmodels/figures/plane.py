@@ -61,7 +61,7 @@ def signed(
     over: Sequence[Points] = (),
     limit: float | None = None,
 ) -> go.Figure:
-    """A map that diverges around zero: a critic's score, or learned minus true. Vermilion is positive, blue negative.
+    """A map that diverges around zero: a critic's score, or learned minus true. Orange is positive, blue negative.
 
     Args:
         values: Shape (rows from the bottom, columns from the left).

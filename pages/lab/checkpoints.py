@@ -132,7 +132,11 @@ def chosen_one(card: Card, listing: Listing) -> None:
         names = [name for name in card.measures if not name.endswith("_se")]
         with st.expander("Measures"):
             st.table(
-                {name: str(model_card.worded(card.measures, name)) for name in names if name not in ("command", "seed")}
+                {
+                    name: str(model_card.measure_in_words(card.measures, name))
+                    for name in names
+                    if name not in ("command", "seed")
+                }
             )
 
 

@@ -47,7 +47,9 @@ def measured(data: str, rows: list[Row], every: list[Row]) -> None:
     if there := [row for row in rows if row.cells]:
         downloads(there, f"compare-{data}")
         known = [name for name in measures if any(name in row.cells for row in there)]
-        known.sort(key=lambda name: comparison.floor(every, name) is None)  # what can be seen beside its floor first
+        known.sort(
+            key=lambda name: comparison.measured_floor(every, name) is None
+        )  # what can be seen beside its floor first
         titles = {MEASURES[name].title: name for name in known}
         chosen = choice_of_many("Draw", list(titles), key="draw", width=280)
         bars(there, titles[chosen], every, key=f"bars-{data}")

@@ -26,7 +26,7 @@ from genmodels.text import number
 
 __all__ = [
     "Coverage", "Surface", "arrows", "conclusion", "coverage",
-    "floor", "numbers", "pairs", "reached", "slopes", "steepness", "surface",
+    "numbers", "pairs", "reached", "slopes", "steepness", "surface", "w1_floor",
 ]  # fmt: skip
 
 SURE = 0.95  # probability at which the judge, a classifier of pictures, knows a class
@@ -180,7 +180,7 @@ class Coverage:
 
         Args:
             kept: What keeps a WGAN's critic in check, its hyperparameter ``penalty``; None of any other model.
-            floor: What :func:`floor` says of data and data, where that is known.
+            floor: What :func:`w1_floor` says of data and data, where that is known.
         """
         estimate, exact = f"The critic's estimate, {number(self.estimate)},", f"the exact distance, {number(self.w1)}"
         match kept if math.isfinite(self.estimate) else None, self.estimate <= self.w1:
@@ -233,7 +233,7 @@ def coverage(model: Adversarial, data: Data, n: int = 400, *, seed: int = 0) -> 
     return Coverage(here, there, climb, reached(data, fake), float(length.mean()), sliced, estimate, flow)
 
 
-def floor(data: Data, n: int = 400, *, draws: int = 6, by_class: bool = False) -> tuple[float, float]:
+def w1_floor(data: Data, n: int = 400, *, draws: int = 6, by_class: bool = False) -> tuple[float, float]:
     """The exact W₁ of ``n`` test points to ``n`` others: mean and standard deviation over disjoint pairs of sets.
 
     It is what a perfect model would get, and how much that depends on the draw. ``by_class``: the two sets have the

@@ -20,7 +20,7 @@ from genmodels.text import number
 
 __all__ = ["CURES", "Usage", "cures", "usage"]
 
-SILENT = 0.01  # nats: of a dimension that says so little, nothing is heard
+SILENT_BELOW = 0.01  # nats: of a dimension that says so little, nothing is heard
 ACTIVE = 0.01  # variance of the posterior means over the data (Burda et al. 2016, section 5.2)
 
 CURES: dict[str, tuple[dict[str, Any], str]] = {
@@ -69,8 +69,8 @@ class Usage:
         L = self.latent_dim
         if len(self.kl) < L:
             return f"All {L} dimensions together carry {number(float(self.kl[0]))} nats; {self.active} are active."
-        off = int((self.kl < SILENT).sum())
-        little = f"less than {SILENT:g} nats"
+        off = int((self.kl < SILENT_BELOW).sum())
+        little = f"less than {SILENT_BELOW:g} nats"
         if off == L:
             every = f"All {L} dimensions carry" if L > 1 else "The only dimension carries"
             return f"{every} {little}: the code says nothing of x."

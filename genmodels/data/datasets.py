@@ -29,7 +29,7 @@ __all__ = ["DATASETS", "ELSEWHERE", "TRANSFORMS", "Data", "Info", "Split", "chec
 
 @dataclass(frozen=True)
 class Info:
-    """What a data set is, before it is loaded.
+    """The description of a data set, known before it is loaded.
 
     Attributes:
         title: Its name for people.
@@ -109,7 +109,7 @@ ELSEWHERE = "elsewhere"
 
 
 def info(name: str) -> Info:
-    """What the data set ``name`` of a run is: one of :data:`DATASETS`, or :data:`ELSEWHERE`."""
+    """The description of a run's data set ``name``: one of :data:`DATASETS`, or :data:`ELSEWHERE`."""
     unknown = Info("Data from elsewhere", "images", (), (), "Nothing says what it learned from.", 256)
     return unknown if name == ELSEWHERE else DATASETS[name]
 

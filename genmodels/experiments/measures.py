@@ -218,7 +218,7 @@ def _base(info: Info, inputs: str, measured: Mapping[str, Any]) -> str:
 
 
 def kept(run: Run, how: How) -> dict[str, Any] | None:
-    """What was measured of the run as it is now, or None where it has not been."""
+    """The stored measurements of the run as it is now, or None where there are none."""
     try:
         return read_json(_file(run, how))
     except BadInput:

@@ -128,7 +128,7 @@ def latex(table: Table) -> str:
 
 
 def entry(experiment: Experiment, rows: Sequence[Row]) -> str:
-    """What an experiment reproduces: theirs beside ours, what differs, of how few trainings, and how to do it again."""
+    """A reproduction's report: their numbers beside ours, what differs, of how few trainings, how to do it again."""
     source = experiment.source
     assert source is not None
     again = f"python -m genmodels experiment run {experiment.name}"

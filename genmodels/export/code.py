@@ -65,7 +65,7 @@ def notebook(run: Run) -> str:
 
 
 def cells(run: Run) -> list[Cell]:
-    """What a script and a notebook of the run consist of.
+    """The cells that a script and a notebook of the run consist of.
 
     Raises:
         BadInput: If nothing can train it again.

@@ -73,7 +73,7 @@ def pictures_of(run: Run) -> dict[str, bytes]:
 
 
 def film(run: Run, *, fps: float = 4) -> bytes:
-    """What the model drew from the same noise at each moment of its film and draws now, as a GIF.
+    """The run's film as a GIF: samples of the same noise at each of its moments, and now.
 
     Raises:
         BadInput: If it has drawn nothing yet.

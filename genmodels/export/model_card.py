@@ -143,7 +143,7 @@ In the app: `python -m genmodels pull hf://{repo}/{rows[0][0]}`, or its page Che
 
 
 def _head(rows: Sequence[Row]) -> str:
-    """What the Hub reads: library, licence, tags, data sets, and every measure in its model index."""
+    """A card's head for the Hub: library, licence, tags, data sets, and every measure in its model index."""
     from huggingface_hub import EvalResult, ModelCardData
 
     results = [

@@ -294,7 +294,7 @@ def alive() -> int | None:
 
 
 def troubles() -> list[str]:
-    """What is wrong with this server's workers, a sentence each."""
+    """The troubles of this server's workers, a sentence each."""
     return [] if _pool is None else [said for worker in _pool.workers if (said := worker.trouble())]
 
 
@@ -305,6 +305,6 @@ def told() -> dict[str, str]:
 
 
 def devices() -> list[str | None]:
-    """What a worker each is started for: the GPUs by number, or None for each CPU core (without importing torch)."""
+    """The devices, one for each worker: the GPUs by number, or None for each CPU core (without importing torch)."""
     gpus: list[str | None] = [p.name.removeprefix("nvidia") for p in sorted(Path("/dev").glob("nvidia[0-9]*"))]
     return gpus or [None] * cores()

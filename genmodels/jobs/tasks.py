@@ -174,7 +174,7 @@ def look(function: TaskFunction, **arguments: Any) -> Task | None:
 
 
 def named(function: TaskFunction) -> str:
-    """What a task is called on disk: "module:function".
+    """The name of a task on disk: "module:function".
 
     >>> from genmodels.instruments.samples import samples
     >>> named(samples)

@@ -54,7 +54,7 @@ class Watched:
             self._begin()
 
     def trouble(self) -> str:
-        """What is wrong with the process, a sentence; "" where nothing is."""
+        """The trouble with the process, a sentence; "" where nothing is."""
         if self.ends >= LOOPS:
             return f"Worker processes end soon after their start, {self.ends} in a row: look at the log of the server."
         if self._silent >= (SILENT if self._seen else STARTING):

@@ -39,7 +39,7 @@ AT_ONCE = 500  # pictures in one pass
 
 @dataclass(frozen=True)
 class Seen:
-    """What a judge sees in N pictures: ``features`` (N, D) and ``probabilities`` of the classes (N, K).
+    """N pictures as a judge sees them: ``features`` (N, D) and ``probabilities`` of the classes (N, K).
 
     The features are scaled so that the variances of the training set's add up to 100: a Fréchet distance of 1 is one
     per cent of the data's own spread.

@@ -149,5 +149,5 @@ class BiGAN(Adversarial):
         return score.sigmoid()
 
     def generator_loss(self, score: Tensor) -> Tensor:
-        """What the generator minimizes for a pair (G(z), z) of this score, shape (B,): −log D."""
+        """The generator's loss for a pair (G(z), z) of this score, shape (B,): −log D."""
         return F.softplus(-score)

@@ -33,7 +33,7 @@ class GatedLayer(nn.Module):
         self.to_both = table_of(classes, 4 * channels)
 
     def labels(self, y: Tensor | None) -> tuple[Tensor | float, Tensor | float]:
-        """What a label adds to the two stacks, (B, 2 C) each (eq. 4)."""
+        """The biases that a label adds to the two stacks, (B, 2 C) each (eq. 4)."""
         of = label_of(self.to_both, y)
         if not isinstance(of, Tensor):
             return of, of

@@ -198,7 +198,7 @@ class Schedule(nn.Module):
     # What a network may predict -----------------------------------------------------------------------------------
 
     def target(self, x_0: Tensor, eps: Tensor, t: Tensor | int, predict: str) -> Tensor:
-        r"""What a network that predicts "eps", "x0", "v", "score", "mu" or "edm" is asked for.
+        r"""The target of a network that predicts "eps", "x0", "v", "score", "mu" or "edm".
 
         .. math:: v = \sqrt{\bar\alpha_t}\, \epsilon - \sqrt{1 - \bar\alpha_t}\, x_0, \qquad
                   \nabla_{x_t} \log q(x_t \mid x_0) = -\epsilon / \sqrt{1 - \bar\alpha_t}

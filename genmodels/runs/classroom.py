@@ -235,7 +235,7 @@ def seeds(plans: Sequence[Plan]) -> list[list[int]]:
 
 
 def differences(plans: Sequence[Plan]) -> list[str]:
-    """What tells each plan from the others, in a few words: model and data, and the hyperparameters that vary."""
+    """The differences between plans, for each in a few words: model and data, and the hyperparameters that vary."""
     flat = [plan.arguments | {k: v for k, v in plan.settings.items() if k != "seed"} for plan in plans]
     kinds = [f"{plan.model} on {plan.data}" for plan in plans]
     names = []

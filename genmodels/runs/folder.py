@@ -98,7 +98,7 @@ class Folder:
     # What people want of it ---------------------------------------------------------------------------------------
 
     def control(self) -> dict[str, Any]:
-        """What people want of the run: ``want``, ``until``, ``delay``, ``lr``; what makes no sense is left out."""
+        """The wishes of people for the run: ``want``, ``until``, ``delay``, ``lr``; what makes no sense is left out."""
         with suppress(BadInput):
             raw = read_json(self.path / "control.json")
             if isinstance(raw, dict):
@@ -177,7 +177,7 @@ class Folder:
         return past if past.exists() else self.path
 
     def samples(self, step: int | None = None) -> npt.NDArray[np.float32] | None:
-        """What the model drew at ``step`` (None: newest) from always the same noise; None where there is nothing."""
+        """The model's samples at ``step`` (None: newest), from always the same noise; None where there is nothing."""
         alone = self.path / "snapshots" / str(step) / "samples.npy"  # its weights may not have been kept
         path = alone if step is not None and alone.exists() else self.folder(step) / "samples.npy"
         try:

@@ -49,7 +49,7 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Parent:
-    """What a run is a fork of.
+    """The run and snapshot that a fork goes on from.
 
     Attributes:
         run: The parent's name.

@@ -33,7 +33,7 @@ torch.set_flush_denormal(True)  # of this thread, and of those that it begins: s
 
 @dataclass(frozen=True)
 class Step:
-    """What fit() reports: where the training is, and at logged steps every term as a number."""
+    """A report of fit(): how far the training is, and at logged steps every term as a number."""
 
     step: int
     total: int

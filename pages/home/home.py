@@ -90,7 +90,7 @@ def path_of(name: str) -> Path:
 
 
 def says(path: Path, title: str) -> str:
-    """What a page says of itself in its first line, without the title that stands above it."""
+    """A page's description, its first line, without the title that stands above it."""
     said = path.read_text(encoding="utf-8").partition("\n")[0].strip('"').removeprefix(f"{title}: ")
     return said[:1].upper() + said[1:]
 
@@ -105,7 +105,7 @@ def film(name: str, piece: Piece) -> Film:
 
 
 def state_of(piece: Piece | None, frame: int | None = None) -> dict[str, str]:
-    """What a link says, so that the page opens on this checkpoint, and stands still at this frame."""
+    """The parameters of a link that opens a page on this checkpoint, standing still at this frame."""
     if piece is None:
         return {}
     return {"run": piece.name} | ({} if frame is None else {"step": str(piece.steps[piece.shown[frame]])})

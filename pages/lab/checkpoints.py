@@ -26,7 +26,7 @@ COLUMNS = 4
 
 
 def main() -> None:
-    """What ships with the app, what the Hub holds, then any other by its name."""
+    """The checkpoints that ship, those on the Hub, then any other by its name."""
     st.title("Checkpoints")
     st.caption("Trained models. Open one: sample it, explore it, go back in its training, fork it.")
     st.subheader("With the app", anchor=False)
@@ -51,7 +51,7 @@ def main() -> None:
 
 
 def bundled() -> None:
-    """What ships with the app: what each drew last, what it is, what was measured of it; a click anywhere opens it."""
+    """Cards of the checkpoints that ship: newest samples, description, a measure; a click anywhere opens one."""
     every = store.bundled()
     for start in range(0, len(every), COLUMNS):
         for column, run in zip(st.columns(COLUMNS), every[start:], strict=False):
@@ -76,7 +76,7 @@ def card(run: Run) -> None:
 
 
 def on_the_hub(place: Place) -> None:
-    """What the repository holds; it is asked in the background, at most every few minutes."""
+    """The checkpoints of the repository, which is asked in the background, at most every few minutes."""
     key = f"list {place}"
     errand = background.send(key, lambda _: available(place), fresh=FRESH)
     if not errand.done.is_set():
@@ -117,7 +117,7 @@ def told(place: Place, listing: Listing, errand: Errand) -> None:
 
 
 def chosen_one(card: Card, listing: Listing) -> None:
-    """What can be done with one of the Hub's."""
+    """Buttons and measures of a checkpoint on the Hub."""
     if card.problem:
         st.warning(card.problem)
         return

@@ -85,7 +85,7 @@ def row(run: Run) -> dict[str, object]:
 
 @st.fragment(run_every=2.0)
 def curves(names: list[str]) -> None:
-    """What the chosen runs logged, a panel a term, a colour a run; held-out curves dashed."""
+    """The logged terms of the chosen runs, a panel a term, a colour a run; held-out curves dashed."""
     runs = {}
     for name in names:
         with suppress(BadInput):  # deleted meanwhile
@@ -112,7 +112,7 @@ def curves(names: list[str]) -> None:
 
 
 def actions(run: Run) -> None:
-    """What can be done with one run."""
+    """The buttons of one run."""
     plan, state = run.plan, run.state()
     st.subheader(plan.title)
     newest_samples(run)

@@ -134,7 +134,7 @@ def compared(model: DDPM, data: Data, n: int = 8, seed: int = 0, spacing: str = 
 
 
 def judged(model: DDPM, data: Data, n: int = 200, seed: int = 0, spacing: str = "auto") -> Task:
-    """What a judge of these pictures says of ``n`` samples of every sampler in every number of STEPS. A task.
+    """The judge's numbers of ``n`` samples of every sampler in every number of STEPS. A task.
 
     Returns:
         "steps" (steps,); "evaluations", "fid" from the training pictures, and "sure", the share of the samples that the

@@ -55,7 +55,7 @@ def nats(model: Flow, rows: Sequence[Mapping[str, float]], until: int | None = N
 
 
 def conclusion(curve: Mapping[str, Array], dimensions: int) -> str:
-    """What an image costs at the curve's end, in bits and in nats."""
+    """The cost of an image at the curve's end, in bits and in nats, a sentence."""
     if not len(curve["step"]):
         return "Nothing has been logged yet."
     held = bool(len(curve["held-out bits"]))

@@ -76,7 +76,7 @@ def play(model: Adversarial, data: Data, moves: str, settings: dict[str, Any]) -
 
 
 def conclusion(film: Arrays, moves: str, critic: str) -> str:
-    """What a game of these moves has changed, in a sentence: where the samples are, and what the critic tells."""
+    """The change after a game of these moves, in a sentence: where the samples are, and what the critic tells."""
     turns, names = turns_of(moves), film["names"].tolist()
     if not turns:
         return "Nobody has moved yet: let one of the two, and what it changes stands here in numbers."

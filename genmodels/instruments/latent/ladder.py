@@ -145,7 +145,7 @@ def upper(model: Ladder, data: Data, first: int = 0, n: int = 10) -> Task:
 
 
 def conclusion_of_upper(found: Arrays) -> str:
-    """What each layer adds, a sentence; of what :func:`upper` returns."""
+    """The error of x as more layers are kept, a sentence; of what :func:`upper` returns."""
     away = (found["mean"] - found["x"][None]).reshape(len(found["mean"]), -1).astype(np.float64)
     error = np.sqrt(np.square(away).mean(1))
     if not np.isfinite(error).all():

@@ -153,7 +153,7 @@ def _pictures(model: EM, most: int = 8) -> Tensor:
 
 
 def conclusion_of_map(found: dict[str, Array]) -> str:
-    """What the priors come to, a sentence; of what :func:`map_path` returns."""
+    """Which prior does best on held-out data, a sentence; of what :func:`map_path` returns."""
     held_out, train = found["held_out"].mean(0), found["train"].mean(0)
     if not np.isfinite([held_out, train]).all():
         return "Not every likelihood is a number here: there is nothing to conclude."

@@ -122,7 +122,7 @@ def outlines(model: EM, radius: float = 2.0) -> Array:
 
 
 def conclusion(found: dict[str, Array]) -> str:
-    """What the steps come to, a sentence; of what :func:`steps` returns."""
+    """The gain in log p(x) by these steps of EM, a sentence; of what :func:`steps` returns."""
     log_prob, bound = found["log_prob"], found["bound"]
     if not (np.isfinite(log_prob).all() and np.isfinite(bound).all()):
         return "Not every bound is a number here: there is nothing to conclude."

@@ -44,7 +44,7 @@ CURES: dict[str, tuple[dict[str, Any], str]] = {
 
 
 def cures(plan: Plan) -> dict[str, dict[str, Any]]:
-    """What :func:`genmodels.runs.store.create` takes for each of CURES, everything else as in a run's ``plan``."""
+    """The arguments of :func:`genmodels.runs.store.create` for each of CURES, all else as in a run's ``plan``."""
     of = f"{plan.data}, {plan.arguments['latent_dim']}-D"
     return {
         name: store.like(plan, arguments={"objective": "elbo"} | change, title=f"{name}: {of}")
@@ -84,7 +84,7 @@ class Usage:
 
 @torch.no_grad()
 def usage(model: VAE, data: Data, n: int = 1000) -> Usage:
-    """What each latent dimension says about ``n`` random test examples."""
+    """The KL of each latent dimension over ``n`` random test examples."""
     x, _ = some(model, data, n)
     rng = random.generator(0, model.device)
     bound = likelihood.elbo(model, x, rng=rng)

@@ -219,7 +219,7 @@ class Ladder(Observation):
         return self.posterior(0, p, features[0], features).mu.to(x.dtype)
 
     def decode(self, z: Tensor) -> Tensor:
-        r"""What z of the top stands for, (B, L) → (B, \*shape): below it, each layer is at the mean of its p."""
+        r"""z of the top decoded, (B, L) → (B, \*shape): below it, each layer is at the mean of its p."""
 
         def decoded(top: Tensor) -> Tensor:
             return self.mean_of_x(self.descend(len(top), lambda i, p, d: p.mu if i else top).h)

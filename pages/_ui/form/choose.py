@@ -24,7 +24,7 @@ OWN = "Custom"
 
 @dataclass(frozen=True)
 class Chosen:
-    """What a run is made of, as the form stands: what :func:`genmodels.runs.store.create` takes."""
+    """The form's values for a new run: the arguments of :func:`genmodels.runs.store.create`."""
 
     data: str
     data_arguments: dict[str, Any]
@@ -34,7 +34,7 @@ class Chosen:
 
 @dataclass(frozen=True)
 class Start:
-    """What a form says at first: the settings of a run, or of the model's first preset.
+    """The form's first values: the settings of a run, or of the model's first preset.
 
     Attributes:
         data: A name of DATASETS.

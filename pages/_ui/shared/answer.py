@@ -44,7 +44,7 @@ def answer(
     moment: Moment | None = None,
     **arguments: Any,
 ) -> dict[str, npt.NDArray[Any]] | None:
-    """What a worker computes, or None while it is not there: then a button asks for it, or its progress is shown.
+    """A worker's result, or None while it is not there: then a button asks for it, or its progress is shown.
 
     Args:
         function: The task, see :mod:`genmodels.jobs.tasks`.

@@ -77,7 +77,7 @@ def _measure(moment: Moment) -> str:
 
 
 def sight(moment: Moment) -> None:
-    """What the network sees of an image when it speaks of one pixel; and the blind spot of the first PixelCNN."""
+    """The pixels of an image that the network sees when it predicts one; and the blind spot of the first PixelCNN."""
     _, height, width = moment.data.shape
     with st.container(horizontal=True, gap="small"):
         row = url_widgets.slider("row", 0, height - 1, height // 2, key="sight_row", width=220)

@@ -25,7 +25,7 @@ EVEN = "Where codes are drawn from a normal distribution, the map is even in pro
 
 
 def latent_map(moment: Moment) -> None:
-    """What the codes stand for, and where test examples are encoded."""
+    """A map of decoded codes, and where test examples are encoded."""
     model, names, label = moment.model, moment.data.classes, label_of(moment)
     others = ", all other codes 0" if model.latent_dim > 2 else ""
     if not model.is_image:

@@ -31,7 +31,7 @@ SOFT = (
 
 
 def history(moment: Moment, asks: str = "Measure every snapshot") -> Arrays | None:
-    """What the samples of every snapshot miss; None while it is being computed."""
+    """The parts of the data that the samples of every snapshot miss; None while it is being computed."""
     return answer(instruments.history, key="history", asks=asks, run=moment.id, steps=moment.run.snapshots())
 
 

@@ -104,7 +104,7 @@ def _commit(place: Place, contents: Mapping[str, bytes | Path], gone: Sequence[s
 
 
 def _home(run: Run, place: Place, many: int) -> Place:
-    """The place that a run is pushed to."""
+    """The place in the repository that a run is pushed to."""
     if many == 1 and place.subfolder:
         return place
     home = replace(place, subfolder=place.path(run.path.name))

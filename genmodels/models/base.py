@@ -129,7 +129,7 @@ class GenerativeModel(nn.Module):
         """Change the weights after ``player`` has moved: weight clipping, say."""
 
     def check_levels(self, levels: int) -> None:
-        """Asked before it is to learn images of so many grey levels: raises :class:`BadInput` where it cannot."""
+        """Refuse, with :class:`BadInput`, images of so many grey levels if the model cannot learn them."""
 
     def progress(self, fraction: float) -> None:
         """Note how much of the training has passed, 0 to 1, before every step: for annealing."""

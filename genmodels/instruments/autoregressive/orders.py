@@ -26,7 +26,7 @@ MOST_STEPS, HIDDEN, CHANNELS = 2000, 256, 16
 
 
 def compared(model: Autoregressive, data: Data, steps: int = 300, seed: int = 0) -> Task:
-    """Train a smaller copy of the network in every order of the dimensions, from one seed. A task.
+    """Train a smaller copy of the network in every order that it can have, from one seed. A task.
 
     Args:
         model: Of images: whose network and law of a pixel.

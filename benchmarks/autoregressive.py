@@ -60,7 +60,7 @@ class Row(Masked):
 
 
 class PlainLayer(nn.Module):
-    """One gated layer of both stacks."""
+    """A gated layer of both stacks, written plainly."""
 
     def __init__(self, channels: int, reach: int) -> None:
         super().__init__()
@@ -75,7 +75,7 @@ class PlainLayer(nn.Module):
 
 
 class PlainPixelCNN(nn.Module):
-    """The same network: as many layers, channels and weights that are not masked."""
+    """The PixelCNN written plainly: as many layers, channels and weights that are not masked."""
 
     def __init__(self, channels: int, depth: int, reach: int) -> None:
         super().__init__()

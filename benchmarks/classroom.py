@@ -99,7 +99,7 @@ async def train(pupils: list[Visitor], found: Found, folder: Path) -> None:
 
 
 def moves(visitor: Visitor) -> bool:
-    """Whether it has seen a step of its run."""
+    """Whether a visitor has seen a step of the run."""
     return any(re.search(r"running.*examples/s", text) for text in visitor.texts)
 
 

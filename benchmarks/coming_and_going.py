@@ -35,7 +35,7 @@ def growth(times: npt.ArrayLike, values: npt.ArrayLike, blocks: int = BLOCKS) ->
 
 
 async def visit(url: str, seed: int) -> list[str]:
-    """One who comes, looks, uses a widget where there is one, and leaves: what went wrong."""
+    """A visit: come, look, use a widget where there is one, leave; returns what went wrong."""
     dice = random.Random(seed)
     async with Visitor(url, dice.choice(PAGES), "run=vae-digits-2d" if dice.random() < 0.3 else "") as one:
         if not await one.until(lambda v: v.finished, 120):
@@ -50,7 +50,7 @@ async def visit(url: str, seed: int) -> list[str]:
 
 
 async def keep_coming(url: str, end: float, first: int, step: int) -> tuple[int, list[str]]:
-    """One after the other, until the end: how many, and what went wrong."""
+    """Visits one after the other until ``end``: how many, and what went wrong."""
     seed, wrong = first, []
     while time.monotonic() < end:
         wrong += await visit(url, seed)
@@ -69,7 +69,7 @@ async def watch(server: int, end: float) -> npt.NDArray[np.float64]:
 
 
 async def trial(url: str, server: int, seconds: float, at_once: int) -> tuple[npt.NDArray[np.float64], int, list[str]]:
-    """What was seen of the server, how many came, and what went wrong."""
+    """Measurements of the server under visitors, how many came, and what went wrong."""
     end = time.monotonic() + seconds
     watching = asyncio.create_task(watch(server, end))
     came = await asyncio.gather(*(keep_coming(url, end, i, at_once) for i in range(at_once)))

@@ -21,7 +21,7 @@ from benchmarks.vae import mnist
 from genmodels import random
 from genmodels.data import datasets
 from genmodels.host import allocator
-from genmodels.metrics.judge import floor, judge, quality
+from genmodels.metrics.judge import judge, quality, quality_floor
 from genmodels.models.base import Preset
 from genmodels.models.ddpm import DDPM
 from genmodels.nn import unet
@@ -49,7 +49,7 @@ class Peer:
 
 
 class Attention(unet.Attention):
-    """The same layers around torch's own fused attention."""
+    """The U-Net's attention with torch's own fused kernel."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Shape (B, C, H, W) in and out."""
@@ -209,7 +209,7 @@ def judged() -> list[str]:
                 break
         peer.network.eval()
         fids[name] = fid(data, peer.eps, DDPM(data.shape))
-    least = floor(data, n=len(data.test))["fid"]
+    least = quality_floor(data, n=len(data.test))["fid"]
     print(f"\nthe digits after {budget:.0f} s of one core each; FID of real against real {least:.2f}")
     print("\n".join(f"{name:38s} FID {value:8.2f}" for name, value in fids.items()))
     return [f"{name} is better after the same time" for name in fids if fids[name] < fids["genmodels"]]

@@ -39,7 +39,7 @@ MOVES = """(caption) => new Promise((done) => {
 
 
 def interactive(page: Any) -> None:
-    """Its title is there, and nothing of it is still to come."""
+    """Wait until a page's title is there, and nothing of it is still to come."""
     page.locator("h1").first.wait_for()
     page.locator(STILL).wait_for()
 
@@ -101,7 +101,7 @@ def clicked(page: Any, name: str) -> float:
 
 
 def measure(playwright: Any, folder: Path) -> list[tuple[str, float, float, str]]:
-    """What, how much, at most, unit."""
+    """Rows of results: what was measured, its value, the most that it may be, the unit."""
     rows = []
     script = folder / "empty.py"
     script.write_text(EMPTY)

@@ -125,7 +125,7 @@ def pace(seconds: float) -> float:
 
 
 def read(run: Run) -> None:
-    """What a page reads of a run at every look."""
+    """Read of a run what a page reads at every look."""
     run.state()
     run.metrics()
     run.samples()

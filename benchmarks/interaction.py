@@ -188,7 +188,7 @@ def measure(browser: Any, folder: Path) -> dict[str, tuple[float, float, str]]:
 
 
 async def look(url: str, server: int) -> dict[str, tuple[float, float, str]]:
-    """What a look at a training costs the server, and what MNIST costs a worker."""
+    """The cost of a look at a training for the server, and of MNIST for a worker."""
     found: dict[str, tuple[float, float, str]] = {}
     async with Visitor(url, "vae", "epochs=4000") as one:
         await one.until(lambda v: v.finished and v.has("train"), 60)

@@ -8,7 +8,7 @@ import torch
 
 from genmodels import random
 from genmodels.data import datasets
-from genmodels.instruments.gan.game import Coverage, coverage, floor, reached
+from genmodels.instruments.gan.game import Coverage, coverage, reached, w1_floor
 from genmodels.metrics.distances import wasserstein1
 from genmodels.models.base import Preset, build
 from genmodels.models.gan import GAN
@@ -57,7 +57,7 @@ def trained(preset: Preset, data: datasets.Data, seed: int, model_name: str) -> 
 
 
 def converged(preset: Preset, data: datasets.Data, seed: int) -> Coverage:
-    """What a critic says that is trained to the end against a generator that stands still, and the exact distance."""
+    """The estimate of a critic trained to the end against a frozen generator, and the exact distance."""
     training = training_of(preset, data, seed)
     for step in fit(training):
         if step.step >= FROZEN * step.total:
@@ -81,7 +81,7 @@ def main() -> int:
     broken = []
     for name, preset in chosen():
         data = datasets.load(preset.data)
-        print(f"{name}, {preset.title} ({preset.data}); W₁ of data to data {floor(data, POINTS, draws=2)[0]:.3f}")
+        print(f"{name}, {preset.title} ({preset.data}); W₁ of data to data {w1_floor(data, POINTS, draws=2)[0]:.3f}")
         for seed in range(options.seeds):
             it = trained(preset, data, seed, name)
             off, says = 0.0, ""

@@ -48,16 +48,16 @@ class Ours:
         self.training = Training(model, data, settings)
 
     def step(self) -> None:
-        """One step."""
+        """Take one training step."""
         self.training.step()
 
     def weights(self) -> dict[str, Tensor]:
-        """What samples are drawn with."""
+        """The weights that samples are drawn with."""
         return self.training.weights()
 
 
 class Plain:
-    """The same recipe as a tutorial writes it."""
+    """The recipe of a run, as a tutorial writes the loop."""
 
     name = "plain loop"
 
@@ -82,7 +82,7 @@ class Plain:
             yield from self.loader
 
     def step(self) -> None:
-        """One step."""
+        """Take one training step."""
         torch.set_flush_denormal(False)
         self.model.progress(self.at / self.settings.steps)
         for player in self.model.turns():
@@ -102,7 +102,7 @@ class Plain:
             average_(self.ema, self.model, self.settings.ema, self.at)
 
     def weights(self) -> dict[str, Tensor]:
-        """What samples are drawn with."""
+        """The weights that samples are drawn with."""
         return self.ema or self.model.state_dict()
 
 

@@ -84,7 +84,7 @@ print((time.process_time() - start) / {seconds})
 
 
 def seconds(way: str, steps: int) -> tuple[float, float]:
-    """Of so many training steps, and of 64 samples."""
+    """Seconds that ``steps`` training steps take, and 64 samples."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("OMP_", "GOMP_", "KMP_"))}
     command = [sys.executable, "-c", WORK, str(steps)]
     environment = clean | allocator.ENVIRONMENT | WAYS[way]

@@ -26,7 +26,7 @@ FLOPS = 3 * 2 * (784 * 512 + 512 * 512 + 512 * 4 + 2 * 512 + 512 * 512 + 512 * 7
 
 
 class PlainVAE(nn.Module):
-    """The same network as a tutorial writes it: a sigmoid, then the binary cross entropy."""
+    """The VAE as a tutorial writes it: a sigmoid, then the binary cross entropy."""
 
     def __init__(self) -> None:
         super().__init__()

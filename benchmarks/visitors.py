@@ -71,7 +71,7 @@ class Visitor:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Leave."""
+        """Close the visitor's connection."""
         await self.close()
 
     async def close(self) -> None:

@@ -51,7 +51,7 @@ class Between:
 
 @dataclass(frozen=True)
 class Only:
-    """One of a few words."""
+    """A rule: the value is one of a few words."""
 
     options: tuple[str, ...]
     help: str
@@ -59,7 +59,7 @@ class Only:
 
 @dataclass(frozen=True)
 class Switch:
-    """Yes or no."""
+    """A rule: the value is true or false."""
 
     help: str
 
@@ -109,7 +109,7 @@ class Hyperparameter:
 
     @property
     def allowed(self) -> str:
-        """What it may be, in words."""
+        """The values that the rule allows, in words."""
         match self.rule:
             case Between(low, high):
                 noun = "a whole number" if self.type is int else "a number"
@@ -122,7 +122,7 @@ class Hyperparameter:
                 return "true or false"
 
     def counts(self, values: Mapping[str, Any]) -> bool:
-        """Whether it changes anything beside ``values`` of the others, the ``kind`` of the data among them."""
+        """Whether this hyperparameter has an effect, given ``values`` of the others and the ``kind`` of the data."""
         return self.where is None or self.where.holds(*map(values.get, inspect.signature(self.where.holds).parameters))
 
     def check(self, value: Any) -> Any:

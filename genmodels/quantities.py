@@ -11,7 +11,7 @@ __all__ = ["QUANTITIES", "Quantity", "quantity"]
 
 @dataclass(frozen=True)
 class Quantity:
-    """A logged quantity.
+    """A quantity that a training logs.
 
     Attributes:
         title: Its name for people.
@@ -260,7 +260,7 @@ QUANTITIES: Mapping[str, Quantity] = {
 
 
 def quantity(name: str, unit: str = "") -> Quantity:
-    """What is known of the term ``name``; ``unit`` where a model says it of its own term.
+    """The declaration of the term ``name``; ``unit`` where a model says it of its own term.
 
     >>> quantity("mse_t1").title, quantity("nll_nats").unit, quantity("my_term").title
     ('Error at low noise', 'nats', 'My term')

@@ -1,7 +1,8 @@
-"""Noise: what a training and a sample draw comes from here, from a generator that the caller hands over.
+"""Noise: normal and uniform numbers of a training and of a sample, from a generator that the caller hands over.
 
-Randomness is an argument, so that the same seed on the same device gives the same samples, bit for bit. What is no
-noise is drawn where it is needed: initial weights, from torch's global stream, and the order of examples.
+Randomness is an argument, so that the same seed on the same device gives the same samples, bit for bit. Torch is asked
+directly, with such a generator too, for orders and choices of examples, for an index by its weight and a point in a
+cell of a grid; and without one, from its global stream, for initial weights.
 
 The first dimension of a draw is always the batch. When one model is trained by several processes, each holds some
 rows of the global batch: a :class:`Rows` generator then draws for all rows and returns this process's own, so that

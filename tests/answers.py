@@ -21,7 +21,7 @@ def finish(steps: Generator[float, None, dict[str, Any]]) -> dict[str, Any]:
 
 
 def at_once(
-    function: tasks.Instrument,
+    function: tasks.TaskFunction,
     *,
     key: str,
     at_once: bool = False,

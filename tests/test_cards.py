@@ -9,9 +9,9 @@ import pytest
 
 from genmodels.data.datasets import DATASETS
 from genmodels.experiments import comparison
-from genmodels.export.cards import main
 from genmodels.export.checkpoint import describe
-from genmodels.export.model_card import worded
+from genmodels.export.model_card import measure_in_words
+from genmodels.export.remeasure import main
 from genmodels.files import read_json
 from genmodels.metrics.judge import Quality, judges
 from genmodels.models import model_class
@@ -49,7 +49,7 @@ def test_every_card_of_a_data_set_has_the_same_measures_with_errors_and_floors(n
         for one in measured
         if one.endswith("_nats") and one != "log_prob_change_nats" and f"{one}_se" not in measured
     ]
-    assert not missing, f"python -m genmodels.export.cards {name}"
+    assert not missing, f"python -m genmodels.export.remeasure {name}"
     numbers = [value for one, value in measured.items() if one != "command"]
     assert all(math.isfinite(value) for value in numbers)
     assert all(value >= 0 for one, value in measured.items() if one.endswith("_se"))
@@ -69,7 +69,7 @@ def test_every_checkpoint_of_mnist_stands_beside_the_floor() -> None:
     table = [row for row in comparison.compared("mnist") if row.run in SHIPPED]
     assert len(table) >= 18
     for name in ("fid", "recall", "density", "coverage", "sliced_w1"):
-        of_data = comparison.floor(table, name)
+        of_data = comparison.measured_floor(table, name)
         assert of_data is not None
         assert of_data.se > 0
         assert all(row.cells[name].floor_se > 0 for row in table), name
@@ -101,4 +101,4 @@ def test_only_what_ships_is_measured_anew(monkeypatch: pytest.MonkeyPatch, capsy
     [(-142.3, 1.05, "-142.3 ± 1.1"), (0.244, 0.0213, "0.24 ± 0.02"), (0.244, 0.0, "0.244"), (2.0, math.nan, "2")],
 )
 def test_a_number_has_the_digits_that_its_error_leaves(value: float, error: float, words: str) -> None:
-    assert worded({"judge_fid": value, "judge_fid_se": error}, "judge_fid") == words
+    assert measure_in_words({"judge_fid": value, "judge_fid_se": error}, "judge_fid") == words

@@ -140,7 +140,7 @@ CALLS: list[tuple[str, Call]] = [
     ("wgan", lambda run, m, d: game.slopes(m, d, 9)),
     ("gan-classes", lambda run, m, d: game.slopes(m, d, 9)),
     ("wgan", lambda run, m, d: game.coverage(m, d, 9)),
-    ("wgan", lambda run, m, d: game.floor(d, 4)),
+    ("wgan", lambda run, m, d: game.w1_floor(d, 4)),
     ("gan-classes", lambda run, m, d: codes.latent_map(m, 3, label=1)),
     ("gan-classes", lambda run, m, d: codes.path(m, d, 0, 1, frames=3, label=1)),
     ("gan-classes", lambda run, m, d: game.numbers(m, d, 9)),

@@ -12,7 +12,7 @@ from genmodels.data import datasets
 from genmodels.errors import BadInput
 from genmodels.metrics import judge as features
 from genmodels.metrics.distances import frechet_distance
-from genmodels.metrics.judge import CHECKPOINTS, Judge, Seen, floor, judge, quality
+from genmodels.metrics.judge import CHECKPOINTS, Judge, Seen, judge, quality, quality_floor
 
 SHIPPED = ("mnist", "digits")
 
@@ -47,7 +47,7 @@ def test_all_that_ships_is_small():
 def test_the_accuracy_and_the_floor_are_those_that_were_written_down(digits):
     config = json.loads((CHECKPOINTS / "features-digits" / "config.json").read_text())
     assert features.accuracy(judge("digits"), digits) == pytest.approx(config["test_accuracy"])
-    measured = floor(digits, config["floor_n"])
+    measured = quality_floor(digits, config["floor_n"])
     assert measured == pytest.approx(config["floor"], rel=1e-3, abs=1e-3)
 
 
@@ -75,7 +75,7 @@ def test_worse_pictures_score_worse(digits):
     assert narrow.recall < 0.5 * fair.recall
     assert junk.precision < fair.precision
     assert blurred.confidence < fair.confidence
-    least = floor(digits, n)
+    least = quality_floor(digits, n)
     assert 0 < least["fid_se"] < least["fid"] < blurred.fid
 
 

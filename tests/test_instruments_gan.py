@@ -202,7 +202,7 @@ def test_coverage_of_the_data_by_itself_is_full_and_as_far_as_the_floor(data):
     found = instruments.coverage(model, data)
     assert (found.modes.covered, found.modes.of) == (8, 8)
     assert found.modes.close > 0.95
-    mean, spread = instruments.floor(data)
+    mean, spread = instruments.w1_floor(data)
     assert abs(found.w1 - mean) < 6 * spread
     assert found.sliced < found.w1
     model.sample = lambda n, y=None, rng=None: torch.tensor([[1.4, 0.0]]).repeat(n, 1)
@@ -248,7 +248,7 @@ def test_of_a_conditional_model_the_distance_and_the_floor_are_of_each_class():
     assert found.w1 == pytest.approx(sum(each))
     assert found.w1 > 5 * wasserstein1(fake, real)
     model.sample = lambda n, y=None, rng=None: torch.stack([other[1 - int(k)][i] for i, k in enumerate(y)])
-    mean, spread = instruments.floor(data, by_class=True)
+    mean, spread = instruments.w1_floor(data, by_class=True)
     assert abs(instruments.coverage(model, data).w1 - mean) < 6 * spread
 
 
@@ -260,7 +260,7 @@ def test_what_is_measured_does_not_hang_on_the_order_of_the_test_set(data):
     x = chosen(test, 400, 0).x
     se = test.x.std(0) / math.sqrt(400)
     assert ((x.mean(0) - test.x.mean(0)).abs() < 4 * se).all()
-    (mean, spread), (usual, about) = instruments.floor(ordered), instruments.floor(data)
+    (mean, spread), (usual, about) = instruments.w1_floor(ordered), instruments.w1_floor(data)
     assert abs(mean - usual) < 4 * math.hypot(spread, about)
 
 

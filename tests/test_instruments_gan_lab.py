@@ -53,7 +53,7 @@ def test_history_is_the_coverage_of_each_snapshot(plane):
     assert found["step"].tolist() == steps
     last = game.coverage(run.model(steps[-1]), plane, 100)
     assert found["w1"][-1] == pytest.approx(last.w1)
-    assert found["floor"] == pytest.approx(game.floor(plane, 100))
+    assert found["floor"] == pytest.approx(game.w1_floor(plane, 100))
     assert found["estimate"][-1] == pytest.approx(last.estimate)
     assert found["flow"][-1] == pytest.approx(last.flow)
     assert found["counts"].shape == (len(steps), 8)
@@ -120,7 +120,7 @@ def test_the_verdict_is_of_planes_and_of_images(plane, digits):
     found = critics.verdict(model, plane, 100)
     np.testing.assert_allclose(found.slopes, np.full((3, 100), 0.5), rtol=1e-4)
     assert found.coverage.w1 == game.coverage(model, plane, 100).w1
-    assert found.floor == pytest.approx(game.floor(plane, 100)[0])
+    assert found.floor == pytest.approx(game.w1_floor(plane, 100)[0])
     model = made(GAN, (1, 8, 8))
     own = chosen(digits.test, 100, 0).x.float() / 16
     model.sample = lambda n, y=None, rng=None: own[:n]

@@ -95,7 +95,7 @@ def test_the_ground_is_paper_at_nought_and_coloured_on_both_sides():
     assert (above[:, 1] == 255).all()
     assert (below[:, 1] == 255).all()
     assert above[0, 0] < 60 < above[2, 0]  # blue
-    assert below[0, 0] > below[2, 0]  # vermilion
+    assert below[0, 0] > below[2, 0]  # orange
 
 
 def test_what_the_samples_reach_is_counted_in_modes_and_in_classes(plane, digits):

@@ -78,17 +78,17 @@ def runs(arguments: Arguments) -> None:
 
 def show(rows: Sequence[Mapping[str, Any]], as_json: bool = False) -> None:
     """Print rows as a table, or as JSON for machines."""
-    print(json.dumps(rows) if as_json else table([{name: worded(v) for name, v in row.items()} for row in rows]))
+    print(json.dumps(rows) if as_json else table([{name: as_cell(v) for name, v in row.items()} for row in rows]))
 
 
-def worded(value: Any) -> Any:
+def as_cell(value: Any) -> Any:
     """A value as a cell of a table.
 
-    >>> worded((1, 28, 28)), worded({"beta": 2}), worded(0.5)
+    >>> as_cell((1, 28, 28)), as_cell({"beta": 2}), as_cell(0.5)
     ('1,28,28', 'beta=2', 0.5)
     """
     if isinstance(value, dict):
-        return " ".join(f"{name}={worded(one)}" for name, one in value.items())
+        return " ".join(f"{name}={as_cell(one)}" for name, one in value.items())
     return ",".join(map(str, value)) if isinstance(value, tuple) else value
 
 

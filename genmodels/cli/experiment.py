@@ -51,7 +51,7 @@ def run(arguments: Arguments) -> int:
 
 
 def _place(arguments: Arguments) -> "Place":
-    """Where it is to be trained.
+    """The place where an experiment is to be trained, from the options.
 
     Raises:
         BadInput: If an option is for another place.

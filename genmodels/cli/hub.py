@@ -45,7 +45,7 @@ def checkpoints(arguments: Arguments) -> None:
 
 
 def row(name: str, model: str, data: str, measure: str, size: int, created: float) -> dict[str, Any]:
-    """One line of the list."""
+    """A checkpoint as a row of the list."""
     values = {"checkpoint": name, "model": model, "data": data, "measure": measure}
     return values | {"MB": round(size / 1e6, 1), "made": day(created)}
 
@@ -71,7 +71,7 @@ def pull(arguments: Arguments) -> None:
 
 
 def came(run: "Run") -> dict[str, Any]:
-    """Of a run that came from elsewhere: what it is here, and where it came from."""
+    """A run from elsewhere as a JSON object: its id and folder here, and its origin."""
     origin = run.plan.origin
     return {"run": run.id, "path": str(run.path)} | (asdict(origin) if origin else {})
 
@@ -142,7 +142,7 @@ def ship(run: "Run", folder: Path, arguments: Arguments) -> None:
 
 
 def measuring(arguments: Arguments) -> "Callable[[Run], dict[str, Any]]":
-    """What measures a run on the test set, as ``evaluate`` does."""
+    """A function that measures a run on the test set, as ``evaluate`` does."""
 
     def measure(run: "Run") -> dict[str, Any]:
         from genmodels.data.datasets import ELSEWHERE

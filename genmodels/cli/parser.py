@@ -53,7 +53,7 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 def _of_the_disk(error: OSError) -> str:
-    """What the system refused, in one sentence."""
+    """An error of the file system, told in one sentence."""
     if error.errno in FULL:
         return "The disk is full: make room, then try again."
     if error.filename is None:
@@ -104,18 +104,18 @@ def whole(low: int, high: int) -> Callable[[str], int]:
 
 
 def add_json(parser: Parser) -> None:
-    """For lists."""
+    """Add ``--json``, for commands that print a list."""
     parser.add_argument("--json", action="store_true", help="for machines")
 
 
 def add_model(parser: Parser) -> None:
-    """For ``models``."""
+    """Add the arguments of ``models``."""
     parser.add_argument("model", nargs="?", metavar="MODEL", help="one of " + ", ".join(MODELS))
     add_json(parser)
 
 
 def add_device(parser: Parser, default: str | None = None) -> None:
-    """Where to compute."""
+    """Add ``--device``, the device to compute on."""
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default=default, help="auto: the GPU, if any")
 
 
@@ -137,7 +137,7 @@ def add_changes(parser: Parser) -> None:
 
 
 def add_train(parser: Parser) -> None:
-    """For ``train``."""
+    """Add the arguments of ``train``."""
     parser.add_argument("model", metavar="MODEL", help="one of " + ", ".join(MODELS))
     parser.add_argument("--data", help="see `datasets` (default digits)")
     parser.add_argument("--preset", metavar="NAME", help="settings known to work: `models MODEL` lists them")
@@ -154,18 +154,18 @@ def add_train(parser: Parser) -> None:
 
 
 def add_follow(parser: Parser) -> None:
-    """For ``follow``."""
+    """Add the arguments of ``follow``."""
     parser.add_argument("job", metavar="OWNER/JOB", help="as `train --on hf-jobs` said")
 
 
 def add_resume(parser: Parser) -> None:
-    """For ``resume``."""
+    """Add the arguments of ``resume``."""
     parser.add_argument("run", metavar="RUN", help="its id, or its folder")
     add_device(parser)
 
 
 def add_fork(parser: Parser) -> None:
-    """For ``fork``."""
+    """Add the arguments of ``fork``."""
     add_resume(parser)
     parser.add_argument("--step", type=whole(0, 10**12), required=True, metavar="N", help="the snapshot to begin from")
     add_changes(parser)
@@ -182,7 +182,7 @@ def add_source(parser: Parser) -> None:
 
 
 def add_sample(parser: Parser) -> None:
-    """For ``sample``."""
+    """Add the arguments of ``sample``."""
     add_source(parser)
     parser.add_argument("-n", type=whole(1, 10**7), default=64, help="how many (default 64)")
     parser.add_argument("--out", required=True, metavar="FILE", help="x.npy, or grid.png")
@@ -192,7 +192,7 @@ def add_sample(parser: Parser) -> None:
 
 
 def add_evaluate(parser: Parser) -> None:
-    """For ``evaluate``."""
+    """Add the arguments of ``evaluate``."""
     add_source(parser)
     parser.add_argument("--data", help="what to measure on (default: what the model learned from)")
     parser.add_argument("-n", type=whole(10, 10**6), default=1000, help="test examples, and samples (default 1000)")
@@ -210,7 +210,7 @@ def add_measuring(parser: Parser) -> None:
 
 
 def add_export(parser: Parser) -> None:
-    """For ``export``."""
+    """Add the arguments of ``export``."""
     parser.add_argument("run", metavar="RUN", help="a run: its id, or its folder")
     parser.add_argument("folder", metavar="FOLDER", help="a new folder")
     kinds = ("checkpoint", "diffusers", "script", "notebook", "figures")
@@ -219,26 +219,26 @@ def add_export(parser: Parser) -> None:
 
 
 def add_checkpoints(parser: Parser) -> None:
-    """For ``checkpoints``."""
+    """Add the arguments of ``checkpoints``."""
     parser.add_argument("place", nargs="?", metavar="HF", help="hf://owner/repo (default: $GENMODELS_HUB_REPO)")
     add_json(parser)
 
 
 def add_app(parser: Parser) -> None:
-    """For ``app``."""
+    """Add the arguments of ``app``."""
     parser.add_argument("--port", type=whole(1, 65535), default=8501, help="where it answers (default 8501)")
     parser.add_argument("--address", default="127.0.0.1", help="127.0.0.1: this computer alone; 0.0.0.0: everybody")
 
 
 def add_pull(parser: Parser) -> None:
-    """For ``pull``."""
+    """Add the arguments of ``pull``."""
     parser.add_argument(
         "name", metavar="HF", help="hf://owner/repo[@revision][/subfolder], one of `checkpoints`, or a folder"
     )
 
 
 def add_push(parser: Parser) -> None:
-    """For ``push``."""
+    """Add the arguments of ``push``."""
     parser.add_argument("run", nargs="*", metavar="RUN", help="finished runs, or bundled checkpoints")
     parser.add_argument("--to", metavar="HF", help="hf://owner/repo[/subfolder] (default: $GENMODELS_HUB_REPO)")
     parser.add_argument("--bundled", action="store_true", help="all checkpoints that ship with the library")
@@ -248,7 +248,7 @@ def add_push(parser: Parser) -> None:
 
 
 def add_experiment(parser: Parser) -> None:
-    """For ``experiment``."""
+    """Add the arguments of ``experiment``."""
     parser.set_defaults(experiment=experiment.listed, json=False)
     choices = parser.add_subparsers(metavar="WHAT")
     for name, act in experiment.ACTS.items():

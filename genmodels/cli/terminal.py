@@ -35,7 +35,7 @@ class Progress:
         self._drawn = False
 
     def follow(self, steps: Iterator["Step"]) -> Iterator["Step"]:
-        """The same steps, each told of: how far, how long still, and the terms as they were last logged."""
+        """Pass on ``steps``, and print of each how far it is, the time left and the terms as last logged."""
         terms: dict[str, float] = {}
         first = None
         for step in steps:

@@ -29,7 +29,7 @@ __all__ = ["DATASETS", "ELSEWHERE", "TRANSFORMS", "Data", "Info", "Split", "chec
 
 @dataclass(frozen=True)
 class Info:
-    """What a data set is, before it is loaded.
+    """The description of a data set, known before it is loaded.
 
     Attributes:
         title: Its name for people.
@@ -109,7 +109,7 @@ ELSEWHERE = "elsewhere"
 
 
 def info(name: str) -> Info:
-    """What the data set ``name`` of a run is: one of :data:`DATASETS`, or :data:`ELSEWHERE`."""
+    """The description of a run's data set ``name``: one of :data:`DATASETS`, or :data:`ELSEWHERE`."""
     unknown = Info("Data from elsewhere", "images", (), (), "Nothing says what it learned from.", 256)
     return unknown if name == ELSEWHERE else DATASETS[name]
 
@@ -151,11 +151,11 @@ class Data:
 
     @property
     def device(self) -> torch.device:
-        """Where the examples are."""
+        """The device that holds the examples."""
         return self.test.x.device
 
     def to(self, device: torch.device | str) -> "Data":
-        """The same data on ``device``. It is copied once, however often it is asked for."""
+        """These data on ``device``, copied there once, however often they are asked for."""
         device = torch.empty(0, device=device).device  # "cuda" is "cuda:0"
         if device == self.device:
             return self
@@ -301,7 +301,7 @@ def _images(name: str, raw: Path | None) -> Data:
 
 @functools.cache
 def _drawn_from(name: str) -> Data:
-    """The same pictures as its grey data set, to be drawn; those of validation and test are drawn here, for good.
+    """A binarized data set: pixels of the grey one drawn as 0 or 1, those of validation and test here, once for all.
 
     Salakhutdinov & Murray (2008), On the quantitative analysis of deep belief networks, section 5.1, binarize MNIST so;
     that each epoch draws anew is Burda et al. (2016), section 5. https://arxiv.org/abs/1509.00519

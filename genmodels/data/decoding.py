@@ -169,7 +169,7 @@ def _weights(path: str) -> None:
 
 
 def _tensor(one: dict[str, Any]) -> tuple[int, int, str, int]:
-    """Where it starts and stops, its kind of numbers, and how many they are."""
+    """Byte range, dtype and element count of one tensor in a safetensors header."""
     start, stop = map(int, one["data_offsets"])
     return start, stop, str(one["dtype"]), math.prod(map(int, one["shape"]))
 

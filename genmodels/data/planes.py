@@ -279,7 +279,7 @@ def swiss_roll() -> Curves:
 
 
 def drawing(strokes: Any = None, width: Any = 0.02) -> Gaussians:
-    """What a visitor has drawn: beads of ink, small Gaussians, strung along the strokes one standard deviation apart.
+    """A drawing as a density: beads of ink, small Gaussians, strung along the strokes one standard deviation apart.
 
     At this distance their sum is the stroke evenly inked, to eight digits. (A drawing longer than 2,000 standard
     deviations gets beads further apart.) The drawing pad [0, 1]², y upwards, becomes the square [-2, 2]².

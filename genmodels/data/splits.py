@@ -31,7 +31,7 @@ class Split:
         return len(self.x)
 
     def to(self, device: torch.device | str) -> "Split":
-        """The same examples on ``device``."""
+        """These examples on ``device``."""
         return Split(self.x.to(device), self.y.to(device))
 
 

@@ -41,7 +41,7 @@ class Frame(tuple[float, float, float]):
 
 
 def ink(content: bytes, stay: Callable[[], object] = lambda: None) -> Grey:
-    """What is drawn on a picture, PNG or JPEG: 1 where there is ink and 0 on the paper, shape (height, width).
+    """The ink on a picture, PNG or JPEG: 1 where there is ink and 0 on the paper, shape (height, width).
 
     Dark on light or light on dark: the paper is what is at the border. At most 640 pixels a side are handed over.
 
@@ -74,7 +74,7 @@ def _grey(content: bytes, stay: Callable[[], object]) -> Grey:
 
 
 def framed(drawn: npt.ArrayLike, shape: tuple[int, ...], frame: Frame) -> npt.NDArray[np.uint8]:
-    """What is drawn, cut out, scaled and centred as ``frame`` says: grey of 0 to 255, ``shape`` (H, W).
+    """The drawing cut out, scaled and centred as ``frame`` says: grey of 0 to 255, ``shape`` (H, W).
 
     As MNIST was made: its digits fit a box of 20 × 20 pixels, and their centre of mass is the middle of 28 × 28.
 
@@ -106,7 +106,7 @@ def framed(drawn: npt.ArrayLike, shape: tuple[int, ...], frame: Frame) -> npt.ND
 
 
 def shrunk(drawn: npt.ArrayLike, shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
-    """What is drawn, as it is, averaged to ``shape`` (H, W): grey of 0 to 255."""
+    """The drawing as it is, averaged to ``shape`` (H, W): grey of 0 to 255."""
     return np.rint(255 * _resized(np.asarray(drawn, np.float32), shape)).astype(np.uint8)
 
 

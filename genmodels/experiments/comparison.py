@@ -17,7 +17,7 @@ from genmodels.runs import store
 from genmodels.runs.record import Status
 from genmodels.runs.run import Run
 
-__all__ = ["HOW", "NOTES", "apart", "columns", "compared", "data_of", "floor", "missing", "stale"]
+__all__ = ["HOW", "NOTES", "apart", "columns", "compared", "data_of", "measured_floor", "missing", "stale"]
 
 HOW = How()
 """How everything is measured that is compared."""
@@ -57,8 +57,8 @@ def stale(table: Sequence[Row]) -> list[str]:
     return [row.name for row in table if (run := shipped.get(row.run)) and row.weights != weights_of(run)]
 
 
-def floor(table: Sequence[Row], name: str) -> Cell | None:
-    """What real data score against real data, as many of them; None where that was not measured."""
+def measured_floor(table: Sequence[Row], name: str) -> Cell | None:
+    """The score of real data against as many real data, from the rows; None where it was not measured."""
     for row in table:
         if row.status != OF_CARD and (cell := row.cells.get(name)) and not math.isnan(cell.floor):
             return Cell(cell.floor, cell.floor_se)
@@ -111,7 +111,7 @@ def _of_card(row: Row, path: Path) -> Row:
 
 @functools.lru_cache(maxsize=16)
 def _shipped(path: Path) -> dict[str, Row]:
-    """What was measured of the checkpoints before they shipped, by their names."""
+    """The rows that were measured of checkpoints before they shipped, by the checkpoint's name."""
     with suppress(BadInput):
         return {row.run: row for row in loaded(path)[1]}
     return {}

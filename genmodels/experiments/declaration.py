@@ -80,7 +80,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Source:
-    """What an experiment reproduces.
+    """The table or figure of a source that an experiment reproduces.
 
     Attributes:
         name: Of the source.

@@ -180,11 +180,11 @@ def blurred(x: Tensor, sigma: float) -> Tensor:
 
 
 def _asked(y: Tensor, second: Tensor, fault: str, amount: float, rng: torch.Generator) -> Tensor:
-    """What was asked for: of so many pictures another class than they are of."""
+    """The labels asked for, of which a share ``amount`` is made wrong if ``fault`` is "labels"."""
     asked = y[second].clone()
     if fault == "labels" and (wrong := round(amount * len(asked))):
         classes = int(y.max()) + 1
-        asked[:wrong] = (asked[:wrong] + torch.randint(1, classes, (wrong,), generator=rng)) % classes
+        asked[:wrong] = (asked[:wrong] + random.randint(1, classes, wrong, rng=rng)) % classes
     return asked
 
 
@@ -204,7 +204,7 @@ def _told(data: str, pool: Pool, fault: str, amount: float, seed: int) -> dict[s
 
 
 def null(data: str) -> Generator[float, None, Arrays]:
-    """What the meters say of real pictures against real pictures, again and again. A task.
+    """The values of all meters of real pictures against real pictures, again and again. A task.
 
     Returns:
         Of each of :data:`METERS` the values, (NULLS,); "n", how many pictures are in a set.
@@ -217,7 +217,7 @@ def null(data: str) -> Generator[float, None, Arrays]:
 
 
 def response(data: str, fault: str) -> Generator[float, None, Arrays]:
-    """What the meters say of real pictures with more and more of a fault. A task.
+    """The values of all meters of real pictures with more and more of a fault. A task.
 
     Returns:
         Of each of :data:`METERS` the values, (sizes of the fault, DRAWS); and "pictures" of each size of the fault, the
@@ -244,7 +244,7 @@ def response(data: str, fault: str) -> Generator[float, None, Arrays]:
 
 @dataclass(frozen=True)
 class Reading:
-    """What a meter says of a fault.
+    """The values of a meter as a fault grows.
 
     Attributes:
         mean: Over the sets, at each size of the fault, (S,).

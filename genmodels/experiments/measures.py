@@ -197,7 +197,7 @@ def _key(one: Measure, measured: Mapping[str, Any]) -> str | None:
 
 
 def likelihood_of(measured: Mapping[str, Any]) -> tuple[str, Cell | None, str]:
-    """What kind of likelihood a model has ("exact", "bound" or "none"), its value in nats, and of what it is."""
+    """The kind of a model's likelihood ("exact", "bound" or "none"), its value in nats, and its base: what it is of."""
     known = cells(measured)
     name = next((name for name in KINDS if name in known), None)
     if name is None:
@@ -206,7 +206,7 @@ def likelihood_of(measured: Mapping[str, Any]) -> tuple[str, Cell | None, str]:
 
 
 def _base(info: Info, inputs: str, measured: Mapping[str, Any]) -> str:
-    """Of what a likelihood is: two of different bases cannot be compared."""
+    """What a likelihood is a density or probability of; only equal ones compare."""
     if info.kind == "plane":
         return "density on the plane"
     if inputs in ("unit", "signed") and "bpd" in measured:
@@ -218,7 +218,7 @@ def _base(info: Info, inputs: str, measured: Mapping[str, Any]) -> str:
 
 
 def kept(run: Run, how: How) -> dict[str, Any] | None:
-    """What was measured of the run as it is now, or None where it has not been."""
+    """The stored measurements of the run as it is now, or None where there are none."""
     try:
         return read_json(_file(run, how))
     except BadInput:
@@ -305,7 +305,7 @@ def _measured(run: Run, how: How, tell: Callable[[float, str], None]) -> dict[st
 
 
 def _seconds(model: GenerativeModel, n: int, seed: int) -> float:
-    """What drawing ``n`` takes: the fastest of a few times, for what disturbs only adds.
+    """Seconds to draw ``n`` samples: the fastest of a few times, for what disturbs only adds.
 
     Where one thread computes, its own time, which others of the processor do not lengthen.
     """

@@ -42,7 +42,7 @@ POINTS = 60  # of a curve that is kept with the results
 
 @dataclass(frozen=True)
 class Row:
-    """One run.
+    """One run as a row of a table.
 
     Attributes:
         name: What tables call it; of all seeds the same.
@@ -156,7 +156,7 @@ def summary(group: Sequence[Cell]) -> Summary:
 
 
 def budget(experiment: Experiment) -> str:
-    """Of how few trainings the results are, in words; "" where every model has :data:`SEEDS` of them."""
+    """A note that the results rest on few seeds; "" where every model has :data:`SEEDS` of them."""
     shipped = dict.fromkeys(f"{case.checkpoint} (seed {case.seed})" for case in experiment.cases if case.checkpoint)
     words = []
     if shipped:
@@ -209,14 +209,14 @@ def loaded(path: Path) -> tuple[dict[str, Any], list[Row]]:
 
 
 def outdated(experiment: Experiment) -> list[Run]:
-    """Its checkpoints of which no numbers ship, or those of earlier weights."""
+    """Checkpoints of an experiment without shipped numbers, or with numbers of earlier weights."""
     known = {row.run: row.weights for row in shipped(experiment)}
     runs = [store.find(case.checkpoint) for case in experiment.cases if case.checkpoint]
     return [run for run in runs if known.get(run.id) != weights_of(run)]
 
 
 def renewed(experiment: Experiment) -> list[Row]:
-    """The rows that ship; of what is :func:`outdated`, and of what none ships, as it stands here."""
+    """The rows that ship, but those that are :func:`outdated` or missing as they are measured here."""
     again = {run.id for run in outdated(experiment)}
     old = {(row.name, row.data, row.seed): row for row in shipped(experiment) if row.run not in again}
     return [old.get((row.name, row.data, row.seed), row) for row in rows(experiment)]

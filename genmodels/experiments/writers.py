@@ -74,7 +74,7 @@ def summary_table(experiment: Experiment, rows: Sequence[Row]) -> list[dict[str,
 
 
 def _floor(of: Mapping[tuple[str, str], Summary], data: str) -> str:
-    """What real data score, the mean of what was measured beside each run; "" where nothing was."""
+    """The score of real data as text, the mean over what was measured beside each run; "" where nothing was."""
     known = [s.floor for (_, of_data), s in of.items() if of_data == data and not math.isnan(s.floor)]
     return f"{statistics.fmean(known):.4g}".replace("-", "−") if known else ""
 
@@ -128,7 +128,7 @@ def latex(table: Table) -> str:
 
 
 def entry(experiment: Experiment, rows: Sequence[Row]) -> str:
-    """What an experiment reproduces: theirs beside ours, what differs, of how few trainings, and how to do it again."""
+    """A reproduction's report: their numbers beside ours, what differs, of how few trainings, how to do it again."""
     source = experiment.source
     assert source is not None
     again = f"python -m genmodels experiment run {experiment.name}"

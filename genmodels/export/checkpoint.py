@@ -106,7 +106,7 @@ def _film(run: Run) -> dict[int, Run]:
 
 
 def _pack(samples: npt.NDArray[np.float32] | None, folder: Path) -> None:
-    """What a model drew as a file: images as bytes, a half of what half precision takes; points in half precision."""
+    """A model's samples as a file: images as bytes, a half of what half precision takes; points in half precision."""
     if samples is None:
         return
     buffer = BytesIO()

@@ -65,7 +65,7 @@ def notebook(run: Run) -> str:
 
 
 def cells(run: Run) -> list[Cell]:
-    """What a script and a notebook of the run consist of.
+    """The cells that a script and a notebook of the run consist of.
 
     Raises:
         BadInput: If nothing can train it again.
@@ -208,7 +208,7 @@ def _settled(run: Run) -> Plan:
 
 
 def _stage(plan: Plan, cls: type, *, until: int | None) -> str:
-    """One training: of the run, or of one that it is a fork of."""
+    """The lines of a script that train the run, or one that it is a fork of."""
     usual, known = asdict(Settings()), declared(cls)
     settings = {k: v for k, v in asdict(Settings.of(plan.settings)).items() if v != usual[k]}
     values = {name: known[name].check(value) for name, value in plan.arguments.items()}

@@ -71,7 +71,7 @@ def pictures_of(run: Run) -> dict[str, bytes]:
 
 
 def film(run: Run, *, fps: float = 4) -> bytes:
-    """What the model drew from the same noise at each moment of its film and draws now, as a GIF.
+    """The run's film as a GIF: samples of the same noise at each of its moments, and now.
 
     Raises:
         BadInput: If it has drawn nothing yet.
@@ -156,7 +156,7 @@ def curves(rows: Sequence[Mapping[str, float]], title: str, *, columns: int = 2)
 
 
 def _panel(rows: Sequence[Mapping[str, float]], term: str) -> str:
-    """One term over the steps."""
+    """A panel of SVG: one term over the steps, held-out too."""
     lines = {}
     for name in (term, f"held-out {term}"):
         kept = [(row["step"], row[name]) for row in rows if math.isfinite(row.get(name, math.nan))]

@@ -11,7 +11,7 @@ from genmodels.data.datasets import ELSEWHERE, info
 from genmodels.models import MODELS
 from genmodels.runs.record import Plan, State
 
-__all__ = ["ON_THE_HUB", "card", "collection", "headline", "worded"]
+__all__ = ["ON_THE_HUB", "card", "collection", "headline", "measure_in_words"]
 
 ON_THE_HUB = {"mnist": "ylecun/mnist", "fashion-mnist": "zalando-datasets/fashion_mnist"}
 """Data sets by the name that the Hub knows them by."""
@@ -36,14 +36,14 @@ def headline(measures: Mapping[str, Any]) -> str:
     name = next((name for name in BEST_KNOWN if name in usable), next(iter(usable), None))
     if not name:
         return ""
-    words = worded(measures, name) if f"{name}_se" in measures else f"{usable[name]:.3g}"
+    words = measure_in_words(measures, name) if f"{name}_se" in measures else f"{usable[name]:.3g}"
     n = measures.get("samples", measures.get("examples"))  # a distance, and its floor, hang on how many
     many = f"; {n:,} each" if isinstance(n, int) else ""
     floor = f" (of data: {usable[f'{name}_floor']:.3g}{many})" if f"{name}_floor" in usable else ""
     return f"{_bare(name)} = {words}{floor}"
 
 
-def worded(measures: Mapping[str, Any], name: str) -> str:
+def measure_in_words(measures: Mapping[str, Any], name: str) -> str:
     """A measure with its standard error, where it has one, and its unit."""
     value, error = measures[name], measures.get(f"{name}_se")
     if isinstance(value, str):
@@ -143,7 +143,7 @@ In the app: `python -m genmodels pull hf://{repo}/{rows[0][0]}`, or its page Che
 
 
 def _head(rows: Sequence[Row]) -> str:
-    """What the Hub reads: library, licence, tags, data sets, and every measure in its model index."""
+    """A card's head for the Hub: library, licence, tags, data sets, and every measure in its model index."""
     from huggingface_hub import EvalResult, ModelCardData
 
     results = [

@@ -12,7 +12,7 @@ MANY = 12  # bars of which each is told
 
 
 def described(figure: go.Figure) -> str:
-    """What a figure shows: its title, its axes, and of each curve, bar, cloud or map the name and the numbers.
+    """A figure in words: its title, its axes, and of each curve, bar, cloud or map the name and the numbers.
 
     >>> described(go.Figure(go.Scatter(name="ELBO", x=[1, 2, 3], y=[-200, -90, -100], mode="lines")))
     'ELBO from −200 to −100, highest −90.'
@@ -24,7 +24,7 @@ def described(figure: go.Figure) -> str:
 
 
 def _told(trace: Any) -> str:
-    """One curve, cloud, set of bars or map."""
+    """A curve, a cloud, a set of bars or a map of a figure in words."""
     name = trace.name or ""
     match trace.type:
         case "bar":

@@ -61,7 +61,7 @@ def signed(
     over: Sequence[Points] = (),
     limit: float | None = None,
 ) -> go.Figure:
-    """A map that diverges around zero: a critic's score, or learned minus true. Vermilion is positive, blue negative.
+    """A map that diverges around zero: a critic's score, or learned minus true. Orange is positive, blue negative.
 
     Args:
         values: Shape (rows from the bottom, columns from the left).
@@ -122,7 +122,7 @@ def arrows(
 
 
 def _square(drawn: go.Figure, extent: Extent | None) -> go.Figure:
-    """The same scale on both axes."""
+    """Give both axes of a figure the same scale, and ``extent`` as their ranges."""
     if extent is not None:
         drawn.update_xaxes(range=extent[:2]).update_yaxes(range=extent[2:])
     drawn.update_xaxes(constrain="domain").update_yaxes(scaleanchor="x", constrain="domain")

@@ -102,7 +102,7 @@ class Layers:
             yield Coupling(self.net(sizes[1 - moves], transform.parameters * sizes[moves]), channels, moves, transform)
 
     def transform(self) -> Transform:
-        """What moves the numbers of a half."""
+        """The transform by which a coupling moves the numbers of a half."""
         dim = -3 if self.convolutional else -1
         return Spline(self.bins, self.bound, dim) if self.coupling == "spline" else Affine(dim, reach=2.0)
 
@@ -127,7 +127,7 @@ def flat(layers: Layers, shape: tuple[int, ...], couplings: int, mask: str) -> I
 
 
 def multi_scale(layers: Layers, shape: tuple[int, ...], couplings: int, scales: int, mask: str) -> MultiScale:
-    """Squeezed, moved, half of it done; and again at the next scale.
+    """A multi-scale flow: squeeze, couplings, half of the channels split off; repeated.
 
     Raises:
         BadInput: If the image cannot be halved so often, or has too many channels then.

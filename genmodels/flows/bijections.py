@@ -31,7 +31,7 @@ class Chain(Bijection):
         self.parts = nn.ModuleList(parts)
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """What the last makes of it, and the sum of the log-determinants."""
+        """Map x through all parts in turn: (B, …), and the sum of their log-determinants, (B,)."""
         total = x.new_zeros(len(x))
         for part in self.parts:
             x, ladj = part(x, y)
@@ -39,13 +39,13 @@ class Chain(Bijection):
         return x, total
 
     def steps(self, x: Tensor, y: Tensor | None = None) -> Iterator[tuple[Tensor, Tensor]]:
-        """What each part makes of it in turn, and its own log-determinant."""
+        """Map x through the parts in turn: after each, the image of x so far and the part's own log-determinant."""
         for part in self.parts:
             x, ladj = part(x, y)
             yield x, ladj
 
     def inverse(self, z: Tensor, y: Tensor | None = None) -> Tensor:
-        """Undone from the last to the first."""
+        """Undo all parts, from the last to the first."""
         for part in reversed(self.parts):
             z = part.inverse(z, y)  # type: ignore[operator]
         return z
@@ -59,7 +59,7 @@ class Coupling(Couplings, Bijection):
         self.sizes = halves_of(channels)
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """One half moved, and Σ log g' of its numbers."""
+        """Move one half of the channels: (B, C, …), and Σ log g′ over that half, (B,)."""
         halves, (slope,) = self.there(list(x.split(self.sizes, 1)), y)
         return torch.cat(halves, 1), slope.flatten(1).sum(1)
 
@@ -193,7 +193,7 @@ class Flatten(Bijection):
         return x.flatten(1), x.new_zeros(len(x))
 
     def inverse(self, z: Tensor, y: Tensor | None = None) -> Tensor:
-        """The images again."""
+        """Reshape numbers (B, D) to images."""
         return z.unflatten(1, self.shape)
 
 

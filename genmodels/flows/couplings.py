@@ -63,7 +63,7 @@ class Couplings(nn.Module):
         self.networks, self.moved, self.transform = nn.ModuleList(networks), list(moved), transform
 
     def there(self, halves: list[Tensor], y: Tensor | None = None) -> tuple[list[Tensor], list[Tensor]]:
-        """Both halves moved, and log g' of each coupling, in the shape of the half that it moved."""
+        """Apply all couplings forward: both halves, and log g′ of each coupling, in the shape of the half it moved."""
         halves, slopes = list(halves), []
         for j, network in zip(self.moved, self.networks, strict=True):
             halves[j], slope = self.transform.forward(halves[j], self.read(network, halves, j, y))
@@ -71,7 +71,7 @@ class Couplings(nn.Module):
         return halves, slopes
 
     def back(self, halves: list[Tensor], y: Tensor | None = None) -> list[Tensor]:
-        """The same couplings, undone in the opposite order."""
+        """Invert all couplings, the last first: both halves as :meth:`there` took them."""
         halves = list(halves)
         for j, network in reversed(list(zip(self.moved, self.networks, strict=True))):
             halves[j] = self.transform.inverse(halves[j], self.read(network, halves, j, y))

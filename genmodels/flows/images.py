@@ -98,7 +98,7 @@ class _Beside(nn.Module):
         self.network = network
 
     def forward(self, given: Tensor, image: Tensor) -> Tensor:
-        """What moves the other half."""
+        """The parameters of the other half's transform."""
         return self.network(torch.cat([given, image], 1))
 
 

@@ -19,7 +19,7 @@ class Perceptron(nn.Module):
         self.labels = nn.Parameter(torch.randn(classes, hidden)) if classes else None
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
-        """What moves the other half, (B, outputs)."""
+        """The parameters of the other half's transform, (B, outputs)."""
         h = self.first(x)
         if self.labels is not None:
             h = h + self.labels[y].to(h.dtype)
@@ -43,7 +43,7 @@ class Convolutions(nn.Module):
         self.labels = nn.Parameter(torch.randn(classes, hidden)) if classes else None
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
-        """What moves the other half, (B, outputs, H, W)."""
+        """The parameters of the other half's transform, (B, outputs, H, W)."""
         h = self.first(x)
         if self.labels is not None:
             h = h + self.labels[y].to(h.dtype)[:, :, None, None]

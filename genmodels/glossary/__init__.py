@@ -19,7 +19,7 @@ GLOSSARY: tuple[Term, ...] = tuple(
 
 
 def label(name: str) -> str:
-    """What a hyperparameter is called on a page.
+    """The name of a hyperparameter on a page.
 
     >>> label("lr"), label("batch_size"), label("components")
     ('Learning rate', 'Batch size', 'Components')
@@ -28,7 +28,7 @@ def label(name: str) -> str:
 
 
 def explained(name: str, options: Sequence[str] = ()) -> str:
-    r"""What the glossary says of a hyperparameter and of those of its options that are words; "" where it says nothing.
+    r"""The glossary's text on a hyperparameter and on those of its options that are words; "" where it has none.
 
     >>> explained("ema")[:24], explained("seed")
     ('Weight averaging: What i', '')

@@ -87,8 +87,8 @@ ADVERSARIAL = (
     ),
     Term(
         "Relativistic",
-        "The discriminator judges pairs: by how much more a datum looks like data than a sample does. No generator "
-        "can be ignored.",
+        "The discriminator tells pairs apart: by how much more a datum looks like data than a sample does. No "
+        "generator can be ignored.",
         r"E[\log(1 + e^{s(G(z)) - s(x)})]",
         "Jolicoeur-Martineau (2019), https://arxiv.org/abs/1807.00734",
         ("objective=relativistic",),

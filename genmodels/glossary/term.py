@@ -7,7 +7,7 @@ __all__ = ["Term"]
 
 @dataclass(frozen=True)
 class Term:
-    """A word.
+    """A term of the field, explained.
 
     Attributes:
         name: As the field writes it.

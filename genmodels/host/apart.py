@@ -42,7 +42,7 @@ _turns = Turns(lambda: AT_ONCE, "file that is being read")
 
 @dataclass(frozen=True)
 class Bounds:
-    """What a process may take: seconds of a processor, seconds on the clock, bytes of memory that are its own."""
+    """The limits of a process: seconds of a processor, seconds on the clock, bytes of memory that are its own."""
 
     cpu: int = 2
     seconds: float = 15.0

@@ -25,7 +25,7 @@ FORGETFUL = ("overlay", "tmpfs", "ramfs", "aufs")  # file systems of a container
 
 
 def hardware() -> str:
-    """What the host has, in words: "2 CPU cores, 16 GB of memory, no GPU"."""
+    """The host's hardware in words: "2 CPU cores, 16 GB of memory, no GPU"."""
     known = os.environ.get("CPU_CORES", "") if is_space() else ""
     memory = re.match(r"[\d.]+", os.environ.get("MEMORY", "") if is_space() else "")
     gigabytes = float(memory[0]) if memory else os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
@@ -69,7 +69,7 @@ def is_kept(folder: Path, mounts: str | None = None) -> bool:
 
 
 def keeping() -> str:
-    """What becomes of the runs when a Space sleeps, a sentence; "" on a machine that never forgets."""
+    """Whether runs survive when a Space sleeps, a sentence; "" on a machine that never forgets."""
     if not is_space():
         return ""
     if is_kept(root()):

@@ -105,10 +105,10 @@ def limit(name: str) -> float:
 
 
 def check() -> None:
-    """Nothing, where every limit that the environment sets is one, and what it says of where runs are trained.
+    """Refuse limits in the environment that are not numbers, and an unknown word for where runs are trained.
 
     Raises:
-        BadInput: If one is not.
+        BadInput: The first of them, in one sentence.
     """
     is_on_ray()
     for name in LIMITS:

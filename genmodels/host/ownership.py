@@ -57,12 +57,12 @@ class Visitor:
 
     @property
     def place(self) -> str:
-        """With whom the visitor shares: those on the wall, or those at the address."""
+        """The group that shares the limits with the visitor: all on the wall, else all at the network address."""
         return self.wall or self.address
 
     @property
     def where(self) -> str:
-        """That place in words, for a sentence."""
+        """The visitor's :attr:`place` in words, for a sentence."""
         return "on your wall" if self.wall else "from your network address, which a school's computers share,"
 
 
@@ -79,7 +79,7 @@ _where: Callable[[], tuple[str, str]] = _nowhere
 
 
 def told_by(who: Callable[[], str | None], where: Callable[[], tuple[str, str]] = _nowhere) -> None:
-    """Have others say who acts now.
+    """Set the functions that say who acts now, and from where.
 
     Args:
         who: Whose browser: its token, or None where nobody's does.
@@ -90,7 +90,9 @@ def told_by(who: Callable[[], str | None], where: Callable[[], tuple[str, str]] 
 
 
 def network(address: str) -> str:
-    """What one household, school or office has of addresses: one of version 4, 2⁶⁴ of version 6; "" if it is none.
+    """The network of an address: all of IPv4, the first 64 bits of IPv6; "" if it is no address.
+
+    A household, school or office has one of them.
 
     >>> network("203.0.113.9"), network("::ffff:203.0.113.9"), network("2001:db8::1:2:3:4"), network("testclient")
     ('203.0.113.9', '203.0.113.9', '2001:db8::/64', '')
@@ -165,7 +167,7 @@ def may(folder: Path) -> bool:
 
 
 def check(folder: Path, what: str) -> None:
-    """Nothing, where whoever acts now may do it.
+    """Refuse whoever acts now if the run is somebody else's.
 
     Args:
         folder: Of the run.
@@ -187,7 +189,7 @@ def _keyed(text: str) -> str:
 
 @functools.cache
 def _key(folder: Path) -> bytes:
-    """Without it a hash tells no address: there are too few of them to be hidden by a hash alone."""
+    """The secret key with which addresses are hashed: there are too few of them to be hidden by a hash alone."""
     if not (path := folder / KEY).exists():
         write(path, secrets.token_bytes(32))
         path.chmod(0o600)

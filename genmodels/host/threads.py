@@ -93,7 +93,7 @@ def look_again(*, after: float = SECONDS) -> None:
 
 
 def looking_again(pieces: Iterable[T]) -> Iterator[T]:
-    """The same pieces of work, each begun with as many threads as there are free cores."""
+    """Pass on ``pieces`` of work, each begun with as many threads as there are free cores."""
     for piece in pieces:
         yield piece
         look_again()

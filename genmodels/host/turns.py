@@ -21,7 +21,7 @@ class Turns:
     """Places for so many at once."""
 
     def __init__(self, most: Callable[[], float], what: str) -> None:
-        """Have places.
+        """A place for as many as ``most`` says.
 
         Args:
             most: How many, now.
@@ -36,7 +36,7 @@ class Turns:
     def taken(
         self, who: "ownership.Visitor", patience: float = 0.0, stay: Callable[[], object] = lambda: None
     ) -> Iterator[None]:
-        """Be one of the few; wait for it at most ``patience`` seconds.
+        """Hold one of the places; wait for it at most ``patience`` seconds.
 
         Args:
             who: For whom.

@@ -133,7 +133,7 @@ def repository() -> Place | None:
 
 
 def look(place: Place) -> Listing:
-    """What the repository of ``place`` holds; as last seen, where the Hub cannot be reached.
+    """The files of the repository of ``place``; as last seen, where the Hub cannot be reached.
 
     Raises:
         BadInput: If there is no such repository or revision, it may not be read, or a name in it would leave it.
@@ -177,7 +177,7 @@ def _listing(place: Place, info: Any) -> Listing:
 
 
 def _memory(place: Place) -> Path:
-    """Where the listing as last seen is kept: beside the client's cache."""
+    """The file that keeps a repository's listing as last seen: beside the client's cache."""
     from huggingface_hub import constants
 
     question = f"{constants.ENDPOINT} {place.repo}@{place.revision}"
@@ -240,7 +240,7 @@ def _meter(name: str, size: int, count: Count | None) -> type:
     from huggingface_hub.utils import tqdm  # type: ignore[attr-defined]
 
     class Meter(tqdm):
-        """Counts."""
+        """Counts the bytes of one file as they arrive."""
 
         came = 0
         monitor_interval = 0  # no thread that watches over this class for as long as the server lives
@@ -249,7 +249,7 @@ def _meter(name: str, size: int, count: Count | None) -> type:
             super().__init__(*args, **kwargs | {"disable": True})
 
         def update(self, n: float | None = 1) -> None:
-            """Of ``n`` bytes more."""
+            """Count ``n`` more bytes; refuse those beyond the size that was listed."""
             self.came += int(n or 0)
             if self.came > size:
                 raise BadInput(f"{name} is longer than the {size:,} bytes that the Hub lists: it was not kept.")
@@ -260,7 +260,7 @@ def _meter(name: str, size: int, count: Count | None) -> type:
 
 
 def check_size(place: Place | Path, entry: File, config: Any, weigh: Weigh) -> None:
-    """Nothing, where weights of that size can be those of ``config``.
+    """Refuse weights whose size cannot belong to ``config``.
 
     Raises:
         BadInput: If the configuration is not allowed here, or the weights cannot be its.

@@ -18,7 +18,7 @@ class Offline(BadInput):
 
 
 def asked(act: Callable[[], T], place: object) -> T:
-    """What ``act`` gives; asked again where the Hub is busy or in trouble.
+    """Return ``act()``, called again where the Hub is busy or in trouble.
 
     Raises:
         BadInput: One sentence for whatever went wrong.

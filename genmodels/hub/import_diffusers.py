@@ -93,7 +93,7 @@ def size_of(listing: Listing, place: Place) -> int:
 
 
 def date_of(listing: Listing) -> float:
-    """Of the repository's last change, seconds since 1970."""
+    """The time of a repository's last change, seconds since 1970."""
     return datetime.fromisoformat(listing.date).timestamp() if listing.date else time.time()
 
 

@@ -26,7 +26,7 @@ def named(place: Place | Path) -> str:
 
 
 def check_room(place: Place, files: Mapping[str, File]) -> None:
-    """Nothing, where the disk has room for ``files``.
+    """Refuse ``files`` for which the disk has no room.
 
     Raises:
         BadInput: If it has not.

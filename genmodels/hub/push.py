@@ -104,7 +104,7 @@ def _commit(place: Place, contents: Mapping[str, bytes | Path], gone: Sequence[s
 
 
 def _home(run: Run, place: Place, many: int) -> Place:
-    """Where a run goes."""
+    """The place in the repository that a run is pushed to."""
     if many == 1 and place.subfolder:
         return place
     home = replace(place, subfolder=place.path(run.path.name))
@@ -130,7 +130,7 @@ def _measured(run: Run) -> dict[str, Any]:
 
 
 def _contents(run: Run, home: Place, measures: Mapping[str, Any]) -> dict[str, bytes | Path]:
-    """Its files by name: only those that a pull would take, and a card that says how to."""
+    """The files of a run to push, by name: only those that a pull would take, and a card that says how to."""
     names = [name for name in ALLOWED if (run.path / name).exists()]
     steps = [f"snapshots/{step}/{name}" for step in run.frames() for name in OF_A_SNAPSHOT]
     files: dict[str, bytes | Path] = {
@@ -144,7 +144,7 @@ def _contents(run: Run, home: Place, measures: Mapping[str, Any]) -> dict[str, b
 
 
 def _there(place: Place, homes: Sequence[Place], forgiving: bool) -> tuple[list[str], list[Row]]:
-    """What the repository has in ``homes``, and its other checkpoints; ``forgiving``: nothing, if there is none."""
+    """The repository's files in ``homes``, and its other checkpoints; both empty if ``forgiving`` and there is none."""
     try:
         listing, cards = available(replace(place, subfolder=""))
     except BadInput:

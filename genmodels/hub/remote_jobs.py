@@ -74,7 +74,7 @@ class Job:
 
     @property
     def name(self) -> str:
-        """What :func:`find` finds it by."""
+        """The name by which :func:`find` finds the job."""
         return f"{self.owner}/{self.id}"
 
 
@@ -112,7 +112,7 @@ def flavors() -> dict[str, float]:
 
 
 def place_for(to: str | None, model: str, data: str) -> Place:
-    """Where a new run is to go: a folder of ``to``, of the default repository, or of the user's own one.
+    """The place that a new run is to go to: a folder of ``to``, of the default repository, or of the user's own one.
 
     Raises:
         BadInput: If nobody is logged in, or ``to`` is no such place.
@@ -162,7 +162,7 @@ def submit(
 
 
 def find(name: str) -> Job:
-    """The job ``owner/id``.
+    """The job named ``owner/id``, asked of the Hub.
 
     Raises:
         BadInput: If there is none, or it is none of ours.

@@ -96,7 +96,7 @@ def state_of(here: Mapping[str, Path], config: Any, place: Place) -> State:
 
 
 def _of_the_weights(config: Any) -> Any:
-    """What of it the weights hang on: a run that is older than its last snapshot may lack the shares of the labels."""
+    """The part of a configuration that decides the weights: without label shares, which an older run may lack."""
     return {k: v for k, v in config.items() if k != "label_shares"} if isinstance(config, dict) else config
 
 
@@ -105,5 +105,5 @@ def _is_number(value: Any) -> TypeGuard[float]:
 
 
 def text(value: Any, most: int = 80) -> str:
-    """On one line, without control characters."""
+    """Foreign text on one line, without control characters and at most ``most`` long; "" of what is no text."""
     return "".join(c for c in " ".join(value.split()) if c.isprintable())[:most] if isinstance(value, str) else ""

@@ -65,7 +65,7 @@ def has_map(model: Any) -> bool:
 
 @dataclass(frozen=True)
 class Map:
-    r"""What a grid of codes stands for: its axes, (n,) each and rising, and x, (n, n, \*shape), z₂ by rows, rising."""
+    r"""A grid of codes, decoded: its axes, (n,) each and rising, and x, (n, n, \*shape), z₂ by rows, rising."""
 
     axes: tuple[Array, Array]
     x: Array
@@ -86,7 +86,7 @@ class Map:
 
 @torch.no_grad()
 def latent_map(model: Any, n: int = 20, *, label: int | None = None) -> Map:
-    """What the decoder makes of an n × n grid of the first two codes that holds nearly all of the prior; others are 0.
+    """An n × n grid of the first two codes, decoded; it holds nearly all of the prior, and other codes are 0.
 
     Codes from N(0, I) are evenly spaced in probability (Kingma & Welling 2014, appendix A); those of another ``prior``,
     which has no such quantiles, evenly in z over the box of its samples.
@@ -124,7 +124,7 @@ def _box(model: Any) -> Array:
 
 
 def decoded(model: Any, z: Tensor, label: int | None) -> Tensor:
-    r"""What the codes (N, L) stand for, of the class ``label`` where the model is conditional, (N, \*shape)."""
+    r"""The codes (N, L) decoded, of the class ``label`` where the model is conditional: (N, \*shape)."""
     y = labels(model, len(z), label)
     return (model.decode(z) if y is None else model.decode(z, y)).float()
 
@@ -204,7 +204,7 @@ def conclusion_of_path(x: Array) -> str:
 
 
 def conclusion_of_geodesic(film: Arrays) -> str:
-    """What pulling the path tight has won, a sentence; of what :func:`geodesic` returns."""
+    """How much shorter the path is, pulled tight, a sentence; of what :func:`geodesic` returns."""
     first, last = float(film["energy"][0]), float(film["energy"][-1])
     if not math.isfinite(first) or not math.isfinite(last):
         return "The energy of the path is not a number: there is nothing to conclude."

@@ -16,7 +16,7 @@ EXAMPLES = 10  # of each class
 
 
 def look(name: str, arguments: dict[str, Any] | None = None) -> Task:
-    """What there is to see of the data set ``name``. A task: a worker has the data in memory, the server need not.
+    """What a page shows of the data set ``name``. A task: a worker has the data in memory, the server need not.
 
     Args:
         name: A key of :data:`~genmodels.data.datasets.DATASETS`.

@@ -85,7 +85,7 @@ def conclusion(maps: Arrays) -> str:
 
 
 def conclusion_of_kl(kl_nats: Array, *, alike: str, beyond: str, apart: str) -> str:
-    """What a Kullback-Leibler divergence and its standard error, (2,), come to, a sentence.
+    """A Kullback-Leibler divergence and its standard error, (2,), put into a sentence.
 
     The divergence is the mean log-ratio of two densities: ``apart`` says how many times one is the other, ``beyond``
     that one of them is 0 in places, ``alike`` that the two cannot be told from each other.

@@ -20,7 +20,7 @@ MOST = 4096
 
 
 def options(cls: type[GenerativeModel]) -> Callable[..., Any]:
-    """What declares how a model may sample: its ``sample``, or its ``trajectory`` where that is what it hands on to."""
+    """The method that declares how a model may sample: ``sample``, or the ``trajectory`` that it hands on to."""
     parameters = inspect.signature(cls.sample).parameters.values()
     open_ended = any(one.kind == inspect.Parameter.VAR_KEYWORD for one in parameters)
     return getattr(cls, "trajectory", cls.sample) if open_ended else cls.sample

@@ -41,8 +41,8 @@ def shifted(data: Data, n: int, seed: int = 0) -> dict[str, Tensor]:
     x, rng = floors.chosen(data.test, n, seed).x, random.generator(seed)
     n, top = len(x), data.levels - 1
     order = torch.randperm(math.prod(data.shape[1:]), generator=rng).to(x.device)
-    one = torch.randint(top if data.is_drawn else 1, data.levels, (n, 1, 1, 1), generator=rng).to(x)
-    noise = torch.randint(data.levels, x.shape, generator=rng).to(x)
+    one = random.randint(top if data.is_drawn else 1, data.levels, n, 1, 1, 1, rng=rng).to(x)
+    noise = random.randint(0, data.levels, *x.shape, rng=rng).to(x)
     sets = {"test images": x, "inverted": top - x, "rotated by 90°": x.rot90(1, (2, 3))}
     sets |= {"pixels shuffled": x.flatten(2)[..., order].view_as(x)}
     sets |= {"black": torch.zeros_like(x), "one grey": one.expand_as(x), "noise": noise}
@@ -139,6 +139,6 @@ def _together(bits: Array, simple: Array) -> str:
 
 
 def _ranks(x: Array) -> Array:
-    """Of each value, the mean rank of those that are equal to it."""
+    """The rank of each value, (N,); equal ones share the mean of their ranks."""
     _, place, times = np.unique(x, return_inverse=True, return_counts=True)
     return (times.cumsum() - times / 2)[place]

@@ -55,7 +55,7 @@ __all__ = [
 
 
 def queue() -> Path:
-    """Where the waiting and the running have a file each, named by the run."""
+    """The folder in which each run that waits or runs has a file, named by the run."""
     return store.root() / ".queue"
 
 
@@ -294,17 +294,17 @@ def alive() -> int | None:
 
 
 def troubles() -> list[str]:
-    """What is wrong with this server's workers, a sentence each."""
+    """The troubles of this server's workers, a sentence each."""
     return [] if _pool is None else [said for worker in _pool.workers if (said := worker.trouble())]
 
 
 def told() -> dict[str, str]:
-    """What of this environment a worker is started with."""
+    """The environment variables that a worker is started with."""
     known = {name: value for name, value in os.environ.items() if TOLD.fullmatch(name)}
     return {name: value for name, value in known.items() if not any(word in name for word in SECRET)}
 
 
 def devices() -> list[str | None]:
-    """What a worker each is started for: the GPUs by number, or None for each CPU core (without importing torch)."""
+    """The devices, one for each worker: the GPUs by number, or None for each CPU core (without importing torch)."""
     gpus: list[str | None] = [p.name.removeprefix("nvidia") for p in sorted(Path("/dev").glob("nvidia[0-9]*"))]
     return gpus or [None] * cores()

@@ -19,7 +19,7 @@ __all__ = ["check"]
 
 
 def check(others: list[str], n: int) -> list[Run]:
-    """Nothing to be given up, or the runs that make way, where whoever acts now may have ``n`` more places.
+    """The waiting runs that ``n`` new ones of whoever acts now displace, often none.
 
     Args:
         others: The names of the runs that wait or run, the oldest first.
@@ -47,7 +47,7 @@ def _check_visitor(others: list[str], n: int) -> None:
 
 
 def _check_place(others: list[str], n: int) -> None:
-    """However many visitors a browser that drops its cookie seems to be, they share an address."""
+    """Refuse more runs than one network address may have waiting: a browser that drops its cookie keeps its address."""
     who, most = ownership.visitor(), limit("MAX_RUNS_AN_ADDRESS")
     mine = sum(_place(name) == who.place for name in others) if who.place else 0
     if mine and mine + n > most:
@@ -78,7 +78,7 @@ def _place(name: str) -> str:
 
 
 def _is_free(name: str) -> bool:
-    """Whether it has not begun."""
+    """Whether a run has not begun."""
     with suppress(BadInput):
         run = store.find(name)
         return run.state().status is Status.QUEUED and not run.is_held()

@@ -32,11 +32,11 @@ from genmodels.runs import disk, store
 from genmodels.runs.record import Record, Status
 from genmodels.text import quoted
 
-__all__ = ["Instrument", "Task", "TaskJob", "ask", "look", "named", "queue"]
+__all__ = ["Task", "TaskFunction", "TaskJob", "ask", "look", "named", "queue"]
 
 Arrays = dict[str, npt.NDArray[Any]]
 
-Instrument = Callable[..., Generator[float, None, Arrays]]
+TaskFunction = Callable[..., Generator[float, None, Arrays]]
 
 HOMES = (
     "genmodels.instruments.",
@@ -142,7 +142,7 @@ class Task:
         inside(queue(), self.id).unlink(missing_ok=True)
 
 
-def ask(function: Instrument, **arguments: Any) -> Task:
+def ask(function: TaskFunction, **arguments: Any) -> Task:
     """Ask for what ``function`` computes of ``arguments``; where it was asked before, this is that task.
 
     Args:
@@ -167,14 +167,14 @@ def ask(function: Instrument, **arguments: Any) -> Task:
     return task
 
 
-def look(function: Instrument, **arguments: Any) -> Task | None:
+def look(function: TaskFunction, **arguments: Any) -> Task | None:
     """The task of this question where it has been asked before, else None."""
     task = Task(_path(function, arguments))
     return task if (task.path / "state.json").exists() else None
 
 
-def named(function: Instrument) -> str:
-    """What a task is called on disk: "module:function".
+def named(function: TaskFunction) -> str:
+    """The name of a task on disk: "module:function".
 
     >>> from genmodels.instruments.samples import samples
     >>> named(samples)
@@ -183,7 +183,7 @@ def named(function: Instrument) -> str:
     return f"{function.__module__}:{function.__name__}"
 
 
-def function_of(name: str) -> Instrument:
+def function_of(name: str) -> TaskFunction:
     """The function of a task, by the name that :func:`named` gave it.
 
     Raises:
@@ -211,7 +211,7 @@ def steps_of(name: str, arguments: dict[str, Any]) -> Generator[float, None, Arr
     return (yield from function(**values))
 
 
-def _path(function: Instrument, arguments: dict[str, Any]) -> Path:
+def _path(function: TaskFunction, arguments: dict[str, Any]) -> Path:
     weights = store.stamp(arguments["run"], arguments.get("step")) if "run" in arguments else ()
     question = {"task": named(function), "arguments": arguments, "version": __version__, "weights": weights}
     return inside(folder(), hashlib.sha256(json.dumps(question, sort_keys=True).encode()).hexdigest()[:32])
@@ -236,7 +236,7 @@ def _let_go() -> None:
 
 
 def _check_place() -> None:
-    """However many visitors a browser that drops its cookie seems to be, they share an address."""
+    """Refuse more tasks than one network address may have waiting: a browser that drops its cookie keeps it."""
     who, most = ownership.visitor(), limit("MAX_TASKS_AN_ADDRESS")
     waiting = [folder() / marker.name for marker in queue().glob("[0-9a-f]*")] if who.place else []
     if waiting and sum(ownership.place(one) == who.place for one in waiting) >= most:

@@ -28,7 +28,7 @@ def rehearse(is_wanted: Callable[[], object] = lambda: False) -> None:
 
 
 def _mnist() -> None:
-    """Its training set, which most pages open on, takes most of a second."""
+    """Load MNIST's training set, which most pages open on: it takes most of a second."""
     len(datasets.load("mnist").train)
 
 

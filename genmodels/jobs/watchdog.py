@@ -20,7 +20,7 @@ LOOPS = 3  # ends in a row, each soon after the start, that are more than bad lu
 
 
 class Watched:
-    """One of a pool's workers.
+    """A worker's process under watch, one of a pool.
 
     Seconds are counted in looks, so that a computer that slept has not missed any heartbeat.
 
@@ -54,7 +54,7 @@ class Watched:
             self._begin()
 
     def trouble(self) -> str:
-        """What is wrong with the process, a sentence; "" where nothing is."""
+        """The trouble with the process, a sentence; "" where nothing is."""
         if self.ends >= LOOPS:
             return f"Worker processes end soon after their start, {self.ends} in a row: look at the log of the server."
         if self._silent >= (SILENT if self._seen else STARTING):

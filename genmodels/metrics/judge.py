@@ -4,7 +4,7 @@ The FID of the literature is taken in the features of a network trained on photo
 little about digits and weighs 90 MB. The judges here are convolutional networks of 0.4 million weights or fewer that
 were trained on the data set itself: ``fid`` and ``kid`` below are distances in *their* penultimate layer, and the
 ``score`` is that of *their* classes. None of these numbers can be compared with those of papers; all can be compared
-with the floor that real data give against other real data (:func:`floor`), and with each other.
+with the floor that real data give against other real data (:func:`quality_floor`), and with each other.
 
 A judge ships as ``checkpoints/features-<data>/`` (half precision). To train one anew::
 
@@ -32,14 +32,14 @@ from genmodels.metrics import floors
 from genmodels.metrics.distances import frechet_distance, inception_score, kid, manifolds
 from genmodels.text import quoted
 
-__all__ = ["Judge", "Quality", "Seen", "floor", "judge", "judges", "quality"]
+__all__ = ["Judge", "Quality", "Seen", "judge", "judges", "quality", "quality_floor"]
 
 AT_ONCE = 500  # pictures in one pass
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What a judge sees in N pictures: ``features`` (N, D) and ``probabilities`` of the classes (N, K).
+    """N pictures as a judge sees them: ``features`` (N, D) and ``probabilities`` of the classes (N, K).
 
     The features are scaled so that the variances of the training set's add up to 100: a Fréchet distance of 1 is one
     per cent of the data's own spread.
@@ -179,8 +179,8 @@ def quality(real: Seen, fake: Seen, *, rng: torch.Generator | None = None) -> Qu
     )
 
 
-def floor(data: Data, n: int = 1000, *, seed: int = 0, root: Path | None = None) -> dict[str, float]:
-    """What real data score against other real data: ``n`` of the test set against several sets of ``n`` to learn from.
+def quality_floor(data: Data, n: int = 1000, *, seed: int = 0, root: Path | None = None) -> dict[str, float]:
+    """The quality of real data against other real data: ``n`` of the test set, sets of ``n`` of the training set.
 
     Returns:
         Each number of :class:`Quality`, its mean over random sets, and under its name with ``_se`` the standard error
@@ -268,7 +268,7 @@ def main() -> None:
     facts = {"data": asked.data, "command": command, "seed": asked.seed}
     one = store(one, asked.root / f"features-{asked.data}", facts)
     n = min(10_000, len(data.test))
-    facts |= {"test_accuracy": accuracy(one, data), "floor_n": n, "floor": floor(data, n, root=asked.root)}
+    facts |= {"test_accuracy": accuracy(one, data), "floor_n": n, "floor": quality_floor(data, n, root=asked.root)}
     store(one, asked.root / f"features-{asked.data}", facts)
     print(f"{asked.data}: test accuracy {facts['test_accuracy']:.4f}, real against real {facts['floor']}")
 

@@ -71,7 +71,7 @@ class Adversarial(GenerativeModel):
         return random.randn(len(x), self.latent_dim, rng=rng, device=x.device).to(x.dtype)
 
     def code(self, z: Tensor, y: Tensor | None) -> Tensor:
-        """What the generator is fed: z, and the label's one-hot code where there are classes. (B, L + classes)."""
+        """The generator's input: z, and the label's one-hot code where there are classes. (B, L + classes)."""
         if not self.classes:
             return z
         return torch.cat([z, torch.eye(self.classes, dtype=z.dtype, device=z.device)[given(y, self.classes)]], 1)
@@ -90,7 +90,7 @@ class Adversarial(GenerativeModel):
         return self.critic(x, y)
 
     def rival(self, x: Tensor, y: Tensor | None = None) -> Tensor:
-        """What the generator's loss measures a sample's score against: 0, shape (1,), but in a relativistic GAN."""
+        """The score that the generator's loss compares a sample's with: 0, shape (1,), but in a relativistic GAN."""
         return x.new_zeros(1)
 
     @torch.no_grad()

@@ -97,7 +97,7 @@ class GenerativeModel(nn.Module):
 
     @property
     def inputs(self) -> str:
-        """What ``loss`` expects: the name of one of :data:`genmodels.data.datasets.TRANSFORMS`."""
+        """The form of x that ``loss`` expects: the name of one of :data:`genmodels.data.datasets.TRANSFORMS`."""
         return "unit"
 
     def players(self) -> dict[str, nn.Module]:
@@ -115,7 +115,7 @@ class GenerativeModel(nn.Module):
     def loss(
         self, x: Tensor, y: Tensor | None = None, *, player: str = "model", rng: torch.Generator | None = None
     ) -> dict[str, Tensor]:
-        r"""What ``player`` minimizes, under "loss"; every other entry is a scalar that is logged.
+        r"""The loss that ``player`` minimizes, under "loss"; every other entry is a scalar that is logged.
 
         Args:
             x: A batch as ``inputs`` says, shape (B, \*shape).
@@ -126,10 +126,10 @@ class GenerativeModel(nn.Module):
         raise NotImplementedError(f"{type(self).__name__} must say what it minimizes")
 
     def after_turn(self, player: str) -> None:
-        """What happens to the weights after ``player`` has moved: weight clipping, say."""
+        """Change the weights after ``player`` has moved: weight clipping, say."""
 
     def check_levels(self, levels: int) -> None:
-        """Asked before it is to learn images of so many grey levels: raises :class:`BadInput` where it cannot."""
+        """Refuse, with :class:`BadInput`, images of so many grey levels if the model cannot learn them."""
 
     def progress(self, fraction: float) -> None:
         """Note how much of the training has passed, 0 to 1, before every step: for annealing."""
@@ -167,7 +167,7 @@ class GenerativeModel(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        """Where the weights are."""
+        """The device that holds the weights."""
         return next(self.parameters()).device
 
     @property

@@ -1,4 +1,4 @@
-r"""Bidirectional GAN: an encoder learns beside the generator, and the discriminator judges pairs (x, z).
+r"""Bidirectional GAN: an encoder learns beside the generator, and the discriminator tells pairs (x, z) apart.
 
 .. math:: \min_{G, E} \max_D \mathbb{E}_{x \sim p}[\log D(x, E(x))] + \mathbb{E}_{z}[\log(1 - D(G(z), z))]
 
@@ -149,5 +149,5 @@ class BiGAN(Adversarial):
         return score.sigmoid()
 
     def generator_loss(self, score: Tensor) -> Tensor:
-        """What the generator minimizes for a pair (G(z), z) of this score, shape (B,): −log D."""
+        """The generator's loss for a pair (G(z), z) of this score, shape (B,): −log D."""
         return F.softplus(-score)

@@ -115,7 +115,7 @@ class Flow(GenerativeModel):
 
     @property
     def grey_levels(self) -> int:
-        """Of the images that it is trained on; kept beside the weights, for a bound on log P(x) hangs on it."""
+        """The number of grey levels of the training images; kept with the weights: a bound on log P(x) needs it."""
         return int(self.grey)
 
     @grey_levels.setter

@@ -32,7 +32,7 @@ RELATIVISTIC = {"objective": "relativistic", "beta1": 0.0, "beta2": 0.99}
 
 
 def discriminator_loss(objective: str, real: Tensor, fake: Tensor) -> Tensor:
-    r"""What the discriminator minimizes, from its scores of real and of generated data; a scalar.
+    r"""The discriminator's loss, from its scores of real and of generated data; a scalar.
 
     ``minimax`` and ``non-saturating``: −V, with log σ(s) = −softplus(−s) and log(1 − σ(s)) = −softplus(s).
     ``least-squares``: ½ E[(s(x) − 1)²] + ½ E[s(G(z))²], Mao et al. (2017), Least squares GANs, eq. 9 with a = 0,
@@ -53,7 +53,7 @@ def discriminator_loss(objective: str, real: Tensor, fake: Tensor) -> Tensor:
 
 
 def generator_loss(objective: str, fake: Tensor) -> Tensor:
-    r"""What the generator minimizes for each score of a sample, or how far it is above its example's, shape (B,).
+    r"""The generator's loss for each score of a sample, or how far it is above its example's, shape (B,).
 
     ``minimax``: log(1 − D), as in V. Its slope in s is −D: nought where the discriminator is sure (it saturates).
     ``non-saturating``: −log D, slope −(1 − D): strongest exactly there (Goodfellow et al. 2014, section 3).
@@ -81,7 +81,7 @@ def generator_slope(objective: str, fake: Tensor) -> Tensor:
 
 
 class GAN(Adversarial):
-    """Generator and discriminator.
+    """A generator and a discriminator that learn against each other.
 
     The multilayer perceptrons for images are those of a student's report: 128 hidden units that double three times with
     leaky ReLU and batch normalization, tanh; against 512 and 256 with leaky ReLU and dropout 0.3; Adam at 5e-4.
@@ -220,7 +220,7 @@ class GAN(Adversarial):
         return terms | {"loss": loss - (value - value.detach()), "value": value}
 
     def rival(self, x: Tensor, y: Tensor | None = None) -> Tensor:
-        """What a sample's score is measured against: relativistic, the scores of ``x``, shape (B,); else 0, (1,)."""
+        """The score that a sample's is compared with: relativistic, the scores of ``x``, shape (B,); else 0, (1,)."""
         return self.critic(x, y) if self.objective == "relativistic" else super().rival(x, y)
 
     def critic(self, x: Tensor, y: Tensor | None = None) -> Tensor:
@@ -232,5 +232,5 @@ class GAN(Adversarial):
         return score if self.objective == "least-squares" else score.sigmoid()
 
     def generator_loss(self, score: Tensor) -> Tensor:
-        """What the generator minimizes for a sample of this score, or this far above its rival's, shape (B,)."""
+        """The generator's loss for a sample of this score, or this far above its rival's, shape (B,)."""
         return generator_loss(self.objective, score)

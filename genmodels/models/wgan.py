@@ -233,5 +233,5 @@ class WGAN(Adversarial):
                 w.clamp_(-self.clip, self.clip)
 
     def generator_loss(self, score: Tensor) -> Tensor:
-        """What the generator minimizes for a sample of this score, shape (B,): −f(G(z))."""
+        """The generator's loss for a sample of this score, shape (B,): −f(G(z))."""
         return -score

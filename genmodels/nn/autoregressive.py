@@ -19,7 +19,7 @@ Walk = Generator[tuple[int, Tensor], Tensor, None]
 
 
 def label_of(table: nn.Embedding | None, y: Tensor | None) -> Tensor | float:
-    """What a label adds to a layer, (B, units); nothing where there are none."""
+    """The bias that a label adds to a layer, (B, units); 0 where there are no labels."""
     return 0.0 if table is None or y is None else table(y)
 
 
@@ -61,7 +61,7 @@ class NADE(nn.Module):
         self.to_b = table_of(classes, d * outputs)
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
-        """What is said of every dimension, (B, D, K), for ``x`` (B, D)."""
+        """The K numbers of each dimension's law given those before it, (B, D, K), for ``x`` (B, D)."""
         with torch.autocast(x.device.type, enabled=False):  # a sum of 784 terms
             start = self.c.expand(len(x), -1) + label_of(self.to_c, y)
             said = Recursion.apply(x[:, self.order], self.W, self.V, start)[:, self.order.argsort()]
@@ -98,7 +98,7 @@ class Recursion(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, ...]:
-        """Of x, W, V and c: the recursion from its end to its beginning."""
+        """The gradients with respect to x, W, V and c, by the recursion from its end to its beginning."""
         x, W, V, a = ctx.saved_tensors
         g = gradients[0].transpose(0, 1).contiguous()  # (D, B, K)
         a, of_a = a.clone(), torch.zeros_like(a)
@@ -146,7 +146,7 @@ class MADE(nn.Module):
         self.to_out = table_of(classes, d * outputs)
 
     def forward(self, x: Tensor, y: Tensor | None = None, k: Tensor | int = 0) -> Tensor:
-        """What is said of every dimension under mask ``k``, (B, D, K), for ``x`` (B, D)."""
+        """The K numbers of each dimension's law under mask ``k``, (B, D, K), for ``x`` (B, D)."""
         if isinstance(k, int):
             place, degrees = self.places[k], self.degrees[k]
         else:  # on a GPU: nothing waits to know which

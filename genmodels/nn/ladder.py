@@ -41,7 +41,7 @@ class Rung(nn.Module):
         return None if self.prior is None else self.prior(d)
 
     def numbers_of_x(self, h: Tensor, d: Tensor) -> Tensor:
-        """What the features h of x, at the state d, say of mu and log σ: (B, 2·size, …)."""
+        """The numbers for mu and log σ that the features h of x give at the state d: (B, 2·size, …)."""
         return self.evidence(torch.cat([h, d], 1) if self.sees_d else h)
 
     def down(self, d: Tensor, z: Tensor) -> Tensor:

@@ -33,7 +33,7 @@ class GatedLayer(nn.Module):
         self.to_both = table_of(classes, 4 * channels)
 
     def labels(self, y: Tensor | None) -> tuple[Tensor | float, Tensor | float]:
-        """What a label adds to the two stacks, (B, 2 C) each (eq. 4)."""
+        """The biases that a label adds to the two stacks, (B, 2 C) each (eq. 4)."""
         of = label_of(self.to_both, y)
         if not isinstance(of, Tensor):
             return of, of
@@ -108,7 +108,7 @@ class PixelCNN(nn.Module):
         return self.symbols((x * (self.symbols.num_embeddings - 1)).round().long())
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
-        """What is said of every pixel, (B, D, K), for ``x`` (B, D) in [0, 1]."""
+        """The K numbers of each pixel's law given those before it, (B, D, K), for ``x`` (B, D) in [0, 1]."""
         image = self.seen(x[:, self.order].view(-1, *self.size)).movedim(-1, 1)
         v = self.above(F.pad(image, (FIRST, FIRST, FIRST, 0)))[:, :, :-1]
         h = self.left(F.pad(image, (FIRST, 0, 0, 0)))[..., :-1]

@@ -82,7 +82,7 @@ def layer(model: nn.Module) -> str | None:
 
 
 def unrecorded(wanted: str, model: nn.Module, device: torch.device) -> torch.dtype:
-    """What "auto" was in a training whose saved state does not say it: such a one goes on as it began."""
+    """The meaning of "auto" in a training whose saved state does not tell: it goes on as it began."""
     pixels = math.prod(getattr(model, "shape", ()))
     fast = device.type == "cuda" or getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)()
     return precision(
@@ -147,7 +147,7 @@ def measured(kind: str, clock: Callable[[], float] = time.thread_time) -> float:
 
 
 def machine() -> str:
-    """What the answer hangs on: the processor and its instructions, PyTorch, the variables that change its kernels."""
+    """The machine that a gain holds for: processor and instructions, PyTorch, variables that change its kernels."""
     limits = (f"{name}={os.environ.get(name, '')}" for name in ("ONEDNN_MAX_CPU_ISA", "ATEN_CPU_CAPABILITY"))
     return ", ".join([processor(), f"torch {torch.__version__}", torch.backends.cpu.get_cpu_capability(), *limits])
 
@@ -172,7 +172,7 @@ def _file() -> Path:
 
 
 def _read() -> dict[str, dict[str, float]]:
-    """What the file says; nothing of it that is not as :func:`gain` writes it."""
+    """The gains measured before, from their file; entries unlike those that :func:`gain` writes are left out."""
     try:
         known = read_json(_file())
     except (BadInput, OSError, RuntimeError):

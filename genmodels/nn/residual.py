@@ -58,7 +58,7 @@ class Residual(nn.Sequential):
         nn.init.zeros_(last.bias)  # type: ignore[arg-type]
 
     def forward(self, h: Tensor) -> Tensor:
-        """Of the shape of h."""
+        """h + f(h), of the shape of h."""
         return h + super().forward(h)
 
 
@@ -105,10 +105,10 @@ class ResidualEncoder(nn.Sequential):
 
 
 class Top(nn.Module):
-    """Of the features of all levels, the first."""
+    """Keep the features of the top level."""
 
     def forward(self, features: list[Tensor]) -> Tensor:
-        """(B, width)."""
+        """The features of the top level, (B, width)."""
         return features[0]
 
 
@@ -130,7 +130,7 @@ class Grow(nn.Module):
         self.out = nn.Conv2d(FINEST, shape[0], 3, padding=1)
 
     def forward(self, h: Tensor) -> Tensor:
-        """Unbounded."""
+        """Numbers without bounds, (B, C, H, W)."""
         height, width = self.sides
         return self.out(F.silu(self.up(h)[..., :height, :width]))
 
@@ -139,7 +139,7 @@ class ChannelsLast(nn.Module):
     """The order of memory in which processors convolve faster, above all in bfloat16; what comes after keeps it."""
 
     def forward(self, h: Tensor) -> Tensor:
-        """The same numbers."""
+        """h with channels last in memory, its numbers unchanged."""
         return h.contiguous(memory_format=torch.channels_last)
 
 
@@ -151,7 +151,7 @@ class Nearest(nn.Module):
         self.grid = grid
 
     def forward(self, h: Tensor) -> Tensor:
-        """(B, width, *grid)."""
+        """Features on the finer grid, (B, width, *grid)."""
         return F.interpolate(h, self.grid)
 
 

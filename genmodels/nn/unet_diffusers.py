@@ -22,7 +22,7 @@ __all__ = ["CONVENTIONS", "Convention", "UNet2D"]
 
 
 class Convention:
-    """What two families of checkpoints do differently, and no weight says.
+    """The details in which two families of checkpoints differ without a trace in their weights.
 
     Attributes:
         eps: Added to the variance by group normalization.
@@ -129,7 +129,7 @@ class Grid(nn.Module):
         self.downsamplers, self.upsamplers = nn.ModuleList(), nn.ModuleList()
 
     def block(self, i: int, x: Tensor, c: Tensor) -> Tensor:
-        """Its ``i``-th block of ``x``."""
+        """Apply the grid's ``i``-th block to ``x``."""
         x = self.resnets[i](x, c)
         return self.attentions[i](x) if i < len(self.attentions) else x
 

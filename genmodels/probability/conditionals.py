@@ -20,7 +20,7 @@ __all__ = ["Bernoulli", "Categorical", "Gaussians", "Law", "Logistics"]
 
 
 class Law(Protocol):
-    """What all of them do; ``size`` is K."""
+    """The law of one pixel or coordinate, given by K = ``size`` numbers of a network."""
 
     size: int
 
@@ -32,7 +32,7 @@ class Law(Protocol):
 
 
 class Bernoulli:
-    """Black or white."""
+    """A law of two values: 0 (black) or 1 (white)."""
 
     size = 1
 
@@ -41,7 +41,7 @@ class Bernoulli:
         return bernoulli_log_prob(x, said[..., 0])
 
     def draw(self, said: Tensor, rng: torch.Generator | None = None, temperature: float = 1.0) -> Tensor:
-        """0 or 1."""
+        """Draw x in {0, 1}, shape (n,)."""
         u = random.rand(len(said), rng=rng, device=said.device)
         return (u < (said[:, 0] / temperature).sigmoid()).to(said.dtype)
 
@@ -66,7 +66,7 @@ class Categorical:
         return _choice(said / temperature, rng)
 
     def draw(self, said: Tensor, rng: torch.Generator | None = None, temperature: float = 1.0) -> Tensor:
-        """One of the levels."""
+        """Draw one of the grey levels, in [0, 1], shape (n,)."""
         return self.code(said, rng, temperature).to(said.dtype) / (self.size - 1)
 
 

@@ -74,7 +74,7 @@ class Bound(NamedTuple):
         return self.prior + self.steps.sum(1) + self.last
 
     def bpd(self, dimensions: int) -> Tensor:
-        """The same in bits per dimension, shape (B,)."""
+        """The bound on −log p(x) in bits per dimension, shape (B,)."""
         return self.nats / (dimensions * math.log(2))
 
 
@@ -130,7 +130,7 @@ class Chain:
         return step_term(self.schedule, x_0, x_t, guess, at, variance).view_as(t), error.view_as(t)
 
     def continuous(self, x_0: Tensor, rng: torch.Generator | None = None, *, draws: int = 32) -> tuple[Tensor, Tensor]:
-        r"""What the steps would cost were there infinitely many: nats, and −log SNR, at ``draws`` times, (B, K) each.
+        r"""The cost of the steps, were there infinitely many: nats, and −log SNR, at ``draws`` times, (B, K) each.
 
         .. math:: L_\infty = \tfrac12 E_{u \sim U(0, 1), \epsilon}\, \gamma'(u)\, \|\epsilon - \hat\epsilon(x_u, u)\|^2
 

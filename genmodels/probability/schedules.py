@@ -67,7 +67,7 @@ class Schedule(nn.Module):
         return self
 
     def extra_repr(self) -> str:
-        """What ``print`` says of it."""
+        """T and the range of the log-SNR, for ``print``."""
         return f"T={self.T}, log-SNR {self.log_snr[1].item():.1f} to {self.log_snr[-1].item():.1f}"
 
     def at(self, table: Tensor, t: Tensor | int, x: Tensor) -> Tensor:
@@ -121,7 +121,7 @@ class Schedule(nn.Module):
         return tilde
 
     def sigma2_at(self, variance: str | Tensor, t: Tensor | int, x: Tensor) -> Tensor:
-        r"""The same at times ``t``, to be multiplied with ``x``; a tensor ν, as large as x, is a learned variance.
+        r""":meth:`sigma2` at times ``t``, to be multiplied by ``x``; a tensor ν, as large as x, is a learned variance.
 
         .. math:: \Sigma = \exp(\nu \log \beta_t + (1 - \nu) \log \tilde\beta_t)
 
@@ -198,7 +198,7 @@ class Schedule(nn.Module):
     # What a network may predict -----------------------------------------------------------------------------------
 
     def target(self, x_0: Tensor, eps: Tensor, t: Tensor | int, predict: str) -> Tensor:
-        r"""What a network that predicts "eps", "x0", "v", "score", "mu" or "edm" is asked for.
+        r"""The target of a network that predicts "eps", "x0", "v", "score", "mu" or "edm".
 
         .. math:: v = \sqrt{\bar\alpha_t}\, \epsilon - \sqrt{1 - \bar\alpha_t}\, x_0, \qquad
                   \nabla_{x_t} \log q(x_t \mid x_0) = -\epsilon / \sqrt{1 - \bar\alpha_t}
@@ -301,7 +301,7 @@ class Schedule(nn.Module):
         return self.in_mu(at, self.beta)[0].square() / self.snr
 
     def weight_of_eps(self, weight: Tensor, predict: str) -> Tensor:
-        """The same ``weight`` at each t of what the network predicts, said of the error of ε: shape (T + 1,).
+        """The weight of ε's error that equals ``weight`` of the error of what the network predicts, by t, (T + 1,).
 
         Where all errors of v count alike, those of ε count 1/ᾱ_t: the more, the more noise there is.
         """

@@ -31,8 +31,8 @@ GROWTHS = 8  # of the box, at most
 SPLIT = 2**21  # pairs of an example and a tile, up to which tiles are split rather than filled with finer cells
 
 
-class VAE(Protocol):
-    """What is asked of a model here, :class:`genmodels.models.vae.VAE`: prior, likelihood and posterior."""
+class Integrable(Protocol):
+    """A model whose p(x | z) p(z) can be integrated over z, as a VAE: prior, likelihood, and q(z | x) to find where."""
 
     latent_dim: int
     prior: Any
@@ -83,7 +83,7 @@ class _Sweep:
 
 @torch.no_grad()
 def quadrature(
-    model: VAE, x: Tensor, *, tolerance: float = 5e-3, refinements: int = 6, progress: Progress | None = None
+    model: Integrable, x: Tensor, *, tolerance: float = 5e-3, refinements: int = 6, progress: Progress | None = None
 ) -> Quadrature:
     r"""log p(x) of each example, for a model with one or two latent dimensions.
 
@@ -136,7 +136,7 @@ def quadrature(
 
 
 def _box(
-    model: VAE, x: Tensor, low: Tensor, high: Tensor, width: float, progress: Progress | None
+    model: Integrable, x: Tensor, low: Tensor, high: Tensor, width: float, progress: Progress | None
 ) -> tuple[_Sweep, float]:
     """The first grid, over the tiles from ``low`` to ``high`` and beyond while their border carries mass; how much."""
     low, high = low.floor().long(), high.ceil().long() - 1
@@ -180,7 +180,7 @@ def _split(tiles: Tensor, keep: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _sum(
-    model: VAE,
+    model: Integrable,
     x: Tensor,
     tiles: Tensor,
     width: float,
@@ -214,7 +214,7 @@ def _sum(
     return _Sweep(total, peak, tiles)
 
 
-def log_likelihood_table(model: VAE, x: Tensor, z: Tensor) -> Iterator[Tensor]:
+def log_likelihood_table(model: Integrable, x: Tensor, z: Tensor) -> Iterator[Tensor]:
     r"""log p(x_n | z_g) of all pairs, in blocks of rows (≤ 1,024, G), for x (N, \*shape) and z (G, L).
 
     Every decoder is an exponential family, log p(x | z) = x·η(z) − A(z) + c(x): z is decoded once for all x, and one

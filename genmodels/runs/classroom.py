@@ -60,7 +60,7 @@ class Wall:
 
     @property
     def code(self) -> str:
-        """What one must know to see it."""
+        """The code that opens the wall to whoever knows it."""
         return self.path.name
 
     def age(self) -> float:
@@ -101,7 +101,7 @@ class Wall:
 
 
 def folder() -> Path:
-    """Where the walls are."""
+    """The folder that holds the walls."""
     return store.root() / ".walls"
 
 
@@ -139,7 +139,7 @@ def build() -> Wall:
 
 
 def _take_down_an_empty_one(standing: Sequence[Wall]) -> None:
-    """Of too many the oldest goes on which nothing hangs after some minutes.
+    """Delete the oldest wall that has stayed empty for some minutes, to make room.
 
     Raises:
         BadInput: If there is none.
@@ -199,14 +199,14 @@ def _fell(wall: Wall) -> bool:
 
 
 def _take_down(wall: Wall) -> None:
-    """Its name is gone at once; somebody who writes on it now finishes that, and it goes the next time."""
+    """Delete a wall; one that somebody writes on at this moment stays, and goes the next time."""
     with suppress(OSError):
         remove(wall.path)
 
 
 @contextmanager
 def _alone(path: Path, patience: float = 10.0) -> Iterator[None]:
-    """Be the only one who writes there; others are waited for."""
+    """Hold a wall's folder as its only writer; others are waited for."""
     end = time.monotonic() + patience
     with ExitStack() as stack:
         while True:
@@ -235,7 +235,7 @@ def seeds(plans: Sequence[Plan]) -> list[list[int]]:
 
 
 def differences(plans: Sequence[Plan]) -> list[str]:
-    """What tells each plan from the others, in a few words: model and data, and the hyperparameters that vary."""
+    """The differences between plans, for each in a few words: model and data, and the hyperparameters that vary."""
     flat = [plan.arguments | {k: v for k, v in plan.settings.items() if k != "seed"} for plan in plans]
     kinds = [f"{plan.model} on {plan.data}" for plan in plans]
     names = []

@@ -34,12 +34,12 @@ class Folder:
 
     @property
     def id(self) -> str:
-        """The name of its folder."""
+        """The run's id: the name of its folder."""
         return self.path.name
 
     @property
     def plan(self) -> Plan:
-        """What was asked for."""
+        """The run's plan, as it was asked for."""
         return Plan.read(self.path)
 
     @property
@@ -98,7 +98,7 @@ class Folder:
     # What people want of it ---------------------------------------------------------------------------------------
 
     def control(self) -> dict[str, Any]:
-        """What people want of the run: ``want``, ``until``, ``delay``, ``lr``; what makes no sense is left out."""
+        """The wishes of people for the run: ``want``, ``until``, ``delay``, ``lr``; what makes no sense is left out."""
         with suppress(BadInput):
             raw = read_json(self.path / "control.json")
             if isinstance(raw, dict):
@@ -161,7 +161,7 @@ class Folder:
         return sorted(steps)
 
     def folder(self, step: int | None = None) -> Path:
-        """Where the weights at ``step`` are (None: the newest).
+        """The folder of the weights at ``step`` (None: the newest).
 
         Raises:
             BadInput: If there is no snapshot of that step, or only what the model drew at it.
@@ -177,7 +177,7 @@ class Folder:
         return past if past.exists() else self.path
 
     def samples(self, step: int | None = None) -> npt.NDArray[np.float32] | None:
-        """What the model drew at ``step`` (None: newest) from always the same noise; None where there is nothing."""
+        """The model's samples at ``step`` (None: newest), from always the same noise; None where there is nothing."""
         alone = self.path / "snapshots" / str(step) / "samples.npy"  # its weights may not have been kept
         path = alone if step is not None and alone.exists() else self.folder(step) / "samples.npy"
         try:

@@ -45,7 +45,7 @@ def _changeable(text: str) -> dict[str, Hyperparameter]:
 
 
 def _may_count(one: Hyperparameter, config: Mapping[str, Any], beside: Mapping[str, Hyperparameter]) -> bool:
-    """Whether it changes anything as the others stand, or as one of them may be chosen."""
+    """Whether a hyperparameter has an effect as the others stand, or once one of them is changed."""
     values = {**config, "kind": "plane" if len(config["shape"]) == 1 else "images"}
     words = [(name, option) for name, of in beside.items() if isinstance(of.rule, Only) for option in of.rule.options]
     return one.counts(values) or any(one.counts({**values, name: option}) for name, option in words)

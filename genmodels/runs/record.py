@@ -25,7 +25,7 @@ MOST = 2**53  # whole numbers up to it are exact in every reader of JSON
 
 
 class Status(StrEnum):
-    """Where a run, or a computation, is."""
+    """The state of a run or of a computation."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -38,18 +38,18 @@ class Status(StrEnum):
 
     @property
     def is_going(self) -> bool:
-        """Whether it waits for a worker or is in the hands of one."""
+        """Whether a run waits for a worker or is in the hands of one."""
         return self in (Status.QUEUED, Status.RUNNING, Status.PAUSED)
 
     @property
     def is_held(self) -> bool:
-        """Whether it says that a process works on it."""
+        """Whether a run says that a process works on it."""
         return self in (Status.RUNNING, Status.PAUSED)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Parent:
-    """What a run is a fork of.
+    """The run and snapshot that a fork goes on from.
 
     Attributes:
         run: The parent's name.
@@ -62,7 +62,7 @@ class Parent:
 
 @dataclass(frozen=True, kw_only=True)
 class Origin:
-    """Where a run that was not made here comes from.
+    """The source of a run that was not made here.
 
     Attributes:
         name: ``hf://owner/repo[/subfolder]``, or the name of a folder.

@@ -176,7 +176,7 @@ class Recording:
         self._young.append(folder)
 
     def _settle(self) -> None:
-        """Have on the disk what a training that goes on from the exact state about to be written makes no more."""
+        """Sync curve and snapshots to disk before the exact state that relies on them: resumed, it makes none again."""
         for folder in self._young:
             for file in folder.iterdir():
                 sync(file)

@@ -25,7 +25,7 @@ class Run(Folder):
 
     @property
     def is_bundled(self) -> bool:
-        """Whether it ships with the library."""
+        """Whether the run ships with the library."""
         return self.path.parent == CHECKPOINTS
 
     def rename(self, title: str) -> None:

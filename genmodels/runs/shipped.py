@@ -57,7 +57,7 @@ class Piece:
 
     @property
     def is_image(self) -> bool:
-        """Whether it draws images."""
+        """Whether the samples are images."""
         return self.samples.ndim == 5
 
     @functools.cached_property

@@ -51,7 +51,7 @@ def is_here(data: str) -> bool:
 
 
 def question(model: str, preset: Preset) -> dict[str, Any]:
-    """What :func:`timed` is asked for a preset of ``model`` on this device: its arguments."""
+    """The arguments of :func:`timed` for a preset of ``model`` on this device."""
     return {
         "model": model,
         "data": preset.data,

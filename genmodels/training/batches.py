@@ -28,10 +28,10 @@ class Batches:
 
 
 def check_rows(model: GenerativeModel, rows: int) -> None:
-    """Nothing, where a batch of so many rows in one process suits the networks.
+    """Refuse batches of one row where networks use batch normalization; ``rows`` are those of one process.
 
     Raises:
-        BadInput: If they normalize over the batch, and it is one example.
+        BadInput: If the batch is one example, and a layer normalizes over it.
     """
     if rows < 2 and any(isinstance(layer, nn.modules.batchnorm._BatchNorm) for layer in model.modules()):
         raise BadInput(

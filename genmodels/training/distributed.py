@@ -25,7 +25,7 @@ class Processes:
     local_rank: int = 0
 
     def decide(self, make: Callable[[], str]) -> str:
-        """What ``make()`` gives in process 0, in all of them; what it raises there, all raise.
+        """Return ``make()`` of process 0 in all processes; what it raises there, all raise.
 
         Raises:
             BadInput: If process 0 does.

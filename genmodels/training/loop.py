@@ -33,7 +33,7 @@ torch.set_flush_denormal(True)  # of this thread, and of those that it begins: s
 
 @dataclass(frozen=True)
 class Step:
-    """What fit() reports: where the training is, and at logged steps every term as a number."""
+    """A report of fit(): how far the training is, and at logged steps every term as a number."""
 
     step: int
     total: int
@@ -176,7 +176,7 @@ class Training:
         return self.closely or log.is_point(step, self.log_every, self.total)
 
     def report(self, terms: dict[str, float] | None = None) -> Step:
-        """Where the training is."""
+        """The progress of the training, with ``terms`` where they were logged."""
         images = self.step_ * len(self.turns) * self.batches.size
         return Step(self.step_, self.total, images / self.batches.n, images, self.seconds, terms)
 
@@ -191,7 +191,7 @@ class Training:
 
     @torch.no_grad()
     def _held_out(self) -> dict[str, float]:
-        """The same terms on the validation set, with the same noise every time, now and then."""
+        """The loss terms on the validation set, with the same noise every time; empty but now and then."""
         due = self.step_ % (self.log_every * log.HELD_OUT_EVERY) == 0 or self.step_ in (1, self.total)
         if not due or self.rank:
             return {}

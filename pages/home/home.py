@@ -67,7 +67,7 @@ def main() -> None:
 
 
 def learning(shown: dict[str, Piece]) -> None:
-    """What each drew at the moments of its film; a click opens it there."""
+    """Films of checkpoints that learn; a click opens a checkpoint's page at that frame."""
     if shown and (clicked := films([film(name, piece) for name, piece in shown.items()], key="films")):
         name, frame = clicked
         for left in (f"opened/{shown[name].name}", "form of"):  # it opens at this frame, with its own settings
@@ -90,7 +90,7 @@ def path_of(name: str) -> Path:
 
 
 def says(path: Path, title: str) -> str:
-    """What a page says of itself in its first line, without the title that stands above it."""
+    """A page's description, its first line, without the title that stands above it."""
     said = path.read_text(encoding="utf-8").partition("\n")[0].strip('"').removeprefix(f"{title}: ")
     return said[:1].upper() + said[1:]
 
@@ -99,13 +99,13 @@ def says(path: Path, title: str) -> str:
 
 
 def film(name: str, piece: Piece) -> Film:
-    """It with its words."""
+    """A checkpoint's film with its captions."""
     captions = [f"step {piece.steps[i]:,} of {piece.steps[-1]:,}" for i in piece.shown]
     return Film(name, MODELS[name].title, f"samples of {piece.data} as it learns", piece.film, captions)
 
 
 def state_of(piece: Piece | None, frame: int | None = None) -> dict[str, str]:
-    """What a link says, so that the page opens on this checkpoint, and stands still at this frame."""
+    """The parameters of a link that opens a page on this checkpoint, standing still at this frame."""
     if piece is None:
         return {}
     return {"run": piece.name} | ({} if frame is None else {"step": str(piece.steps[piece.shown[frame]])})

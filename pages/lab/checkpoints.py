@@ -26,7 +26,7 @@ COLUMNS = 4
 
 
 def main() -> None:
-    """What ships with the app, what the Hub holds, then any other by its name."""
+    """The checkpoints that ship, those on the Hub, then any other by its name."""
     st.title("Checkpoints")
     st.caption("Trained models. Open one: sample it, explore it, go back in its training, fork it.")
     st.subheader("With the app", anchor=False)
@@ -51,7 +51,7 @@ def main() -> None:
 
 
 def bundled() -> None:
-    """What ships with the app: what each drew last, what it is, what was measured of it; a click anywhere opens it."""
+    """Cards of the checkpoints that ship: newest samples, description, a measure; a click anywhere opens one."""
     every = store.bundled()
     for start in range(0, len(every), COLUMNS):
         for column, run in zip(st.columns(COLUMNS), every[start:], strict=False):
@@ -60,7 +60,7 @@ def bundled() -> None:
 
 
 def card(run: Run) -> None:
-    """One of them."""
+    """A checkpoint that ships: its samples, link, size and measure."""
     plan, path = run.plan, run.path / "measures.json"
     newest_samples(run)
     measure = model_card.headline(read_json(path) if path.exists() else {})
@@ -76,7 +76,7 @@ def card(run: Run) -> None:
 
 
 def on_the_hub(place: Place) -> None:
-    """What the repository holds; it is asked in the background, at most every few minutes."""
+    """The checkpoints of the repository, which is asked in the background, at most every few minutes."""
     key = f"list {place}"
     errand = background.send(key, lambda _: available(place), fresh=FRESH)
     if not errand.done.is_set():
@@ -98,7 +98,7 @@ def on_the_hub(place: Place) -> None:
 
 
 def row_of(card: Card) -> dict[str, Any]:
-    """One of the Hub's as a line of the table."""
+    """A checkpoint of the Hub as a line of the table."""
     measure = "cannot be used" if card.problem else model_card.headline(card.measures)
     line = row(card.place.subfolder or card.place.repo, card.model, card.data, measure, card.size, card.created)
     return {"here": pulled(card.place) is not None} | line
@@ -117,7 +117,7 @@ def told(place: Place, listing: Listing, errand: Errand) -> None:
 
 
 def chosen_one(card: Card, listing: Listing) -> None:
-    """What can be done with one of the Hub's."""
+    """Buttons and measures of a checkpoint on the Hub."""
     if card.problem:
         st.warning(card.problem)
         return
@@ -132,7 +132,11 @@ def chosen_one(card: Card, listing: Listing) -> None:
         names = [name for name in card.measures if not name.endswith("_se")]
         with st.expander("Measures"):
             st.table(
-                {name: str(model_card.worded(card.measures, name)) for name in names if name not in ("command", "seed")}
+                {
+                    name: str(model_card.measure_in_words(card.measures, name))
+                    for name in names
+                    if name not in ("command", "seed")
+                }
             )
 
 
@@ -156,7 +160,7 @@ def named() -> None:
 
 
 def row(title: str, model: str, data: str, measure: str, size: int, created: float) -> dict[str, Any]:
-    """One line of a table."""
+    """A checkpoint's line of the table."""
     made = datetime.fromtimestamp(created, UTC).strftime("%d %b %Y") if created else ""
     return {"name": title, "model": model, "data": data, "measure": measure, "MB": round(size / 1e6, 1), "made": made}
 

@@ -47,14 +47,16 @@ def measured(data: str, rows: list[Row], every: list[Row]) -> None:
     if there := [row for row in rows if row.cells]:
         downloads(there, f"compare-{data}")
         known = [name for name in measures if any(name in row.cells for row in there)]
-        known.sort(key=lambda name: comparison.floor(every, name) is None)  # what can be seen beside its floor first
+        known.sort(
+            key=lambda name: comparison.measured_floor(every, name) is None
+        )  # what can be seen beside its floor first
         titles = {MEASURES[name].title: name for name in known}
         chosen = choice_of_many("Draw", list(titles), key="draw", width=280)
         bars(there, titles[chosen], every, key=f"bars-{data}")
 
 
 def missing(rows: list[Row]) -> None:
-    """Have a worker measure what was not measured yet, one after the other."""
+    """Measure the runs that were not measured yet, one after the other, by a worker."""
     open_ones = comparison.missing(rows)
     if not open_ones:
         return

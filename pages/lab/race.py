@@ -46,7 +46,7 @@ def main() -> None:
 
 
 def starting(data: str, families: list[str], seeds: int, budget: Budget) -> None:
-    """What the budget buys each, by steps that were timed here, and the button."""
+    """The steps that the budget buys each family, by steps that were timed here, and the button."""
     known = answer(race.paces, key=f"paces-{data}", at_once=True, data=data, where=timing.device())
     if known is None:
         st.caption("A few steps of each are timed on this device first: what a budget is in steps.")

@@ -64,7 +64,7 @@ def main() -> None:
 
 
 def row(run: Run) -> dict[str, object]:
-    """One line of the table; an empty one where the run was deleted in this instant."""
+    """A run as a line of the table; an empty one where it was deleted in this instant."""
     try:
         plan, state = run.plan, run.state()
     except BadInput:
@@ -85,7 +85,7 @@ def row(run: Run) -> dict[str, object]:
 
 @st.fragment(run_every=2.0)
 def curves(names: list[str]) -> None:
-    """What the chosen runs logged, a panel a term, a colour a run; held-out curves dashed."""
+    """The logged terms of the chosen runs, a panel a term, a colour a run; held-out curves dashed."""
     runs = {}
     for name in names:
         with suppress(BadInput):  # deleted meanwhile
@@ -112,7 +112,7 @@ def curves(names: list[str]) -> None:
 
 
 def actions(run: Run) -> None:
-    """What can be done with one run."""
+    """The buttons of one run."""
     plan, state = run.plan, run.state()
     st.subheader(plan.title)
     newest_samples(run)
@@ -138,7 +138,7 @@ def actions(run: Run) -> None:
 
 
 def delete(run: Run) -> None:
-    """Asked once more."""
+    """Delete a run, after asking once more."""
     st.write("The run and all its snapshots are removed for good.")
     if st.button("Delete it", key="delete"):
         act(run.delete)

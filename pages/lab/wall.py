@@ -68,7 +68,7 @@ def controls(wall: Wall) -> None:
 
 @st.fragment(run_every=EVERY)
 def shown(wall: Wall, large: bool) -> None:
-    """What each run draws now, beside what it is to learn, and the curves of all."""
+    """The newest samples of each run beside its data, and the curves of all."""
     try:
         hung = wall.entries()
     except BadInput as error:

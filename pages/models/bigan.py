@@ -10,7 +10,7 @@ from pages._ui.views.gan.instruments import shared
 
 st.title(MODELS["bigan"].title)
 st.write(
-    "An encoder E learns beside the generator G, and the discriminator judges pairs of example and code. "
+    "An encoder E learns beside the generator G, and the discriminator tells pairs of example and code apart. "
     "The two kinds of pair can only look alike where E and G undo each other."
 )
 page(

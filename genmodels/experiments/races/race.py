@@ -41,7 +41,7 @@ MOST_SEEDS = 10
 
 @dataclass(frozen=True)
 class Budget:
-    """What each run may spend: ``amount`` of "seconds" of training, or of "images" that it is shown."""
+    """The budget of each run of a race: ``amount`` of "seconds" of training, or of "images" that it is shown."""
 
     kind: str
     amount: float

@@ -169,7 +169,7 @@ def bands(now: Standing, measure: str, by: str) -> list[Band]:
 
 
 def finals(now: Standing, measure: str) -> dict[str, Summary]:
-    """Of each family the mean of the measure over those seeds that came to the end, at their last snapshot."""
+    """The measure of each family at the last snapshot: the mean over those seeds that came to the end."""
     groups: dict[str, list[Cell]] = {}
     for lane in now.lanes:
         if lane.status is Status.FINISHED and lane.points and not lane.open:

@@ -86,14 +86,14 @@ def _measuring(one: Race, known: int) -> Generator[float, None, dict[str, npt.ND
 
 
 def raced(run: Run) -> dict[int, dict[str, float]]:
-    """What was measured of the run so far, by step: "sliced_w1" and perhaps "kl"; nothing where it drew no numbers."""
+    """The measures of a run's snapshots so far, by step: "sliced_w1", perhaps "kl"; none where it drew no numbers."""
     with suppress(BadInput, KeyError, ValueError, AttributeError):
         return {int(step): values for step, values in read_json(_file(run))["points"].items()}
     return {}
 
 
 def floor_of(race: Race) -> Cell:
-    """What real points score against other real points, as it was measured with the first snapshot."""
+    """The score of real points against other real points, as measured with a run's first snapshot."""
     for run in race.runs:
         with suppress(BadInput, KeyError, ValueError, TypeError):
             value, se = read_json(_file(run))["floor"]

@@ -48,7 +48,7 @@ def guesses(model: Autoregressive, said: Tensor) -> Tensor:
 
 
 def average(model: Autoregressive, data: Data, n: int = 200) -> Generator[float, None, dict[str, Array]]:
-    """The same over ``n`` test images, drawn at random. A task.
+    """The cost of each pixel on average over ``n`` random test images. A task.
 
     Returns:
         "bits", the mean cost of each pixel, (C, H, W); "total", that of an image; "error", its standard error; and
@@ -79,7 +79,7 @@ def average(model: Autoregressive, data: Data, n: int = 200) -> Generator[float,
 
 @torch.no_grad()
 def numbers(model: Autoregressive, data: Data, example: int = 0, place: int = 0) -> dict[str, float]:
-    """What the theory says of one test example: of the whole, and of the dimension at ``place`` in the order.
+    """The numbers of one test example for the theory: of the whole, and of the dimension at ``place`` in the order.
 
     Returns:
         "log p", "log p of place", "x of place", "dimension" (which it is), "before" (how many come before it), and of
@@ -101,7 +101,7 @@ def numbers(model: Autoregressive, data: Data, example: int = 0, place: int = 0)
 
 
 def conclusion(mean: Mapping[str, Array]) -> str:
-    """What knowing the pixels before saves, and how few pixels cost most; of the average over test images."""
+    """The bits that knowing the pixels before saves, and how few pixels cost most; of the average over test images."""
     bits, alone = mean["bits"].ravel(), float(mean["alone"].sum())
     total = float(bits.sum())
     if not math.isfinite(total):

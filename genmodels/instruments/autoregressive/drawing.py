@@ -117,7 +117,7 @@ def _bytes(x: Tensor) -> Array:
 
 
 def conclusion(film: Mapping[str, Array]) -> str:
-    """What the images cost, and by which pixel half of it is paid."""
+    """The cost of the drawn images in bits, and by which pixel half of it is paid, a sentence."""
     each, n = film["bits_each"].astype(float), len(film["bits_each"])
     if not np.isfinite(each).all():
         return "These images are so improbable that their bits are not finite."
@@ -130,7 +130,7 @@ def conclusion(film: Mapping[str, Array]) -> str:
 
 
 def conclusion_of_completions(film: Mapping[str, Array]) -> str:
-    """What the real rest costs beside those that were drawn."""
+    """The cost in bits of an image's real rest beside that of those drawn, a sentence."""
     each, real = film["bits_each"].astype(float), float(film["bits_of_real"])
     if not (np.isfinite(each).all() and math.isfinite(real)):
         return "The rest of this image is so improbable that its bits are not finite."

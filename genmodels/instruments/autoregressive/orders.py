@@ -26,7 +26,7 @@ MOST_STEPS, HIDDEN, CHANNELS = 2000, 256, 16
 
 
 def compared(model: Autoregressive, data: Data, steps: int = 300, seed: int = 0) -> Task:
-    """The same network, smaller, trained from the same seed in every order that it can have. A task.
+    """Train a smaller copy of the network in every order that it can have, from one seed. A task.
 
     Args:
         model: Of images: whose network and law of a pixel.
@@ -67,7 +67,7 @@ def compared(model: Autoregressive, data: Data, steps: int = 300, seed: int = 0)
 
 
 def masks(model: Autoregressive, data: Data) -> Task:
-    """What test images cost under each mask of a model of several, and under the mean of them. A task.
+    """The cost of test images under each mask of a model of several, and under the mean of them. A task.
 
     Returns:
         "each", (M, 2), and "together", (2,): −log p in nats, and its standard error.
@@ -112,7 +112,7 @@ def conclusion(trained: Mapping[str, Array]) -> str:
 
 
 def conclusion_of_masks(costs: Mapping[str, Array]) -> str:
-    """What the mean of the masks saves, beside one of them."""
+    """The nats that the mean of the masks saves beside one of them, a sentence."""
     each, together = costs["each"][:, 0], float(costs["together"][0])
     text = f"One mask costs {number(float(each.mean()))} nats an image on average, the best {number(float(each.min()))}"
     return text + f", and all {len(each)} together {number(together)}."

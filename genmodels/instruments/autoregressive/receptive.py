@@ -72,7 +72,7 @@ def field(model: Autoregressive, data: Data, row: int, column: int) -> dict[str,
 
 
 def blind_spot(depth: int, row: int, column: int, side: int = 15) -> dict[str, Array]:
-    """What untrained networks of so many layers of 3 × 3 see of what is above and to the left of a pixel.
+    """The part of the pixels before one that untrained networks of so many 3 × 3 layers see.
 
     Returns:
         "masked", of masked convolutions, "gated", of two stacks, and "before", all there is to see: (side, side), bool.

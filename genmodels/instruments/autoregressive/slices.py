@@ -1,4 +1,4 @@
-"""Of the plane: the law of the first coordinate, and that of the second where the first is known, beside the truth."""
+"""Slices of a density on the plane: p(x₁), and p(x₂ | x₁) where x₁ is known, beside the truth."""
 
 from collections.abc import Mapping
 from typing import Any

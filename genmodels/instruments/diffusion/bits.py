@@ -74,7 +74,7 @@ def bits(model: DDPM, data: Data, n: int = 16, draws: int = 64, seed: int = 0) -
 
 
 def conclusion(parts: Mapping[str, Array]) -> str:
-    """What of the bits the last step takes, what of these no network could save, and what more steps would save."""
+    """The bits of the last step, how many of these no network could save, and how many more steps would save."""
     last, least, steps = (float(parts[name]) for name in ("last", "least", "steps"))
     whole = float(parts["prior"]) + steps + last
     if not math.isfinite(whole):

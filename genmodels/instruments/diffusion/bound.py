@@ -63,13 +63,13 @@ def every_term(model: DDPM, data: Data, n: int = 4, seed: int = 0) -> Task:
 
 
 def weights(model: DDPM) -> Arrays:
-    """What an error of ε̂ at t = 2 … T weighs, in units of the mean over these t: "trained" and "due", in the bound."""
+    """The weight of an error of ε̂ at t = 2 … T, in units of their mean: "trained", and "due" in the bound."""
     both = {"trained": in_loss(model), "due": model.schedule.weight("bound", "eps", variance=model.variance)}
     return arrays(**{name: w[2:] / w[2:].mean() for name, w in both.items()})
 
 
 def in_loss(model: DDPM) -> Tensor:
-    """What an error of ε̂ weighs in the mean over t = 1 … T that the loss is on average, (T + 1,).
+    """The weight of an error of ε̂ in the loss as a mean over t = 1 … T, (T + 1,).
 
     A time that is drawn more often weighs more, but in the bound, where that is divided out.
     """

@@ -113,7 +113,7 @@ def denoised(
 
 
 def compared(model: DDPM, data: Data, n: int = 8, seed: int = 0, spacing: str = "auto") -> Task:
-    r"""The same x_T through every sampler in every number of STEPS. A task.
+    r"""Compare all samplers in all numbers of STEPS, from the same x_T. A task.
 
     Three of the samplers solve one equation, so they have one answer to come to: "gap" is how far each is from
     it, the root mean square over samples and dimensions in data space. For points "w1" says how far the samples, as a
@@ -134,7 +134,7 @@ def compared(model: DDPM, data: Data, n: int = 8, seed: int = 0, spacing: str = 
 
 
 def judged(model: DDPM, data: Data, n: int = 200, seed: int = 0, spacing: str = "auto") -> Task:
-    """What a judge of these pictures says of ``n`` samples of every sampler in every number of STEPS. A task.
+    """The judge's numbers of ``n`` samples of every sampler in every number of STEPS. A task.
 
     Returns:
         "steps" (steps,); "evaluations", "fid" from the training pictures, and "sure", the share of the samples that the

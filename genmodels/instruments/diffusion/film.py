@@ -29,7 +29,7 @@ def count_of(model: DDPM, n: int) -> int:
 
 
 def shown(model: DDPM, x: Tensor, reach: float = 1.0) -> Array:
-    """What is drawn of ``x`` in the model's space: images as bytes, black at −reach and white at reach; else floats."""
+    """``x`` in the model's space as it is drawn: images as bytes, black at −reach and white at reach; else floats."""
     if not model.is_image:
         return x.float().cpu().numpy()
     return ((x / reach + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).cpu().numpy()

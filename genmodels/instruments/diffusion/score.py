@@ -73,7 +73,7 @@ def square(data: Data) -> float:
 
 
 def conclusion(field: Arrays) -> str:
-    """What of the error of ε̂ nobody could avoid, and where most is left to learn; means over the times drawn."""
+    """The error of ε̂ that nobody could avoid, and where most is left to learn; means over the times drawn."""
     mse = float(field["mse"].mean())
     text = f"Over these times the squared error of ε̂ is {number(mse)} per dimension on average"
     if "gap" not in field:

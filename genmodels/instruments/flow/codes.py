@@ -74,7 +74,7 @@ def gaussianity(model: Flow, data: Data, n: int = 1000) -> Generator[float, None
 
 
 def temperatures(model: Flow, n: int = 8, seed: int = 0) -> Generator[float, None, dict[str, Array]]:
-    r"""The same noise, longer and shorter: "x", (T, n, \*shape), at each "temperature", (T,). A task."""
+    r"""Samples of the same noise scaled by each "temperature", (T,): "x", (T, n, \*shape). A task."""
     if not 1 <= n <= 2000:
         raise BadInput(f"n = {n} samples are not a number from 1 to 2,000.")
     drawn = []

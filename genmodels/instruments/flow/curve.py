@@ -15,7 +15,7 @@ __all__ = ["conclusion", "learned", "measure", "nats"]
 
 
 def measure(model: Flow) -> str:
-    """Of which of :data:`MEASURES` its bits are: dequantization bounds those of whole levels, Gaussian noise none."""
+    """The one of :data:`MEASURES` that a flow's bits are of: of whole levels, but with Gaussian noise of pixels."""
     whole, pixels = "probability of whole levels", "density of pixels from 0 to levels"
     name = pixels if model.dequantization == "gaussian" else whole
     assert name in MEASURES
@@ -55,7 +55,7 @@ def nats(model: Flow, rows: Sequence[Mapping[str, float]], until: int | None = N
 
 
 def conclusion(curve: Mapping[str, Array], dimensions: int) -> str:
-    """What an image costs at the curve's end, in bits and in nats."""
+    """The cost of an image at the curve's end, in bits and in nats, a sentence."""
     if not len(curve["step"]):
         return "Nothing has been logged yet."
     held = bool(len(curve["held-out bits"]))

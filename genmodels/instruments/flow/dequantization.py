@@ -115,7 +115,7 @@ def numbers(model: Flow, data: Data, example: int) -> dict[str, float]:
 
 
 def conclusion(costs: Mapping[str, Array]) -> str:
-    """What more draws and learned noise save, and where the numbers that bound nothing lie."""
+    """The bits that more draws and learned noise save, and where the numbers that bound nothing lie."""
     value = dict(zip(costs["name"].tolist(), costs["bits"].tolist(), strict=True))
     one, many = value["uniform noise, 1 draw"], value[f"uniform noise, {DRAWS[-1]} draws"]
     text = f"With uniform noise an image costs at most {number(one)} bits per dimension, "

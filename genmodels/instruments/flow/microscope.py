@@ -34,7 +34,7 @@ BOTH = ((0x00, 0x72, 0xB2), (0xD5, 0x5E, 0x00))  # narrower: blue; wider: orange
 
 
 def layers(model: Flow) -> list[str]:
-    """What each layer does, in a few words."""
+    """The work of each layer in a few words."""
     names = []
     for part in model.f.parts:
         match part:

@@ -11,7 +11,7 @@ import torch
 from genmodels import random
 from genmodels.data.datasets import Data
 from genmodels.instruments.arrays import Array, Arrays, arrays
-from genmodels.instruments.gan.game import Coverage, coverage, floor, pairs, slopes
+from genmodels.instruments.gan.game import Coverage, coverage, pairs, slopes, w1_floor
 from genmodels.metrics.distances import sliced_wasserstein1
 from genmodels.models.adversarial import Adversarial
 from genmodels.models.gan import generator_slope
@@ -68,7 +68,7 @@ def verdict(model: Adversarial, data: Data, n: int = 400) -> Verdict:
         fake, real = (x.flatten(1) for x in pairs(model, data, n)[:2])
         return Verdict(slopes(model, data, n), sliced_wasserstein1(fake, real, rng=random.generator(0)))
     near = coverage(model, data, n)
-    return Verdict(slopes(model, data, n), near.sliced, near, floor(data, n, by_class=bool(model.classes))[0])
+    return Verdict(slopes(model, data, n), near.sliced, near, w1_floor(data, n, by_class=bool(model.classes))[0])
 
 
 def conclusion(slopes: Array, critic: str) -> str:

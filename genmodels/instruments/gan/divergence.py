@@ -24,7 +24,7 @@ WIDTHS = (0.03, 0.1, 0.3)
 
 @dataclass(frozen=True)
 class Bound:
-    """What discriminators say of two distributions, in nats, each with its standard error."""
+    """Bounds that discriminators give on JS(p, q), in nats, each with its standard error."""
 
     js: float  # JS(p, q) is at least this; never below 0
     js_se: float

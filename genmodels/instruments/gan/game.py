@@ -26,7 +26,7 @@ from genmodels.text import number
 
 __all__ = [
     "Coverage", "Surface", "arrows", "conclusion", "coverage",
-    "floor", "numbers", "pairs", "reached", "slopes", "steepness", "surface",
+    "numbers", "pairs", "reached", "slopes", "steepness", "surface", "w1_floor",
 ]  # fmt: skip
 
 SURE = 0.95  # probability at which the judge, a classifier of pictures, knows a class
@@ -53,7 +53,7 @@ class Surface:
 
 @torch.no_grad()
 def surface(model: Adversarial, half: float, *, side: int = 80, label: int | None = None) -> Surface:
-    """What the critic believes of each point of the plane: D(x), the chance of being real, or the score f(x) of a WGAN.
+    """The critic's belief at each point of the plane: D(x), the chance of being real, or the score f(x) of a WGAN.
 
     A WGAN's scores mean something up to a constant only: their mean over the square is taken off. BiGAN's discriminator
     sees the pair (x, E(x)).
@@ -103,7 +103,7 @@ def arrows(
 
 @torch.no_grad()
 def _rivals(model: Adversarial, data: Data, label: int | None, n: int = 256) -> Tensor:
-    """What samples of the class ``label`` are measured against, shape (M,)."""
+    """The scores that those of samples of the class ``label`` are compared with in the loss, shape (M,)."""
     x, y = _test(model, data, n)
     if y is not None and label is not None and (y == label).any():
         x, y = x[y == label], y[y == label]
@@ -111,7 +111,7 @@ def _rivals(model: Adversarial, data: Data, label: int | None, n: int = 256) -> 
 
 
 def conclusion(terms: Mapping[str, float]) -> str:
-    """What the critic makes of data and of samples, in a sentence; ``terms`` are those of :func:`numbers`."""
+    """How far apart the critic scores data and samples, in a sentence; ``terms`` are those of :func:`numbers`."""
     if "wasserstein" not in terms:
         real, fake = number(terms["D(real)"]), number(terms["D(fake)"])
         return f"On average the discriminator gives data D = {real} and samples D = {fake}; a guess is ½ for both."
@@ -180,7 +180,7 @@ class Coverage:
 
         Args:
             kept: What keeps a WGAN's critic in check, its hyperparameter ``penalty``; None of any other model.
-            floor: What :func:`floor` says of data and data, where that is known.
+            floor: What :func:`w1_floor` says of data and data, where that is known.
         """
         estimate, exact = f"The critic's estimate, {number(self.estimate)},", f"the exact distance, {number(self.w1)}"
         match kept if math.isfinite(self.estimate) else None, self.estimate <= self.w1:
@@ -233,7 +233,7 @@ def coverage(model: Adversarial, data: Data, n: int = 400, *, seed: int = 0) -> 
     return Coverage(here, there, climb, reached(data, fake), float(length.mean()), sliced, estimate, flow)
 
 
-def floor(data: Data, n: int = 400, *, draws: int = 6, by_class: bool = False) -> tuple[float, float]:
+def w1_floor(data: Data, n: int = 400, *, draws: int = 6, by_class: bool = False) -> tuple[float, float]:
     """The exact W₁ of ``n`` test points to ``n`` others: mean and standard deviation over disjoint pairs of sets.
 
     It is what a perfect model would get, and how much that depends on the draw. ``by_class``: the two sets have the

@@ -8,7 +8,7 @@ from genmodels import random
 from genmodels.data.datasets import DATASETS, Data
 from genmodels.errors import BadInput
 from genmodels.instruments.arrays import Arrays, Task, arrays
-from genmodels.instruments.gan.game import coverage, floor, reached
+from genmodels.instruments.gan.game import coverage, reached, w1_floor
 from genmodels.metrics.distances import Modes
 from genmodels.metrics.floors import chosen
 from genmodels.models.adversarial import Adversarial
@@ -19,7 +19,7 @@ __all__ = ["REMEDIES", "cases", "compared", "conclusion", "count", "history"]
 
 
 def history(run: str, steps: list[int], n: int = 400) -> Task:
-    """What the samples miss at each snapshot of ``steps``, from the same noise against the same test points. A task.
+    """The parts of the data that samples miss, at each snapshot of ``steps``, from the same noise. A task.
 
     Returns:
         "step", (T,). On the plane "w1" (exact), "sliced", "estimate" of a WGAN's critic and "flow" of one under a
@@ -45,7 +45,7 @@ def history(run: str, steps: list[int], n: int = 400) -> Task:
     column = lambda rows, *names: {name: [getattr(row, name) for row in rows] for name in names}  # noqa: E731
     if distances:
         table |= arrays(**column(distances, "w1", "sliced", "estimate", "flow"))
-        table |= arrays(floor=floor(data, n, by_class=bool(model.classes)))
+        table |= arrays(floor=w1_floor(data, n, by_class=bool(model.classes)))
     if counts:
         table |= arrays(**column(counts, "covered", "close", "counts"), best=_best(data))
     return table

@@ -76,7 +76,7 @@ def play(model: Adversarial, data: Data, moves: str, settings: dict[str, Any]) -
 
 
 def conclusion(film: Arrays, moves: str, critic: str) -> str:
-    """What a game of these moves has changed, in a sentence: where the samples are, and what the critic tells."""
+    """The change after a game of these moves, in a sentence: where the samples are, and what the critic tells."""
     turns, names = turns_of(moves), film["names"].tolist()
     if not turns:
         return "Nobody has moved yet: let one of the two, and what it changes stands here in numbers."
@@ -104,7 +104,7 @@ def _taken(model: Adversarial, data: Data, settings: dict[str, Any], turns: str)
 
 
 def _frame(model: Adversarial, data: Data, half: float, turn: int, mover: int) -> Arrays:
-    """What is seen after a turn, before the next."""
+    """A frame of the film: samples, the critic's belief and the terms after one turn."""
     z = random.randn(POINTS, model.latent_dim, rng=random.generator(0, model.device))
     y = torch.zeros(POINTS, dtype=torch.int64, device=model.device) if model.classes else None  # as the ground is of 0
     with torch.no_grad():

@@ -81,7 +81,7 @@ def _as_input(model: Any, x: Tensor) -> Tensor:
 def beside(
     model: Autoencoder, data: Data, other: str = "", first: int = 0, second: int = 1
 ) -> Generator[float, None, dict[str, Array]]:
-    r"""What :func:`codes_and_draws` finds of an autoencoder, and of the VAE of the run ``other``. A task.
+    r""":func:`codes_and_draws` of an autoencoder, and of the VAE of the run ``other``. A task.
 
     Returns:
         Each under its name behind "ae " and "vae "; with "path", the straight line between the codes of the test
@@ -103,7 +103,7 @@ def beside(
 
 
 def conclusion(found: dict[str, Array]) -> str:
-    """What the two come to, a sentence; of what :func:`beside` returns."""
+    """How far draws fall from the codes of the data, a sentence; of what :func:`beside` returns."""
     told = []
     for name, title in (("ae", "autoencoder"), ("vae", "VAE")):
         if f"{name} z" not in found:

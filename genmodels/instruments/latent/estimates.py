@@ -82,7 +82,7 @@ class Known:
 
 
 def known(x: Tensor, data: Tensor, latent_dim: int) -> Known:
-    """What the best PPCA of ``data`` (N, D) with so many factors makes of the example ``x`` (D,)."""
+    """The example ``x`` (D,) under the best PPCA of ``data`` (N, D) with so many factors."""
     w, mu, sigma2, _ = principal(data, latent_dim)
     away = x.double() - mu
     return Known(w.square().sum(0), w.T @ away, float(away @ away), float(sigma2), len(mu))

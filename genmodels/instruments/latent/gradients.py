@@ -49,7 +49,7 @@ def of_each_draw(model: VAE, x: Tensor, n: int, rng: torch.Generator) -> dict[st
 
 
 def two_gradients(model: VAE, data: Data, index: int = 0) -> Generator[float, None, dict[str, Array]]:
-    """What :func:`of_each_draw` gives of a test example with 4,000 draws, and how far it scatters. A task.
+    """The gradients :func:`of_each_draw` of a test example with 4,000 draws, and how far they scatter. A task.
 
     Returns:
         "names"; "mean" of each, and its standard error "error", (3, 2 L); "variance", summed over the 2 L numbers, and

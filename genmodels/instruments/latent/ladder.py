@@ -29,7 +29,7 @@ __all__ = [
 
 ROWS = 250  # examples at once
 DRAWS = 256  # ways down for what one would leave to chance
-SILENT = 0.01  # nats: of a layer that says so little, nothing is heard
+SILENT_BELOW = 0.01  # nats: of a layer that says so little, nothing is heard
 ENOUGH = 1.1  # times the free bits, under which a layer says what it need not pay for
 
 
@@ -70,7 +70,7 @@ def conclusion(layers: Arrays) -> str:
         return "Not every KL is a number here: there is nothing to conclude."
     most = int(kl.argmax())
     told = f"Of {number(float(kl.sum()))} nats, z{most + 1} says {number(float(kl[most]))}"
-    if silent := [f"z{i + 1}" for i, one in enumerate(kl) if one < SILENT]:
+    if silent := [f"z{i + 1}" for i, one in enumerate(kl) if one < SILENT_BELOW]:
         return f"{told}; {' and '.join(silent)} {'says' if len(silent) == 1 else 'say'} nothing."
     free = float(layers["free"])
     if bought := [f"z{i + 1}" for i, one in enumerate(kl) if one < ENOUGH * free]:
@@ -145,7 +145,7 @@ def upper(model: Ladder, data: Data, first: int = 0, n: int = 10) -> Task:
 
 
 def conclusion_of_upper(found: Arrays) -> str:
-    """What each layer adds, a sentence; of what :func:`upper` returns."""
+    """The error of x as more layers are kept, a sentence; of what :func:`upper` returns."""
     away = (found["mean"] - found["x"][None]).reshape(len(found["mean"]), -1).astype(np.float64)
     error = np.sqrt(np.square(away).mean(1))
     if not np.isfinite(error).all():

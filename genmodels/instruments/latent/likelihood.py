@@ -83,7 +83,7 @@ def kl_and_likelihood(
 
 
 def conclusion_of_kl(found: dict[str, Array]) -> str:
-    """What the two curves come to, a sentence; of what :func:`kl_and_likelihood` returns."""
+    """Whether KL and likelihood are best at one scale, a sentence; of what :func:`kl_and_likelihood` returns."""
     kl, nll, scale = found["kl"], found["nll"], found["scale"]
     if not (np.isfinite(kl).all() and np.isfinite(nll).all()):
         return "Not every value is a number here: there is nothing to conclude."
@@ -145,7 +145,7 @@ def _fresh(model: EM, prior_weight: float, seed: int) -> EM:
 
 
 def _pictures(model: EM, most: int = 8) -> Tensor:
-    """What its first components, or its mean, look like, (k, C, H, W)."""
+    """The means of a mixture's first components, or the model's mean, as pictures (k, C, H, W)."""
     if isinstance(model, GaussianMixture):
         return model.means[:most].unflatten(1, model.shape).clamp(0, 1)
     assert isinstance(model, LinearGaussian)
@@ -153,7 +153,7 @@ def _pictures(model: EM, most: int = 8) -> Tensor:
 
 
 def conclusion_of_map(found: dict[str, Array]) -> str:
-    """What the priors come to, a sentence; of what :func:`map_path` returns."""
+    """Which prior does best on held-out data, a sentence; of what :func:`map_path` returns."""
     held_out, train = found["held_out"].mean(0), found["train"].mean(0)
     if not np.isfinite([held_out, train]).all():
         return "Not every likelihood is a number here: there is nothing to conclude."

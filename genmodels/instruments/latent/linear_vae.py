@@ -31,7 +31,7 @@ MOST = 5000  # training examples
 
 
 def is_linear(model: Any) -> bool:
-    """Whether it is a VAE with linear maps, a Gaussian decoder and the prior N(0, I): PPCA with an encoder."""
+    """Whether a model is a VAE with linear maps, a Gaussian decoder and the prior N(0, I): PPCA with an encoder."""
     is_normal = isinstance(getattr(model, "prior", None), StandardNormal)
     return isinstance(model, VAE) and model.config["depth"] == 0 and model.likelihood == "gaussian" and is_normal
 

@@ -104,7 +104,7 @@ def _apart(a: Tensor, b: Tensor) -> float:
 
 
 def conclusion(found: dict[str, Array]) -> str:
-    """What the chain has won, a sentence; of what :func:`refined` returns."""
+    """How much nearer to p(z | x) the chain has come, a sentence; of what :func:`refined` returns."""
     first, last = (float(found["log_joint"][i]) for i in (0, -1))
     if not math.isfinite(first + last):
         return "log p(x, z) is not a number here: there is nothing to conclude."

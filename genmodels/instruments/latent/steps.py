@@ -82,7 +82,7 @@ def steps(
 
 
 def _seen(model: EM, x: Tensor) -> dict[str, Tensor]:
-    """What is drawn of the model at a moment."""
+    """The parts of a model that are drawn after a step, by name."""
     shown = dict[str, Tensor]()
     if isinstance(model, GaussianMixture):
         shown = {"posterior": model.posterior(x).float(), "weights": model.logits.softmax(0)}
@@ -122,7 +122,7 @@ def outlines(model: EM, radius: float = 2.0) -> Array:
 
 
 def conclusion(found: dict[str, Array]) -> str:
-    """What the steps come to, a sentence; of what :func:`steps` returns."""
+    """The gain in log p(x) by these steps of EM, a sentence; of what :func:`steps` returns."""
     log_prob, bound = found["log_prob"], found["bound"]
     if not (np.isfinite(log_prob).all() and np.isfinite(bound).all()):
         return "Not every bound is a number here: there is nothing to conclude."

@@ -86,7 +86,7 @@ def ladder(model: Any, data: Data, n: int = 200) -> Task:
 
 
 def conclusion(rungs: Arrays) -> str:
-    """What the ladder comes to, a sentence."""
+    """How far the ELBO is below log p(x), and what more draws of z gain, a sentence."""
     k, best, error = int(rungs["k"][-1]), float(rungs["iwae"][-1]), float(rungs["iwae_se"][-1])
     elbo, exact = rungs["elbo"], rungs.get("exact")
     if not np.isfinite([elbo.mean(), best, error]).all() or (exact is not None and not np.isfinite(exact).all()):
@@ -121,7 +121,7 @@ class Reconstructions:
     elbo_nats: Array
 
     def conclusion(self) -> str:
-        """What is seen of them, a sentence."""
+        """How far apart the best and the worst ELBO lie, a sentence."""
         worst, best = (float(self.elbo_nats[i]) for i in (0, -1))
         if not math.isfinite(best - worst):
             return "Not every ELBO is a number here: there is nothing to conclude."

@@ -20,7 +20,7 @@ from genmodels.text import number
 
 __all__ = ["CURES", "Usage", "cures", "usage"]
 
-SILENT = 0.01  # nats: of a dimension that says so little, nothing is heard
+SILENT_BELOW = 0.01  # nats: of a dimension that says so little, nothing is heard
 ACTIVE = 0.01  # variance of the posterior means over the data (Burda et al. 2016, section 5.2)
 
 CURES: dict[str, tuple[dict[str, Any], str]] = {
@@ -44,7 +44,7 @@ CURES: dict[str, tuple[dict[str, Any], str]] = {
 
 
 def cures(plan: Plan) -> dict[str, dict[str, Any]]:
-    """What :func:`genmodels.runs.store.create` takes for each of CURES, everything else as in a run's ``plan``."""
+    """The arguments of :func:`genmodels.runs.store.create` for each of CURES, all else as in a run's ``plan``."""
     of = f"{plan.data}, {plan.arguments['latent_dim']}-D"
     return {
         name: store.like(plan, arguments={"objective": "elbo"} | change, title=f"{name}: {of}")
@@ -69,8 +69,8 @@ class Usage:
         L = self.latent_dim
         if len(self.kl) < L:
             return f"All {L} dimensions together carry {number(float(self.kl[0]))} nats; {self.active} are active."
-        off = int((self.kl < SILENT).sum())
-        little = f"less than {SILENT:g} nats"
+        off = int((self.kl < SILENT_BELOW).sum())
+        little = f"less than {SILENT_BELOW:g} nats"
         if off == L:
             every = f"All {L} dimensions carry" if L > 1 else "The only dimension carries"
             return f"{every} {little}: the code says nothing of x."
@@ -84,7 +84,7 @@ class Usage:
 
 @torch.no_grad()
 def usage(model: VAE, data: Data, n: int = 1000) -> Usage:
-    """What each latent dimension says about ``n`` random test examples."""
+    """The KL of each latent dimension over ``n`` random test examples."""
     x, _ = some(model, data, n)
     rng = random.generator(0, model.device)
     bound = likelihood.elbo(model, x, rng=rng)

@@ -25,7 +25,7 @@ DRAWS = 500  # of z
 
 @dataclass(frozen=True)
 class Reading:
-    """What the model makes of one picture."""
+    """One picture as the model reads it."""
 
     x: Array  # the picture as the model sees it, (C, H, W)
     mean: Array  # of p(x | z) at the posterior's mean, (C, H, W)
@@ -49,7 +49,7 @@ class Reading:
 
 @dataclass(frozen=True)
 class Known:
-    """What is known before a picture comes: codes (N, L) of training examples, and the ELBOs of test examples."""
+    """Numbers that need no picture: codes (N, L) of training examples, and the ELBOs of test examples."""
 
     z: Tensor
     elbo_nats: Tensor

@@ -200,7 +200,7 @@ def gap(model: VAE, data: Data, index: int, steps: int = 150) -> Task:
 
 
 def conclusion_of_gap(refined: Arrays) -> str:
-    """What the encoder's guess costs, a sentence; of what :func:`gap` returns."""
+    """The nats that the encoder's guess costs, a sentence; of what :func:`gap` returns."""
     before, after = float(refined["elbo"][0]), float(refined["elbo"][-1])
     exact = float(refined["exact"][0]) if "exact" in refined else None
     if not np.isfinite([before, after, after if exact is None else exact]).all():

@@ -36,7 +36,7 @@ def codes_of(model: VQVAE, x: Tensor) -> Tensor:
 
 @torch.no_grad()
 def patches(model: VQVAE, data: Data, n: int = 500) -> Task:
-    """What each code stands for, in pictures. A task.
+    """Pictures of each code: decoded, and the data under it. A task.
 
     A place of the map covers a square of S × S pixels, S = 2^depth; both networks also look at what is around it.
 
@@ -119,7 +119,7 @@ def kept(k: int) -> list[int]:
 
 @torch.no_grad()
 def fewer(model: VQVAE, data: Data, n: int = 200) -> Task:
-    r"""What is restored of ``n`` test examples when only the K′ most frequent codes are left. A task.
+    r"""The reconstruction error of ``n`` test examples when only the K′ most frequent codes are left. A task.
 
     Nothing is learned again: each place takes the nearest of the vectors that are left.
 

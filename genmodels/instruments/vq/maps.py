@@ -113,7 +113,7 @@ def drawn(model: VQVAE, data: Data, n: int = 16, seed: int = 0) -> Task:
 
 
 def conclusion(ways: Arrays) -> str:
-    """What the prior knows, a sentence; of what :func:`drawn` returns."""
+    """How many nats the prior saves, a sentence; of what :func:`drawn` returns."""
     own, (real, error) = float(ways["nats"][2]), (float(one) for one in ways["data"])
     if not math.isfinite(own + real):
         return "−log p(k) is not a number here: there is nothing to conclude."

@@ -127,7 +127,7 @@ class Hand:
         return packing.changes(folder, self._seen.setdefault(folder, {}), kind)
 
     def _forget(self, kind: str, name: str) -> None:
-        """What has ended is given back, and nothing of it stays; of a run only what other computations are about."""
+        """Let go of a job that has ended and of its files; those of a run that other computations ask about stay."""
         from genmodels.jobs import tasks
 
         if kind == "tasks":

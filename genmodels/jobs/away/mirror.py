@@ -60,7 +60,7 @@ class Away:
 
     @property
     def name(self) -> str:
-        """What its folder is called, there too."""
+        """The name of the job's folder, the same on both sides."""
         return f"{self.kind}/{self.folder.id}"
 
 
@@ -114,7 +114,7 @@ class Mirror:
         self.jobs[job.name] = job
 
     def turn(self) -> None:
-        """See what came back, and send what is to be sent; some milliseconds.
+        """Take what the workers have sent, and send them what is new; takes milliseconds.
 
         Raises:
             BadInput: If the cluster is gone; a sentence, and nothing is mirrored any more than before.
@@ -182,7 +182,7 @@ class Mirror:
             raise BadInput(f"{self.cluster.name} does not answer any more.")
 
     def _staff(self) -> None:
-        """As many workers as there are jobs for; one, in any case, which is warm when the first comes."""
+        """Start workers, as many as there are jobs for; at least one, which is warm when the first job comes."""
         wanted = min(max(1, len(self.jobs)), self.most)
         if len(self.hands) < wanted and time.monotonic() - self._began > (5.0 if self._trouble else 0.5):
             self._began = time.monotonic()
@@ -217,7 +217,7 @@ class Mirror:
             load[id(hand)] += 1
 
     def _is_unwanted(self, job: Away) -> bool:
-        """Whether it was stopped, or cancelled, before anybody began with it; it is ended then."""
+        """Whether a job was stopped or cancelled before any worker began with it; ends it then."""
         if isinstance(job.folder, Run) and job.folder.control()["want"] == "stop":
             job.folder.say(status=Status.STOPPED, message="")
         elif isinstance(job.folder, Run) or inside(tasks.queue(), job.folder.id).exists():
@@ -249,7 +249,7 @@ class Mirror:
     # What is sent and what comes back -----------------------------------------------------------------------------
 
     def _words(self, hand: Remote) -> bytes:
-        """What a worker is to know: new jobs with their folders, and what people want of those that it has."""
+        """The message to a worker: new jobs with their folders, and what people want of those that it has."""
         files: dict[str, bytes] = {}
         letter: dict[str, dict[str, object]] = {"runs": {}, "tasks": {}, "seen": {}, "times": {}, "cancel": {}}
         for job in [job for job in self.jobs.values() if job.hand is hand]:
@@ -278,7 +278,7 @@ class Mirror:
         return {f"runs/{run.id}/{name}": content for name, content in files.items()}
 
     def _of_task(self, task: Task, letter: Mapping[str, dict[str, object]], hand: Remote) -> packing.Files:
-        """Its question, and what it needs of the run that it is about."""
+        """The files of a task: its question, and what it needs of the run that it asks about."""
         files = {f"tasks/{task.id}/{name}": new for name, new in packing.contents(task.path).items()}
         question = read_json(task.path / "task.json")
         letter["tasks"][task.id] = name = str(question["arguments"].get("run", ""))

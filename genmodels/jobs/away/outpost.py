@@ -109,7 +109,7 @@ class Outpost:
         return run
 
     def _lose(self, why: str) -> None:
-        """Nothing can be reached: what was there waits."""
+        """Give up a cluster that cannot be reached: its jobs wait in the queue again."""
         self._why = f"{why} What waits goes on when it is back."
         print(self._why, file=sys.stderr, flush=True)
         if self.mirror:
@@ -120,7 +120,7 @@ class Outpost:
         self._tell()
 
     def _tell(self) -> None:
-        """What waits says why, and no longer than that is so."""
+        """Have every waiting job say why it waits, as long as that is so."""
         for name in waiting(queue()) if self._why else []:
             with contextlib.suppress(BadInput):
                 state = (run := store.find(name)).state()

@@ -122,7 +122,7 @@ class RayHandle:
         self._called = self._actor.advance.remote(content)
 
     def answer(self) -> bytes | None:
-        """What it gave back; None where that has not come yet.
+        """The answer to the last call; None where it has not come yet.
 
         Raises:
             Lost: If it never will.
@@ -136,7 +136,7 @@ class RayHandle:
             raise Lost(_sentence(error)) from None
 
     def close(self) -> None:
-        """End it."""
+        """End the worker's process."""
         import ray
 
         with suppress(Exception):

@@ -119,7 +119,7 @@ class Autoencoder(GenerativeModel):
         return self.encoder(x).to(x.dtype)
 
     def decode(self, z: Tensor) -> Tensor:
-        r"""What the codes (..., L) stand for in data space, (..., \*shape)."""
+        r"""The codes (..., L) decoded to data space, (..., \*shape)."""
         h = self.decoder(z.flatten(0, -2)).to(z.dtype).unflatten(0, z.shape[:-1])
         return h.sigmoid() if self.is_image else h
 

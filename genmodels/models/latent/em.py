@@ -88,7 +88,7 @@ class EM(GenerativeModel):
         raise NotImplementedError
 
     def imagined(self) -> Statistics:
-        """Those of the imagined examples that the prior on the parameters consists of."""
+        """The statistics of the imagined examples that make up the prior on the parameters."""
         raise NotImplementedError
 
     # What follows -------------------------------------------------------------------------------------------------

@@ -50,7 +50,7 @@ PIXELS = Where(lambda decoder, kind: decoder == "bernoulli" or (decoder == "auto
 
 @dataclass
 class Descent:
-    """What happened on the way down, rung by rung from the top, and what it led to."""
+    """The states of the way down, rung by rung from the top: z, p and q of each, and h at the end."""
 
     z: list[Tensor] = field(default_factory=list)
     p: list[Normal] = field(default_factory=list)
@@ -219,7 +219,7 @@ class Ladder(Observation):
         return self.posterior(0, p, features[0], features).mu.to(x.dtype)
 
     def decode(self, z: Tensor) -> Tensor:
-        r"""What z of the top stands for, (B, L) → (B, \*shape): below it, each layer is at the mean of its p."""
+        r"""z of the top decoded, (B, L) → (B, \*shape): below it, each layer is at the mean of its p."""
 
         def decoded(top: Tensor) -> Tensor:
             return self.mean_of_x(self.descend(len(top), lambda i, p, d: p.mu if i else top).h)

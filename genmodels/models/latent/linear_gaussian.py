@@ -171,7 +171,7 @@ class LinearGaussian(EM):
 
     @torch.no_grad()
     def imagined(self) -> Statistics:
-        """Of one variance in every dimension, and no factor in them: W is drawn to 0, Ψ to that variance."""
+        """Imagined examples of one variance in every dimension and no factor: they draw W to 0, Ψ to that variance."""
         hh, xh, xx = (torch.zeros_like(one) for one in self.own())
         hh.diagonal().fill_(1)
         xh[:, -1] = self.centre

@@ -175,7 +175,7 @@ class GaussianMixture(EM):
 
     @torch.no_grad()
     def imagined(self) -> Statistics:
-        """As many for each component, of the same mean and variance in every dimension: a conjugate prior.
+        """Imagined examples, as many for each component, of the same mean and variance: a conjugate prior.
 
         Dirichlet for π, normal-inverse-Wishart for μ and Σ: Murphy (2012), Machine Learning, section 11.4.2.8.
         """

@@ -21,7 +21,7 @@ DECODERS = ("auto", "bernoulli", "continuous-bernoulli", "gaussian")
 
 
 class Observation(GenerativeModel):
-    r"""What a latent variable model with a decoder says of x; h, (..., \*shape), are its logits or its means.
+    r"""p(x | z) of a latent variable model with a decoder; h, (..., \*shape), are its logits or its means.
 
     Attributes:
         likelihood: "bernoulli", "continuous-bernoulli" or "gaussian".

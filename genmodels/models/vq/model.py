@@ -202,7 +202,7 @@ class VQVAE(GenerativeModel):
         return self.codebook(self.codes(x)).flatten(1)
 
     def decode(self, z: Tensor) -> Tensor:
-        r"""What (..., H·W·L) numbers stand for in data space, (..., \*shape): each vector is first the nearest code."""
+        r"""Numbers (..., H·W·L) decoded to data space, (..., \*shape): each vector is first the nearest code."""
         vectors = z.reshape(-1, *self.map, self.codebook.vectors.shape[1])
         return self.shown(self.codebook.nearest(vectors)).unflatten(0, z.shape[:-1])
 

@@ -31,7 +31,7 @@ class CodeFrequencies(nn.Module):
 
     @torch.no_grad()
     def sample(self, n: int, rng: torch.Generator | None = None, temperature: float = 1.0) -> Tensor:
-        """``n`` codes, (n,)."""
+        """Draw ``n`` codes, (n,), from their frequencies."""
         return self.law.code(self.logits.expand(n, -1), rng, temperature)
 
 

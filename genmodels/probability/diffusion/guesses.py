@@ -38,7 +38,7 @@ class Guesses(nn.Module):
         return torch.searchsorted(edges / edges[-1], u, right=True).clamp(1, self.T)
 
     def output(self, x_t: Tensor, t: Tensor, y: Tensor | None = None, *, guidance: float = 1.0) -> Tensor:
-        r"""What the network says of x_t, guided by labels.
+        r"""The network's output at x_t, guided by labels.
 
         .. math:: \text{output} = f_\theta(x_t, t) + w (f_\theta(x_t, t, y) - f_\theta(x_t, t))
 

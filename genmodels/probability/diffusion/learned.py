@@ -69,20 +69,20 @@ class Learned(Schedule):
     @property
     @torch.no_grad()
     def alpha_bar(self) -> Tensor:  # type: ignore[override]
-        """Its table, a function of the weights; trained is :meth:`bound`."""
+        """ᾱ_t for t = 0 … T from the learned log-SNR, (T + 1,); no gradient: trained is :meth:`bound`."""
         dtype = torch.float32 if self.ends.device.type == "mps" else torch.float64
         gamma = self.gamma(torch.linspace(0, 1, self.T, dtype=dtype, device=self.ends.device))
         return torch.cat([gamma.new_ones(1), (-gamma).sigmoid()])
 
     @property
     def alpha(self) -> Tensor:  # type: ignore[override]
-        """Its table."""
+        """α_t for t = 0 … T from the learned log-SNR, (T + 1,)."""
         a = self.alpha_bar
         return torch.cat([a[:1], a[1:] / a[:-1]])
 
     @property
     def beta(self) -> Tensor:  # type: ignore[override]
-        """Its table."""
+        """β_t for t = 0 … T from the learned log-SNR, (T + 1,)."""
         return 1 - self.alpha
 
     def bound(

@@ -66,7 +66,7 @@ class DiffusionPrior(nn.Module):
         return sigma * z_t + self.network(z_t, t.to(z_t.dtype) / (SLOW * T))
 
     def _at_once(self, z_t: Tensor, t: Tensor) -> Tensor:
-        """The same where all of t are one time, which the network is then told once."""
+        """ε̂(z_t, t) where all of ``t`` are one time, which the network is then told once."""
         return self.eps(z_t, t[:1])
 
     def bound(self, z: Tensor, rng: torch.Generator | None = None) -> Tensor:
@@ -93,7 +93,7 @@ class DiffusionPrior(nn.Module):
         return self.exact(z.reshape(-1, self.latent_dim)).view(z.shape[:-1])
 
     def of_many(self, z: Tensor) -> Tensor:
-        """The same off :meth:`table` where there is one. What it does not hold is asked together: best of all codes."""
+        """log p(z) of many codes: read off :meth:`table` where it reaches, exact elsewhere, for all codes at once."""
         points = z.detach().reshape(-1, self.latent_dim)
         table = self.table() if self.latent_dim <= 2 else None
         if table is None:

@@ -31,7 +31,7 @@ class Table:
         self.values, self.low, self.h, self.change = values, low, h, change
 
     def _at(self, z: Tensor) -> Tensor:
-        """Where z (B, L) is, in cells from the grid's first point."""
+        """The position of z (B, L) in the grid, in cells from its first point."""
         return (z.double() - self.low) / self.h
 
     def holds(self, z: Tensor) -> Tensor:
@@ -76,7 +76,7 @@ def tabulated(f: Callable[[Tensor], Tensor], low: Tensor, high: Tensor, *, toler
 
 
 def _finer(f: Callable[[Tensor], Tensor], table: Table) -> Table:
-    """With points between those of a table: half as far apart."""
+    """A table of ``f`` with points half as far apart; those between the old ones are evaluated."""
     n, dim = len(table.values), len(table.low)
     side = torch.arange(2 * n - 1, device=table.low.device)
     places = torch.cartesian_prod(*[side] * dim).view(-1, dim)

@@ -17,7 +17,7 @@ ALONE = "form,train,film,curves"  # what is left out where nothing is to be trai
 
 @dataclass(frozen=True)
 class Step:
-    """One view of the hour.
+    """A view of the classroom hour.
 
     Attributes:
         title: What it is about.
@@ -80,7 +80,7 @@ HOUR = (
 
 
 def query(n: int, *, large: bool = False) -> dict[str, str]:
-    """What the link to the ``n``-th view says, from 1; ``large``: that view alone, for a projector."""
+    """The URL parameters of the ``n``-th view, from 1; ``large``: that view alone, for a projector."""
     step = HOUR[n - 1]
     return {**step.state, "say": step.words, "lesson": str(n)} | ({"present": "1"} if large else {})
 

@@ -32,7 +32,7 @@ def wall() -> Wall | None:
 
 
 def nickname() -> str:
-    """As this visitor has given it, here or, before a refresh, to the URL; "" where they have not been asked yet."""
+    """The visitor's nickname, as given here or in the URL; "" where they have not been asked yet."""
     return st.session_state.get("nickname") or st.query_params.get("who", "")[: classroom.MOST_NAME]
 
 
@@ -45,7 +45,7 @@ def join(wall: Wall, who: str) -> None:
 
 
 def leave() -> None:
-    """No longer."""
+    """Leave the wall: what this visitor trains from now on goes on none."""
     st.session_state.pop("room", None)
     for name in ("room", "who"):
         st.query_params.pop(name, None)

@@ -94,7 +94,7 @@ def _tiled(samples: Any) -> str:
 
 @functools.cache
 def _dotted(extent: float) -> Callable[[Any], str]:
-    """What draws points of the square [-extent, extent]²; one function for each extent, as a cache wants it."""
+    """A function that draws points of the square [-extent, extent]²; one for each extent, as a cache wants it."""
     return lambda samples: _url(png(dots(samples, extent)))
 
 

@@ -19,7 +19,7 @@ MOST_STROKES, MOST_POINTS = 1000, 20_000
 
 @dataclass(frozen=True)
 class Drawing:
-    """What was drawn: strokes, and the same as grey pixels.
+    """A drawing: its strokes, and the grey pixels that they make.
 
     Attributes:
         strokes: Each {"width", "points": [[x, y], …]} in units of the pad's side, x from the left, y from the top.
@@ -74,7 +74,7 @@ def drawing_pad(
 
 
 def _checked(told: Any, pixels: int) -> Drawing | None:
-    """What a browser says was drawn, made anew; None where that is no drawing."""
+    """A drawing as the browser sent it, made anew; None where that is no drawing."""
     try:
         grey = np.frombuffer(base64.b64decode(told["grey"], validate=True), np.uint8).reshape(pixels, pixels)
         made = [_stroke(one) for one in told["strokes"][:MOST_STROKES]]

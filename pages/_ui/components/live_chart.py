@@ -38,7 +38,7 @@ class Series:
 
     @functools.cached_property
     def encoded(self) -> dict[str, Any]:
-        """What the browser is sent."""
+        """The curve as the browser is sent it."""
         x, y = thin(self.x, self.y)
         shown = {
             "name": self.name,

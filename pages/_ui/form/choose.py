@@ -24,7 +24,7 @@ OWN = "Custom"
 
 @dataclass(frozen=True)
 class Chosen:
-    """What a run is made of, as the form stands: what :func:`genmodels.runs.store.create` takes."""
+    """The form's values for a new run: the arguments of :func:`genmodels.runs.store.create`."""
 
     data: str
     data_arguments: dict[str, Any]
@@ -34,7 +34,7 @@ class Chosen:
 
 @dataclass(frozen=True)
 class Start:
-    """What a form says at first: the settings of a run, or of the model's first preset.
+    """The form's first values: the settings of a run, or of the model's first preset.
 
     Attributes:
         data: A name of DATASETS.
@@ -89,7 +89,7 @@ def choose(
 
 
 def fill(values: Mapping[str, Any]) -> None:
-    """Have the form say ``values``, by name, whatever it said; before it is drawn."""
+    """Set the form's fields to ``values``, by name, before it is drawn."""
     st.session_state.update({key: as_text(v) if isinstance(v, tuple | list) else v for key, v in values.items()})
 
 

@@ -153,7 +153,7 @@ def read_url(fields: Mapping[str, Hyperparameter]) -> None:
 
 
 def put_right(fields: Mapping[str, Hyperparameter]) -> None:
-    """Other spellings of a value, and what is not allowed: that is taken out."""
+    """Correct the form's fields: other spellings of a value are read, and values that are not allowed taken out."""
     for key in fields:
         if key not in st.session_state or isinstance(fields[key].rule, Numbers):
             continue  # what was typed for a number stays, and its widget says what is wrong with it
@@ -179,7 +179,7 @@ def put_right(fields: Mapping[str, Hyperparameter]) -> None:
 
 
 def keep_in_url(values: Mapping[str, Any], usual: Mapping[str, Any]) -> None:
-    """What was set without a widget, by a preset say, is in the URL as a widget has it: unless it is as ``usual``.
+    """Put values set without a widget, by a preset say, into the URL as a widget does, unless they are as ``usual``.
 
     A widget of the run before still holds its part of the URL, and lets go of it at the end of this one.
     """

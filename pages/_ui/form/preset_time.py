@@ -21,7 +21,7 @@ FRESH = 0.5  # seconds for which all visitors are told what one has looked up
 
 
 class Timing(NamedTuple):
-    """What is known of the time that a preset takes."""
+    """The time that a preset takes, if measured; and whether it is being measured."""
 
     seconds: float | None
     is_going: bool
@@ -31,7 +31,7 @@ _measured: dict[tuple[Path, str, str], float] = {}  # the folder of answers, mod
 
 
 def labels(cls: type[GenerativeModel]) -> Callable[[str], str]:
-    """What the menu shows for a preset's title: with its time, where that has been measured."""
+    """A function from a preset's title to its entry in the menu: with its time, where that has been measured."""
     known = _timings(cls)
     here = {preset.title: timing.is_here(preset.data) for preset in cls.presets}
 

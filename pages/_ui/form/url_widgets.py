@@ -36,7 +36,7 @@ def slider(label: str, low: int, high: int, value: int, *, key: str, width: Widt
 
 
 def choice(label: str, options: Sequence[Option], default: Option, *, key: str, bare: bool = False) -> Option:
-    """One of a few, side by side; ``bare``: without the label, which only those hear who cannot see it."""
+    """A choice of one of a few, side by side; ``bare``: without the label, which only those hear who cannot see it."""
     texts = tuple(str(option) for option in options)
     read_url({key: Hyperparameter(key, str, str(default), Only(texts, label))})
     seen: Literal["collapsed", "visible"] = "collapsed" if bare else "visible"
@@ -48,7 +48,7 @@ def choice(label: str, options: Sequence[Option], default: Option, *, key: str, 
 
 
 def choice_of_many(label: str, options: Sequence[str], *, key: str, width: Width = 150) -> str:
-    """One of many, the first at first, in a list that opens."""
+    """A choice of one of many, at first the first, in a list that opens."""
     read_url({key: Hyperparameter(key, str, options[0], Only(tuple(options), label))})
     return st.selectbox(label, options, key=key, bind="query-params", width=width)
 
@@ -69,6 +69,6 @@ def several(label: str, options: Sequence[str], default: Sequence[str], *, key: 
 
 
 def switch(label: str, value: bool, *, key: str, help: str) -> bool:
-    """Yes or no."""
+    """A switch whose state is in the URL."""
     read_url({key: Hyperparameter(key, bool, value, Switch(help))})
     return st.toggle(label, value=value, key=key, bind="query-params", help=help)

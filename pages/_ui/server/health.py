@@ -12,7 +12,7 @@ __all__ = ["ROUTE"]
 
 
 def answer(_: Request) -> JSONResponse:
-    """What :func:`genmodels.host.health.health` says."""
+    """The server's health as JSON, as :func:`genmodels.host.health.health` tells it."""
     jobs = sys.modules.get("genmodels.jobs.queue")  # importing it for this would load torch before anybody opens a page
     is_there = hasattr(jobs, "alive") and hasattr(jobs, "troubles")  # it may be half imported just now
     well, says = health.health(jobs.alive(), jobs.troubles()) if jobs and is_there else health.health(None)

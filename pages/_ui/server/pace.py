@@ -21,7 +21,7 @@ BUSIER, CALMER = 1.25, 0.25  # times SHARE: between them a page keeps its pace, 
 
 
 class Looks:
-    """What the last look of each page of this server has cost, in processor time."""
+    """The processor time that the last look of each page of this server has cost."""
 
     def __init__(self) -> None:
         self._lock, self._last = threading.Lock(), dict[Hashable, tuple[float, float]]()  # who: when, seconds

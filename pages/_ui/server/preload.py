@@ -16,7 +16,7 @@ _started = threading.Lock()
 
 
 def films() -> None:
-    """As soon as the server begins, in the background: draw what the first page shows, while a browser loads."""
+    """Draw the films of the first page in the background, as soon as the server begins, while a browser loads."""
     threading.Thread(target=_draw, name="films", daemon=True).start()
 
 

@@ -11,7 +11,7 @@ import streamlit as st
 from genmodels.errors import BadInput
 from genmodels.host import ownership
 from genmodels.jobs import queue, tasks
-from genmodels.jobs.tasks import Instrument
+from genmodels.jobs.tasks import TaskFunction
 from genmodels.runs.record import Status
 from pages._ui.shared.moment import Moment
 
@@ -36,7 +36,7 @@ def _seen(function: Callable[..., Any], moment: Moment, arguments: tuple[tuple[s
 
 
 def answer(
-    function: Instrument,
+    function: TaskFunction,
     *,
     key: str,
     at_once: bool = False,
@@ -44,7 +44,7 @@ def answer(
     moment: Moment | None = None,
     **arguments: Any,
 ) -> dict[str, npt.NDArray[Any]] | None:
-    """What a worker computes, or None while it is not there: then a button asks for it, or its progress is shown.
+    """A worker's result, or None while it is not there: then a button asks for it, or its progress is shown.
 
     Args:
         function: The task, see :mod:`genmodels.jobs.tasks`.

@@ -26,7 +26,7 @@ class Moment:
 
     @property
     def run(self) -> Run:
-        """The run."""
+        """The run that this is a moment of."""
         return store.find(self.id)
 
     @property

@@ -29,7 +29,7 @@ def stamp(path: Path) -> Stamp:
 
 
 def is_begun(run: Run) -> bool:
-    """Whether it has logged anything."""
+    """Whether a run has logged anything."""
     return stamp(run.path / "metrics.jsonl")[2] > 0
 
 

@@ -58,7 +58,7 @@ def _average(moment: Moment) -> None:
 
 
 def _whose(moment: Moment) -> str:
-    """What is shown of a model whose p(x) is a mean over labels or masks."""
+    """A note for models whose p(x) is a mean over labels or masks: which part of it is shown."""
     text = ""
     if moment.model.classes:
         text += " The model is told the label y, so this is −log p(x | y): p(x) costs at most −log p(y) more."
@@ -77,7 +77,7 @@ def _measure(moment: Moment) -> str:
 
 
 def sight(moment: Moment) -> None:
-    """What the network sees of an image when it speaks of one pixel; and the blind spot of the first PixelCNN."""
+    """The pixels of an image that the network sees when it predicts one; and the blind spot of the first PixelCNN."""
     _, height, width = moment.data.shape
     with st.container(horizontal=True, gap="small"):
         row = url_widgets.slider("row", 0, height - 1, height // 2, key="sight_row", width=220)
@@ -114,7 +114,7 @@ def _blind(row: int, column: int) -> None:
 
 
 def compared(moment: Moment) -> None:
-    """The same network in other orders; and the masks of one that has several."""
+    """Compare the network trained in other orders; and the masks of one that has several."""
     if moment.model.masks > 1:
         _masks(moment)
     steps = url_widgets.choice("steps of each training", (100, 300, 1000), 300, key="order_steps")

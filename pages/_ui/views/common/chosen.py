@@ -26,7 +26,7 @@ FINE = 112  # pixels a side of what the pad hands over: it is scaled afterwards
 
 
 def chosen(moment: Moment, *, key: str, label: str, default: int, scale: float) -> int:
-    """Its number, in the URL as ``key``; a pixel of the row of images is ``scale`` pixels of the screen wide."""
+    """The number of the chosen test example, in the URL as ``key``; images are drawn ``scale`` times as large."""
     most = len(moment.data.test) - 1
     default = min(default, most)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):

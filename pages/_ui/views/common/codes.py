@@ -25,7 +25,7 @@ EVEN = "Where codes are drawn from a normal distribution, the map is even in pro
 
 
 def latent_map(moment: Moment) -> None:
-    """What the codes stand for, and where test examples are encoded."""
+    """A map of decoded codes, and where test examples are encoded."""
     model, names, label = moment.model, moment.data.classes, label_of(moment)
     others = ", all other codes 0" if model.latent_dim > 2 else ""
     if not model.is_image:
@@ -97,7 +97,7 @@ def path(moment: Moment) -> None:
 
 
 def dimensions(moment: Moment) -> None:
-    """One code at a time."""
+    """Rows of pictures that each vary one code alone."""
     example, label = example_of(moment, key="example"), label_of(moment)
     x = seen(codes.sweep, moment, index=example, label=label)
     far = "from −2.5 to 2.5" if codes.is_noise(moment.model) else "over nearly all that the prior draws"

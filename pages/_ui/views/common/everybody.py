@@ -20,12 +20,12 @@ def for_everybody(moment: Moment) -> dict[str, Instrument]:
 
 
 def of_a_density(moment: Moment) -> bool:
-    """Its log p(x) can be computed."""
+    """Whether the model has an exact density."""
     return has(moment.model, Density)
 
 
 def of_a_density_of_points(moment: Moment) -> bool:
-    """And drawn."""
+    """Whether the model has an exact density of points, which can be drawn."""
     return not moment.model.is_image and of_a_density(moment)
 
 

@@ -19,7 +19,7 @@ ROWS = 8  # samples whose neighbours are drawn; the distances are those of all
 
 
 def nearest_neighbours(moment: Moment) -> None:
-    """Whether it copies: samples, what is nearest to them, and how near test examples are to training examples."""
+    """Does the model copy? Samples, their nearest training examples, and how near test examples are to these."""
     image = moment.model.is_image
     seed = url_widgets.number("seed", 0, url_widgets.SEEDS, 0, key="near_seed")
     n, k = (64, 7) if image else (200, 1)

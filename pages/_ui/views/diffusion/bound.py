@@ -43,7 +43,7 @@ WEIGHED = {
 
 
 def loss(arguments: Mapping[str, Any]) -> str:
-    """What a diffusion with these hyperparameters makes small, LaTeX."""
+    """The loss of a diffusion with these hyperparameters, LaTeX."""
     target, guess, meaning = SAYS[arguments.get("predict", "eps")]
     first = r"x_t = \sqrt{\bar\alpha_t}\, x_0 + \sqrt{1 - \bar\alpha_t}\, \epsilon"
     if arguments.get("schedule") == "learned":

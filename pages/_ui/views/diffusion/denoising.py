@@ -119,7 +119,7 @@ def _guesses(moment: Moment, film: Arrays) -> None:
 
 
 def samplers(moment: Moment) -> None:
-    """The same noise through every sampler, in few and in many steps."""
+    """Compare the samplers: the same noise through each, in few and in many steps."""
     with st.container(horizontal=True, gap="small"):
         seed = url_widgets.number("seed", 0, url_widgets.SEEDS, 0, key="same_seed")
         spacing = url_widgets.choice("spacing of the times", ("auto", *SPACINGS), "auto", key="spacing")

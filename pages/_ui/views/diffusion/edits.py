@@ -6,7 +6,7 @@ from typing import Any
 import streamlit as st
 
 from genmodels.instruments.diffusion import edits
-from genmodels.jobs.tasks import Instrument
+from genmodels.jobs.tasks import TaskFunction
 from pages._ui.form import url_widgets
 from pages._ui.shared.answer import answer
 from pages._ui.shared.moment import Moment
@@ -23,7 +23,7 @@ def edit(moment: Moment) -> None:
     ways[url_widgets.choice("edit", list(ways), "Noise and denoise", key="edit", bare=True)](moment)
 
 
-def _ways_back(moment: Moment, task: Instrument, names: Mapping[str, str], about: str, **wanted: Any) -> None:
+def _ways_back(moment: Moment, task: TaskFunction, names: Mapping[str, str], about: str, **wanted: Any) -> None:
     """The image at the left, nine ways back at the right."""
     key = task.__name__
     film = answer(task, moment=moment, key=key, at_once=True, n=9, **wanted)

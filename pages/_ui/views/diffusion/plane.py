@@ -73,7 +73,7 @@ def _arrows(moment: Moment, field: Arrays) -> None:
 
 
 def _error(field: Arrays) -> None:
-    """What the network has not learned, and what nobody can know."""
+    """The error of ε̂ by time: what the network has not learned, and what nobody can know."""
     lines = [figures.Curve("error of ε̂", field["t"], field["mse"], figures.SAMPLES)]
     if "map" in field:
         lines.append(figures.Curve("of the best possible ε*", field["t"], field["floor"], figures.DATA, dashed=True))

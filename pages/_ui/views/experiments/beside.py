@@ -50,7 +50,7 @@ def walls(rows: Sequence[Row]) -> None:
 
 
 def _wall(run: str, row: Row, seed: int) -> bool:
-    """Whether it is there."""
+    """Draw a wall of samples of one run; whether they are there."""
     info, n = DATASETS[row.data], 25 if DATASETS[row.data].kind == "images" else 500
     drawn = answer(samples, moment=Moment.of(store.find(run)), key=f"wall-{run}", at_once=True, n=n, seed=seed)
     if drawn is None:

@@ -74,7 +74,7 @@ def entries() -> None:
 
 
 def small(name: str) -> None:
-    """One seed of it, trained by this server's workers; checkpoints are measured on few examples."""
+    """Run an experiment small, on this server's workers: one seed; checkpoints measured on few examples."""
     one = _small(name)
     what = "1 model" if len(one.cases) == 1 else f"{len(one.cases)} models"
     how = "one seed" if one.seeds else f"{one.how.n} examples and samples"
@@ -114,7 +114,7 @@ def _watch(name: str, going: bool) -> None:
 
 
 def _small(name: str) -> Experiment:
-    """It with one seed, and where it is of checkpoints on few examples."""
+    """The experiment reduced to one seed and, if it measures checkpoints, to few examples."""
     one = _read(name, 1)
     if not any(case.checkpoint for case in one.cases):
         return one

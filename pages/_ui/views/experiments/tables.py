@@ -9,7 +9,7 @@ import streamlit as st
 
 from genmodels import figures
 from genmodels.experiments import writers
-from genmodels.experiments.comparison import NOTES, floor
+from genmodels.experiments.comparison import NOTES, measured_floor
 from genmodels.experiments.measures import MEASURES
 from genmodels.experiments.results import Row
 from pages._ui.shared.plot import plot
@@ -31,7 +31,7 @@ def table(rows: Sequence[Row], measures: Sequence[str], every: Sequence[Row], *,
     lines: list[dict[str, Any]] = [{"": writers.FLOOR, "model": "", "n": None, "likelihood": ""}]
     for row in rows:
         lines.append({"": row.name, "model": row.model, "n": row.examples or None, "likelihood": row.likelihood})
-    of_data = {name: cell for name in measures if (cell := floor(every, name))}
+    of_data = {name: cell for name in measures if (cell := measured_floor(every, name))}
     config: dict[str, Any] = {"": st.column_config.TextColumn(pinned=True)}
     for name in (one for one in measures if any(one in row.cells for row in every)):
         one = MEASURES[name]
@@ -67,7 +67,7 @@ def as_files(lines: writers.Table, name: str, *, key: str) -> None:
 def bars(rows: Sequence[Row], measure: str, every: Sequence[Row], *, key: str) -> None:
     """A bar a run of one measure, with its standard error, beside the floor."""
     known = [row for row in rows if measure in row.cells]
-    one, of_data = MEASURES[measure], floor(every, measure)
+    one, of_data = MEASURES[measure], measured_floor(every, measure)
     plot(
         figures.bars(
             {row.name: row.cells[measure].value for row in known},

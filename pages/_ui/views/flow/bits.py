@@ -19,7 +19,7 @@ __all__ = ["bits", "converter", "curve"]
 
 
 def bits(moment: Moment) -> None:
-    """The same model's number under each way to make grey levels real."""
+    """Bits per dimension of one model under each way to make grey levels real numbers."""
     costs = answer(instruments.costs, moment=moment, key="dequantization", asks="Compare the ways to count")
     if costs is None:
         return

@@ -70,7 +70,7 @@ def _over(drawn: go.Figure, x: np.ndarray, y: np.ndarray, name: str) -> None:
 
 
 def temperature(moment: Moment) -> None:
-    """The same noise, longer and shorter."""
+    """Samples of the same noise, scaled longer and shorter."""
     image = moment.model.is_image
     seed = url_widgets.number("seed", 0, url_widgets.SEEDS, 0, key="temperature_seed")
     samples = answer(
@@ -109,7 +109,7 @@ def temperature(moment: Moment) -> None:
 
 
 def inverse(moment: Moment) -> None:
-    """Where single precision loses the way back."""
+    """The places where f⁻¹(f(x)) differs from x in single precision."""
     lost = answer(instruments.inverse_error, moment=moment, key="inverse", at_once=True)
     if lost is None:
         return

@@ -125,7 +125,7 @@ PIXELS: Choices = {
 
 
 def theory(moment: Moment) -> None:
-    """What is exact, and why it can be computed."""
+    """The equations of a flow: what is exact, and why it can be computed."""
     model, config = moment.model, moment.model.config
     example = example_of(moment, key="theory_example")
     terms = seen(numbers, moment, example=example)

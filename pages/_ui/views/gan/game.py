@@ -39,13 +39,13 @@ LOSSES = {
 
 
 def losses(arguments: Mapping[str, Any]) -> str:
-    """What the two players of a GAN with these hyperparameters minimize, LaTeX."""
+    """The losses of the two players of a GAN with these hyperparameters, LaTeX."""
     of_d, of_g = LOSSES[arguments.get("objective", "non-saturating")]
     return rf"\begin{{gathered}} \min_D \; {of_d}{_penalties(arguments)} \\ \min_G \; {of_g} \end{{gathered}}"
 
 
 def losses_of_pairs(arguments: Mapping[str, Any]) -> str:
-    """What the two players of a BiGAN with these hyperparameters minimize, LaTeX."""
+    """The losses of the two players of a BiGAN with these hyperparameters, LaTeX."""
     of_d = r"-E_{x \sim p}[\log D(x, E(x))] - E_z[\log(1 - D(G(z), z))]"
     of_g = r"-E_{x \sim p}[\log(1 - D(x, E(x)))] - E_z[\log D(G(z), z)]"
     return rf"\begin{{gathered}} \min_D \; {of_d}{_penalties(arguments)} \\ \min_{{G, E}} \; {of_g} \end{{gathered}}"
@@ -56,7 +56,7 @@ def _penalties(arguments: Mapping[str, Any]) -> str:
 
 
 def critic_of(moment: Moment) -> str:
-    """What the critic is called: of a GAN and a BiGAN the discriminator."""
+    """The name of the critic: of a GAN and a BiGAN the discriminator."""
     return next(iter(moment.model.players()))
 
 

@@ -31,7 +31,7 @@ SOFT = (
 
 
 def history(moment: Moment, asks: str = "Measure every snapshot") -> Arrays | None:
-    """What the samples of every snapshot miss; None while it is being computed."""
+    """The parts of the data that the samples of every snapshot miss; None while it is being computed."""
     return answer(instruments.history, key="history", asks=asks, run=moment.id, steps=moment.run.snapshots())
 
 
@@ -150,7 +150,7 @@ def _over_training(moment: Moment, table: Arrays) -> None:
 
 
 def _covered(runs: Mapping[str, Run]) -> None:
-    """What each of the runs has covered so far, over its training."""
+    """The modes that each of the runs has covered, over its training so far."""
     lines, last, end = [], dict[str, Modes](), 0
     for (name, run), color in zip(runs.items(), figures.RUNS, strict=False):
         steps = run.snapshots()

@@ -11,7 +11,7 @@ from genmodels.data.datasets import Data
 from genmodels.instruments.gan.critics import apart, saturation
 from genmodels.instruments.gan.dirac import dirac
 from genmodels.instruments.gan.divergence import best_discriminator, jensen_shannon
-from genmodels.instruments.gan.game import Coverage, coverage, floor, numbers
+from genmodels.instruments.gan.game import Coverage, coverage, numbers, w1_floor
 from genmodels.metrics.distances import wasserstein1
 from genmodels.models.adversarial import penalized
 from genmodels.models.bigan import BiGAN
@@ -104,7 +104,7 @@ DIRAC = (
     "al. (2018), sections 2 and 3."
 )
 PAIRS: Equations = {
-    BiGAN.loss: r"""The discriminator judges pairs
+    BiGAN.loss: r"""The discriminator tells pairs apart
         $$ \min_{G, E} \max_D \; E_{x \sim p}[\log D(x, E(x))] + E_z[\log(1 - D(G(z), z))] $$
         $$ V = <value> \\ -\log 4 = <-log 4> \\ E[D(x, E(x))] = <D(real)> \\ E[D(G(z), z)] = <D(fake)> $$
         One player joins an example with its code, the other a code with its example. Donahue et al. (2017), eqs. 2
@@ -171,7 +171,7 @@ def _saturation(belief: float | None) -> go.Figure:
 
 
 def _dirac() -> go.Figure:
-    """Where the smallest GAN goes, with and without a penalty."""
+    """The path of the smallest GAN, the Dirac GAN, with and without a penalty."""
     lines = []
     for i, weight in enumerate((0.0, 0.1, 0.5)):
         x, y = dirac(weight).T
@@ -285,7 +285,7 @@ def wgan(moment: Moment) -> None:
 
 def _exact(model: WGAN, data: Data) -> tuple[Coverage, tuple[float, float]]:
     """The exact distance and the critic's estimate of the same 400 samples and test points, and the floor."""
-    return coverage(model, data), floor(data, by_class=bool(model.classes))
+    return coverage(model, data), w1_floor(data, by_class=bool(model.classes))
 
 
 def _flat() -> go.Figure:

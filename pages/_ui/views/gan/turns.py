@@ -81,7 +81,7 @@ def _film(moment: Moment, film: Arrays, critic: str) -> None:
 
 
 def _captions(film: Arrays, critic: str) -> list[str]:
-    """What happened in each turn, in words and with the number that the mover is after."""
+    """A caption for each turn: who moved, and the number that the mover is after."""
     names = film["names"].tolist()
     watched = next(name for name in turns.WATCHED if name in names)
     lines = ["before the first turn"]

@@ -44,21 +44,21 @@ def beside(moment: Moment) -> None:
         first = url_widgets.number("path from test example", 0, most, 0, key="beside_from", width=200)
         second = url_widgets.number("to", 0, most, 1, key="beside_to")
     asked: dict[str, Any] = {"other": "" if other == ALONE else other, "first": first, "second": second}
-    found = answer(instruments.beside, moment=moment, key="beside", at_once=True, **asked)
-    if found is None:
+    both = answer(instruments.beside, moment=moment, key="beside", at_once=True, **asked)
+    if both is None:
         return
-    shown = [name for name in TITLES if f"{name} z" in found]
+    shown = [name for name in TITLES if f"{name} z" in both]
     for name, place in zip(shown, st.columns(len(shown)), strict=True):
         with place:
             st.markdown(f"**{TITLES[name]}**")
-            one = {key.removeprefix(f"{name} "): value for key, value in found.items() if key.startswith(f"{name} ")}
+            one = {key.removeprefix(f"{name} "): value for key, value in both.items() if key.startswith(f"{name} ")}
             _column(moment, name, one)
     st.caption(
         "Both give back what they are shown. The VAE was made to put its codes where its prior draws them, a cloud for "
         "each example; the autoencoder puts a point wherever it likes. A Gaussian fitted to such points covers places "
         "where there are none, and what is decoded there was never asked of the decoder."
     )
-    concluded(instruments.conclusion(found), key="conclusion-beside")
+    concluded(instruments.conclusion(both), key="conclusion-beside")
 
 
 @functools.lru_cache(maxsize=16)

@@ -30,47 +30,47 @@ def estimates(moment: Moment) -> None:
         width = url_widgets.choice("q is wider than the posterior by", WIDTHS, WIDTHS[1], key="estimates_width")
         sizes = [str(one) for one in instruments.DIMENSIONS if one < math.prod(moment.model.shape)]
         size = url_widgets.choice("latent dimensions", sizes, sizes[-2], key="estimates_dimensions")
-    found = answer(instruments.estimates, moment=moment, key="estimates", at_once=True, index=index, width=float(width))
-    if found is None:
+    table = answer(instruments.estimates, moment=moment, key="estimates", at_once=True, index=index, width=float(width))
+    if table is None:
         return
     left, right = st.columns(2, gap="medium")
-    plot(_against_draws(found, sizes.index(size)), key="estimates-draws", place=left)
-    plot(_against_dimensions(found), key="estimates-dimensions", place=right)
+    plot(_against_draws(table, sizes.index(size)), key="estimates-draws", place=left)
+    plot(_against_dimensions(table), key="estimates-dimensions", place=right)
     i = sizes.index(size)
-    needed = ", ".join(f"{n}: {number(float(kl))} nats" for n, kl in zip(sizes, found["needed"], strict=True))
-    most, share, of_q = int(found["draws"][-1]), float(found["share"][i]), float(found["share importance"][i])
+    needed = ", ".join(f"{n}: {number(float(kl))} nats" for n, kl in zip(sizes, table["needed"], strict=True))
+    most, share, of_q = int(table["draws"][-1]), float(table["share"][i]), float(table["share importance"][i])
     st.caption(
-        f"Lines: the mean over {found['naive'].shape[1]} seeds, a bound on log p(x), the IWAE bound of so many draws; "
+        f"Lines: the mean over {table['naive'].shape[1]} seeds, a bound on log p(x), the IWAE bound of so many draws; "
         "dotted: the seeds but for the three lowest and highest. The estimate of p(x) is right on average, always; its "
         "logarithm is too small, for mostly no draw falls where p(x | z) is large. About exp(KL(p(z | x) ‖ q)) draws "
         "are needed (Chatterjee & Diaconis 2018); of the prior that KL is, by latent dimensions, "
         f"{needed}. With {size} of them, {most:,} draws of the prior count as {number(share * most, 2)}, of q as "
         f"{number(of_q * most, 2)}. The models are the best PPCA of each size, in closed form, and not this one."
     )
-    concluded(instruments.conclusion(found), key="conclusion-estimates")
+    concluded(instruments.conclusion(table), key="conclusion-estimates")
 
 
-def _against_draws(found: dict[str, np.ndarray], i: int) -> go.Figure:
-    draws, lines = found["draws"], []
+def _against_draws(table: dict[str, np.ndarray], i: int) -> go.Figure:
+    draws, lines = table["draws"], []
     for name, title, color in WAYS:
-        values = np.sort(found[name][i], axis=0)
+        values = np.sort(table[name][i], axis=0)
         lines.append(figures.Curve(title, draws, values.mean(0), color))
         lines += [figures.Curve("", draws, values[at], color, dashed=True) for at in (3, -4)]
-    lines.append(figures.Curve("exact", draws, np.full(len(draws), found["exact"][i]), figures.DATA, dashed=True))
-    title = f"One image, {int(found['dimensions'][i])} latent dimensions"
+    lines.append(figures.Curve("exact", draws, np.full(len(draws), table["exact"][i]), figures.DATA, dashed=True))
+    title = f"One image, {int(table['dimensions'][i])} latent dimensions"
     drawn = figures.curves(lines, x_title="draws of z", y_title="estimate of log p(x), nats", log_x=True, title=title)
     for trace in drawn.data:
         if not trace.name:
             trace.update(showlegend=False, line_dash="dot", line_width=1)
-    floor = float(found["exact"][i])
-    return drawn.update_yaxes(range=[floor - min(200.0, 1.05 * (floor - float(found["naive"][i].min()))), floor + 8])
+    floor = float(table["exact"][i])
+    return drawn.update_yaxes(range=[floor - min(200.0, 1.05 * (floor - float(table["naive"][i].min()))), floor + 8])
 
 
-def _against_dimensions(found: dict[str, np.ndarray]) -> go.Figure:
-    sizes, most = found["dimensions"], int(found["draws"][-1])
+def _against_dimensions(table: dict[str, np.ndarray]) -> go.Figure:
+    sizes, most = table["dimensions"], int(table["draws"][-1])
     lines = []
     for name, title, color in WAYS:
-        missed = found["exact"][:, None] - found[name][:, :, -1]
+        missed = table["exact"][:, None] - table[name][:, :, -1]
         lines.append(figures.Curve(title, sizes, missed.mean(1), color))
     lines.append(figures.Curve("exact", sizes, np.zeros(len(sizes)), figures.DATA, dashed=True))
     title = f"What {most:,} draws miss"

@@ -29,30 +29,30 @@ SETTLED = {"objective": "elbo", "estimator": "analytic", "prior": "normal"}  # w
 def gradients(moment: Moment) -> None:
     """One example's gradient by each way, draw by draw; then three trainings that differ in this alone."""
     index = example_of(moment, key="gradient_example")
-    found = answer(instruments.two_gradients, moment=moment, key="gradient", at_once=True, index=index)
-    if found is None:
+    estimates = answer(instruments.two_gradients, moment=moment, key="gradient", at_once=True, index=index)
+    if estimates is None:
         return
-    titles = [TITLES[name] for name in found["names"].tolist()]
+    titles = [TITLES[name] for name in estimates["names"].tolist()]
     left, right = st.columns(2, gap="medium")
-    narrow = float(abs(found["first"][2]).max())
-    which = int(found["which"]) + 1
+    narrow = float(abs(estimates["first"][2]).max())
+    which = int(estimates["which"]) + 1
     drawn = figures.histogram(
-        dict(zip(titles, found["first"], strict=True)),
+        dict(zip(titles, estimates["first"], strict=True)),
         x_title=f"∂ / ∂μ{which} of log p(x | z), one draw of z each",
         colors={TITLES[name]: color for name, color in COLORS.items()},
         limits=(-narrow, narrow),
         title="Estimates of one and the same number",
-        line=("mean", float(found["mean"][0][which - 1])),
+        line=("mean", float(estimates["mean"][0][which - 1])),
     )
     plot(drawn.update_layout(height=340), key="gradient-draws", place=left)
-    shares = dict(zip(titles, found["needed"].tolist(), strict=True))
+    shares = dict(zip(titles, estimates["needed"].tolist(), strict=True))
     drawn = figures.bars(
         shares, y_title="draws", title="Draws for a scatter as small as the gradient", color=list(COLORS.values())
     )
     plot(drawn.update_yaxes(type="log").update_layout(height=340), key="gradient-variance", place=right)
     rows = [
         f"{title}: {number(float(mean[which - 1]))} ± {number(float(error[which - 1]), 2)}"
-        for title, mean, error in zip(titles, found["mean"], found["error"], strict=True)
+        for title, mean, error in zip(titles, estimates["mean"], estimates["error"], strict=True)
     ]
     st.caption(
         f"The mean of {instruments.DRAWS:,} draws each, the same draws for all: {'; '.join(rows)} nats. None is "
@@ -60,7 +60,7 @@ def gradients(moment: Moment) -> None:
         "changed; the reparametrization asks the decoder in which direction it would rise. A baseline takes away what "
         "does not depend on z."
     )
-    concluded(instruments.conclusion(found), key="conclusion-gradients")
+    concluded(instruments.conclusion(estimates), key="conclusion-gradients")
     side_by_side(
         _plans(moment.run.plan),
         _one,

@@ -66,14 +66,14 @@ def upper(moment: Moment) -> None:
     """Test examples, and what comes back of them from the top layer alone, from the top two, and so on."""
     first = example_of(moment, key="upper_example", label="from test example") if moment.model.is_image else 0
     n = COUNT if moment.model.is_image else POINTS
-    found = answer(instruments.upper, moment=moment, key="upper", at_once=True, first=first, n=n)
-    if found is None:
+    restored = answer(instruments.upper, moment=moment, key="upper", at_once=True, first=first, n=n)
+    if restored is None:
         return
-    count = len(found["mean"])
+    count = len(restored["mean"])
     captions = [f"from {_names(count, k)}" for k in range(1, count + 1)]
-    rows = np.concatenate([found["x"][None], found["mean"]])
+    rows = np.concatenate([restored["x"][None], restored["mean"]])
     _in_rows(moment, rows, ["test examples", *captions], "upper", "Reconstructions")
-    concluded(instruments.conclusion_of_upper(found))
+    concluded(instruments.conclusion_of_upper(restored))
 
 
 def _names(count: int, to: int, begin: int = 0) -> str:

@@ -22,13 +22,13 @@ __all__ = ["LIKELIHOOD", "MAP", "kl", "prior_on_parameters"]
 def kl(moment: Moment) -> None:
     """Two curves of one shape: their distance is the entropy of the data."""
     n = url_widgets.choice("training points", (30, 300, 3000), 300, key="kl_n")
-    found = answer(likelihood.kl_and_likelihood, moment=moment, key="kl", at_once=True, n=n)
-    if found is None:
+    curves = answer(likelihood.kl_and_likelihood, moment=moment, key="kl", at_once=True, n=n)
+    if curves is None:
         return
-    scale, entropy = found["scale"], float(found["entropy"])
+    scale, entropy = curves["scale"], float(curves["entropy"])
     lines = [
-        figures.Curve(f"−log p of {n:,} points", scale, found["nll"], figures.DATA),
-        figures.Curve("KL(data ‖ model) + H(data)", scale, found["kl"] + entropy, figures.SAMPLES),
+        figures.Curve(f"−log p of {n:,} points", scale, curves["nll"], figures.DATA),
+        figures.Curve("KL(data ‖ model) + H(data)", scale, curves["kl"] + entropy, figures.SAMPLES),
         figures.Curve("H(data)", scale, np.full_like(scale, entropy), figures.NEUTRAL, dashed=True),
     ]
     left, right = st.columns([3, 2], gap="medium")
@@ -41,9 +41,9 @@ def kl(moment: Moment) -> None:
             "the KL small, without knowing the density of the data. With few points the average is not the "
             "expectation, and its lowest point lies elsewhere: that is overfitting. Here θ is one number, the width of "
             "the whole model; "
-            f"one standard error of −log p at 1 is {number(float(np.interp(1, scale, found['error'])), 2)} nats."
+            f"one standard error of −log p at 1 is {number(float(np.interp(1, scale, curves['error'])), 2)} nats."
         )
-    concluded(likelihood.conclusion_of_kl(found), key="conclusion-kl")
+    concluded(likelihood.conclusion_of_kl(curves), key="conclusion-kl")
 
 
 def prior_on_parameters(moment: Moment) -> None:
@@ -51,15 +51,15 @@ def prior_on_parameters(moment: Moment) -> None:
     most = min(1000, len(moment.data.train))
     sizes = tuple(n for n in (10, 30, 100, 300) if n <= most)
     n = url_widgets.choice("training examples", sizes, 30, key="map_n")
-    found = answer(likelihood.map_path, moment=moment, key="map", n=n)
-    if found is None:
+    fits = answer(likelihood.map_path, moment=moment, key="map", n=n)
+    if fits is None:
         return
-    prior, names = found["prior"], [number(one) for one in found["prior"]]
+    prior, names = fits["prior"], [number(one) for one in fits["prior"]]
     left, right = st.columns(2, gap="medium")
     with right:
         weight = url_widgets.choice("imagined examples for each real one", names, names[0], key="map_prior")
         i = names.index(weight)
-        _learned(found, i)
+        _learned(fits, i)
     with left:
         lines = []
         shown = np.arange(len(prior))
@@ -67,7 +67,7 @@ def prior_on_parameters(moment: Moment) -> None:
             ("held out", "held_out", figures.DATA),
             ("its own examples", "train", figures.SAMPLES),
         ):
-            mean, spread = found[key].mean(0), found[key].std(0)
+            mean, spread = fits[key].mean(0), fits[key].std(0)
             lines.append(figures.Curve(name, shown, mean, color))
             lines += [figures.Curve("", shown, mean + side * spread, color, dashed=True) for side in (-1, 1)]
         drawn = figures.curves(
@@ -78,27 +78,27 @@ def prior_on_parameters(moment: Moment) -> None:
         drawn.update_xaxes(tickvals=shown, ticktext=names)
         plot(drawn.update_layout(height=380), key="map")
         st.caption(
-            f"Learned anew by 60 steps of EM from {n} training examples; mean and spread over {len(found['train'])} "
+            f"Learned anew by 60 steps of EM from {n} training examples; mean and spread over {len(fits['train'])} "
             "random sets of them. 0 is maximum likelihood. The prior is conjugate, so it is as if examples without any "
             "structure had been seen besides: all of one centre, and as wide in every direction."
         )
-    concluded(likelihood.conclusion_of_map(found), key="conclusion-map")
+    concluded(likelihood.conclusion_of_map(fits), key="conclusion-map")
 
 
-def _learned(found: dict[str, np.ndarray], i: int) -> None:
+def _learned(fits: dict[str, np.ndarray], i: int) -> None:
     """The density, or the means, that one prior led to."""
-    if "density" not in found:
-        means = found["means"][i]
+    if "density" not in fits:
+        means = fits["means"][i]
         pictures(means, min(8, len(means)), key="map-means", alt="Means as learned under this prior.", caption="means")
         return
-    extent = tuple(found["extent"].tolist())
-    own = figures.Points("its examples", found["x"], figures.DATA, size=6, outlined=True)
-    drawn = figures.density(found["density"][i], extent, title="p(x) as learned", color=figures.SAMPLES, over=(own,))
+    extent = tuple(fits["extent"].tolist())
+    own = figures.Points("its examples", fits["x"], figures.DATA, size=6, outlined=True)
+    drawn = figures.density(fits["density"][i], extent, title="p(x) as learned", color=figures.SAMPLES, over=(own,))
     plot(drawn, key="map-density")
 
 
 def of_a_known_plane(moment: Moment) -> bool:
-    """Its density can be drawn, and that of its data is known."""
+    """Whether the model's density can be drawn, and that of its data is known."""
     return of_a_density_of_points(moment) and moment.data.log_prob is not None and moment.data.name in DATASETS
 
 

@@ -18,20 +18,20 @@ __all__ = ["LINEAR"]
 
 def linear(moment: Moment) -> None:
     """Three numbers that meet, and why they can."""
-    found = answer(instruments.linear, moment=moment, key="linear", at_once=True)
-    if found is None:
+    fit = answer(instruments.linear, moment=moment, key="linear", at_once=True)
+    if fit is None:
         return
     columns = st.columns(4)
-    nats("ELBO", float(found["elbo"]), place=columns[0], help="in closed form: nothing is drawn")
-    nats("log p(x) of its decoder", float(found["log_prob"]), place=columns[1], help="exact: one Gaussian")
-    nats("PPCA's best", float(found["best"]), place=columns[2], help="from the eigenvalues of the data's covariance")
-    widest = number(float(found["angles"].max()), 2)
+    nats("ELBO", float(fit["elbo"]), place=columns[0], help="in closed form: nothing is drawn")
+    nats("log p(x) of its decoder", float(fit["log_prob"]), place=columns[1], help="exact: one Gaussian")
+    nats("PPCA's best", float(fit["best"]), place=columns[2], help="from the eigenvalues of the data's covariance")
+    widest = number(float(fit["angles"].max()), 2)
     columns[3].metric("angle to the principal subspace", f"{widest}°", help="the widest of the principal angles")
     left, right = st.columns(2, gap="medium")
-    size = len(found["left"])
+    size = len(fit["left"])
     extent = (0.5, size + 0.5, 0.5, size + 0.5)
     drawn = figures.signed(
-        found["correlation"] - np.eye(size),
+        fit["correlation"] - np.eye(size),
         extent,
         title="Correlations in the true posterior",
         unit="correlation",
@@ -40,22 +40,22 @@ def linear(moment: Moment) -> None:
         limit=1.0,
     )
     plot(drawn.update_traces(zsmooth=False).update_layout(height=340), key="linear-correlation", place=left)
-    shares = {f"z{i + 1}": float(v) for i, v in enumerate(found["left"])}
+    shares = {f"z{i + 1}": float(v) for i, v in enumerate(fit["left"])}
     title = "What the posterior leaves of the prior's variance"
     drawn = figures.bars(shares, y_title="variance of z given x", title=title, color=figures.POSTERIOR)
     plot(drawn.update_layout(height=340), key="linear-left", place=right)
     st.caption(
-        f"σ of the decoder is {number(float(found['sigma']))}, PPCA's {number(float(found['best_sigma']))}. A rotation "
+        f"σ of the decoder is {number(float(fit['sigma']))}, PPCA's {number(float(fit['best_sigma']))}. A rotation "
         "of z changes nothing about x, so the likelihood leaves the axes of z open. The ELBO does not: q has no "
         "correlations, and its KL is 0 only where the true posterior has none, where the columns of W are orthogonal. "
         "A dimension that keeps all of its variance, 1, is collapsed: PPCA, exactly solved, collapses it too where the "
         "data do not pay for it (Lucas et al. 2019)."
     )
-    concluded(instruments.conclusion(found), key="conclusion-linear")
+    concluded(instruments.conclusion(fit), key="conclusion-linear")
 
 
 def applies(moment: Moment) -> bool:
-    """Its VAE is linear, and has fewer latent dimensions than x."""
+    """Whether the model is a linear VAE with fewer latent dimensions than x."""
     return instruments.is_linear(moment.model) and moment.model.latent_dim < int(np.prod(moment.model.shape))
 
 

@@ -61,7 +61,7 @@ def ladder(moment: Moment) -> None:
 
 
 def _of_prior(moment: Moment) -> str:
-    """What else is between the ELBO and log p(x): a diffusion prior enters the ELBO by a bound on log p(z)."""
+    """A note on another gap between ELBO and log p(x): a diffusion prior enters the ELBO by a bound on log p(z)."""
     diffused = isinstance(moment.model, VAE) and moment.model.config["prior"] == "diffusion"
     return " and what the prior's own bound on log p(z) leaves out" if diffused else ""
 

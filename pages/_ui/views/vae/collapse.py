@@ -20,7 +20,7 @@ from pages._ui.views.common.side_by_side import curves, side_by_side, start
 
 __all__ = ["collapse", "dimensions_used"]
 
-SILENT = 0.2  # nats, to which the scale of a KL reaches at least
+LEAST_TOP = 0.2  # nats, to which the axis of a KL reaches at least
 PRESET = "Posterior collapse (see it happen)"
 
 
@@ -55,7 +55,7 @@ def dimensions_used(used: Usage, title: str = "KL(q(zⱼ | x) ‖ p(zⱼ))", hei
     names = ["all together"] if len(order) < used.latent_dim else [f"z{i + 1}" for i in order]
     values = dict(zip(names, used.kl[order].tolist(), strict=True))
     figure = figures.bars(values, title=title, x_title="dimension, sorted", y_title="nats", color=figures.LATENT)
-    top = max(1.05 * float(used.kl.max()), SILENT)  # what is nearly nothing looks like nothing
+    top = max(1.05 * float(used.kl.max()), LEAST_TOP)  # what is nearly nothing looks like nothing
     return figure.update_yaxes(range=[0, top]).update_layout(height=height)
 
 

@@ -50,7 +50,7 @@ def _bounds(reading: Reading) -> None:
 
 
 def _where(moment: Moment, reading: Reading) -> None:
-    """Its posterior: on the map of latent space, or dimension by dimension."""
+    """The posterior of the drawing: on the map of latent space, or dimension by dimension."""
     mu, sigma = reading.mu, reading.sigma
     if len(mu) != 2:
         means, spread = ({f"z{i + 1}": float(v) for i, v in enumerate(values)} for values in (mu, sigma))

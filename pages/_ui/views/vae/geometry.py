@@ -67,7 +67,7 @@ def _curves(both: Arrays) -> go.Figure:
 
 
 def _sum(both: Arrays) -> None:
-    """What log p(x) is made of."""
+    """log p(x) as a sum: the ELBO and the gap KL(q ‖ p(z | x))."""
     (elbo, error), (kl, grid), (log_prob,) = both["elbo"], both["kl"], both["log_prob"]
     a, b, c, d = st.columns(4)
     nats("ELBO", elbo, f"± {number(error, 2)}, 4,000 draws", digits=5, place=a)

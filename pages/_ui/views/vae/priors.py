@@ -89,7 +89,7 @@ def denoised_prior(moment: Moment) -> None:
 
 
 def four_priors(moment: Moment) -> None:
-    """The same model under each prior."""
+    """Compare one model under four priors."""
     st.caption(
         "The same data, networks, settings and seed; only p(z) differs. Green: the prior, stronger with the cube root "
         "of its density. Dots: where the encoder puts test examples, in the colours of their labels. A prior that fits "

@@ -23,13 +23,13 @@ SHOWS = ("decoded", "data under it")
 
 def book(moment: Moment) -> None:
     """A picture of each code, the most frequent first, and how often each occurs."""
-    found = answer(instruments.patches, moment=moment, key="book", at_once=True)
-    if found is None:
+    patches = answer(instruments.patches, moment=moment, key="book", at_once=True)
+    if patches is None:
         return
-    _use(found)
+    _use(patches)
     which = url_widgets.choice("show each code as", SHOWS, SHOWS[0], key="book_shows")
-    order = np.argsort(-found["share"], kind="stable")
-    tiles = found["decoded" if which == SHOWS[0] else "mean"][order]
+    order = np.argsort(-patches["share"], kind="stable")
+    tiles = patches["decoded" if which == SHOWS[0] else "mean"][order]
     pictures(
         tiles,
         COLUMNS,
@@ -44,12 +44,12 @@ def book(moment: Moment) -> None:
         "*data under it* is the mean of what stands there in test pictures, black if it does not occur. In a picture "
         "the decoder also looks at the codes around it, so that a code stands for no one patch."
     )
-    concluded(instruments.conclusion(found), key="conclusion-book")
+    concluded(instruments.conclusion(patches), key="conclusion-book")
 
 
-def _use(found: dict[str, Any]) -> None:
+def _use(patches: dict[str, Any]) -> None:
     """How often the codes occur, falling, beside an even use of them."""
-    share = np.sort(found["share"])[::-1]
+    share = np.sort(patches["share"])[::-1]
     k = len(share)
     lines = [
         figures.Curve("share of the code", np.arange(1, k + 1), share, figures.LATENT),
@@ -59,18 +59,18 @@ def _use(found: dict[str, Any]) -> None:
     drawn = figures.curves(lines, x_title="code, by frequency", y_title="share", title="How often each code occurs")
     plot(drawn.update_layout(height=260), key="use", place=left)
     right.metric("codes in use", f"{int((share > 0).sum())} of {k}")
-    right.metric("perplexity", number(float(found["perplexity"])))
+    right.metric("perplexity", number(float(patches["perplexity"])))
 
 
 def cells(moment: Moment) -> None:
     """The plane cut into the cells of the codes; where it is encoded, the vectors among what they stand for."""
-    found = seen(instruments.voronoi, moment)
+    partition = seen(instruments.voronoi, moment)
     left, right = st.columns(2, gap="medium")
-    size = 5 + 60 * np.sqrt(found["share"] / max(len(found["share"]), 1))
-    extent = tuple(found["extent"].tolist())
-    means = figures.Points("what a code stands for", found["means"], figures.SAMPLES, size=6, outlined=True)
+    size = 5 + 60 * np.sqrt(partition["share"] / max(len(partition["share"]), 1))
+    extent = tuple(partition["extent"].tolist())
+    means = figures.Points("what a code stands for", partition["means"], figures.SAMPLES, size=6, outlined=True)
     drawn = figures.density(
-        found["border"],
+        partition["border"],
         extent,
         title="Cells of the plane",
         unit="border",
@@ -80,7 +80,7 @@ def cells(moment: Moment) -> None:
     drawn.update_traces(showscale=False, selector={"type": "heatmap"})
     drawn.data[-1].marker.size = size.tolist()
     plot(legend_above(drawn, 460), key="cells", place=left)
-    z, vectors = (np.pad(found[key], ((0, 0), (0, 1)))[:, :2] for key in ("z", "vectors"))
+    z, vectors = (np.pad(partition[key], ((0, 0), (0, 1)))[:, :2] for key in ("z", "vectors"))
     clouds = [
         figures.Points("encoded test points", z, figures.POSTERIOR, size=3, opacity=0.5),
         figures.Points("vectors of the codebook", vectors, figures.LATENT, size=7, outlined=True),
@@ -96,15 +96,15 @@ def cells(moment: Moment) -> None:
             else "The cells are Voronoi's in the space of z, to the right, and bent in the plane by the encoder."
         )
     )
-    concluded(instruments.conclusion(found), key="conclusion-cells")
+    concluded(instruments.conclusion(partition), key="conclusion-cells")
 
 
 def fewer(moment: Moment) -> None:
     """The error of the reconstruction with only the most frequent codes; pictures restored with ever more of them."""
-    found = answer(instruments.fewer, moment=moment, key="fewer", at_once=True)
-    if found is None:
+    restored = answer(instruments.fewer, moment=moment, key="fewer", at_once=True)
+    if restored is None:
         return
-    line = [figures.Curve("squared error", found["kept"], found["squared"], figures.SAMPLES)]
+    line = [figures.Curve("squared error", restored["kept"], restored["squared"], figures.SAMPLES)]
     drawn = figures.curves(
         line,
         x_title="codes that are left, K′",
@@ -117,11 +117,11 @@ def fewer(moment: Moment) -> None:
     if moment.model.is_image:
         left, right = st.columns(2, gap="medium")
         plot(drawn.update_layout(height=340), key="fewer", place=left)
-        counts = ", ".join(str(count) for count in found["kept"].tolist())
+        counts = ", ".join(str(count) for count in restored["kept"].tolist())
         with right:
             pictures(
-                found["x"],
-                found["x"].shape[1],
+                restored["x"],
+                restored["x"].shape[1],
                 key="fewer-pictures",
                 alt="Test pictures, and each restored with more and more codes.",
                 caption=f"a test picture, then restored with {counts} codes",
@@ -131,7 +131,7 @@ def fewer(moment: Moment) -> None:
         plot(drawn.update_layout(height=340), key="fewer")
     st.caption(
         "Nothing is learned again: rare codes are taken away, and each place takes the nearest that is left. "
-        f"Without a prior an example costs places · log₂ K′ bits: {number(float(found['bits'][-1]))} with all. A model "
-        "that is trained with fewer codes makes better use of them: fork this run with another K."
+        f"Without a prior an example costs places · log₂ K′ bits: {number(float(restored['bits'][-1]))} with all. A "
+        "model that is trained with fewer codes makes better use of them: fork this run with another K."
     )
-    concluded(instruments.conclusion_of_fewer(found), key="conclusion-fewer")
+    concluded(instruments.conclusion_of_fewer(restored), key="conclusion-fewer")

@@ -29,8 +29,8 @@ TITLES = {
 def changed(moment: Moment) -> None:
     """The codes of a test picture; a place is chosen, and another code for it."""
     example = example_of(moment, key="code_example")
-    found = seen(instruments.read, moment, index=example)
-    height, width = found["codes"].shape
+    reading = seen(instruments.read, moment, index=example)
+    height, width = reading["codes"].shape
     left, right = st.columns([2, 3], gap="medium")
     with right:
         with st.container(horizontal=True, gap="small"):
@@ -41,7 +41,7 @@ def changed(moment: Moment) -> None:
             )
         here = seen(instruments.place, moment, index=example, row=row, column=column)
         which = _choose(moment, here)
-        shown = np.stack([found["x"], found["shown"], here["x"][which], abs(here["x"][which] - here["x"][0])])
+        shown = np.stack([reading["x"], reading["shown"], here["x"][which], abs(here["x"][which] - here["x"][0])])
         pictures(
             shown,
             4,
@@ -50,8 +50,8 @@ def changed(moment: Moment) -> None:
             caption="the picture; from its codes; with the other code; the difference",
             pixels=112,
         )
-    plot(_map(found["codes"], row, column), key="code-map", place=left)
-    bits = float(found["bits"].sum())
+    plot(_map(reading["codes"], row, column), key="code-map", place=left)
+    bits = float(reading["bits"].sum())
     st.caption(
         f"The encoder writes this picture in {height * width} codes; their prior pays {number(bits)} bits for them. "
         "A change reaches as far as the decoder looks around a place."
@@ -60,7 +60,7 @@ def changed(moment: Moment) -> None:
 
 
 def _choose(moment: Moment, here: dict[str, Any]) -> int:
-    """One of the codes that are offered: which of them, by a click on the picture that it makes."""
+    """The index of the chosen code, by number or by a click on the picture that it makes."""
     codes = [int(code) for code in here["codes"]]
     default = codes[min(1, len(codes) - 1)]
     code = url_widgets.number("code there", 0, moment.model.config["codes"] - 1, default, key="code_there", width=160)
@@ -109,27 +109,27 @@ def _map(codes: np.ndarray, row: int, column: int) -> go.Figure:
 def with_and_without(moment: Moment) -> None:
     """Samples of codes drawn evenly, place by place, and by the prior; what each costs under the prior."""
     seed = url_widgets.number("seed", 0, url_widgets.SEEDS, 0, key="prior_seed")
-    found = answer(instruments.drawn, moment=moment, key="with-prior", at_once=True, seed=seed)
-    if found is None:
+    ways = answer(instruments.drawn, moment=moment, key="with-prior", at_once=True, seed=seed)
+    if ways is None:
         return
     names = list(TITLES)
-    for name, x, place in zip(names, found["x"], st.columns(3, gap="medium"), strict=True):
+    for name, x, place in zip(names, ways["x"], st.columns(3, gap="medium"), strict=True):
         with place:
             st.markdown(f"**{TITLES[name][:1].upper()}{TITLES[name][1:]}**")
             pictures(x, 4, key=f"drawn-{name}", alt=f"Samples, codes drawn: {TITLES[name]}.", pixels=56)
-    values = {TITLES[name].split(",")[0]: float(nats) for name, nats in zip(names, found["nats"], strict=True)}
-    errors = {name: float(error) for name, error in zip(values, found["error"], strict=True)}
+    values = {TITLES[name].split(",")[0]: float(nats) for name, nats in zip(names, ways["nats"], strict=True)}
+    errors = {name: float(error) for name, error in zip(values, ways["error"], strict=True)}
     bars = figures.bars(
         values,
         errors=errors,
         y_title="nats",
         title="What such codes cost, −log p(k)",
         color=figures.LATENT,
-        floor=("codes of test examples", float(found["data"][0])),
+        floor=("codes of test examples", float(ways["data"][0])),
     )
     plot(bars, key="with-prior")
     st.caption(
         "The decoder is the same in all three. It was never asked about most combinations of codes; the prior knows "
         "which occur. ± one standard error, of 200 samples."
     )
-    concluded(instruments.conclusion(found), key="conclusion-prior")
+    concluded(instruments.conclusion(ways), key="conclusion-prior")

@@ -73,7 +73,7 @@ BOTH: Equations = {
 
 
 def loss(arguments: Mapping[str, Any]) -> str:
-    """What a VQ-VAE with these hyperparameters makes small, LaTeX, and what moves its vectors where no loss does."""
+    """The loss of a VQ-VAE with these hyperparameters, LaTeX, and what moves its vectors where no loss does."""
     follows = r"e_k \leftarrow \text{moving average of the } z_e \text{ that take it}"
     if arguments.get("codebook", "ema") == "straight-through":
         follows = r"{} + \| \mathrm{sg}[z_e] - e_k \|^2"

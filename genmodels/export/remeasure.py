@@ -2,7 +2,7 @@
 
 Whoever adds a measure, or changes how one is taken, measures them again, so that their cards can be compared::
 
-    python -m genmodels.export.cards gan-mnist wgan-mnist-gp -n 10000
+    python -m genmodels.export.remeasure gan-mnist wgan-mnist-gp -n 10000
 """
 
 import argparse
@@ -18,7 +18,7 @@ __all__ = ["main"]
 
 def main() -> None:
     """Measure checkpoints as `evaluate` does, and write what came out into each one's measures.json and README.md."""
-    parser = argparse.ArgumentParser(prog="python -m genmodels.export.cards", description=main.__doc__)
+    parser = argparse.ArgumentParser(prog="python -m genmodels.export.remeasure", description=main.__doc__)
     parser.add_argument("checkpoints", nargs="+", metavar="CHECKPOINT", help="names of folders of checkpoints/")
     parser.add_argument("-n", type=int, default=10_000, help="test examples, and samples (default 10000, or all)")
     parser.add_argument("--samples", type=int, default=0, help="samples, where they are to be fewer than -n")

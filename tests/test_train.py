@@ -10,11 +10,14 @@ from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from genmodels import random
+from genmodels.data import datasets
 from genmodels.data.datasets import Data, Split
 from genmodels.errors import BadInput, TrainingFailed
 from genmodels.hyperparameters import Between
 from genmodels.models import MODELS, Entry
 from genmodels.models.base import GenerativeModel, build
+from genmodels.models.ddpm import DDPM
+from genmodels.training import loop
 from genmodels.training.loop import Batches, Step, Training, fit
 from genmodels.training.settings import Settings
 
@@ -488,3 +491,27 @@ def test_bad_input_is_named(plane: Data, digits: Data) -> None:
         Settings.of({"batchsize": 3})
     with pytest.raises(BadInput, match="lr = 2 is not a number from 1e-07 to 1"):
         Settings.of({"lr": 2})
+
+
+def test_a_process_of_several_resumes_its_own_dropout(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Process 0 alone is saved: what it has saved makes process 1 go on as if nothing had been."""
+    monkeypatch.setattr(loop, "in_step", lambda model, world, **_: model)
+    monkeypatch.setattr(loop.log, "means", lambda *_: {})
+    data, settings = datasets.load("digits"), Settings(steps=100, batch_size=32)
+
+    def begun(rank: int) -> Training:
+        torch.manual_seed(0)
+        return Training(DDPM(data.shape, width=8, depth=1, dropout=0.5, groups=2), data, settings, rank=rank, world=2)
+
+    def after(training: Training, steps: int) -> list[torch.Tensor]:
+        for _ in range(steps):
+            training.step()
+        return [p.detach().clone() for p in training.model.parameters()]
+
+    first, second, resumed = begun(0), begun(1), begun(1)
+    after(first, 3)
+    after(second, 3)
+    tensors, numbers = second.state()
+    resumed.restore(tensors | {"rng/global": first.state()[0]["rng/global"]}, numbers)
+    assert all(map(torch.equal, after(second, 2), after(resumed, 2)))
+    assert not torch.equal(begun(0)._dropout.state, begun(1)._dropout.state)

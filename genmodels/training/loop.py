@@ -121,6 +121,8 @@ class Training:
         start = time.perf_counter()
         self.model.progress(self.step_ / self.total)
         terms: log.Terms = {}
+        if self.world > 1:  # of each process it begins anew at every step: process 0 alone is saved
+            self._dropout = random.GlobalStream(self.settings.seed + self.rank + self.world * self.step_, self.device)
         with self._dropout.in_use() if self._drops else nullcontext():
             for i, player in enumerate(self.turns):
                 terms |= self._turn(player, self.step_ * len(self.turns) + i)

@@ -9,13 +9,14 @@ import pytest
 
 from genmodels.data.datasets import DATASETS
 from genmodels.experiments import comparison
-from genmodels.export.checkpoint import describe
+from genmodels.export.checkpoint import describe, export
 from genmodels.export.model_card import measure_in_words
 from genmodels.export.remeasure import main
 from genmodels.files import read_json
 from genmodels.metrics.judge import Quality, judges
 from genmodels.models import model_class
 from genmodels.runs import store
+from genmodels.runs.recorder import Recording
 from genmodels.runs.run import Run
 
 SHIPPED = {run.id: run for run in store.bundled() if (run.path / "measures.json").exists()}
@@ -102,3 +103,18 @@ def test_only_what_ships_is_measured_anew(monkeypatch: pytest.MonkeyPatch, capsy
 )
 def test_a_number_has_the_digits_that_its_error_leaves(value: float, error: float, words: str) -> None:
     assert measure_in_words({"judge_fid": value, "judge_fid_se": error}, "judge_fid") == words
+
+
+def test_the_card_of_a_fork_says_what_it_was_trained_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GENMODELS_RUNS", str(tmp_path / "runs"))
+    run = store.create("vae", "digits", arguments={"hidden": 16}, settings={"steps": 4})
+    for made in ({}, {"steps": 7}):
+        run = store.fork(run, 4, settings=made) if made else run
+        recording = Recording(run)
+        list(recording.steps())
+        recording.close()
+    ship = export(run, tmp_path / "mine", {})
+    text = (ship.path / "README.md").read_text()
+    assert "Trained for 3 steps in" in text
+    assert "from step 4 of another run." in text
+    assert f'model = load("{ship.path}")' in text

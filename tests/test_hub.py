@@ -196,6 +196,7 @@ def test_a_changed_branch_changes_the_run_and_a_commit_does_not(there: FakeHub) 
     files = under(BUNDLED, shipped(1))
     old = there.put(REPO, files)
     run, pinned = pull(PLACE), pull(Place(REPO, old, BUNDLED))
+    (store.root() / ".hub/tmpleft/new").mkdir(parents=True)  # by a pull that was killed
     changed = json.loads(files[f"{BUNDLED}/run.json"]) | {"title": "a better one"}
     new = there.put(REPO, files | {f"{BUNDLED}/run.json": json.dumps(changed).encode()})
     there.log.clear()

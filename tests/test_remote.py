@@ -214,9 +214,10 @@ def test_a_hub_in_trouble_is_asked_again(there: FakeHub) -> None:
     assert len(there.jobs) == 1
 
 
-def test_flavor_is_for_jobs(capsys: Captured) -> None:
-    assert main(["train", "vae", "--flavor", "a10g-small"]) == 2
-    assert "--on hf-jobs" in capsys.readouterr().err
+@pytest.mark.parametrize("words", ["--flavor a10g-small", "--to hf://a/b", "--timeout 1h", "--image x", "--private"])
+def test_what_is_of_a_rented_computer_is_for_jobs(words: str, capsys: Captured) -> None:
+    assert main(["train", "vae", *words.split()]) == 2
+    assert f"{words.split()[0]}: for --on hf-jobs" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", ["ada", "ada/../x", "/1", "ada/", "ada/00000000000000000000beef"])

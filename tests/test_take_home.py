@@ -79,9 +79,10 @@ def test_the_script_trains_the_run_again_bit_for_bit(name: str, tmp_path: Path) 
     assert samples.exists()
 
 
-def test_a_fork_begins_with_the_training_of_its_parent(tmp_path: Path) -> None:
+@pytest.mark.parametrize("step", ["0", "2"])
+def test_a_fork_begins_with_the_training_of_its_parent(step: str, tmp_path: Path) -> None:
     parent = trained("vae", "--set", "latent_dim=2", "--set", "hidden=16", "--steps", "4", "--ema", "0.5")
-    assert main(["fork", parent.id, "--step", "2", "--steps", "5", "--lr", "0.01", "--set", "beta=2"]) == 0
+    assert main(["fork", parent.id, "--step", step, "--steps", "5", "--lr", "0.01", "--set", "beta=2"]) == 0
     (run,) = [run for run in store.every() if run.plan.parent]
     executed(take_home.script(run), tmp_path / "home")
     assert_same(run, tmp_path / "home")
@@ -142,8 +143,20 @@ def test_a_title_is_never_code(title: str) -> None:
 def test_a_learning_rate_changed_by_hand_is_told() -> None:
     run = trained("vae", "--steps", "2")
     assert "changed by hand" not in take_home.script(run)
+    child = store.fork(run, 2)
     run.want(lr=0.5)
-    assert "changed by hand" in " ".join(take_home.script(run).replace("#", " ").split())
+    for one in (run, child):
+        said = " ".join(take_home.script(one).replace("#", " ").split())
+        assert "changed by hand" in said
+        assert "bit for bit" not in said
+
+
+def test_a_run_that_was_stopped_is_said_to_be_trained_further() -> None:
+    run = trained("vae", "--steps", "2")
+    run.say(status="stopped", step=1)
+    said = " ".join(take_home.script(run).replace("#", " ").split())
+    assert "passes the weights of step 1, where this run stands, and goes on to the end" in said
+    assert "bit for bit" not in said
 
 
 def test_on_the_command_line(tmp_path: Path, capsys: Captured) -> None:

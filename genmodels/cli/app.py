@@ -17,8 +17,8 @@ def app(arguments: argparse.Namespace) -> int:
     """Open the app in a browser."""
     if importlib.util.find_spec("streamlit") is None:
         raise BadInput('The pages need streamlit: pip install "genmodels[app]" brings it.')
-    here = Path.cwd()
-    environment = {"GENMODELS_RUNS": str(here / "runs"), **os.environ}
+    runs = Path(os.environ.get("GENMODELS_RUNS") or "runs").absolute()  # of here, not of where the pages are
+    environment = {**os.environ, "GENMODELS_RUNS": str(runs)}
     command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.showEmailPrompt=false"]
     command += ["--server.port", str(arguments.port), "--server.address", arguments.address]
     try:

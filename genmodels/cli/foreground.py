@@ -52,7 +52,7 @@ def conduct(run: Run, processes: Processes, device: str) -> int:
             recording.close(None if ended else Status.STOPPED)
         except Exception as error:
             recording.close()
-            raise TrainingFailed(run.state().message or str(error)) from error
+            raise TrainingFailed(run.state().message if recording.failed else str(error)) from error
         return 0 if ended else asked()
 
 

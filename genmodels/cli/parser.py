@@ -148,8 +148,8 @@ def add_train(parser: Parser) -> None:
     rented.add_argument("--on", choices=("here", "hf-jobs"), default="here", help="where (default here)")
     rented.add_argument("--flavor", metavar="NAME", help="which computer of Hugging Face Jobs (default a10g-small)")
     rented.add_argument("--to", metavar="HF", help="where its run goes (default: $GENMODELS_HUB_REPO, or your own)")
-    rented.add_argument("--timeout", default="2h", metavar="TIME", help="when the Hub ends it (default 2h)")
-    rented.add_argument("--image", default="python:3.12", metavar="NAME", help="Docker image (default python:3.12)")
+    rented.add_argument("--timeout", metavar="TIME", help="when the Hub ends it (default 2h)")
+    rented.add_argument("--image", metavar="NAME", help="Docker image (default python:3.12)")
     rented.add_argument("--private", action="store_true", help="a repository that must be made is private")
 
 

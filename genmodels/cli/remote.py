@@ -13,12 +13,14 @@ from genmodels.models import model_class
 
 __all__ = ["follow", "train"]
 
+RENTED = ("flavor", "to", "timeout", "image", "private")  # options of a computer that is not one's own
+
 
 def train(arguments: Arguments) -> int | None:
     """Train a model on data: a new run, which the app shows too."""
     if arguments.on == "here":
-        if arguments.flavor or arguments.to:
-            raise BadInput("--flavor and --to are for --on hf-jobs: here a run is trained on this computer.")
+        if said := [f"--{name}" for name in RENTED if getattr(arguments, name)]:
+            raise BadInput(f"{', '.join(said)}: for --on hf-jobs, and here a run is trained on this computer.")
         return commands.train(arguments)
     from genmodels.hub import remote_jobs
 
@@ -26,7 +28,7 @@ def train(arguments: Arguments) -> int | None:
         raise BadInput("--out is for trainings on this computer: of a job --to names the place on the Hub.")
     words, data = words_of(arguments)
     place = remote_jobs.place_for(arguments.to, arguments.model, data)
-    how: dict[str, Any] = {"image": arguments.image, "timeout": arguments.timeout, "private": arguments.private}
+    how: dict[str, Any] = {name: said for name in ("image", "timeout", "private") if (said := getattr(arguments, name))}
     job = remote_jobs.submit(words, place, flavor=arguments.flavor or "a10g-small", **how)
     price = remote_jobs.flavors().get(arguments.flavor or "a10g-small", 0.0)
     print(f"Job {job.name} is {job.stage.lower()}, at ${price:.2f} an hour: {job.url}", file=sys.stderr)

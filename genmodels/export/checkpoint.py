@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from genmodels.data import datasets
 from genmodels.data.datasets import ELSEWHERE
 from genmodels.errors import BadInput
 from genmodels.export.model_card import card
-from genmodels.files import read_json, write, write_json
+from genmodels.files import CHECKPOINTS, read_json, write, write_json
 from genmodels.hyperparameters import declared
 from genmodels.models import model_class
 from genmodels.models.base import half
@@ -80,7 +81,8 @@ def describe(ship: Run, line: str, measures: Mapping[str, Any]) -> None:
         measures: What was measured of it, by name with its unit.
     """
     plan, folder = ship.plan, ship.path
-    use = f'from genmodels.models.base import load\n\nmodel = load("checkpoints/{folder.name}")'
+    place = f"checkpoints/{folder.name}" if folder.parent == CHECKPOINTS else str(folder)
+    use = f"from genmodels.models.base import load\n\nmodel = load({json.dumps(place)})"
     write_json(folder / "measures.json", {"command": line, "seed": Settings.of(plan.settings).seed} | dict(measures))
     write(folder / "README.md", card(plan, ship.state(), folder, line, measures, use).encode())
 
@@ -171,4 +173,6 @@ def command(run: Run, *, after: frozenset[str] = frozenset()) -> str:
     for name, value in plan.settings.items():
         if name not in usual or value != usual[name]:
             words += f" --{name.replace('_', '-')} {value}"
+    if plan.data == "drawing" and plan.data_arguments != datasets.checked("drawing", None):
+        words += "  # of the heart: no command holds this run's drawing, the script that it can be taken home as does"
     return before + words

@@ -15,7 +15,7 @@ from genmodels.errors import BadInput
 from genmodels.hyperparameters import declared
 from genmodels.models import MODELS, model_class
 from genmodels.runs import store
-from genmodels.runs.record import Plan
+from genmodels.runs.record import Plan, Status
 from genmodels.runs.run import Run
 from genmodels.training.settings import Settings
 
@@ -72,7 +72,7 @@ def cells(run: Run) -> list[Cell]:
     """
     line = _line_of(run)
     plan, cls = run.plan, model_class(run.plan.model)
-    parts = [Cell(_title(run, plan), False), Cell(_imports(cls)), Cell(_words("Data", DATA), False), Cell(_data(plan))]
+    parts = [Cell(_title(line), False), Cell(_imports(cls)), Cell(_words("Data", DATA), False), Cell(_data(plan))]
     parts.append(Cell(_words("Model and training", _about_training(line)), False))
     parts.append(Cell(TRAINED.format(model=cls.__name__)))
     for i, one in enumerate(line):
@@ -130,7 +130,7 @@ def trained(settings, *, start=None, step=0, until=None, **arguments):
         model.load_state_dict(half(start))  # as a snapshot keeps them
     training = Training(model, data, settings, device=device)
     training.step_ = step
-    for now in fit(training):
+    for now in fit(training) if step != until else ():
         if now.terms:
             terms = "  ".join(f"{{name}} {{value:.4g}}" for name, value in now.terms.items())
             print(f"step {{now.step:,}} of {{now.total:,}}  {{now.seconds:.1f}} s  {{terms}}")
@@ -154,16 +154,19 @@ for name, value in measures(model, data, n=1000, k=100, seed=0).items():
     print(f"{name}: {value:.6g}")"""
 
 
-def _title(run: Run, plan: Plan) -> str:
+def _title(line: Sequence[Run]) -> str:
+    run, plan = line[-1], line[-1].plan
     made = {name: plan.versions.get(name, "?") for name in ("genmodels", "torch", "python")}
-    lr = Settings.of(plan.settings).lr
-    changed = run.control().get("lr", lr) != lr
-    note = " While it ran its learning rate was changed by hand, which is not repeated here." if changed else ""
+    as_it_was = "it ends with the same weights, bit for bit."
+    if (state := run.state()).status is not Status.FINISHED:
+        as_it_was = f"it passes the weights of step {state.step:,}, where this run stands, and goes on to the end."
+    if any(one.control().get("lr", lr := Settings.of(one.plan.settings).lr) != lr for one in line):
+        as_it_was = "it ends near it: the learning rate was changed by hand meanwhile, which is not repeated here."
     return _words(
         plan.title,
         f"{MODELS[plan.model].title} on {plan.data}: this trains the run {run.id} again, from its data, "
-        "arguments, settings and seed. On the same kind of device, with the same versions and as many threads, it "
-        f"ends with the same weights, bit for bit.{note}",
+        "arguments, settings and seed. On the same kind of device, with the same versions and as many threads, "
+        f"{as_it_was}",
         f"Made with genmodels {made['genmodels']}, torch {made['torch']} and Python {made['python']}. Run it in the "
         "folder of the library, or where the library is on Python's path. It writes into a folder named after the run.",
         top=True,

@@ -75,7 +75,9 @@ def card(plan: Plan, state: State, folder: Path, command: str, measures: Mapping
     rows = "\n".join(_rows(measures))
     made = plan.versions
     how = f"Made by (genmodels {made.get('genmodels', '?')}, torch {made.get('torch', '?')}, {plan.device})"
-    trained = f"Trained for {state.total:,} steps in {state.seconds:.0f} s."
+    begun = plan.parent.step if plan.parent else 0
+    trained = f"Trained for {state.total - begun:,} steps in {state.seconds:.0f} s"
+    trained += f", from step {begun:,} of another run." if plan.parent else "."
     on = f" on {plan.data}"
     if plan.data == ELSEWHERE:
         on = ""

@@ -55,6 +55,8 @@ def keep(run: Run, place: object, fill: Callable[[Path], None], plan: Plan, stat
     try:
         waiting.mkdir(parents=True, exist_ok=True)
         with held(waiting), tempfile.TemporaryDirectory(dir=waiting) as folder:
+            for left in {*waiting.glob("tmp*")} - {Path(folder)}:  # by a pull that was killed
+                shutil.rmtree(left, ignore_errors=True)
             new = Path(folder) / "new"
             fill(new)
             plan.write(new)

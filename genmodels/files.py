@@ -16,8 +16,8 @@ import secrets
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +32,7 @@ __all__ = [
     "CHECKPOINTS",
     "FULL",
     "append",
+    "by_age",
     "cache",
     "held",
     "inside",
@@ -205,6 +206,15 @@ def read_array(path: Path) -> "npt.NDArray[Any]":
         raise BadInput(f"{path} does not exist.") from None
     except Exception as error:  # its head is parsed as Python: that fails in many ways
         raise Damaged(f"{path} is not a readable .npy file ({type(error).__name__}).") from None
+
+
+def by_age(paths: Iterable[Path]) -> list[Path]:
+    """Sort ``paths`` by when they were last written, the oldest first, without those that are removed meanwhile."""
+    times: dict[Path, float] = {}
+    for path in paths:
+        with suppress(OSError):
+            times[path] = path.stat().st_mtime
+    return sorted(times, key=times.__getitem__)
 
 
 def cache() -> Path:

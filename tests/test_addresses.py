@@ -208,7 +208,7 @@ def test_a_full_disk_takes_from_the_address_that_keeps_the_most(acts: Acts, monk
     for run in store.every():
         run.say(status="stopped")
     monkeypatch.setenv("GENMODELS_MAX_KEPT", "5")
-    disk.make()
+    disk.make(mine[-1])
     assert all(run.path.exists() for run in mine)
     assert len(store.every()) == 5
 

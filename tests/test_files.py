@@ -29,3 +29,11 @@ def test_a_text_is_read_once_a_change_and_no_change_is_missed(tmp_path: Path, mo
     path.unlink()
     with pytest.raises(BadInput, match="does not exist"):
         files.read_json(path)
+
+
+def test_files_by_age_leave_out_what_is_gone(tmp_path: Path) -> None:
+    old, new = tmp_path / "old", tmp_path / "new"
+    for path, when in ((new, 2_000_000_000), (old, 1_000_000_000)):
+        path.write_text("")
+        os.utime(path, (when, when))
+    assert files.by_age([new, tmp_path / "gone", old]) == [old, new]

@@ -363,3 +363,60 @@ def test_heavy_runs_are_limited_in_number(monkeypatch):
     assert heavy[1].state().status == "queued"
     worker.closing = True
     worker.work()
+
+
+def test_a_second_server_leaves_the_first_ones_trainings_in_the_queue(pool: Pool) -> None:
+    run, queued = new(), new()
+    queue.submit(run)
+    until(is_(run, "running"), "the start")
+    queue.submit(queued)
+    queue.pause(run)
+    until(is_(run, "paused"), "the pause")
+    other = Pool(1)
+    try:
+        assert run.id in queue.waiting()
+    finally:
+        other.close()
+
+
+@pytest.mark.parametrize(
+    ("nodes", "said", "expected"),
+    [
+        ("0 1", None, ["0", "1"]),
+        ("3", None, ["0"]),  # of a host's four the last, which CUDA counts from 0
+        ("0 1 2 3", "2", ["2"]),
+        ("0 1", "1, GPU-8932f937", ["1", "GPU-8932f937"]),
+        ("0 1", "", [None, None]),
+        ("0 1", "-1", [None, None]),
+        ("", "0", [None, None]),
+        ("", None, [None, None]),
+    ],
+)
+def test_a_worker_is_started_for_each_gpu_that_cuda_may_see(
+    nodes: str, said: str | None, expected: list[str | None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queue, "cores", lambda: 2)
+    monkeypatch.setattr(Path, "glob", lambda self, pattern: (self / f"nvidia{n}" for n in nodes.split()))
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if said is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", said)
+    assert queue.devices() == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("WORKERS", "inf"), ("WORKERS", "1.5"), ("THREADS", "inf"), ("THREADS", "0"), ("THREADS", "0.5")],
+)
+def test_workers_and_threads_are_whole_numbers(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"GENMODELS_{name}", value)
+    with pytest.raises(BadInput, match=f"GENMODELS_{name} = '{value}' is not a whole number from [01] up"):
+        Pool(1)
+
+
+def test_no_limit_of_runs_is_no_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GENMODELS_MAX_RUNS", "inf")
+    started = []
+    monkeypatch.setattr(subprocess, "Popen", lambda command, **how: started.append(command))
+    monkeypatch.setattr(Pool, "__init__", lambda self: self.__dict__.update(size=2, root=store.root()))
+    Pool()._start(0, "name")
+    assert int(started[0][started[0].index("--most") + 1]) >= 10_000

@@ -81,7 +81,21 @@ def test_a_full_host_takes_from_whoever_keeps_the_most(
     monkeypatch.setenv("GENMODELS_MAX_KEPT", "6")
     acts("new" * 14)
     with pytest.raises(BadInput, match="full of runs that are being trained or looked at"):
-        disk.make()
+        disk.make(mine[0])
+
+
+def test_a_full_host_never_takes_the_run_that_asks(
+    acts: Callable[[str | None], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    acts(ADA)
+    mine = [new() for _ in range(3)]
+    for run in mine:
+        queue.submit(run)
+    monkeypatch.setenv("GENMODELS_MAX_KEPT", "3")
+    fourth = new()
+    with pytest.raises(BadInput, match="delete a run of yours first"):
+        disk.make(fourth)
+    assert all(run.path.exists() for run in (*mine, fourth))
 
 
 def test_what_many_runs_need_is_asked_before_the_first_is_made(

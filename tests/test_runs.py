@@ -1,6 +1,8 @@
 """A run is a directory: made, recorded, read, resumed, forked, and never lost."""
 
+import itertools
 import json
+import math
 import os
 import shutil
 import subprocess
@@ -9,6 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -23,8 +26,8 @@ from genmodels.export.checkpoint import command, export, thinned
 from genmodels.models import MODELS, Entry
 from genmodels.models.base import GenerativeModel, load
 from genmodels.random import generator as seeded
+from genmodels.runs import recorder, store
 from genmodels.runs import run as runs_run
-from genmodels.runs import store
 from genmodels.runs.record import Parent, Status
 from genmodels.runs.recorder import Recording, moments
 from genmodels.runs.store import Run
@@ -268,6 +271,22 @@ def test_a_nan_stops_the_run_and_names_the_term_and_the_step(monkeypatch):
     assert all(torch.isfinite(v).all() for step in run.snapshots() for v in run.model(step).state_dict().values())
 
 
+def test_weights_that_are_not_finite_are_not_shown_either(monkeypatch):
+    every_two = SimpleNamespace(monotonic=itertools.count(0.0, 2.0).__next__, time=time.time)
+    monkeypatch.setattr(recorder, "time", every_two)  # whoever watches is shown every step
+    run = new(settings=SHORT | {"steps": 40_000})
+    recording = Recording(run, save_every=math.inf)
+    steps = recording.steps()
+    next(step for step in steps if step.step == 70)
+    next(recording.training.model.parameters()).data.fill_(float("nan"))
+    with pytest.raises(TrainingFailed, match="became nan at step 71"):
+        next(steps)
+    recording.close()
+    assert run.state().status == "failed"
+    assert np.isfinite(run.samples()).all()
+    assert all(v.isfinite().all() for v in run.model().state_dict().values())
+
+
 def test_a_model_that_raises_fails_in_words(monkeypatch):
     run = new()
     recording = Recording(run)
@@ -409,6 +428,14 @@ def test_the_command_says_what_is_not_usual():
     assert command(plain) == "python -m genmodels train ddpm --data two-moons"
     drawn = store.create("ddpm", "two-moons", arguments={"schedule": "drawn", "knots": (5, 0, -5)})
     assert command(drawn).endswith("--set schedule=drawn --set knots=5.0,0.0,-5.0")
+
+
+def test_the_command_of_a_drawing_says_that_it_lacks_it():
+    assert command(store.create("vae", "drawing")) == "python -m genmodels train vae --data drawing"
+    line = {"strokes": [[[0.2, 0.2], [0.8, 0.7]]], "width": 0.05}
+    words, _, said = command(store.create("vae", "drawing", data_arguments=line)).partition("  # ")
+    assert words == "python -m genmodels train vae --data drawing"
+    assert "no command holds this run's drawing" in said
 
 
 def test_a_fork_needs_no_data_to_be_made(monkeypatch: pytest.MonkeyPatch):

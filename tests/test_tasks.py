@@ -1,5 +1,6 @@
 """Tasks: asked, shared, cancelled, failed in words, and done by a worker beside its runs."""
 
+import errno
 import shutil
 import time
 from pathlib import Path
@@ -17,7 +18,7 @@ from genmodels.jobs.tasks import ask
 from genmodels.jobs.worker import Worker
 from genmodels.runs import store
 
-__all__ = ["refuses", "squares", "switches"]
+__all__ = ["fills", "refuses", "squares", "switches"]
 
 
 def squares(n: int, seconds: float = 0.0):
@@ -34,6 +35,12 @@ def refuses(n: int):
     """A task that says what was wrong."""
     yield 0.0
     raise BadInput(f"n = {n} is too much.")
+
+
+def fills():
+    """A task whose answer finds no room."""
+    yield 0.0
+    raise OSError(errno.ENOSPC, "No space left on device")
 
 
 @pytest.fixture(autouse=True)
@@ -239,3 +246,25 @@ def test_one_that_was_lost_can_be_asked_again():
     assert "interrupted" in task.state().message
     again = ask(squares, n=4)
     work(Worker(), lambda: again.is_done)
+
+
+def test_a_full_disk_is_told_in_a_sentence_and_holds_up_nobody(monkeypatch: pytest.MonkeyPatch):
+    worker = Worker()
+    task = ask(fills)
+    work(worker, lambda: not task.state().status.is_going)
+    with pytest.raises(BadInput, match="The disk is full: make room, then compute it again"):
+        task.answer()
+    again = ask(fills)
+    (job,) = [worker._task(marker) for marker in tasks.queue().glob("[0-9a-f]*")]
+    worker.jobs.append(job)
+
+    def refused(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as full:
+        full.setattr(tasks.Task, "say", refused)
+        for _ in range(3):
+            worker.turn()
+    assert not worker.jobs
+    assert again.state().status == "failed"
+    assert "compute it again" in again.state().message

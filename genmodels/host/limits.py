@@ -113,6 +113,9 @@ def check() -> None:
     is_on_ray()
     for name in LIMITS:
         limit(name)
+    for name, least in (("WORKERS", 0), ("THREADS", 1)):
+        if not (float(value := limit(name)).is_integer() and value >= least):
+            raise BadInput(f"GENMODELS_{name} = {quoted(f'{value:g}')} is not a whole number from {least} up.")
 
 
 def table() -> str:

@@ -9,6 +9,7 @@ killed takes nothing with it: the lock is freed, and the next worker goes on fro
 """
 
 import contextlib
+import math
 import os
 import re
 import secrets
@@ -16,6 +17,7 @@ import subprocess
 import sys
 import threading
 from functools import partial
+from itertools import takewhile
 from pathlib import Path
 
 from genmodels.errors import BadInput
@@ -30,6 +32,7 @@ from genmodels.runs.record import Status
 from genmodels.runs.run import Run
 from genmodels.text import quoted
 
+MANY = 100_000  # runs at once, where nothing limits them
 ASIDE = ".aside"  # in a queue: what was in its way
 
 __all__ = [
@@ -69,7 +72,7 @@ def submit(run: Run) -> None:
     try:
         _check_budget(run)
         ways = shares.check([name for name in waiting() if name != run.id], 1)
-        disk.make()
+        disk.make(run)
     except BadInput:
         if ownership.is_visiting() and not (run.path / "control.json").exists():  # made a moment ago, never begun
             with contextlib.suppress(OSError):
@@ -223,7 +226,7 @@ class Pool:
         self._watch.start()
 
     def _start(self, i: int, name: str) -> subprocess.Popen[bytes]:
-        most = max(1, -(-int(limit("MAX_RUNS")) // self.size))
+        most = max(1, math.ceil(min(limit("MAX_RUNS"), MANY) / self.size))
         environment = allocator.ENVIRONMENT | threads.ENVIRONMENT | told()
         environment["OMP_NUM_THREADS"] = f"{limit('THREADS'):.0f}"
         environment["GENMODELS_RUNS"] = str(self.root)
@@ -249,7 +252,8 @@ class Pool:
         pulse.forget()
         for name in waiting():
             with contextlib.suppress(BadInput):
-                if store.find(name).state().status is Status.QUEUED:
+                run = store.find(name)
+                if run.is_held() or run.state().status is Status.QUEUED:  # held: by a worker of another server
                     continue
             inside(queue(), name).unlink(missing_ok=True)
 
@@ -305,6 +309,11 @@ def told() -> dict[str, str]:
 
 
 def devices() -> list[str | None]:
-    """The devices, one for each worker: the GPUs by number, or None for each CPU core (without importing torch)."""
-    gpus: list[str | None] = [p.name.removeprefix("nvidia") for p in sorted(Path("/dev").glob("nvidia[0-9]*"))]
+    """The devices, one for each worker: the GPUs as CUDA names them, or None for each CPU core (torch is not imported).
+
+    CUDA counts those that it may see, from 0, whatever number a node in /dev has: in a container that is the host's.
+    """
+    n, said = len(list(Path("/dev").glob("nvidia[0-9]*"))), os.environ.get("CUDA_VISIBLE_DEVICES")
+    named = map(str, range(n)) if said is None else (one.strip() for one in said.split(","))
+    gpus: list[str | None] = [*takewhile(lambda one: one[:1] not in ("", "-"), named)] if n else []
     return gpus or [None] * cores()

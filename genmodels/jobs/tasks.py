@@ -24,7 +24,7 @@ import torch
 
 from genmodels import __version__
 from genmodels.errors import BadInput, Busy
-from genmodels.files import held, inside, is_held, read_json, remove, write, write_json, written
+from genmodels.files import FULL, by_age, held, inside, is_held, read_json, remove, write, write_json, written
 from genmodels.host import ownership
 from genmodels.host.limits import limit
 from genmodels.jobs import pulse
@@ -35,7 +35,6 @@ from genmodels.text import quoted
 __all__ = ["Task", "TaskFunction", "TaskJob", "ask", "look", "named", "queue"]
 
 Arrays = dict[str, npt.NDArray[Any]]
-
 TaskFunction = Callable[..., Generator[float, None, Arrays]]
 
 HOMES = (
@@ -218,9 +217,8 @@ def _path(function: TaskFunction, arguments: dict[str, Any]) -> Path:
 
 
 def _forget_old() -> None:
-    answers = list(folder().glob("*/state.json")) if folder().exists() else []
     kept = 0
-    for i, path in enumerate(sorted(answers, key=lambda path: -path.stat().st_mtime)):
+    for i, path in enumerate(reversed(by_age(folder().glob("*/state.json") if folder().exists() else ()))):
         kept += disk.taken(path.parent)
         if i >= KEPT or kept > KEPT_BYTES:
             with suppress(OSError):  # a worker is at it, or another has removed it
@@ -229,18 +227,20 @@ def _forget_old() -> None:
 
 def _let_go() -> None:
     """Cancel the oldest that a visitor waits for, so that with one more it is no more than the host allows."""
-    waiting = [Task(folder() / marker.name) for marker in queue().glob("[0-9a-f]*")]
-    mine = sorted((one for one in waiting if ownership.owns(one.path)), key=lambda one: one.path.stat().st_mtime)
+    mine = by_age(path for path in _waiting() if ownership.owns(path))
     while mine and len(mine) >= limit("MAX_TASKS_A_VISITOR"):
-        mine.pop(0).cancel()
+        Task(mine.pop(0)).cancel()
 
 
 def _check_place() -> None:
     """Refuse more tasks than one network address may have waiting: a browser that drops its cookie keeps it."""
     who, most = ownership.visitor(), limit("MAX_TASKS_AN_ADDRESS")
-    waiting = [folder() / marker.name for marker in queue().glob("[0-9a-f]*")] if who.place else []
-    if waiting and sum(ownership.place(one) == who.place for one in waiting) >= most:
+    if who.place and sum(ownership.place(path) == who.place for path in _waiting()) >= most:
         raise BadInput(f"{most:.0f} computations {who.where} wait already: wait until one of them is done.")
+
+
+def _waiting() -> list[Path]:
+    return [folder() / marker.name for marker in queue().glob("[0-9a-f]*")]
 
 
 class TaskJob:
@@ -301,7 +301,10 @@ class TaskJob:
     def fail(self, error: Exception) -> None:
         """Write down that the task failed, and why."""
         text = str(error) if isinstance(error, BadInput) else f"{type(error).__name__}: {error}"
-        self.task.say(status=Status.FAILED, message=text)
+        if isinstance(error, OSError) and error.errno in FULL:
+            text = "The disk is full: make room, then compute it again."
+        with suppress(OSError):  # out of the queue and unfinished, it counts as interrupted
+            self.task.say(status=Status.FAILED, message=text)
 
     def close(self, status: Status | None = None, message: str = "") -> None:
         """Let go of the task; interrupted, it waits for the next worker."""

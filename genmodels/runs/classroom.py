@@ -116,8 +116,8 @@ def build() -> Wall:
     if len(mine) >= (most := limit("MAX_WALLS_A_VISITOR")):
         hours = min(wall.left() for wall in mine) / 3600
         raise BadInput(
-            f"You have built {len(mine)} walls, and {most:.0f} are a visitor's: join {mine[0].code}, or wait "
-            f"{math.ceil(hours)} hours until one has come down."
+            f"You have built {len(mine)} walls, and {most:.0f} are a visitor's: join {mine[0].code}"
+            + (f", or wait {math.ceil(hours)} hours until one has come down." if math.isfinite(hours) else ".")
         )
     here, most = ownership.visitor().address, limit("MAX_WALLS_AN_ADDRESS")
     if here and sum(ownership.place(wall.path) == here for wall in standing) >= most:

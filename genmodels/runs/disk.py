@@ -17,8 +17,8 @@ __all__ = ["make", "taken"]
 LOOKED_AT = 60.0  # seconds since a page has shown a run
 
 
-def make() -> None:
-    """Make room for one more run: on a shared host old ones go for it, the oldest first.
+def make(new: Run) -> None:
+    """Make room for the run ``new``, which is there already: on a shared host old ones go for it, the oldest first.
 
     A visitor has a share of the disk. Where all shares together are more than there is, whoever keeps the most makes
     room: no visitor, and no browser that throws its cookie away again and again, fills the host for the others.
@@ -27,11 +27,11 @@ def make() -> None:
         BadInput: If there is none.
     """
     _check_share()
-    for run in _forgotten() if _is_full() else []:
+    for run in _forgotten(new) if _is_full() else []:
         _give_up(run)
         if not _is_full():
             break
-    while _is_full() and (greatest := _of_the_greatest_keeper()) and _give_up(greatest):
+    while _is_full() and (greatest := _of_the_greatest_keeper(new)) and _give_up(greatest):
         pass
     if _is_full():
         others = ownership.is_visiting() and sum(ownership.owns(run.path) for run in store.every()) < 2  # the new one
@@ -69,8 +69,8 @@ def _check_share() -> None:
         raise BadInput(f"The runs {who.where} take {size:,.0f} MB, and may {most:,.0f}: delete one of them first.")
 
 
-def _of_the_greatest_keeper() -> Run | None:
-    """The oldest ended run, that nobody looks at, of the visitor who keeps the most; None if nobody keeps two.
+def _of_the_greatest_keeper(new: Run) -> Run | None:
+    """The oldest ended run but ``new``, that nobody looks at, of who keeps the most; None if nobody keeps two.
 
     All at one address, or on one wall, count as one: a visitor who drops his cookie keeps what he kept.
     """
@@ -81,7 +81,8 @@ def _of_the_greatest_keeper() -> Run | None:
         if owner := ownership.owner(run.path):
             kept.setdefault(ownership.place(run.path) or owner, []).append(run)
     for own in sorted(kept.values(), key=len, reverse=True):
-        free = [run for run in own if not run.state().status.is_going and not 0 < run.unseen() < LOOKED_AT]
+        ended = [run for run in own if run.id != new.id and not run.state().status.is_going]
+        free = [run for run in ended if not 0 < run.unseen() < LOOKED_AT]
         if len(own) > 1 and free:
             return free[-1]
     return None
@@ -109,12 +110,12 @@ def _is_full() -> bool:
     return most < NONE and taken(store.root()) > most
 
 
-def _forgotten() -> list[Run]:
-    """Ended runs that no page has shown for long, the longest first; none on one's own machine."""
+def _forgotten(new: Run) -> list[Run]:
+    """Ended runs but ``new`` that no page has shown for long, the longest first; none on one's own machine."""
     patience = limit("KEEP_HOURS") * 3600
     if not is_shared() or patience == NONE:
         return []
-    ended = [run for run in store.every() if not run.state().status.is_going]
+    ended = [run for run in store.every() if run.id != new.id and not run.state().status.is_going]
     since = {run.id: min(run.unseen() or NONE, time.time() - run.state().heartbeat) for run in ended}
     old = [run for run in ended if since[run.id] > patience and not run.is_held()]
     return sorted(old, key=lambda run: -since[run.id])

@@ -165,6 +165,7 @@ class Recording:
         if now - self._saved > max(self.save_every, 30 * self._cost):
             self.save()
         elif now - self._shown > max(1.0, 10 * self._cost) or self.training.closely:
+            self._refuse_nan()
             self._show()
             self.run.say(durable=False, step=step.step, epoch=step.epoch, seconds=step.seconds)
 

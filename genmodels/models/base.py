@@ -154,6 +154,15 @@ class GenerativeModel(nn.Module):
         u = random.rand(n, rng=rng, device=self.device)
         return torch.searchsorted((edges / edges[-1]).to(u), u, right=True)
 
+    def checked_labels(self, y: Tensor, n: int) -> Tensor:
+        """``y`` on its device: ``n`` labels of its classes; raises :class:`BadInput` where they are not."""
+        classes = self.config.get("classes", 0)
+        if not classes or y.shape != (n,) or y.is_floating_point():
+            raise BadInput(f"Labels of shape {tuple(y.shape)} for {n} examples: the model has classes = {classes}.")
+        if y.device.type == "cpu" and bool(((y < 0) | (y >= classes)).any()):  # elsewhere it would be waited for
+            raise BadInput(f"The labels {y.min()} to {y.max()} are not those of a model with classes = {classes}.")
+        return y.to(self.device)
+
     # What every model has from here -------------------------------------------------------------------------------
 
     def forward(self, *args: Any, **kwargs: Any) -> dict[str, Tensor]:

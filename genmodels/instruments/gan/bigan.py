@@ -11,6 +11,7 @@ from genmodels import random
 from genmodels.data.datasets import Data
 from genmodels.instruments.arrays import Array
 from genmodels.instruments.examples import own_picture
+from genmodels.metrics import floors
 from genmodels.models.bigan import BiGAN
 from genmodels.text import number
 
@@ -29,8 +30,9 @@ class Back:
 
 
 def back(model: BiGAN, data: Data, n: int = 500) -> Back:
-    """The first ``n`` test examples, encoded and generated again."""
-    return _back(model, data, data.test.x[:n], data.test.y[:n])
+    """``n`` random test examples, encoded and generated again."""
+    part = floors.chosen(data.test, n, 0)
+    return _back(model, data, part.x, part.y)
 
 
 def read(model: BiGAN, data: Data, pixels: npt.ArrayLike, *, label: int | None = None) -> Back:

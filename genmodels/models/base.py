@@ -19,7 +19,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import torch
 from safetensors import SafetensorError
@@ -184,6 +184,15 @@ class GenerativeModel(nn.Module):
         """The model's key in :data:`genmodels.models.MODELS`."""
         here = f"{type(self).__module__}:{type(self).__qualname__}"
         return next(name for name, entry in MODELS.items() if entry.path == here)
+
+    def fresh(self, seed: int, **changes: Any) -> Self:
+        """One like it, but for ``changes`` of its hyperparameters, with first weights by ``seed``; on its device."""
+        cls: Any = type(self)
+        values = self.config | changes
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            made: Self = cls(values.pop("shape"), **values).to(self.device)
+        return made
 
     def save(self, folder: Path | str, *, weights: Mapping[str, Tensor] | None = None, durable: bool = True) -> None:
         """Write config.json and model.safetensors into ``folder`` (``weights``: other than the model's own)."""

@@ -251,7 +251,7 @@ NO_MODEL = {  # functions of numbers, of a plan or of the data alone, and parts 
     ),
     *(divergence.kde, divergence.jensen_shannon, divergence.neighbours, divergence.value),
     dirac.dirac,
-    *(game.pairs, bigan.normal, critics.apart, critics.rivals, critics.saturation),
+    *(game.pairs, codes.normal, critics.apart, critics.rivals, critics.saturation),
     *(bigan.conclusion, critics.compared, critics.conclusion, game.conclusion, modes.compared, modes.conclusion),
     turns.conclusion,
     *(

@@ -24,7 +24,7 @@ from genmodels.instruments.latent import autoencoder, estimates, gradients, ladd
 from genmodels.instruments.latent import likelihood as latent_likelihood
 from genmodels.instruments.latent import steps as em_steps
 from genmodels.instruments.vae import bound as vae_bound
-from genmodels.instruments.vae import collapse, drawing, geometry, true_posterior
+from genmodels.instruments.vae import collapse, drawing, geometry, partners, true_posterior
 from genmodels.instruments.vae import denoising as vae_denoising
 from genmodels.instruments.vq import codebook, maps
 from genmodels.metrics import evaluate
@@ -244,13 +244,14 @@ NO_MODEL = {  # functions of numbers, of a plan or of the data alone, and parts 
         edits.invert,
         score.square,
         langevin.scores,
-        hierarchy.partners,
+        partners.partners,
+        partners.partner,
         samples.labels,
         samples.options,
     ),
     *(divergence.kde, divergence.jensen_shannon, divergence.neighbours, divergence.value),
     dirac.dirac,
-    *(game.pairs, bigan.normal, critics.apart, critics.rivals, critics.saturation),
+    *(game.pairs, codes.normal, critics.apart, critics.rivals, critics.saturation),
     *(bigan.conclusion, critics.compared, critics.conclusion, game.conclusion, modes.compared, modes.conclusion),
     turns.conclusion,
     *(
@@ -274,7 +275,7 @@ NO_MODEL = {  # functions of numbers, of a plan or of the data alone, and parts 
     *(neighbours.nearest, neighbours.training_images, drawing.known),
     bits.guesses,
     *(ladder.below, ladder.ladders_only),
-    *(autoencoder.codes_and_draws, autoencoder.partner, estimates.known, estimates.log_means, estimates.log_weights),
+    *(autoencoder.codes_and_draws, estimates.known, estimates.log_means, estimates.log_weights),
     *(gradients.of_each_draw, refinement.draws_of),
     *(linear_vae.as_ppca, linear_vae.closed_elbo, linear_vae.is_linear, em_steps.examples_of),
     *(subspace.angles, subspace.best_log_prob, subspace.directions),
@@ -286,7 +287,7 @@ NO_MODEL = {  # functions of numbers, of a plan or of the data alone, and parts 
 def test_no_instrument_is_left_out() -> None:
     modules = [denoising, bound, edits, game, dirac, divergence, critics, bigan, modes, turns, vae_bound]
     modules += [codes, examples, neighbours, common, samples, score, collapse, geometry, true_posterior, drawing]
-    modules += [pixels, bits, receptive, orders, slices, langevin, bits_paid, hierarchy]
+    modules += [partners, pixels, bits, receptive, orders, slices, langevin, bits_paid, hierarchy]
     modules += [em_steps, latent_likelihood, linear_vae, subspace, autoencoder, estimates, gradients, refinement]
     modules += [flow_codes, dequantization, microscope, curve, shifts, ladder, codebook, maps, vae_denoising]
     names = {(module.__name__, name) for module in modules for name in module.__all__}

@@ -177,7 +177,7 @@ def test_wrong_labels_are_refused(shape: tuple[int, ...]) -> None:
         model.loss(batch(shape), torch.full((16,), 4))
     with pytest.raises(BadInput, match="classes = 4"):
         model.sample(2, y=torch.tensor([0, 7]))
-    with pytest.raises(BadInput, match="for 2 samples"):
+    with pytest.raises(BadInput, match="for 2 examples"):
         model.sample(2, y=torch.tensor([0]))
     with pytest.raises(BadInput, match="classes = 0"):
         DDPM(shape, **SMALL).sample(1, y=torch.tensor([0]))

@@ -165,9 +165,9 @@ def test_a_run_of_the_same_plan_is_found_however_it_was_made():
     case = declared(seeds=1).cases[0]
     arguments = {"hidden": 8, "depth": 1}
     made = store.create("flow", "two-moons", arguments=arguments, settings={"steps": 6, "batch_size": 16}, title="mine")
-    assert running.run_of(case, places.known()).id == made.id
+    assert running.run_of(case, store.known()).id == made.id
     other = store.create("flow", "two-moons", arguments=arguments, settings={"steps": 6, "batch_size": 16, "seed": 1})
-    assert running.run_of(case, places.known()).id != other.id
+    assert running.run_of(case, store.known()).id != other.id
 
 
 def test_what_is_stopped_goes_on_and_ends_as_if_it_had_never_been():

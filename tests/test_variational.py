@@ -13,6 +13,7 @@ from genmodels.data import datasets
 from genmodels.errors import BadInput
 from genmodels.instruments.diffusion import bits as instrument
 from genmodels.instruments.diffusion import hierarchy
+from genmodels.instruments.vae.partners import partners
 from genmodels.models.base import load
 from genmodels.models.ddpm import DDPM
 from genmodels.nn.denoiser import denoiser
@@ -285,7 +286,7 @@ def test_the_noise_of_the_cosine_schedule_costs_bits_of_256_grey_levels_that_no_
 
 def test_a_diffusion_beside_a_vae(digits: datasets.Data) -> None:
     model = woken(DDPM((1, 8, 8), T=30, classes=10, **SMALL))
-    assert "vae-digits-2d" in hierarchy.partners(digits)
+    assert "vae-digits-2d" in partners("digits")
     parts = finish(hierarchy.both(model, digits, "vae-digits-2d", example=3))
     paid = sum(float(parts[name].sum()) for name in ("prior", "steps", "last", "label"))
     assert float(parts["nats"]) == pytest.approx(paid)

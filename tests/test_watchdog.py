@@ -289,7 +289,7 @@ def test_a_worker_that_does_not_come_out_of_a_step_is_said(monkeypatch: pytest.M
     try:
         for _ in range(int(watchdog.BUSY / EVERY) + 2):
             one.look()
-        assert "at one step of a-run for 10 minutes" in one.trouble()
+        assert "at one step of a-run for 10 min" in one.trouble()
     finally:
         sleeper.kill()
         sleeper.wait()

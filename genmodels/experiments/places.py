@@ -18,17 +18,16 @@ from genmodels.runs import store
 from genmodels.runs.record import Plan, Status
 from genmodels.runs.recorder import Recording
 from genmodels.runs.run import Run
+from genmodels.runs.store import Known, known
 
 if TYPE_CHECKING:
     from genmodels.jobs.away.mirror import Mirror
 
-__all__ = ["PLACES", "Here", "HuggingFace", "Place", "Queue", "Ray", "known", "taken"]
+__all__ = ["PLACES", "Here", "HuggingFace", "Place", "Queue", "Ray", "taken"]
 
 SLICE = 0.1  # seconds of training between two looks
 EVERY = 0.5  # seconds between two looks at the workers
 LOOKS = 10  # at a cluster between two looks at whether to go on
-
-Known = dict[str, list[Run]]
 
 
 class Place(Protocol):
@@ -42,33 +41,9 @@ class Place(Protocol):
         """
 
 
-def known() -> Known:
-    """All runs, by what they were asked for (:func:`genmodels.runs.store.asked`); those that are furthest first."""
-    order = (Status.FINISHED, Status.RUNNING, Status.PAUSED, Status.QUEUED, Status.STOPPED, Status.INTERRUPTED)
-    runs: dict[str, list[tuple[int, Run]]] = {}
-    for run in store.every():
-        with suppress(BadInput):  # deleted in this instant
-            status = run.state().status
-            place = order.index(status) if status in order else len(order)
-            runs.setdefault(store.asked(run.plan), []).append((place, run))
-    return {what: [run for _, run in sorted(found, key=lambda one: one[0])] for what, found in runs.items()}
-
-
 def taken(plan: Plan, among: Known) -> Run:
-    """The run of this plan, to be begun or gone on with: one that was stopped, else a new one."""
-    held = (Status.STOPPED, Status.INTERRUPTED)
-    for run in among.get(store.asked(plan), []):
-        if (status := run.state().status) in held or status.is_going:
-            return run
-    return store.create(
-        plan.model,
-        plan.data,
-        arguments=plan.arguments,
-        settings=plan.settings,
-        data_arguments=plan.data_arguments,
-        title=plan.title,
-        device=plan.device,
-    )
+    """The run of this plan, to be begun or gone on with: the one that was made, else a new one."""
+    return store.made(plan, among) or store.create(**store.like(plan, title=plan.title, device=plan.device))
 
 
 class Here:

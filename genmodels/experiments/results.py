@@ -11,7 +11,6 @@ from typing import Any
 
 from genmodels import __version__
 from genmodels.errors import BadInput, Damaged
-from genmodels.experiments import places
 from genmodels.experiments.declaration import Case, Experiment
 from genmodels.experiments.measures import Cell, How, cells, kept, likelihood_of, weights_of
 from genmodels.experiments.running import run_of
@@ -100,7 +99,7 @@ class Summary:
 
 def rows(experiment: Experiment) -> list[Row]:
     """The experiment as it stands, in the order of its models."""
-    among = places.known()
+    among = store.known()
     return [_row(case, run_of(case, among), experiment) for case in experiment.cases]
 
 

@@ -9,10 +9,11 @@ from genmodels.durations import worded
 from genmodels.errors import BadInput
 from genmodels.experiments.declaration import Case, Experiment
 from genmodels.experiments.measures import kept, measure
-from genmodels.experiments.places import Known, Place, known
+from genmodels.experiments.places import Place
 from genmodels.runs import store
 from genmodels.runs.record import Status
 from genmodels.runs.run import Run
+from genmodels.runs.store import Known, known
 
 Steps = Generator[float, None, None]
 

@@ -30,6 +30,7 @@ __all__ = [
     "is_noise",
     "latent_map",
     "linear",
+    "normal",
     "path",
     "spherical",
     "sweep",
@@ -274,3 +275,9 @@ def _code(model: Any, data: Data, which: int) -> Tensor:
     if has(model, Encoder):
         return model.encode(example(model, data, which))[0]
     return random.randn(model.latent_dim, rng=random.generator(which, model.device))
+
+
+def normal(reach: float = 4.0, n: int = 161) -> tuple[Array, Array]:
+    """z from −reach to reach and its density under N(0, 1), (n,) each: what codes are to be distributed as."""
+    z = np.linspace(-reach, reach, n)
+    return z, np.exp(-(z**2) / 2) / math.sqrt(2 * math.pi)

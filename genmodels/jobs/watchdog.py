@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable
 
+from genmodels.durations import worded
 from genmodels.jobs import pulse
 
 __all__ = ["EVERY", "Watched"]
@@ -60,7 +61,7 @@ class Watched:
         if self._silent >= (SILENT if self._seen else STARTING):
             return f"Worker process {self.process.pid} does not answer: it is stopped, or the computer is too busy."
         if self._busy >= BUSY and self._seen and (job := self._seen[2]):
-            return f"Worker process {self.process.pid} has been at one step of {job} for {self._busy / 60:.0f} minutes."
+            return f"Worker process {self.process.pid} has been at one step of {job} for {worded(self._busy)}."
         return ""
 
     def _listen(self) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import torch
 
+from genmodels.durations import worded
 from genmodels.errors import BadInput, Busy, TrainingFailed
 from genmodels.files import inside, is_held
 from genmodels.host import limits
@@ -77,7 +78,7 @@ class Job:
             return ""
         patience = limit("IDLE_SECONDS")
         if self.run.unseen() > patience:
-            return f"Paused: nobody has looked at it for {patience / 60:.0f} minutes. Resume goes on."
+            return f"Paused: nobody has looked at it for {worded(patience)}. Resume goes on."
         return None
 
     def _announce(self, status: Status, message: str) -> None:
@@ -117,12 +118,12 @@ class Job:
         if self.recording.training.seconds > most:
             return f"Stopped: this host gives a run {most:.0f} seconds. Download it, and go on elsewhere."
         if time.monotonic() - self.taken > (held := limit("HELD_SECONDS")):
-            return f"Stopped: it has held a place of this host for {held / 3600:.0f} hours. Resume goes on."
+            return f"Stopped: it has held a place of this host for {worded(held)}. Resume goes on."
         training, most = self.recording.training, limit("MAX_STEPS")
         if training.total > most and training.step_ >= most:
             return f"Stopped: this host gives a run {most:,.0f} steps. Download it, and go on elsewhere."
         if self.status is Status.PAUSED and self.run.unseen() > 2 * limit("IDLE_SECONDS"):
-            return f"Stopped: nobody has looked at it for {self.run.unseen() / 60:.0f} minutes. Resume goes on."
+            return f"Stopped: nobody has looked at it for {worded(self.run.unseen())}. Resume goes on."
         return None
 
     def fail(self, error: Exception) -> None:

@@ -7,7 +7,6 @@ import torch
 from torch import Tensor, nn
 
 from genmodels import random
-from genmodels.errors import BadInput
 from genmodels.hyperparameters import IMAGES, Between, Only
 from genmodels.models.base import GenerativeModel
 from genmodels.nn.adversarial import given
@@ -110,17 +109,10 @@ class Adversarial(GenerativeModel):
         if y is None:
             y = self.draw_labels(n, rng)
         elif self.classes:
-            y = checked(given(y, self.classes), n, self.classes).to(self.device)
+            y = self.checked_labels(y, n)
         training = self.training
         self.eval()  # batch normalization with the statistics it has learned
         try:
             return self.decode(z, y).float()
         finally:
             self.train(training)
-
-
-def checked(y: Tensor, n: int, classes: int) -> Tensor:
-    """``y`` where it is n labels from 0 to classes − 1."""
-    if y.shape != (n,) or y.is_floating_point() or (n and not 0 <= int(y.min()) <= int(y.max()) < classes):
-        raise BadInput(f"The labels y must be {n} whole numbers from 0 to {classes - 1}.")
-    return y

@@ -216,12 +216,9 @@ class Autoregressive(GenerativeModel):
         Raises:
             BadInput: If there are not n of them, or the model has no such labels, or needs some.
         """
-        if (y is None) != (not self.classes) or (y is not None and y.shape != (n,)):
-            given = "No labels" if y is None else f"Labels of shape {tuple(y.shape)}"
-            raise BadInput(f"{given} for {n} examples: the model has classes = {self.classes}.")
-        if y is not None and y.device.type == "cpu" and bool(((y < 0) | (y >= self.classes)).any()):
-            raise BadInput(f"The labels {y.min()} to {y.max()} are not those of a model with classes = {self.classes}.")
-        return y
+        if y is None and self.classes:
+            raise BadInput(f"No labels for {n} examples: the model has classes = {self.classes}.")
+        return None if y is None else self.checked_labels(y, n)
 
     # Sampling -----------------------------------------------------------------------------------------------------
 
@@ -253,8 +250,7 @@ class Autoregressive(GenerativeModel):
         d, kept = math.prod(self.shape), kept if known is not None else 0
         if not 0 <= kept < d:
             raise BadInput(f"A mask that keeps {kept} of {d} dimensions leaves nothing to draw: keep 0 to {d - 1}.")
-        y = self.draw_labels(n, rng) if y is None else y.to(self.device)
-        y = self._asked(y, n)
+        y = self._asked(self.draw_labels(n, rng) if y is None else y, n)
         x = next(self.parameters()).new_zeros(n, d)
         log_prob, which = x.new_zeros(n), self._which(n, rng, known, kept, y)
         rows = [(which == k).nonzero()[:, 0] for k in range(self.masks)]

@@ -19,7 +19,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import torch
 from safetensors import SafetensorError
@@ -154,6 +154,15 @@ class GenerativeModel(nn.Module):
         u = random.rand(n, rng=rng, device=self.device)
         return torch.searchsorted((edges / edges[-1]).to(u), u, right=True)
 
+    def checked_labels(self, y: Tensor, n: int) -> Tensor:
+        """``y`` on its device: ``n`` labels of its classes; raises :class:`BadInput` where they are not."""
+        classes = self.config.get("classes", 0)
+        if not classes or y.shape != (n,) or y.is_floating_point():
+            raise BadInput(f"Labels of shape {tuple(y.shape)} for {n} examples: the model has classes = {classes}.")
+        if y.device.type == "cpu" and bool(((y < 0) | (y >= classes)).any()):  # elsewhere it would be waited for
+            raise BadInput(f"The labels {y.min()} to {y.max()} are not those of a model with classes = {classes}.")
+        return y.to(self.device)
+
     # What every model has from here -------------------------------------------------------------------------------
 
     def forward(self, *args: Any, **kwargs: Any) -> dict[str, Tensor]:
@@ -175,6 +184,15 @@ class GenerativeModel(nn.Module):
         """The model's key in :data:`genmodels.models.MODELS`."""
         here = f"{type(self).__module__}:{type(self).__qualname__}"
         return next(name for name, entry in MODELS.items() if entry.path == here)
+
+    def fresh(self, seed: int, **changes: Any) -> Self:
+        """One like it, but for ``changes`` of its hyperparameters, with first weights by ``seed``; on its device."""
+        cls: Any = type(self)
+        values = self.config | changes
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            made: Self = cls(values.pop("shape"), **values).to(self.device)
+        return made
 
     def save(self, folder: Path | str, *, weights: Mapping[str, Tensor] | None = None, durable: bool = True) -> None:
         """Write config.json and model.safetensors into ``folder`` (``weights``: other than the model's own)."""

@@ -165,13 +165,7 @@ class DDPM(Guesses, GenerativeModel):
         if y is None or not self.classes:
             return None
         hidden = random.rand(len(y), rng=rng, device=y.device) < self.label_dropout
-        return torch.where(hidden, self.classes, self._labels(y))
-
-    def _labels(self, y: Tensor) -> Tensor:
-        on_cpu = y.device.type == "cpu"  # elsewhere looking at them would wait for the device
-        if on_cpu and bool(((y < 0) | (y >= self.classes)).any()):
-            raise BadInput(f"The labels {y.min()} to {y.max()} are not those of a model with classes = {self.classes}.")
-        return y
+        return torch.where(hidden, self.classes, self.checked_labels(y, len(y)))
 
     # Likelihood ---------------------------------------------------------------------------------------------------
 
@@ -308,11 +302,7 @@ class DDPM(Guesses, GenerativeModel):
         Raises:
             BadInput: If there are not n of them, or the model has no such labels.
         """
-        if y is None:
-            return None
-        if not self.classes or y.shape != (n,):
-            raise BadInput(f"Labels of shape {tuple(y.shape)} for {n} samples: the model has classes = {self.classes}.")
-        return self._labels(y.to(self.device))
+        return None if y is None else self.checked_labels(y, n)
 
     def sample(self, n: int, *, y: Tensor | None = None, rng: torch.Generator | None = None, **how: Any) -> Tensor:
         r"""``n`` samples in data space, shape (n, \*shape); ``how``: what :meth:`trajectory` declares."""

@@ -20,9 +20,9 @@ from torch import Tensor
 
 from genmodels import random
 from genmodels.errors import BadInput
-from genmodels.hyperparameters import IMAGES, Between, Only, Switch, Where
+from genmodels.hyperparameters import IMAGES, Between, Only, Where
 from genmodels.models.base import Preset
-from genmodels.models.latent.observation import DECODERS, Observation
+from genmodels.models.latent.observation import DECODERS, Draw, Observation
 from genmodels.nn import layers as networks
 from genmodels.probability.diffusion.prior import DiffusionPrior
 from genmodels.probability.distributions import kl_to_standard_normal, normal_entropy, normal_log_prob
@@ -203,7 +203,7 @@ class VAE(Observation):
         *,
         y: Tensor | None = None,
         rng: torch.Generator | None = None,
-        draw: Annotated[bool, Switch("draw x from p(x | z) instead of showing its mean")] = False,
+        draw: Draw = False,
     ) -> Tensor:
         """z ~ p(z), then E[x | z], or with ``draw`` an x ~ p(x | z) (a Gaussian's cut to [0, 1] on images)."""
         z = self.prior.sample(n, rng)

@@ -42,6 +42,11 @@ class Status(StrEnum):
         return self in (Status.QUEUED, Status.RUNNING, Status.PAUSED)
 
     @property
+    def is_well(self) -> bool:
+        """Whether it is done, or on its way."""
+        return self.is_going or self is Status.FINISHED
+
+    @property
     def is_held(self) -> bool:
         """Whether a run says that a process works on it."""
         return self in (Status.RUNNING, Status.PAUSED)

@@ -47,8 +47,8 @@ from genmodels.training.settings import Settings
 
 __all__ = [
     "CHECKPOINTS",
+    "Known",
     "Run",
-    "alike",
     "asked",
     "bundled",
     "check_size",
@@ -57,11 +57,18 @@ __all__ = [
     "every",
     "find",
     "fork",
+    "known",
     "like",
+    "made",
     "planned",
     "root",
     "stamp",
 ]
+
+Known = dict[str, list[Run]]
+
+HELD = (Status.STOPPED, Status.INTERRUPTED)
+"""Of a run that can be gone on with, and that nobody trains."""
 
 
 def stamp(run: str, step: int | None = None) -> tuple[int, ...]:
@@ -174,9 +181,24 @@ def like(
     return shared | changed | asked
 
 
-def alike(plan: Plan) -> list[Run]:
-    """The runs that were asked for as ``plan`` asks, seed and all, whatever their titles; the newest first."""
-    return [run for run in every() if asked(run.plan) == asked(plan)]
+def known() -> Known:
+    """All runs, by what they were asked for (:func:`asked`); those that are furthest first."""
+    order = (Status.FINISHED, Status.RUNNING, Status.PAUSED, Status.QUEUED, *HELD)
+    runs: dict[str, list[tuple[int, Run]]] = {}
+    for run in every():
+        with suppress(BadInput):  # deleted in this instant
+            status = run.state().status
+            place = order.index(status) if status in order else len(order)
+            runs.setdefault(asked(run.plan), []).append((place, run))
+    return {what: [run for _, run in sorted(found, key=lambda one: one[0])] for what, found in runs.items()}
+
+
+def made(plan: Plan, among: Known) -> Run | None:
+    """The run of this very plan that is done, else on its way, else may be gone on with; None where there is none."""
+    for run in among.get(asked(plan), []):
+        if (status := run.state().status).is_well or (status in HELD and ownership.may(run.path)):
+            return run
+    return None
 
 
 def asked(plan: Plan) -> str:

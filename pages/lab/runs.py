@@ -153,7 +153,7 @@ def buttons(run: Run, status: Status) -> None:
             st.switch_page(page, query_params={"run": run.id})
         if mine and status is Status.RUNNING and st.button("Pause", key="pause"):
             act(queue.pause, run)
-        held = status is Status.PAUSED or not (status.is_going or status is Status.FINISHED)
+        held = status is Status.PAUSED or not status.is_well
         if mine and held and not run.is_bundled and st.button("Resume", key="resume"):
             queue.pool()
             act(queue.resume, run)

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from genmodels.durations import worded
 from genmodels.errors import BadInput
 from genmodels.runs import classroom
 from genmodels.runs.classroom import Wall
@@ -62,7 +63,7 @@ def controls(wall: Wall) -> None:
             st.rerun()
     st.caption(
         "What you train on any page from now on appears here. Others join by the code, or at "
-        f"{membership.address(wall)} · It expires in {wall.left() / 3600:.0f} hours."
+        f"{membership.address(wall)} · It expires in {worded(wall.left())}."
     )
 
 

@@ -21,13 +21,11 @@ from genmodels.data.datasets import DATASETS, load
 from genmodels.errors import BadInput, Damaged
 from genmodels.experiments import declaration, places
 from genmodels.experiments.declaration import Experiment
-from genmodels.experiments.running import run_of
 from genmodels.files import inside, read_json, remove, root, write_json
 from genmodels.jobs import queue
 from genmodels.models import MODELS, model_class
 from genmodels.models.base import Preset, build
 from genmodels.runs import store, timing
-from genmodels.runs.record import Status
 from genmodels.runs.run import Run
 from genmodels.text import quoted
 from genmodels.training.loop import Training
@@ -164,18 +162,16 @@ def start(data: str, families: Mapping[str, int], seeds: int, budget: Budget) ->
     write_json(_path(name), content, durable=False)
     _forget_old()
     for run in runs:
-        if not run.state().status.is_going and run.state().status is not Status.FINISHED:
+        if not run.state().status.is_well:
             queue.submit(run)
     return find(name)
 
 
 def _runs(experiment: Experiment) -> list[Run]:
-    among = places.known()
-    known = [run_of(case, among) for case in experiment.cases]
-    open_ones = [run for run in known if run is None or not (_is_going(run) or _is_finished(run))]
-    queue.check_room(len(open_ones))
-    pairs = zip(experiment.cases, known, strict=True)
-    return [run if run is not None and _is_finished(run) else places.taken(case.plan, among) for case, run in pairs]
+    among = store.known()
+    known = [store.made(case.plan, among) for case in experiment.cases]
+    queue.check_room(sum(run is None or not run.state().status.is_well for run in known))
+    return [places.taken(case.plan, among) for case in experiment.cases]
 
 
 def find(name: str) -> Race:
@@ -202,7 +198,7 @@ def stop(race: Race) -> None:
     """Stop what is still running; what was learned is kept. Somebody else's runs go on."""
     for run in race.runs:
         with suppress(BadInput):
-            if _is_going(run):
+            if run.state().status.is_going:
                 queue.stop(run)
 
 
@@ -216,11 +212,3 @@ def _forget_old() -> None:
         path.unlink(missing_ok=True)
         with suppress(OSError):  # never measured, or just being
             remove(path.with_suffix(""))
-
-
-def _is_going(run: Run) -> bool:
-    return run.state().status.is_going
-
-
-def _is_finished(run: Run) -> bool:
-    return run.state().status is Status.FINISHED

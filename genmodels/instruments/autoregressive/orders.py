@@ -45,14 +45,12 @@ def compared(model: Autoregressive, data: Data, steps: int = 300, seed: int = 0)
     if not 10 <= steps <= MOST_STEPS:
         raise BadInput(f"steps = {steps} is not a number of steps from 10 to {MOST_STEPS}.")
     names = [name for name in ORDERS if name != "random" or model.config["network"] != "pixelcnn"]
-    config = {name: value for name, value in model.config.items() if name != "shape"}
-    small = {"hidden": min(HIDDEN, config["hidden"]), "channels": min(CHANNELS, config["channels"]), "orders": 1}
-    depth = min(3, config["depth"])
+    own = model.config
+    small = {"hidden": min(HIDDEN, own["hidden"]), "channels": min(CHANNELS, own["channels"])}
+    small |= {"depth": min(3, own["depth"]), "orders": 1}
     curves, test = list[list[float]](), list[list[float]]()
     for k, name in enumerate(names):
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            one = Autoregressive(model.shape, **config | small | {"order": name, "depth": depth})
+        one = model.fresh(seed, **small, order=name)
         settings = Settings(steps=steps, batch_size=64, lr=2e-3, decay="cosine", seed=seed, precision="float32")
         training, at, curve = Training(one, data, settings, device=model.device), list[int](), list[float]()
         for step in range(1, steps + 1):

@@ -8,31 +8,22 @@ import torch
 
 from genmodels import random
 from genmodels.data.datasets import Data
-from genmodels.errors import BadInput
 from genmodels.instruments.diffusion.film import Array, Task, shown
 from genmodels.instruments.examples import example as example_of
 from genmodels.instruments.examples import images_only
 from genmodels.instruments.vae import bound as of_vae
+from genmodels.instruments.vae.partners import partner
 from genmodels.metrics.evaluate import labels
 from genmodels.models.ddpm import DDPM
 from genmodels.models.vae import VAE
 from genmodels.probability import diffusion_elbo
-from genmodels.runs import store
-from genmodels.text import number, quoted
+from genmodels.text import number
 
-__all__ = ["GROUPS", "both", "conclusion", "partners"]
+__all__ = ["GROUPS", "both", "conclusion"]
 
 GROUPS = 6
 """Of the steps, whose costs are added up: from little noise to much, as many each."""
 FRAMES, BACK, AT_ONCE = 7, 50, 32
-
-
-def partners(data: Data) -> dict[str, str]:
-    """VAEs of the same pictures, the ones that ship first: by id, their titles."""
-    of_them = [
-        run for run in (*store.bundled(), *store.every()) if run.plan.model == "vae" and run.plan.data == data.name
-    ]
-    return {run.id: run.title for run in of_them if run.snapshots() or run.is_bundled}
 
 
 @torch.no_grad()
@@ -57,10 +48,7 @@ def both(model: DDPM, data: Data, vae: str, example: int = 0, seed: int = 0) -> 
         BadInput: If the model makes no images, or ``vae`` is no VAE of the same data.
     """
     images_only(model)
-    run = store.find(vae)
-    other = run.model()
-    if not isinstance(other, VAE) or run.plan.data != data.name:
-        raise BadInput(f"vae = {quoted(vae)} is no VAE of {data.name}: it is a {run.plan.model} of {run.plan.data}.")
+    other = partner(data, vae)
     x_0, rng = example_of(model, data, example), random.generator(seed, model.device)
     y = labels(model, data.test.y[example : example + 1])
     chain, label = model.chain(y, data.levels), 0.0 if y is None else -float(model.label_log_prob()[y])

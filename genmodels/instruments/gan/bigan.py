@@ -1,6 +1,5 @@
 """The way back of a BiGAN: examples encoded, and generated again from their codes."""
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,10 +10,11 @@ from genmodels import random
 from genmodels.data.datasets import Data
 from genmodels.instruments.arrays import Array
 from genmodels.instruments.examples import own_picture
+from genmodels.metrics import floors
 from genmodels.models.bigan import BiGAN
 from genmodels.text import number
 
-__all__ = ["Back", "back", "conclusion", "normal", "read"]
+__all__ = ["Back", "back", "conclusion", "read"]
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,9 @@ class Back:
 
 
 def back(model: BiGAN, data: Data, n: int = 500) -> Back:
-    """The first ``n`` test examples, encoded and generated again."""
-    return _back(model, data, data.test.x[:n], data.test.y[:n])
+    """``n`` random test examples, encoded and generated again."""
+    part = floors.chosen(data.test, n, 0)
+    return _back(model, data, part.x, part.y)
 
 
 def read(model: BiGAN, data: Data, pixels: npt.ArrayLike, *, label: int | None = None) -> Back:
@@ -60,9 +61,3 @@ def conclusion(way: Back, others: Back | None = None) -> str:
         return f"{begun}; what comes back of test examples by {number(others.error.mean())} on average."
     back, apart = (float(np.square(way.x - other).mean()) for other in (way.mean, np.roll(way.x, 1, 0)))
     return f"{begun}, {number(100 * back / apart)} % of what two test examples differ by." if apart else f"{begun}."
-
-
-def normal(reach: float = 4.0, n: int = 161) -> tuple[Array, Array]:
-    """z from −reach to reach and its density under N(0, 1), (n,) each: what codes are to be distributed as."""
-    z = np.linspace(-reach, reach, n)
-    return z, np.exp(-(z**2) / 2) / math.sqrt(2 * math.pi)

@@ -13,30 +13,15 @@ from genmodels.data.datasets import Data
 from genmodels.errors import BadInput
 from genmodels.instruments.codes import linear
 from genmodels.instruments.examples import example, some
+from genmodels.instruments.vae.partners import partner
 from genmodels.models.latent.autoencoder import Autoencoder
 from genmodels.models.vae import VAE
-from genmodels.runs import store
-from genmodels.text import number, quoted
+from genmodels.text import number
 
-__all__ = ["beside", "codes_and_draws", "conclusion", "numbers", "partner"]
+__all__ = ["beside", "codes_and_draws", "conclusion", "numbers"]
 
 Array = npt.NDArray[Any]
 CODES, DRAWS, SHOWN, WAY = 1500, 500, 16, 12  # test codes, draws, pictures of each, pictures of a path
-
-
-def partner(model: Autoencoder, data: Data, name: str) -> VAE:
-    """The VAE of the run ``name``, on the autoencoder's device.
-
-    Raises:
-        BadInput: If it is no VAE, or has learned from other data.
-    """
-    run = store.find(name)
-    other = run.model()
-    if not isinstance(other, VAE) or run.plan.data != data.name:
-        raise BadInput(
-            f"Run {quoted(name)} is no VAE of {data.name}: beside an autoencoder stands one of its own data."
-        )
-    return other.to(model.device)
 
 
 @torch.no_grad()
@@ -92,7 +77,7 @@ def beside(
     found = dict[str, Array]()
     pair: list[tuple[str, Autoencoder | VAE]] = [("ae", model)]
     if other:
-        pair.append(("vae", partner(model, data, other)))
+        pair.append(("vae", partner(data, other).to(model.device)))
     for i, (name, one) in enumerate(pair):
         yield i / len(pair)
         a, b = (one.encode(example(one, data, index))[0] for index in (first, second))

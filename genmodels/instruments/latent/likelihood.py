@@ -20,7 +20,6 @@ from genmodels.data.datasets import DATASETS, Data
 from genmodels.errors import BadInput
 from genmodels.instruments.plane import cells
 from genmodels.metrics import floors
-from genmodels.models.base import build
 from genmodels.models.latent.em import EM
 from genmodels.models.latent.linear_gaussian import LinearGaussian
 from genmodels.models.latent.mixture import GaussianMixture
@@ -117,7 +116,7 @@ def map_path(model: EM, data: Data, n: int = 20, side: int = 48) -> Generator[fl
         x = _prepared(model, data, data.train.x[rows.to(data.train.x.device)], draw)
         for i, weight in enumerate(PRIORS):
             yield (draw * len(PRIORS) + i) / (DRAWS * len(PRIORS))
-            own = _fresh(model, weight, draw)
+            own = model.fresh(draw, prior_weight=weight).double().eval()
             for _ in range(STEPS):
                 own.step(own.expect(x)[0])
             scores[:, draw, i] = float(own.log_prob(x).mean()), float(own.log_prob(held_out).mean())
@@ -133,15 +132,6 @@ def map_path(model: EM, data: Data, n: int = 20, side: int = 48) -> Generator[fl
 
 def _prepared(model: EM, data: Data, x: Tensor, seed: int) -> Tensor:
     return data.prepare(x.to(model.device), model.inputs, random.generator(seed, model.device)).double()
-
-
-def _fresh(model: EM, prior_weight: float, seed: int) -> EM:
-    """A model like it, with first parameters of its own and this prior; on the same device, float64."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        own = build({"model": model.name, **model.config, "prior_weight": prior_weight})
-    assert isinstance(own, EM)
-    return own.double().eval().to(model.device)
 
 
 def _pictures(model: EM, most: int = 8) -> Tensor:

@@ -59,9 +59,7 @@ def steps(
         raise BadInput(f"count = {count} is not a number of steps from 1 to {MOST}.")
     x = examples_of(model, data, n)
     if begin:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(begin)
-            model = type(model)(model.shape, **{k: v for k, v in model.config.items() if k != "shape"}).to(x.device)
+        model = model.fresh(begin)
     own, parts = copy.deepcopy(model).double().eval(), dict[str, list[Tensor]]()
 
     def keep(**values: Tensor) -> None:

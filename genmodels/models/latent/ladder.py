@@ -25,9 +25,9 @@ import torch
 from torch import Tensor, nn
 
 from genmodels.errors import BadInput
-from genmodels.hyperparameters import IMAGES, Between, Only, Switch, Where
+from genmodels.hyperparameters import IMAGES, Between, Only, Where
 from genmodels.models.base import Preset
-from genmodels.models.latent.observation import DECODERS, Observation
+from genmodels.models.latent.observation import DECODERS, Draw, Observation
 from genmodels.nn.ladder import Rung
 from genmodels.nn.residual import BottomUp, Head, levels
 from genmodels.probability.normal import Normal
@@ -233,7 +233,7 @@ class Ladder(Observation):
         *,
         y: Tensor | None = None,
         rng: torch.Generator | None = None,
-        draw: Annotated[bool, Switch("draw x from p(x | z) instead of showing its mean")] = False,
+        draw: Draw = False,
         temperature: Annotated[float, Between(0, 2, "times every σ of p(z); 1: the model's own")] = 1.0,
     ) -> Tensor:
         """Down the ladder with z ~ p(z_l | above), then E[x | z], or with ``draw`` an x ~ p(x | z)."""

@@ -1,11 +1,13 @@
 """p(x | z) as a decoder says it: what its numbers h mean, for black and white pixels, grey ones and points."""
 
 import math
+from typing import Annotated
 
 import torch
 from torch import Tensor, nn
 
 from genmodels import random
+from genmodels.hyperparameters import Switch
 from genmodels.models.base import GenerativeModel
 from genmodels.probability.distributions import (
     bernoulli_log_prob,
@@ -15,9 +17,10 @@ from genmodels.probability.distributions import (
     normal_log_prob,
 )
 
-__all__ = ["DECODERS", "Observation"]
+__all__ = ["DECODERS", "Draw", "Observation"]
 
 DECODERS = ("auto", "bernoulli", "continuous-bernoulli", "gaussian")
+Draw = Annotated[bool, Switch("draw x from p(x | z) instead of showing its mean")]
 
 
 class Observation(GenerativeModel):

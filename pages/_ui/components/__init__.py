@@ -1,7 +1,8 @@
 """Browser components: each a Python function beside the JavaScript and CSS that draw it.
 
 A component draws into a shadow root and keeps its own state there (zoom, position, strokes), so that new data update
-it in place. Listeners are bound once; :file:`base.js` calls ``update`` at every change of data or theme.
+it in place. Listeners are bound once; :file:`base.js` calls ``update`` at every change of data or theme. A callback
+that does nothing asks for the rerun alone.
 """
 
 from collections.abc import Callable

@@ -67,7 +67,7 @@ def drawing_pad(
         "strokes": list(strokes),
         "version": version,
     }
-    told = _mount(key=key, data=data, on_drawing_change=_nothing).get("drawing")
+    told = _mount(key=key, data=data, on_drawing_change=lambda: None).get("drawing")
     if told is None:
         return Drawing(tuple(strokes), np.zeros((pixels, pixels), np.uint8))
     return _checked(told, pixels) or Drawing(tuple(strokes), np.zeros((pixels, pixels), np.uint8))
@@ -89,7 +89,3 @@ def _stroke(one: Any) -> dict[str, Any]:
     if not np.isfinite(points).all() or not 0 < width <= 1:
         raise ValueError("no stroke")
     return {"width": width, "points": points}
-
-
-def _nothing() -> None:
-    """Only the rerun is wanted."""

@@ -33,7 +33,7 @@ def films(shown: Sequence[Film], *, key: str) -> tuple[str, int] | None:
     Returns:
         The name of the film that was clicked in this moment, and its frame; None otherwise.
     """
-    told = _mount(key=key, data={"films": [_spec(one) for one in shown]}, on_open_change=_nothing).get("open")
+    told = _mount(key=key, data={"films": [_spec(one) for one in shown]}, on_open_change=lambda: None).get("open")
     if not isinstance(told, dict):
         return None
     name, frame = told.get("name"), told.get("frame")
@@ -56,7 +56,3 @@ def _spec(one: Film) -> dict[str, object]:
         "height": height,
         "captions": list(one.captions),
     }
-
-
-def _nothing() -> None:
-    """Only the rerun is wanted."""

@@ -63,7 +63,7 @@ def latent_pad(
         "points": None if points is None else _points(points),
         "report": report,
     }
-    z = _mount(key=key, data=data, on_z_change=_nothing).get("z")
+    z = _mount(key=key, data=data, on_z_change=lambda: None).get("z")
     try:
         point = (float(z[0]), float(z[1]))
     except (TypeError, ValueError, IndexError, KeyError, OverflowError):  # nothing yet, or nothing that the pad says
@@ -80,7 +80,3 @@ def _points(points: Encoded) -> dict[str, Any]:
         "names": list(points.names),
         "colors": [CLASSES[i % len(CLASSES)] for i in range(len(points.names))],
     }
-
-
-def _nothing() -> None:
-    """Only the rerun is wanted."""

@@ -129,7 +129,7 @@ def _show(
     first = start if start is not None else (last if follow else 0)
     data = {"film": film, "now": now, "alt": alt, "start": first, "follow": follow, "report": report}
     data["held"] = start is not None
-    told = _mount(key=key, data=data | options, on_at_change=_nothing).get("at")
+    told = _mount(key=key, data=data | options, on_at_change=lambda: None).get("at")
     if told is None:
         return first
     newest, frame = (told.get("newest"), told.get("frame")) if isinstance(told, dict) else (None, None)
@@ -152,7 +152,3 @@ def _int16(xy: npt.ArrayLike, extent: float) -> bytes:
 
 def _text(content: bytes) -> str:
     return base64.b64encode(content).decode()
-
-
-def _nothing() -> None:
-    """Only the rerun is wanted."""

@@ -72,29 +72,17 @@ def start(plans: Plans) -> dict[str, Run]:
     runs: dict[str, Run] = {}
     try:
         queue.pool()
-        known = {name: _known(plan) for name, plan in plans.items()}
-        queue.check_room(sum(run is None or not _is_good(run) for run in known.values()))
+        among = store.known()
+        known = {name: store.made(store.planned(**plan), among) for name, plan in plans.items()}
+        queue.check_room(sum(run is None or not run.state().status.is_well for run in known.values()))
         for name, plan in plans.items():
             run = known[name] or store.create(**plan)
-            if not _is_good(run):
+            if not run.state().status.is_well:
                 queue.submit(run)
             runs[name] = run
     except BadInput as error:
         st.error(str(error))
     return runs
-
-
-def _known(plan: Mapping[str, Any]) -> Run | None:
-    """A run of this very plan that is done or going, or that may be trained to its end."""
-    runs = store.alike(store.planned(**plan))
-    held = (Status.STOPPED, Status.INTERRUPTED)
-    mine = [run for run in runs if run.state().status in held and ownership.may(run.path)]
-    return next((run for run in runs if _is_good(run)), mine[0] if mine else None)
-
-
-def _is_good(run: Run) -> bool:
-    status = run.state().status
-    return status.is_going or status is Status.FINISHED
 
 
 def _are_going(runs: Iterable[Run]) -> bool:

@@ -7,6 +7,7 @@ import streamlit as st
 
 from genmodels import figures
 from genmodels.instruments.diffusion import hierarchy as instrument
+from genmodels.instruments.vae.partners import partners
 from genmodels.text import number
 from pages._ui.form import url_widgets
 from pages._ui.shared.answer import answer
@@ -21,7 +22,7 @@ __all__ = ["hierarchy"]
 
 def hierarchy(moment: Moment) -> None:
     """Both models of one digit, link by link."""
-    known = instrument.partners(moment.data)
+    known = partners(moment.data.name)
     if not known:
         st.info(f"There is no VAE of {moment.data.name} here yet: train one on the VAE's page, and come back.")
         return

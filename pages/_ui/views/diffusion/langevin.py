@@ -6,9 +6,8 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from genmodels import figures, images
+from genmodels import figures
 from genmodels.instruments.diffusion import langevin
-from genmodels.instruments.plane import shades
 from genmodels.text import number
 from pages._ui.components.scrubber import point_film
 from pages._ui.form import url_widgets
@@ -17,7 +16,7 @@ from pages._ui.shared.moment import Moment
 from pages._ui.shared.plot import paper, plot
 from pages._ui.views.common.conclusion import concluded
 from pages._ui.views.common.shapes import square
-from pages._ui.views.diffusion.film import Array
+from pages._ui.views.diffusion.film import Array, backdrop
 
 __all__ = ["langevin_walk"]
 
@@ -64,12 +63,10 @@ def _film(walk: Mapping[str, Array]) -> None:
         "Each step goes up the score, η/2 ∇ log p(x), and shakes by √η z."
         + (" Blue: the law of the data with the noise of the moment, σ." if "map" in walk else "")
     )
-    maps = walk["map"] if "map" in walk else np.ones((len(walk["at"]), 2, 2))
-    color, share = figures.DATA if "map" in walk else paper(), np.sqrt(maps / maps.max((1, 2), keepdims=True))
-    under = shades(share, color, color, paper(), ink=0.75)
+    under = backdrop(walk.get("map"), len(walk["at"]))
     lines = [f"step {at:,} · σ = {number(sigma)}" for at, sigma in zip(walk["at"], walk["sigma"], strict=True)]
     how: dict[str, Any] = {"alt": "particles that walk by a score", "extent": float(walk["half"]), "side": 440}
-    point_film(walk["particles"], key="langevin-film", under=images.sprite(under), captions=lines, **how)
+    point_film(walk["particles"], key="langevin-film", under=under, captions=lines, **how)
 
 
 def _distance(walk: Mapping[str, Array]) -> None:

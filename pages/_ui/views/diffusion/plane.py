@@ -3,10 +3,9 @@
 import numpy as np
 import streamlit as st
 
-from genmodels import figures, images
+from genmodels import figures
 from genmodels.instruments.arrays import Arrays
 from genmodels.instruments.diffusion import score
-from genmodels.instruments.plane import shades
 from pages._ui.components.scrubber import point_film
 from pages._ui.form import url_widgets
 from pages._ui.shared.answer import answer
@@ -14,7 +13,7 @@ from pages._ui.shared.moment import Moment
 from pages._ui.shared.plot import paper, plot
 from pages._ui.views.common.conclusion import concluded
 from pages._ui.views.common.shapes import legend_above, square
-from pages._ui.views.diffusion.film import lines_under
+from pages._ui.views.diffusion.film import backdrop, lines_under
 
 __all__ = ["plane"]
 
@@ -31,15 +30,12 @@ def plane(moment: Moment) -> None:
             "Particles on their way from noise to data"
             + (", over the true density q(xₜ) of noised data, blue." if known else ".")
         )
-        maps = field["map"] if known else np.ones((len(field["t"]), 2, 2))
-        color, share = figures.DATA if known else paper(), np.sqrt(maps / maps.max((1, 2), keepdims=True))
-        under = shades(np.concatenate([share, share[-1:]]), color, color, paper(), ink=0.75)
         point_film(
             field["particles"],
             key="particles",
             alt="particles that become samples",
             extent=float(field["half"]),
-            under=images.sprite(under),
+            under=backdrop(field.get("map"), len(field["t"]) + 1),
             captions=[*lines_under(field), "t = 0: samples"],
             side=440,
         )

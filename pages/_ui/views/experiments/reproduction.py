@@ -17,6 +17,7 @@ from genmodels.experiments.measures import MEASURES, measure
 from genmodels.experiments.results import Row
 from genmodels.export.checkpoint import command
 from genmodels.quantities import quantity
+from genmodels.runs import store
 from genmodels.runs.record import Status
 from genmodels.runs.store import find
 from pages._ui.form.url_widgets import choice_of_many
@@ -80,13 +81,7 @@ def small(name: str) -> None:
     how = "one seed" if one.seeds else f"{one.how.n} examples and samples"
     if st.button(f"Run it small now: {what}, {how}", type="primary", key=f"run-{name}"):
         plans = {
-            case.name + case.data: {
-                "model": case.plan.model,
-                "data": case.data,
-                "arguments": case.plan.arguments,
-                "settings": case.plan.settings,
-                "title": case.plan.title,
-            }
+            case.name + case.data: store.like(case.plan, title=case.plan.title)
             for case in one.cases
             if not case.checkpoint
         }

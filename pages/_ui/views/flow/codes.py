@@ -5,6 +5,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from genmodels import figures, images
+from genmodels.instruments.codes import normal
 from genmodels.instruments.flow import codes as instruments
 from genmodels.text import number
 from pages._ui.components.image_grid import image_grid
@@ -30,8 +31,6 @@ def gaussian(moment: Moment) -> None:
     j = int(url_widgets.number("dimension of z", 1, D, worst + 1, key="z_dimension")) - 1
     left, middle, right = st.columns(3, gap="medium")
     low, high = min(-4.0, float(z[:, j].min())), max(4.0, float(z[:, j].max()))
-    normal = np.linspace(-4, 4, 161)
-    density = np.exp(-(normal**2) / 2) / np.sqrt(2 * np.pi)
     drawn = figures.histogram(
         {names[j]: z[:, j]},
         x_title=names[j],
@@ -39,7 +38,7 @@ def gaussian(moment: Moment) -> None:
         limits=(low, high),
         colors={names[j]: figures.SAMPLES},
     )
-    _over(drawn, normal, density, "N(0, 1)")
+    _over(drawn, *normal(), "N(0, 1)")
     plot(drawn, key="z-histogram", place=left)
     lines = [figures.Curve(names[j], codes["expected"], codes["quantiles"][:, j], figures.SAMPLES)]
     lines.append(figures.Curve("a Gaussian", codes["expected"], codes["expected"], figures.LATENT, dashed=True))

@@ -4,6 +4,7 @@ import numpy as np
 import streamlit as st
 
 from genmodels import figures
+from genmodels.instruments.codes import normal
 from genmodels.instruments.gan import bigan as instruments
 from pages._ui.shared.answer import seen
 from pages._ui.shared.moment import Moment
@@ -54,7 +55,7 @@ def _histogram(way: instruments.Back) -> None:
         colors={"all codes": figures.POSTERIOR},
         limits=(-4, 4),
     )
-    z, density = instruments.normal()
+    z, density = normal()
     line = {"color": figures.LATENT, "width": 2, "dash": "dash"}
     figure.add_scatter(x=z, y=density, mode="lines", name="N(0, 1)", line=line)
     plot(figures.named(figure), key="code-histogram")

@@ -2,16 +2,15 @@
 
 import functools
 import time
-from contextlib import suppress
 from typing import Any
 
 import numpy as np
 import streamlit as st
 
 from genmodels import figures
-from genmodels.errors import BadInput
 from genmodels.hyperparameters import declared
 from genmodels.instruments.latent import autoencoder as instruments
+from genmodels.instruments.vae.partners import partners
 from genmodels.models.base import GenerativeModel
 from genmodels.models.latent.autoencoder import Autoencoder, FittedGaussian
 from genmodels.models.vae import VAE
@@ -30,7 +29,7 @@ from pages._ui.views.common.shapes import by_class, pictures
 __all__ = ["beside", "theory"]
 
 TITLES = {"ae": "The autoencoder", "vae": "The VAE"}
-ALONE, MOST = "none", 40  # runs that are looked through
+ALONE = "none"
 POINTS = {"z": 500, "drawn": 200}  # of each that are seen: a browser draws every point anew at every width
 
 
@@ -67,12 +66,8 @@ def _vaes(data: str, dimensions: int, runs: Stamp, now: float) -> tuple[str, ...
 
     Of alike, those that ship with the app come first, and of one's own the newest.
     """
-    found = []
-    for run in (*store.bundled(), *store.every()[:MOST]):
-        with suppress(BadInput):  # deleted in this instant
-            if (plan := run.plan).model == "vae" and plan.data == data:
-                found.append((abs(_dimensions(plan, VAE) - dimensions), run.id))
-    return tuple(name for _, name in sorted(found, key=lambda one: one[0]))
+    known = partners(data)
+    return tuple(sorted(known, key=lambda name: abs(_dimensions(known[name], VAE) - dimensions)))
 
 
 def _dimensions(plan: Plan, cls: type[GenerativeModel]) -> int:

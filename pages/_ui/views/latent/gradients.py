@@ -4,6 +4,7 @@ import streamlit as st
 
 from genmodels import figures
 from genmodels.instruments.latent import gradients as instruments
+from genmodels.runs import store
 from genmodels.runs.record import Plan
 from genmodels.runs.store import Run
 from genmodels.text import number
@@ -73,14 +74,7 @@ def gradients(moment: Moment) -> None:
 def _plans(plan: Plan) -> Plans:
     """The run by each gradient."""
     return {
-        title: {
-            "model": plan.model,
-            "data": plan.data,
-            "data_arguments": plan.data_arguments,
-            "arguments": plan.arguments | SETTLED | {"gradient": name},
-            "settings": plan.settings,
-            "title": f"{title}, {plan.data}",
-        }
+        title: store.like(plan, arguments=SETTLED | {"gradient": name}, title=f"{title}, {plan.data}")
         for name, title in TITLES.items()
     }
 

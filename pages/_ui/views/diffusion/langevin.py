@@ -13,7 +13,7 @@ from pages._ui.components.scrubber import point_film
 from pages._ui.form import url_widgets
 from pages._ui.shared.answer import answer
 from pages._ui.shared.moment import Moment
-from pages._ui.shared.plot import paper, plot
+from pages._ui.shared.plot import plot
 from pages._ui.views.common.conclusion import concluded
 from pages._ui.views.common.shapes import square
 from pages._ui.views.diffusion.film import Array, backdrop

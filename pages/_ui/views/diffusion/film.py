@@ -9,7 +9,7 @@ from genmodels import figures, images
 from genmodels.instruments.arrays import Array, Arrays
 from genmodels.instruments.plane import shades
 from genmodels.text import number
-from pages._ui.page.frames import paper
+from pages._ui.shared.plot import paper
 from pages._ui.views.common.film import joined, play
 
 __all__ = ["PANELS", "Array", "backdrop", "lines_under", "way_back"]

@@ -13,6 +13,7 @@ from genmodels.export.checkpoint import describe, export
 from genmodels.export.model_card import measure_in_words
 from genmodels.export.remeasure import main
 from genmodels.files import read_json
+from genmodels.metrics import evaluate, floors
 from genmodels.metrics.judge import Quality, judges
 from genmodels.models import model_class
 from genmodels.runs import store
@@ -64,6 +65,16 @@ def test_a_card_says_what_was_measured(name: str) -> None:
         cells = [f"{measured[f'{one}{part}']:.6g}" if f"{one}{part}" in measured else "" for part in BESIDE]
         assert f"| {one} | {' | '.join(cells)} |" in card
     assert "_std |" not in card
+
+
+@pytest.mark.parametrize("name", [name for name, run in SHIPPED.items() if DATASETS[run.plan.data].kind == "plane"])
+def test_the_floor_on_a_card_is_that_of_the_data_as_they_are_made(name: str) -> None:
+    measured, data = read_json(SHIPPED[name].path / "measures.json"), SHIPPED[name].data()
+    n = measured["examples"]
+    test = floors.chosen(data.test, n, 0).x
+    found = floors.averaged(evaluate.sliced(test, one.x, 0) for one in floors.draws(data, n, 0))
+    told = measured["sliced_w1_floor"], measured["sliced_w1_floor_se"]
+    assert told == pytest.approx((found["sliced_w1"], found["sliced_w1_se"]), rel=1e-3), f"export.cards {name} -n {n}"
 
 
 def test_every_checkpoint_of_mnist_stands_beside_the_floor() -> None:

@@ -19,6 +19,7 @@ from genmodels.experiments import declaration, measures, places, results, runnin
 from genmodels.experiments.measures import Cell, How
 from genmodels.experiments.places import Here
 from genmodels.experiments.results import Row
+from genmodels.metrics import floors
 from genmodels.runs import store
 from genmodels.runs.record import Status
 from tests.toy import TOY
@@ -361,6 +362,7 @@ def test_one_command_measures_a_checkpoint_again_that_has_other_weights(tmp_path
     assert all(again[row["run"]] == row for row in others)
     assert again["flow-two-moons"]["weights"] == measures.weights_of(store.find("flow-two-moons"))
     assert again["flow-two-moons"]["cells"]["sliced_w1"]["value"] < 1
+    assert again["flow-two-moons"]["digest"] == floors.digest(store.find("flow-two-moons").data())
     assert main(["experiment", "refresh"]) == 0
     assert capsys.readouterr().out == ""
 

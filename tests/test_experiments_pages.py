@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from genmodels.data.datasets import load
 from genmodels.experiments import comparison, declaration, measures, misprints, results
 from genmodels.experiments.misprints import MISPRINTS
 from genmodels.jobs import queue, tasks
+from genmodels.metrics.floors import digest
 from genmodels.runs import store
 from genmodels.runs.run import Run
 from pages._ui.views.experiments import reproduction
@@ -265,10 +267,27 @@ def test_two_runs_are_told_apart_by_what_differs_alone() -> None:
 
 def test_a_checkpoint_that_was_trained_again_is_stale_and_said_so(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = {row.run: row for row in comparison.compared("digits")}
-    monkeypatch.setattr(
-        comparison, "weights_of", lambda run: "other" if run.id == "gan-digits" else rows[run.id].weights
-    )
+    monkeypatch.setattr(results, "weights_of", lambda run: "other" if run.id == "gan-digits" else rows[run.id].weights)
     (stale,) = comparison.missing(comparison.compared("digits"))
     assert (stale.run, stale.status) == ("gan-digits", comparison.STALE)
     table = columns(page("compare", data="digits"))
-    assert dict(zip(table[""], table["measured"], strict=True))["gan-digits"] == "of earlier weights"
+    assert dict(zip(table[""], table["measured"], strict=True))["gan-digits"] == "of earlier weights or data"
+
+
+def test_numbers_are_stale_where_the_data_are_made_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [row for row in comparison.compared("two-moons") if row.run in {run.id for run in store.bundled()}]
+    assert rows
+    assert comparison.stale(rows) == []
+    monkeypatch.setattr(results, "digest", lambda data: "other")
+    assert comparison.stale(rows) == [row.name for row in rows]
+    assert {row.status for row in comparison.compared("two-moons") if row in comparison.missing([row])} == {
+        comparison.STALE
+    }
+    experiment = declaration.read("checkpoints-two-moons")
+    assert {run.id for run in results.outdated(experiment)} == {row.run for row in rows}
+
+
+@pytest.mark.parametrize("name", declaration.shipped())
+def test_every_number_that_ships_was_held_against_the_data_as_they_are_made(name: str) -> None:
+    for row in results.loaded(declaration.FOLDER / f"{name}.json")[1]:
+        assert row.digest == digest(load(row.data)), row.run

@@ -88,11 +88,11 @@ def reproduced(arguments: Arguments) -> None:
         rows = results.shipped(one)
         print(entry(one, rows))
         for stale in comparison.stale(rows):
-            print(f"{stale} was trained again since its numbers were measured.", file=sys.stderr)
+            print(f"{stale} has other weights or data than its numbers were measured on.", file=sys.stderr)
 
 
 def refreshed(arguments: Arguments) -> int:
-    """Measure again what ships of checkpoints that have other weights by now, and write it anew; the rest stays."""
+    """Measure again what ships of checkpoints that have other weights or data by now, and write it; the rest stays."""
     from genmodels.cli.foreground import stopping
     from genmodels.experiments import declaration, results, running
     from genmodels.experiments.writers import FORMATS

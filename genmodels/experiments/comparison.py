@@ -10,8 +10,8 @@ from pathlib import Path
 from genmodels.data.datasets import DATASETS
 from genmodels.errors import BadInput
 from genmodels.experiments.declaration import FOLDER
-from genmodels.experiments.measures import MEASURES, Cell, How, cells, likelihood_of, suits, weights_of
-from genmodels.experiments.results import Row, loaded, row_of
+from genmodels.experiments.measures import MEASURES, Cell, How, cells, likelihood_of, suits
+from genmodels.experiments.results import Row, is_of, loaded, row_of
 from genmodels.files import read_json
 from genmodels.runs import store
 from genmodels.runs.record import Status
@@ -23,7 +23,7 @@ HOW = How()
 """How everything is measured that is compared."""
 
 OF_CARD = "as its card says"  # the state of a row that was not measured like the others
-STALE = "of earlier weights"  # of one whose checkpoint was trained again after it was measured
+STALE = "of earlier weights or data"  # whose checkpoint was trained again, or whose data changed, after it was measured
 NOTES = (OF_CARD, STALE)
 """What is said of a row that was not measured like the others, as it is now."""
 
@@ -47,14 +47,14 @@ def columns(data: str) -> list[str]:
 
 
 def missing(table: Sequence[Row]) -> list[Row]:
-    """The rows that were not measured yet, or not like the others, or whose weights are others by now."""
+    """The rows that were not measured yet, or not like the others, or whose weights or data are others by now."""
     return [row for row in table if not row.cells or row.status in NOTES]
 
 
 def stale(table: Sequence[Row]) -> list[str]:
-    """The names of those rows whose checkpoint ships with other weights than were measured."""
+    """The names of those rows whose checkpoint ships with other weights, or is of other data, than were measured."""
     shipped = {run.id: run for run in store.bundled()}
-    return [row.name for row in table if (run := shipped.get(row.run)) and row.weights != weights_of(run)]
+    return [row.name for row in table if (run := shipped.get(row.run)) and not is_of(row, run)]
 
 
 def measured_floor(table: Sequence[Row], name: str) -> Cell | None:
@@ -95,7 +95,7 @@ def _row(run: Run) -> Row:
     known = _shipped(FOLDER / f"checkpoints-{run.plan.data}.json").get(run.id)
     if known is None:
         return _of_card(row, run.path / "measures.json")
-    return known if known.weights == weights_of(run) else replace(known, status=STALE)
+    return known if is_of(known, run) else replace(known, status=STALE)
 
 
 def _of_card(row: Row, path: Path) -> Row:

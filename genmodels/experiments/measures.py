@@ -23,7 +23,7 @@ from genmodels import __version__, random
 from genmodels.data.datasets import DATASETS, Info
 from genmodels.errors import BadInput
 from genmodels.files import inside, read_json, root, write_json
-from genmodels.metrics import evaluate
+from genmodels.metrics import evaluate, floors
 from genmodels.metrics.judge import judges
 from genmodels.models.base import GenerativeModel
 from genmodels.runs import store
@@ -301,7 +301,7 @@ def _measured(run: Run, how: How, tell: Callable[[float, str], None]) -> dict[st
     table |= {"ms_per_sample": 1000 * _seconds(model, TIMED, how.seed) / TIMED}
     table |= {"parameters": sum(p.numel() for p in model.parameters()), "training_seconds": run.said().seconds}
     base = _base(DATASETS[run.plan.data], model.inputs, table)
-    return table | {"base": base, "measuring_seconds": round(seconds, 2)}
+    return table | {"base": base, "measuring_seconds": round(seconds, 2), "digest": floors.digest(data)}
 
 
 def _seconds(model: GenerativeModel, n: int, seed: int) -> float:

@@ -15,6 +15,7 @@ from genmodels.experiments.declaration import Case, Experiment
 from genmodels.experiments.measures import Cell, How, cells, kept, likelihood_of, weights_of
 from genmodels.experiments.running import run_of
 from genmodels.files import read_json
+from genmodels.metrics.floors import digest
 from genmodels.runs import store
 from genmodels.runs.record import Status
 from genmodels.runs.run import Run
@@ -25,6 +26,7 @@ __all__ = [
     "Summary",
     "budget",
     "found",
+    "is_of",
     "loaded",
     "outdated",
     "renewed",
@@ -58,6 +60,7 @@ class Row:
         examples: Test examples that it was measured on, and samples.
         curves: What the training logged, by term: the steps, and the values.
         weights: The SHA-256 of the weights that were measured; "" where nothing was.
+        digest: Of the data that they were held against (:func:`genmodels.metrics.floors.digest`); "" where unknown.
     """
 
     name: str
@@ -74,6 +77,7 @@ class Row:
     examples: int = 0
     curves: Mapping[str, tuple[Sequence[float], Sequence[float]]] = field(default_factory=dict)
     weights: str = ""
+    digest: str = ""
 
 
 @dataclass(frozen=True)
@@ -122,8 +126,9 @@ def row_of(run: Run, how: How, name: str) -> Row:
     measured = kept(run, how) if state.status is Status.FINISHED else None
     seed, likely = int(plan.settings.get("seed", 0)), likelihood_of(measured)[::2] if measured else ("", "")
     told = (name, plan.data, plan.model, seed, run.id, str(state.status), state.step, state.seconds)
-    weights = weights_of(run) if measured else ""
-    return Row(*told, cells(measured or {}), *likely, (measured or {}).get("examples", 0), weights=weights)
+    weights, digest = (weights_of(run), measured.get("digest", "")) if measured else ("", "")
+    examples = (measured or {}).get("examples", 0)
+    return Row(*told, cells(measured or {}), *likely, examples, weights=weights, digest=digest)
 
 
 def _curve(logged: Sequence[Mapping[str, float]], term: str) -> tuple[list[float], list[float]]:
@@ -208,10 +213,15 @@ def loaded(path: Path) -> tuple[dict[str, Any], list[Row]]:
 
 
 def outdated(experiment: Experiment) -> list[Run]:
-    """Checkpoints of an experiment without shipped numbers, or with numbers of earlier weights."""
-    known = {row.run: row.weights for row in shipped(experiment)}
+    """Checkpoints of an experiment without shipped numbers, or with numbers of earlier weights or other data."""
+    known = {row.run: row for row in shipped(experiment)}
     runs = [store.find(case.checkpoint) for case in experiment.cases if case.checkpoint]
-    return [run for run in runs if known.get(run.id) != weights_of(run)]
+    return [run for run in runs if run.id not in known or not is_of(known[run.id], run)]
+
+
+def is_of(row: Row, run: Run) -> bool:
+    """Whether the row's numbers are of the run's weights as they are now, and of its data as they are made here."""
+    return row.weights == weights_of(run) and row.digest == digest(run.data())
 
 
 def renewed(experiment: Experiment) -> list[Row]:

@@ -10,6 +10,7 @@ from genmodels.errors import BadInput
 from genmodels.experiments.declaration import Case, Experiment
 from genmodels.experiments.measures import kept, measure
 from genmodels.experiments.places import Place
+from genmodels.metrics.floors import digest
 from genmodels.runs import store
 from genmodels.runs.record import Status
 from genmodels.runs.run import Run
@@ -68,8 +69,9 @@ def advance(experiment: Experiment, place: Place) -> Generator[News, None, None]
 
 
 def measuring(runs: Sequence[Run], experiment: Experiment) -> Generator[News, None, None]:
-    """Measure those of the finished runs that were not yet, as the experiment says."""
-    unmeasured = [run for run in runs if kept(run, experiment.how) is None]
+    """Measure those of the finished runs that were not yet, as the experiment says, or were on other data."""
+    tables = [kept(run, experiment.how) or {} for run in runs]
+    unmeasured = [run for run, table in zip(runs, tables, strict=True) if table.get("digest") != digest(run.data())]
     what = "1 run" if len(unmeasured) == 1 else f"{len(unmeasured)} runs"
     yield from _told(_measured(unmeasured, experiment), f"measuring {what} of {experiment.name}")
 

@@ -56,7 +56,7 @@ def entries() -> None:
     st.markdown(writers.markdown(writers.summary_table(one, rows)))
     st.caption("Mean ± standard error over the seeds; of one seed, from test examples and samples.")
     if stale := comparison.stale(rows):
-        st.warning(f"Trained again since these numbers were measured: {', '.join(stale)}.")
+        st.warning(f"Of other weights or data than these numbers were measured on: {', '.join(stale)}.")
     st.markdown(f"**What differs.** {one.source.differs}")
     if cut := results.budget(one):
         st.markdown(f"**How many.** {cut}")

@@ -5,17 +5,20 @@ import math
 import time
 from pathlib import Path
 
+import plotly.graph_objects as go
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from genmodels.data.datasets import load
 from genmodels.experiments import comparison, declaration, measures, misprints, results
+from genmodels.experiments.measures import Cell
 from genmodels.experiments.misprints import MISPRINTS
+from genmodels.experiments.results import Row
 from genmodels.jobs import queue, tasks
 from genmodels.metrics.floors import digest
 from genmodels.runs import store
 from genmodels.runs.run import Run
-from pages._ui.views.experiments import reproduction
+from pages._ui.views.experiments import reproduction, tables
 from tests.answers import at_once, finish
 
 PAGES = Path(__file__).resolve().parents[1] / "pages/lab"
@@ -250,6 +253,19 @@ def test_runs_stand_beside_each_other(show: str, monkeypatch: pytest.MonkeyPatch
             assert len(set(links)) == min(4, len(comparison.compared(data)))
         if show == "Settings":
             assert len(test.dataframe[0].value) > 0
+
+
+def test_runs_of_one_title_have_a_bar_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[go.Figure] = []
+    monkeypatch.setattr(tables, "plot", lambda figure, key: drawn.append(figure))
+    rows = [
+        Row("gan on a ring", "ring", "gan", i, run=f"gan-ring-{i:06}", cells={"w1": Cell(value=0.1 * i, se=0.01 * i)})
+        for i in (1, 2)
+    ]
+    tables.bars(rows, "w1", rows, key="bars")
+    (bar,) = drawn[0].data
+    assert bar.x == ("gan on a ring · 000001", "gan on a ring · 000002")
+    assert (bar.y, bar.error_y.array) == ((0.1, 0.2), (0.01, 0.02))
 
 
 def test_two_runs_are_told_apart_by_what_differs_alone() -> None:

@@ -17,7 +17,7 @@ from genmodels.runs import store
 from genmodels.runs.record import Status
 from genmodels.runs.run import Run
 
-__all__ = ["HOW", "NOTES", "apart", "columns", "compared", "data_of", "measured_floor", "missing", "stale"]
+__all__ = ["HOW", "NOTES", "apart", "columns", "compared", "data_of", "measured_floor", "missing", "named", "stale"]
 
 HOW = How()
 """How everything is measured that is compared."""
@@ -55,6 +55,14 @@ def stale(table: Sequence[Row]) -> list[str]:
     """The names of those rows whose checkpoint ships with other weights, or is of other data, than were measured."""
     shipped = {run.id: run for run in store.bundled()}
     return [row.name for row in table if (run := shipped.get(row.run)) and not is_of(row, run)]
+
+
+def named(rows: Sequence[Row]) -> dict[str, str]:
+    """The ids by name; two of one name are told apart by the end of their ids."""
+    names = [row.name for row in rows]
+    return {
+        row.name if names.count(row.name) == 1 else f"{row.name} · {row.run[-6:]}": row.run for row in rows if row.run
+    }
 
 
 def measured_floor(table: Sequence[Row], name: str) -> Cell | None:

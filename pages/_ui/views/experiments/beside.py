@@ -6,7 +6,7 @@ import streamlit as st
 
 from genmodels import figures
 from genmodels.data.datasets import DATASETS
-from genmodels.experiments.comparison import apart
+from genmodels.experiments.comparison import apart, named
 from genmodels.experiments.results import Row
 from genmodels.instruments.samples import samples
 from genmodels.runs import store
@@ -27,7 +27,7 @@ ACROSS = {"images": 5, "plane": 1}  # images in a row of a wall
 def walls(rows: Sequence[Row]) -> None:
     """Samples of each run from the same seed, side by side; drawn by the workers, one after the other."""
     known = {row.run: row for row in rows if row.run}
-    titles = {run: title for title, run in _named(rows).items()}
+    titles = {run: title for title, run in named(rows).items()}
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         seed = number("Seed", 0, SEEDS, 0, key="seed")
         chosen = st.multiselect(
@@ -65,29 +65,21 @@ def _wall(run: str, row: Row, seed: int) -> bool:
 
 def neighbours(rows: Sequence[Row]) -> None:
     """The training examples nearest to the samples of one run: has it learned them by heart?"""
-    named = _named(rows)
-    run = store.find(named[choice_of_many("Of", list(named), key="of", width=420)])
+    known = named(rows)
+    run = store.find(known[choice_of_many("Of", list(known), key="of", width=420)])
     nearest_neighbours(Moment.of(run))
-
-
-def _named(rows: Sequence[Row]) -> dict[str, str]:
-    """The ids by name; two of one name are told apart by the end of their ids."""
-    names = [row.name for row in rows]
-    return {
-        row.name if names.count(row.name) == 1 else f"{row.name} · {row.run[-6:]}": row.run for row in rows if row.run
-    }
 
 
 def differences(rows: Sequence[Row]) -> None:
     """Two runs, and the settings in which they differ, no others."""
-    named = _named(rows)
-    if len(named) < 2:
+    known = named(rows)
+    if len(known) < 2:
         st.caption("There is one run of these data: train another.")
         return
     with st.container(horizontal=True, gap="small"):
-        left = choice_of_many("One", list(named), key="one", width=420)
-        right = choice_of_many("The other", list(named)[::-1], key="other", width=420)
-    found = apart(store.find(named[left]), store.find(named[right]))
+        left = choice_of_many("One", list(known), key="one", width=420)
+        right = choice_of_many("The other", list(known)[::-1], key="other", width=420)
+    found = apart(store.find(known[left]), store.find(known[right]))
     if not found:
         st.caption("They have the same settings, all of them.")
         return

@@ -9,7 +9,7 @@ import streamlit as st
 
 from genmodels import figures
 from genmodels.experiments import writers
-from genmodels.experiments.comparison import NOTES, measured_floor
+from genmodels.experiments.comparison import NOTES, measured_floor, named
 from genmodels.experiments.measures import MEASURES
 from genmodels.experiments.results import Row
 from pages._ui.shared.plot import plot
@@ -67,11 +67,12 @@ def as_files(lines: writers.Table, name: str, *, key: str) -> None:
 def bars(rows: Sequence[Row], measure: str, every: Sequence[Row], *, key: str) -> None:
     """A bar a run of one measure, with its standard error, beside the floor."""
     known = [row for row in rows if measure in row.cells]
+    cells = {name: row.cells[measure] for name, row in zip(named(known), known, strict=True)}
     one, of_data = MEASURES[measure], measured_floor(every, measure)
     plot(
         figures.bars(
-            {row.name: row.cells[measure].value for row in known},
-            errors={row.name: row.cells[measure].se for row in known if not math.isnan(row.cells[measure].se)},
+            {name: cell.value for name, cell in cells.items()},
+            errors={name: cell.se for name, cell in cells.items() if not math.isnan(cell.se)},
             y_title=f"{one.title}, {one.unit}" if one.unit else one.title,
             title=one.title,
             floor=("real data", of_data.value) if of_data else None,

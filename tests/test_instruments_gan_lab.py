@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from genmodels.errors import BadInput
+from genmodels.hyperparameters import declared
 from genmodels.instruments import codes
 from genmodels.instruments.gan import bigan, critics, divergence, game, modes, turns
 from genmodels.metrics.distances import Modes, modes_covered, wasserstein1
@@ -98,9 +99,15 @@ def test_the_steepness_of_a_linear_critic_is_its_length_everywhere():
         game.steepness(made(GAN, (1, 8, 8)), 2.0)
 
 
+OF_A_WGAN = {
+    **{"n_critic": 4, "clip": 0.2, "penalty_weight": 2.0},
+    **{"generator_lr": 0.3, "critic_decay": False, "activation": "elu"},
+}
+
+
 @pytest.mark.parametrize("model", ["gan", "wgan"])
 def test_the_five_differ_only_in_what_is_minimized(model):
-    own = {"hidden": 16, "latent_dim": 3} | ({"n_critic": 4, "clip": 0.2} if model == "wgan" else {"d_steps": 4})
+    own = {"hidden": 16, "latent_dim": 3} | (OF_A_WGAN if model == "wgan" else {"d_steps": 4})
     run = store.create(model, "ring", arguments=own, settings={"seed": 7, "lr": 2e-3, "steps": 9})
     made = {name: store.create(**one).plan for name, one in critics.rivals(run.plan, 5).items()}
     assert list(made) == list(critics.RIVALS)
@@ -112,7 +119,15 @@ def test_the_five_differ_only_in_what_is_minimized(model):
         assert arguments.get("n_critic", arguments.get("d_steps")) == 4
     assert [plan.arguments.get("penalty") for plan in made.values()] == [None, None, "clip", "gp", "spectral"]
     assert [plan.arguments.get("objective") for plan in made.values()][:2] == ["non-saturating", "least-squares"]
-    assert made["clipping"].arguments["clip"] == (0.2 if model == "wgan" else 0.01)
+    usual = {key: one.default for key, one in declared(WGAN).items()}
+    kept = OF_A_WGAN if model == "wgan" else {key: usual[key] for key in OF_A_WGAN} | {"n_critic": 4}
+    for name in ("clipping", "gradient penalty", "spectral norm"):
+        assert {key: made[name].arguments[key] for key in kept} == kept
+
+
+def test_there_are_no_five_of_networks_that_a_wgan_has_not():
+    run = store.create("gan", "ring", arguments={"network": "residual"})
+    assert critics.rivals(run.plan, 5) == {}
 
 
 def test_the_verdict_is_of_planes_and_of_images(plane, digits):

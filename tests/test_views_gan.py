@@ -143,6 +143,13 @@ def test_five_critics_start_at_a_press_and_stand_side_by_side(monkeypatch: pytes
     assert "Not there any more: log loss, least squares." in [caption.value for caption in gone.caption]
 
 
+def test_five_critics_are_not_offered_of_networks_that_three_of_them_lack() -> None:
+    test = drawn(trained("gan", "eight-gaussians", network="residual"), "critics")
+    assert not test.exception
+    assert "five-all" not in [button.key for button in test.button]
+    assert "no residual networks" in test.caption[-1].value
+
+
 @pytest.mark.parametrize(("model", "data"), [("gan", "eight-gaussians"), ("wgan", "digits")])
 def test_collapse_and_each_remedy_start_at_a_press_and_are_counted_beside_each_other(
     monkeypatch: pytest.MonkeyPatch, model: str, data: str

@@ -10,11 +10,13 @@ import torch
 
 from genmodels import random
 from genmodels.data.datasets import Data
+from genmodels.hyperparameters import Only, declared
 from genmodels.instruments.arrays import Array, Arrays, arrays
 from genmodels.instruments.gan.game import Coverage, coverage, pairs, slopes, w1_floor
 from genmodels.metrics.distances import sliced_wasserstein1
 from genmodels.models.adversarial import Adversarial
 from genmodels.models.gan import generator_slope
+from genmodels.models.wgan import WGAN
 from genmodels.runs import store
 from genmodels.runs.record import Plan
 from genmodels.text import number
@@ -31,18 +33,24 @@ RIVALS: dict[str, tuple[str, dict[str, Any]]] = {
 """What two players may minimize and what keeps the critic in check: the model and its hyperparameters."""
 
 SHARED = ("latent_dim", "network", "hidden", "classes")
+OF_A_WGAN = ("penalty_weight", "clip", "generator_lr", "critic_decay", "activation")
+"""Taken over from a WGAN by the other WGANs; those of a GAN have the usual ones."""
 
 
 def rivals(plan: Plan, steps: int) -> dict[str, dict[str, Any]]:
     """The arguments of :func:`genmodels.runs.store.create` for each of RIVALS, everything else as in a run's ``plan``.
 
-    The data, the seed, the batches, the learning rate, the networks and the critic's turns are those of the plan.
+    The data, the seed, the batches, the learning rate, the networks and the critic's turns are those of the plan, and
+    of a WGAN's each player's rate. None where a WGAN has no such networks.
     """
     own = plan.arguments
+    networks = declared(WGAN)["network"].rule
+    if isinstance(networks, Only) and own["network"] not in networks.options:
+        return {}
     turns = own.get("n_critic", own.get("d_steps", 1))
     kept = {
         "gan": {"d_steps": turns},
-        "wgan": {"n_critic": turns} | {key: own[key] for key in ("penalty_weight", "clip") if key in own},
+        "wgan": {"n_critic": turns} | {key: own[key] for key in OF_A_WGAN if key in own},
     }
     return {
         name: store.like(plan, settings={"steps": steps}, title=f"{name} on {plan.data}", model=model)

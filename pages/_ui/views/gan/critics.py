@@ -46,9 +46,13 @@ def critics(moment: Moment) -> None:
     st.markdown("##### Five critics of the same data")
     st.caption(
         "Log loss, least squares, clipped weights, gradient penalty, spectral norm: the data, seed, batches, learning "
-        "rate, networks and turns are those of the run above; each has its usual optimizer, RMSprop where weights "
-        "are clipped and Adam elsewhere. Five ordinary runs, which *Runs* lists too."
+        "rate, networks and turns are those of the run above; a GAN's two players learn at one rate; each has its "
+        "usual optimizer, RMSprop where weights are clipped and Adam elsewhere. Five ordinary runs, which *Runs* lists "
+        "too."
     )
+    if not instruments.rivals(moment.run.plan, 1):
+        st.caption("A WGAN has no residual networks: train a GAN of others, and the five are offered here.")
+        return
     steps = url_widgets.choice("steps of each training", (200, 500, 1000, 2000, 5000), 1000, key="five_steps")
     plans = instruments.rivals(moment.run.plan, steps)
     side_by_side(plans, panel, key="five", all_of_them="Train all five", below=_numbers)

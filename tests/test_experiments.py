@@ -59,6 +59,27 @@ def test_a_preset_brings_its_data_and_settings():
         declared(data=[], models=[model, MODEL], measures=["modes"])
 
 
+@pytest.mark.parametrize(
+    ("common", "preset", "own", "vary", "length"),
+    [
+        ({"steps": 500}, "Small digits", {}, {}, (0, 300)),
+        ({"epochs": 2}, "Least squares", {}, {}, (1500, 20)),
+        ({}, "Least squares", {"epochs": 3}, {}, (0, 3)),
+        ({}, "Least squares", {}, {"epochs": [5]}, (0, 5)),
+        ({}, "Small digits", {"steps": 7}, {}, (7, 300)),
+        ({"epochs": 2}, "Least squares", {"epochs": 3, "steps": 9}, {}, (9, 3)),
+    ],
+)
+def test_the_last_layer_that_says_how_long_says_it(common, preset, own, vary, length):
+    model = "gan" if preset == "Least squares" else "vae"
+    one = {"model": model, "preset": preset, "settings": own, "vary": vary}
+    (case,) = declared(data=[], seeds=1, models=[one], measures=["sliced_w1"], settings=common).cases
+    steps, epochs = length
+    assert case.plan.settings["steps"] == steps
+    if not steps:
+        assert case.plan.settings["epochs"] == epochs
+
+
 MODEL = {"model": "flow"}
 
 

@@ -225,13 +225,14 @@ def _cases(one: Mapping[str, Any], data: list[str], seeds: list[int], common: Ma
         return
     model, preset = text(one, "model", ""), _preset(one) if "preset" in one else None
     fields_of, arguments, settings = declared(model_class(model)), table(one, "arguments"), table(one, "settings")
+    layers = [common, settings]
     if preset:
-        data, arguments, settings = [preset.data], {**preset.model, **arguments}, {**preset.training, **settings}
+        data, arguments, layers = [preset.data], {**preset.model, **arguments}, [common, preset.training, settings]
     vary = {key: several(table(one, "vary"), key, None) for key in table(one, "vary")}
     for values in itertools.product(*vary.values()):
         chosen = dict(zip(vary, values, strict=True))
         of_model = {key: value for key, value in chosen.items() if key in fields_of}
-        of_training = {**common, **settings, **{k: v for k, v in chosen.items() if k not in fields_of}}
+        of_training = _merged(*layers, {k: v for k, v in chosen.items() if k not in fields_of})
         if "seed" in of_training:
             raise BadInput("The seed is not a setting of one model: `seeds` says those of all.")
         usual = f"{model}: {preset.title}" if preset else model
@@ -241,6 +242,14 @@ def _cases(one: Mapping[str, Any], data: list[str], seeds: list[int], common: Ma
             for seed in seeds:
                 own = replace(plan, title=titled(f"{name} on {place}, seed {seed}"))
                 yield Case(titled(name), place, seed, replace(own, settings={**plan.settings, "seed": seed}))
+
+
+def _merged(*layers: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of all layers, a later one's instead of an earlier one's; a length in epochs ends one in steps."""
+    merged = dict[str, Any]()
+    for layer in layers:
+        merged |= {"steps": 0, **layer} if "epochs" in layer else layer
+    return merged
 
 
 def _preset(one: Mapping[str, Any]) -> Preset:

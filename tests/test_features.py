@@ -51,6 +51,15 @@ def test_the_accuracy_and_the_floor_are_those_that_were_written_down(digits):
     assert measured == pytest.approx(config["floor"], rel=1e-3, abs=1e-3)
 
 
+def test_the_floor_of_mnist_that_was_written_down_is_that_of_the_cards():
+    config = json.loads((CHECKPOINTS / "features-mnist" / "config.json").read_text())
+    card = json.loads((CHECKPOINTS / "gan-mnist" / "measures.json").read_text())
+    assert config["floor_n"] == card["examples"]
+    names = ("fid", "precision", "recall", "density", "coverage", "confidence")
+    told = {f"{name}{end}": card[f"judge_{name}_floor{end}"] for name in names for end in ("", "_se")}
+    assert {name: config["floor"][name] for name in told} == pytest.approx(told, rel=1e-3, abs=1e-5)
+
+
 def test_the_features_variances_add_up_to_100(digits):
     seen = judge("digits").see(unit(digits, digits.train))
     assert seen.features.var(0).sum().item() == pytest.approx(100, rel=0.01)

@@ -281,6 +281,12 @@ def test_two_runs_are_told_apart_by_what_differs_alone() -> None:
     assert "steps" not in told
 
 
+@pytest.mark.parametrize("model", ["ddpm", "flow"])
+def test_two_drawings_of_other_ink_are_told_apart(model: str) -> None:
+    thin, bold = (store.create(model, "drawing", data_arguments={"width": width}) for width in (0.02, 0.2))
+    assert comparison.apart(thin, bold) == [("data: width", "0.02", "0.2")]
+
+
 def test_a_checkpoint_that_was_trained_again_is_stale_and_said_so(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = {row.run: row for row in comparison.compared("digits")}
     monkeypatch.setattr(results, "weights_of", lambda run: "other" if run.id == "gan-digits" else rows[run.id].weights)

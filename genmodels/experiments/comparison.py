@@ -83,7 +83,8 @@ def apart(one: Run, other: Run) -> list[tuple[str, str, str]]:
 
 def _settings(run: Run) -> dict[str, str]:
     plan = run.plan
-    known = {"model": plan.model, "data": plan.data, **plan.data_arguments, **plan.arguments, **plan.settings}
+    of_data = {f"data: {name}": value for name, value in plan.data_arguments.items()}  # a drawing's width is no model's
+    known = {"model": plan.model, "data": plan.data, **of_data, **plan.arguments, **plan.settings}
     return {name: str(value) for name, value in known.items()}
 
 

@@ -165,6 +165,8 @@ def test_collapse_and_each_remedy_start_at_a_press_and_are_counted_beside_each_o
     assert {one.plan.data for one in submitted} == {data}
     assert submitted[0].plan.arguments["objective"] == "minimax"
     link = ",".join(one.id for one in submitted)
+    assert submitted[-1].plan.arguments["n_critic"] == 3
+    assert any("three turns of it for each of the generator's" in caption.value for caption in test.caption)
     assert test.query_params["mend"] in (link, [link])
     submitted[0].delete()
     shown = drawn(run, "modes", mend=f"{submitted[0].id},{run.id}")

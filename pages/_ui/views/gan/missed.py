@@ -112,8 +112,9 @@ def modes(moment: Moment) -> None:
     st.markdown("##### Make it happen, and mend it")
     st.caption(
         f"*collapse* trains a GAN on *{moment.data.name}* that chases whatever fools the discriminator now; each of "
-        "the others changes what its name says, and the gradient penalty comes with a critic, its loss and its Adam. "
-        "All have the same seed, networks, batches and learning rate, and are in *Runs*."
+        "the others changes what its name says, and the gradient penalty comes with a critic, its loss, its Adam and "
+        "three turns of it for each of the generator's. All have the same seed, networks, batches and learning rate, "
+        "and are in *Runs*."
     )
     plans = instruments.cases(moment.data.name)
     side_by_side(plans, panel, key="mend", all_of_them="Train all four", each=dict.fromkeys(plans, ""), below=_covered)

@@ -225,7 +225,7 @@ QUANTITIES: Mapping[str, Quantity] = {
         "units of x",
         "How far, on average, samples must be carried to become data, as the critic has it.",
         "lower",
-        "It jumps up while the critic learns, then falls towards 0; dashed: the exact distance.",
+        "It jumps up while the critic learns, then falls towards 0; on the plane the exact distance stands beside it.",
     ),
     "penalty": Quantity(
         "Gradient penalty",

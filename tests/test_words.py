@@ -61,6 +61,7 @@ def test_a_quantity_says_what_it_is_and_how_it_is_read() -> None:
     for one in QUANTITIES.values():
         assert one.about.endswith(".")
         assert one.better in ("", "higher", "lower")
+        assert "dashed" not in one.healthy  # that hangs on the page
         assert not one.healthy or one.healthy.endswith(".")
     assert quantity("reconstruction", "squared error").better == "lower"
     assert quantity("reconstruction").better == "higher"

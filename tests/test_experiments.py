@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from genmodels.cli.parser import main
+from genmodels.data.datasets import DATASETS
 from genmodels.errors import BadInput
 from genmodels.experiments import declaration, measures, places, results, running, writers
 from genmodels.experiments.measures import Cell, How
@@ -78,6 +79,11 @@ def test_the_last_layer_that_says_how_long_says_it(common, preset, own, vary, le
     assert case.plan.settings["steps"] == steps
     if not steps:
         assert case.plan.settings["epochs"] == epochs
+
+
+def test_bits_are_of_any_pixel_that_has_levels():
+    assert measures.suits("bpd", DATASETS["mnist-static"], "mnist-static")  # black and white
+    assert "grey" not in measures.MEASURES["bpd"].about
 
 
 MODEL = {"model": "flow"}

@@ -95,7 +95,7 @@ MEASURES: dict[str, Measure] = {
     "log_prob": Measure("log p(x), exact", "nats", "higher", ("log_prob_nats",), "", "Of test examples, on average."),
     "elbo": Measure("ELBO", "nats", "higher", ("elbo_nats",), "", "A lower bound on log p(x) of test examples."),
     "iwae": Measure("IWAE", "nats", "higher", ("iwae_*_nats",), "", "A tighter bound, of several samples."),
-    "bpd": Measure("Bits per dimension", "bits/dim", "lower", ("bpd",), "levels", "What coding a grey pixel costs."),
+    "bpd": Measure("Bits per dimension", "bits/dim", "lower", ("bpd",), "levels", "What coding a pixel costs."),
     "kl": Measure("KL(p ‖ q)", "nats", "lower", ("kl_from_truth_nats",), "truth", "From the true density p."),
     "fid": _judged("FID of the judge", "lower", "fid", "Fréchet distance in the features of a classifier of the data."),
     "kid": _judged("KID of the judge", "lower", "kid", "Kernel distance in these features, unbiased."),

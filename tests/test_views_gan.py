@@ -164,9 +164,9 @@ def test_collapse_and_each_remedy_start_at_a_press_and_are_counted_beside_each_o
     assert [one.plan.model for one in submitted] == ["gan", "gan", "gan", "wgan"]
     assert {one.plan.data for one in submitted} == {data}
     assert submitted[0].plan.arguments["objective"] == "minimax"
-    link = ",".join(one.id for one in submitted)
     assert submitted[-1].plan.arguments["n_critic"] == 3
     assert any("three turns of it for each of the generator's" in caption.value for caption in test.caption)
+    link = ",".join(one.id for one in submitted)
     assert test.query_params["mend"] in (link, [link])
     submitted[0].delete()
     shown = drawn(run, "modes", mend=f"{submitted[0].id},{run.id}")
@@ -187,6 +187,14 @@ def test_the_players_move_at_a_press_and_the_link_remembers_it() -> None:
     assert "Before the first turn" in str([chart.proto.spec for chart in test.get("plotly_chart")])
     wrong = drawn(run, "game", moves="x9")
     assert "no list of moves" in wrong.warning[0].value
+
+
+def test_by_least_squares_a_score_is_no_logit() -> None:
+    run = trained("gan", "ring", objective="least-squares")
+    assert any("by least squares the chance itself" in caption.value for caption in drawn(run, "critics").caption)
+    charts = str([chart.proto.spec for chart in drawn(run, "theory").get("plotly_chart")])
+    assert "score s of a sample" in charts
+    assert "logit" not in charts
 
 
 # What stands over the curves ------------------------------------------------------------------------------------------

@@ -103,7 +103,7 @@ def compared(verdicts: Mapping[str, Verdict]) -> str:
 
 
 def saturation(reach: float = 8.0, n: int = 161) -> Arrays:
-    """|∂loss/∂s| of each of a GAN's objectives for a sample whose logit is "s", from −reach to reach, (n,) each."""
+    """|∂loss/∂s| of each of a GAN's objectives for a sample whose score is "s", from −reach to reach, (n,) each."""
     s = torch.linspace(-reach, reach, n)
     objectives = ("minimax", "non-saturating", "least-squares")
     return arrays(s=s, **{name: generator_slope(name, s) for name in objectives})

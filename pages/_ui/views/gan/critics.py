@@ -24,7 +24,8 @@ __all__ = ["critics"]
 COLORS = dict(zip(("data", "samples", "between"), (figures.DATA, figures.SAMPLES, figures.NEUTRAL), strict=True))
 
 KEPT = {
-    "discriminator": "Only a WGAN asks for slopes of at most 1; a discriminator's score is its logit.",
+    "discriminator": "Only a WGAN asks for slopes of at most 1; a discriminator's score is its logit, or by least "
+    "squares the chance itself.",
     "none": "Nothing bounds the slope.",
     "clip": "Clipped weights bound the slope, by a number that nobody chose.",
     "gp": "The penalty pulls the slope towards 1 on the lines between any example and any sample, softly.",

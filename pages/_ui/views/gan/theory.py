@@ -48,7 +48,7 @@ GAME: Equations = {
         \text{non-saturating: } & -\log D & \partial_s &= -(1 - D) \\
         \text{least squares: } & \tfrac12 (s - 1)^2 & \partial_s &= s - 1 $$
         $$ |\partial L / \partial s| = <push> \\ L_G = <generator_loss> $$
-        The same fixed point, another slope: with s the logit, D = σ(s). Section 3.""",
+        The same fixed point, another slope: s is the logit, D = σ(s), and by least squares D itself. Section 3.""",
 }
 BOUNDED = (
     "No D has a larger V, so each bounds the divergence from below: here the best of the learned one, D = ½ and three "
@@ -162,7 +162,7 @@ def _saturation(belief: float | None) -> go.Figure:
         for i, (name, slope) in enumerate(names.items())
     ]
     title = "How strongly a sample is pushed"
-    figure = figures.curves(lines, x_title="logit s of a sample", y_title="|∂L/∂s|", title=title)
+    figure = figures.curves(lines, x_title="score s of a sample", y_title="|∂L/∂s|", title=title)
     if belief is not None and 0 < belief < 1:
         dotted = {"color": figures.NEUTRAL, "dash": "dot"}
         words = {"annotation_text": "this model's E[D(G(z))]", "annotation_position": "bottom left"}

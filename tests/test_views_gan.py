@@ -189,6 +189,14 @@ def test_the_players_move_at_a_press_and_the_link_remembers_it() -> None:
     assert "no list of moves" in wrong.warning[0].value
 
 
+@pytest.mark.parametrize(("model", "unit"), [("wgan", "f(x)"), ("gan", "D − ½"), ("bigan", "D − ½")])
+def test_the_large_map_of_the_game_says_what_it_shows(model: str, unit: str) -> None:
+    data = "two-moons" if model == "bigan" else "eight-gaussians"
+    (chart,) = [chart.proto.spec for chart in drawn(trained(model, data), "game").get("plotly_chart")]
+    (heatmap,) = [trace for trace in json.loads(chart)["data"] if trace["type"] == "heatmap"]
+    assert heatmap["colorbar"]["title"]["text"] == unit
+
+
 def test_by_least_squares_a_score_is_no_logit() -> None:
     run = trained("gan", "ring", objective="least-squares")
     assert any("by least squares the chance itself" in caption.value for caption in drawn(run, "critics").caption)

@@ -104,7 +104,8 @@ def _now(moment: Moment, film: Arrays) -> None:
     samples = figures.Points("samples", film["points"][-1], figures.SAMPLES, size=5, outlined=True)
     real = real_points(moment, label=0 if moment.model.classes else None)
     title = f"After turn {turn}" if turn else "Before the first turn"
-    figure = belief(Surface(half, film["maps"][-1], 0.0, "score"), title=title, over=(real, samples))
+    unit = "f(x)" if critic_of(moment) == "critic" else "D − ½"
+    figure = belief(Surface(half, film["maps"][-1], 0.0, unit), title=title, over=(real, samples))
     longest = pushes(figure, film["x"], film["push"], half)
     plot(figure.update_layout(height=480), key="game-now")
     terms = zip(film["names"].tolist(), film["terms"][-1], strict=True)

@@ -9,6 +9,7 @@ from streamlit.testing.v1 import AppTest
 from genmodels.instruments.gan import critics, modes
 from genmodels.jobs import queue
 from genmodels.models.gan import OBJECTIVES
+from genmodels.nn.adversarial import normalize_spectrally
 from genmodels.runs import store
 from genmodels.runs.record import Plan
 from genmodels.runs.recorder import Recording
@@ -17,7 +18,7 @@ from pages._ui.components.drawing_pad import Drawing
 from pages._ui.shared.instruments import offered
 from pages._ui.shared.moment import Moment
 from pages._ui.views.common import chosen, side_by_side
-from pages._ui.views.gan import bigan, missed
+from pages._ui.views.gan import bigan, missed, theory
 from pages._ui.views.gan import turns as gan_play_view
 from pages._ui.views.gan.instruments import shared
 from tests import answers
@@ -203,6 +204,12 @@ def test_by_least_squares_a_score_is_no_logit() -> None:
     charts = str([chart.proto.spec for chart in drawn(run, "theory").get("plotly_chart")])
     assert "score s of a sample" in charts
     assert "logit" not in charts
+
+
+def test_a_conditional_critic_may_be_twice_as_steep_and_the_theory_says_so() -> None:
+    run = trained("gan", "eight-gaussians", spectral=True, classes=8)
+    assert run.model().discriminator.bound() == 2
+    assert "of dense layers by 1, with labels by 2" in theory.TRAINING[normalize_spectrally]
 
 
 # What stands over the curves ------------------------------------------------------------------------------------------

@@ -73,8 +73,8 @@ TRAINING: Equations = {
         generator's turn goes through the critic.""",
     normalize_spectrally: r"""No layer stretches
         $$ W \leftarrow W / \sigma_{\max}(W) $$
-        Spectral normalization bounds the slope of the whole network: of dense layers by 1; each convolution, a kernel
-        of 4 at stride 2, can still stretch by up to 2. Miyato et al. (2018), eq. 8.""",
+        Spectral normalization bounds the slope of the whole network: of dense layers by 1, with labels by 2; each
+        convolution, a kernel of 4 at stride 2, can still stretch by up to 2. Miyato et al. (2018), eq. 8.""",
 }
 RELATIVISTIC: Equations = {
     discriminator_loss: r"""Relativistic: which of the two is real?

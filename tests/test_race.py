@@ -264,6 +264,16 @@ def test_the_end_of_a_race_is_a_table_with_errors(monkeypatch: pytest.MonkeyPatc
     assert test.query_params["against"] == "examples"
 
 
+def test_a_race_that_ended_before_any_snapshot_has_no_floor_to_tell(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = begun()
+    race.stop(one)
+    test = page(monkeypatch, race=one.id)
+    assert not test.exception
+    words = [caption.value for caption in test.caption]
+    assert "Mean ± standard error over the seeds, at the last snapshot." in words
+    assert not any("nan" in word.split() for word in words)
+
+
 def test_a_link_to_no_race_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     test = page(monkeypatch, race="nothing")
     assert not test.exception

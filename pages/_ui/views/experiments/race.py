@@ -1,5 +1,6 @@
 """A race as it goes: the measure that all have against what each has spent, the floor under it, and the finish."""
 
+import math
 from functools import lru_cache, partial
 from typing import Any
 
@@ -148,7 +149,8 @@ def _finish(one: Race, now: Standing) -> None:
         line["examples"] = f"{sum(p['images'] for p in points) / len(points):,.0f}" if points else "–"
         lines.append(line)
     st.dataframe(lines, hide_index=True, key="race-finish")
-    st.caption(f"Mean ± standard error over the seeds, at the last snapshot. Real points score {floor.value:.3g}.")
+    real = "" if math.isnan(floor.value) else f" Real points score {floor.value:.3g}."
+    st.caption(f"Mean ± standard error over the seeds, at the last snapshot.{real}")
     with st.container(horizontal=True, gap="small"):
         as_files(lines, f"race-{one.id}", key="race")
         st.download_button(

@@ -67,7 +67,8 @@ def as_files(lines: writers.Table, name: str, *, key: str) -> None:
 def bars(rows: Sequence[Row], measure: str, every: Sequence[Row], *, key: str) -> None:
     """A bar a run of one measure, with its standard error, beside the floor."""
     known = [row for row in rows if measure in row.cells]
-    cells = {name: row.cells[measure] for name, row in zip(named(known), known, strict=True)}
+    titles = {run: title for title, run in named(known).items()}
+    cells = {titles.get(row.run, row.name): row.cells[measure] for row in known}
     one, of_data = MEASURES[measure], measured_floor(every, measure)
     plot(
         figures.bars(

@@ -300,7 +300,7 @@ def test_numbers_are_stale_where_the_data_are_made_otherwise(monkeypatch: pytest
     rows = [row for row in comparison.compared("two-moons") if row.run in {run.id for run in store.bundled()}]
     assert rows
     assert comparison.stale(rows) == []
-    monkeypatch.setattr(results, "digest", lambda data: "other")
+    monkeypatch.setattr(results, "digest_of", lambda run: "other")
     assert comparison.stale(rows) == [row.name for row in rows]
     assert {row.status for row in comparison.compared("two-moons") if row in comparison.missing([row])} == {
         comparison.STALE

@@ -13,9 +13,8 @@ from genmodels import __version__
 from genmodels.errors import BadInput, Damaged
 from genmodels.experiments.declaration import Case, Experiment
 from genmodels.experiments.measures import Cell, How, cells, kept, likelihood_of, weights_of
-from genmodels.experiments.running import run_of
+from genmodels.experiments.running import digest_of, run_of
 from genmodels.files import read_json
-from genmodels.metrics.floors import digest
 from genmodels.runs import store
 from genmodels.runs.record import Status
 from genmodels.runs.run import Run
@@ -60,7 +59,7 @@ class Row:
         examples: Test examples that it was measured on, and samples.
         curves: What the training logged, by term: the steps, and the values.
         weights: The SHA-256 of the weights that were measured; "" where nothing was.
-        digest: Of the data that they were held against (:func:`genmodels.metrics.floors.digest`); "" where unknown.
+        digest: Of the data that they were held against (:func:`genmodels.metrics.floors.digest`); "" of pictures.
     """
 
     name: str
@@ -221,7 +220,7 @@ def outdated(experiment: Experiment) -> list[Run]:
 
 def is_of(row: Row, run: Run) -> bool:
     """Whether the row's numbers are of the run's weights as they are now, and of its data as they are made here."""
-    return row.weights == weights_of(run) and row.digest == digest(run.data())
+    return row.weights == weights_of(run) and row.digest == digest_of(run)
 
 
 def renewed(experiment: Experiment) -> list[Row]:

@@ -5,6 +5,7 @@ from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
+from genmodels.data.datasets import info
 from genmodels.durations import worded
 from genmodels.errors import BadInput
 from genmodels.experiments.declaration import Case, Experiment
@@ -18,7 +19,7 @@ from genmodels.runs.store import Known, known
 
 Steps = Generator[float, None, None]
 
-__all__ = ["News", "advance", "measuring", "missing", "run_of"]
+__all__ = ["News", "advance", "digest_of", "measuring", "missing", "run_of"]
 
 
 @dataclass(frozen=True)
@@ -71,9 +72,14 @@ def advance(experiment: Experiment, place: Place) -> Generator[News, None, None]
 def measuring(runs: Sequence[Run], experiment: Experiment) -> Generator[News, None, None]:
     """Measure those of the finished runs that were not yet, as the experiment says, or were on other data."""
     tables = [kept(run, experiment.how) or {} for run in runs]
-    unmeasured = [run for run, table in zip(runs, tables, strict=True) if table.get("digest") != digest(run.data())]
+    unmeasured = [run for run, table in zip(runs, tables, strict=True) if table.get("digest") != digest_of(run)]
     what = "1 run" if len(unmeasured) == 1 else f"{len(unmeasured)} runs"
     yield from _told(_measured(unmeasured, experiment), f"measuring {what} of {experiment.name}")
+
+
+def digest_of(run: Run) -> str:
+    """What tells the run's data from others of their name; pictures, which have no digest, are not loaded for it."""
+    return "" if info(run.plan.data).kind == "images" else digest(run.data())
 
 
 def _measured(runs: Sequence[Run], experiment: Experiment) -> Steps:

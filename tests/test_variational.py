@@ -1,6 +1,7 @@
 """Variational diffusion: a learned schedule, the bound of continuous time, and where the bits go."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,9 @@ from genmodels import random
 from genmodels.data import datasets
 from genmodels.errors import BadInput
 from genmodels.instruments.diffusion import bits as instrument
-from genmodels.instruments.diffusion import hierarchy
+from genmodels.instruments.diffusion import bound, hierarchy
 from genmodels.instruments.vae.partners import partners
+from genmodels.metrics.evaluate import likelihoods
 from genmodels.models.base import load
 from genmodels.models.ddpm import DDPM
 from genmodels.nn.denoiser import denoiser
@@ -282,6 +284,34 @@ def test_the_noise_of_the_cosine_schedule_costs_bits_of_256_grey_levels_that_no_
     found = Chain(lambda x_t, t: x.expand_as(x_t), s, "beta", 256).last(x, random.generator(0))
     assert float(found) == pytest.approx(-2 * math.log(phi) - 2 * math.log(2 * phi - 1), rel=1e-6)
     assert -math.log2(2 * phi - 1) > 1
+
+
+def test_a_picture_that_is_drawn_pays_for_no_grey_level_but_black_and_white() -> None:
+    """What is kept as 0 and levels − 1 costs as much as the same picture that is kept as 0 and 1."""
+    drawn = replace(datasets.load("digits-dynamic"), name="digits")  # of which there is a VAE
+    once = replace(drawn, levels=2, is_drawn=False, test=replace(drawn.test, x=drawn.test.x // 16))
+    for how in ({"variance": "learned"}, {"schedule": "learned", "weighting": "bound"}):
+        model = DDPM((1, 8, 8), T=10, **how, **SMALL).eval()
+        woken(model.network)
+        for of in (
+            lambda data: finish(instrument.bits(model, data, n=4, draws=8)),  # noqa: B023
+            lambda data: finish(bound.every_term(model, data, n=4)),  # noqa: B023
+            lambda data: bound.numbers(model, data, 0, 2),  # noqa: B023
+            lambda data: finish(hierarchy.both(model, data, "vae-digits-2d")),  # noqa: B023
+        ):
+            found, expected = of(drawn), of(once)
+            assert found.keys() == expected.keys()
+            for name in found:
+                np.testing.assert_array_equal(found[name], expected[name], err_msg=name)
+        found, expected = (likelihoods(model, data, n=180) for data in (drawn, once))  # of other noise
+        error = math.hypot(found["elbo_nats_se"], expected["elbo_nats_se"])
+        assert abs(found["elbo_nats"] - expected["elbo_nats"]) < 5 * error < 10
+    model = DDPM((1, 8, 8), T=10, weighting="bound", **SMALL)
+    x, nats = once.prepare(once.test.x[:64], "signed"), []
+    for data in (drawn, once):
+        Training(model, data, Settings(steps=1))
+        nats.append(float(model.loss(x, rng=random.generator(0))["loss"].detach()))
+    assert nats[0] == nats[1]
 
 
 def test_a_diffusion_beside_a_vae(digits: datasets.Data) -> None:

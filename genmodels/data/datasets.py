@@ -150,6 +150,11 @@ class Data:
     _elsewhere: dict[torch.device, "Data"] = field(init=False, repr=False, default_factory=dict)
 
     @property
+    def shades(self) -> int:
+        """Grey levels that a picture has as it is prepared: two of all its ``levels`` where it is drawn."""
+        return 2 if self.is_drawn else self.levels
+
+    @property
     def device(self) -> torch.device:
         """The device that holds the examples."""
         return self.test.x.device
@@ -180,20 +185,16 @@ class Data:
         """
         if inputs not in TRANSFORMS:
             raise BadInput(f"There is no transform {quoted(inputs)}: it may be {', '.join(TRANSFORMS)}.")
-        if self.is_drawn:
-            x = black_or_white(x, self.levels, rng or random.generator(0, x.device))
+        x = black_or_white(x, self.levels, rng or random.generator(0, x.device)) if self.is_drawn else x
         return TRANSFORMS[inputs](x, self.levels, rng) if self.levels else x
 
     def bits_per_dim(self, nll_nats: Tensor) -> Tensor:
-        r"""Bits per dimension of the discrete data, from a density of their "dequantize" transform.
+        r"""Bits per dimension of the discrete data, from −log p, nats, of their "dequantize" transform; any shape.
 
         .. math:: \mathrm{bpd} = -\frac{\log p}{D \log 2} + \log_2 \mathrm{levels}
 
         Theis et al. (2016), A note on the evaluation of generative models, section 3.1,
         https://arxiv.org/abs/1511.01844: a bound on the average.
-
-        Args:
-            nll_nats: Negative log-density, nats, any shape.
 
         Raises:
             ValueError: If the data are real numbers, of which there are no bits.
@@ -278,9 +279,8 @@ def _points(name: str, arguments: str) -> Data:
 @functools.lru_cache(maxsize=1)
 def _digits() -> Data:
     """1,437 / 180 / 180 digits."""
-    x, y = digits.pictures()
+    info, (x, y) = DATASETS["digits"], digits.pictures()
     train, validation, test = (Split(x[part], y[part]) for part in digits.parts(y))
-    info = DATASETS["digits"]
     return Data("digits", info.shape, info.levels, info.classes, train, validation, test)
 
 

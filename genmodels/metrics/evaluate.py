@@ -108,7 +108,7 @@ def likelihoods(
         if weighs:
             weighed.append(likelihood.iwae(model, x, k, rng=rng))
         y = labels(model, data.test.y[rows]) if name == "elbo" else None
-        offered = {"rng": rng, "y": y, "bins": data.levels}
+        offered = {"rng": rng, "y": y, "bins": data.shades}
         value = method(x, **{key: value for key, value in offered.items() if key in accepted}).double()
         values.append(value if y is None else value + model.label_log_prob().to(value)[y])
         tell(progress, (int(rows[-1]) + 1) / n, "likelihood")

@@ -179,7 +179,7 @@ class DDPM(Guesses, GenerativeModel):
             x: Data as ``inputs`` says, shape (B, \*shape).
             rng: The source of the noise.
             y: Labels, shape (B,).
-            bins: Grey levels of the images (``data.levels``), for the decoder of DDPM eq. 13. Points have a density.
+            bins: Grey levels of the images (``data.shades``), for the decoder of DDPM eq. 13. Points have a density.
         """
         return self.chain(y, bins).every_term(x, rng)
 

@@ -75,9 +75,9 @@ class Training:
             raise BadInput(
                 f"The model is for data of shape {tuple(model.shape)}, but {data.name} has {tuple(data.shape)}."
             )
-        model.check_levels(2 if data.is_drawn else data.levels)
+        model.check_levels(data.shades)
         self.model, self.data, self.settings = model.to(device).train(), data.to(device), settings
-        model.label_shares, model.grey_levels = shares_of(model, data), data.levels or model.grey_levels
+        model.label_shares, model.grey_levels = shares_of(model, data), data.shades or model.grey_levels
         self.device, self.rank, self.world = torch.empty(0, device=device).device, rank, world  # "cuda" is "cuda:0"
         self.rng = random.generator(settings.seed, self.device, rank=rank, world=world)
         self.turns = model.turns()

@@ -45,7 +45,7 @@ def bits(model: DDPM, data: Data, n: int = 16, draws: int = 64, seed: int = 0) -
     images_only(model)
     x_0, told = some(model, data, count_of(model, n), seed=seed)
     y, rng = labels(model, told), random.generator(seed, model.device)
-    chain, unit = model.chain(y, data.levels), x_0[0].numel() * math.log(2)
+    chain, unit = model.chain(y, data.shades), x_0[0].numel() * math.log(2)
     steps, continuous, gammas = list[torch.Tensor](), list[torch.Tensor](), list[torch.Tensor]()
     yield 0.0
     few = max(1, min(512 // n, model.T - 1))  # times at once
@@ -57,7 +57,7 @@ def bits(model: DDPM, data: Data, n: int = 16, draws: int = 64, seed: int = 0) -
         gammas.append(gamma)
         yield (i + 1) / (len(rounds) + 1)
     prior, last = diffusion_elbo.prior_term(model.schedule, x_0), chain.last(x_0, rng)
-    knowing = diffusion_elbo.Chain(lambda x_t, t: x_0, model.schedule, chain.variance, data.levels, chain.by_level)
+    knowing = diffusion_elbo.Chain(lambda x_t, t: x_0, model.schedule, chain.variance, data.shades, chain.by_level)
     least = knowing.last(x_0, rng)
     each, nats, gamma = torch.stack(steps).sum(0), torch.cat(continuous, 1), torch.cat(gammas, 1)
     told_of = {"prior": prior, "steps": each, "last": last, "least": least, "continuous": nats}
@@ -69,8 +69,8 @@ def bits(model: DDPM, data: Data, n: int = 16, draws: int = 64, seed: int = 0) -
     edges = np.linspace(low, high, BINS + 1)
     paid, _ = np.histogram(gamma.cpu().numpy(), edges, weights=nats.double().cpu().numpy())
     answer |= {"gamma": (edges[1:] + edges[:-1]) / 2, "cost": paid / nats.numel() / np.diff(edges) / unit}
-    noise = model.schedule.noise_left * (data.levels - 1) / 2
-    return answer | {"levels": np.array(data.levels), "noise": np.array(noise)}
+    noise = model.schedule.noise_left * (data.shades - 1) / 2
+    return answer | {"levels": np.array(data.shades), "noise": np.array(noise)}
 
 
 def conclusion(parts: Mapping[str, Array]) -> str:

@@ -39,7 +39,7 @@ def every_term(model: DDPM, data: Data, n: int = 4, seed: int = 0) -> Task:
     """
     x_0, told = some(model, data, count_of(model, n), seed=seed)
     y, rng = labels(model, told), random.generator(seed, model.device)
-    chain, nats, errors = model.chain(y, data.levels), [], []
+    chain, nats, errors = model.chain(y, data.shades), [], []
     times = torch.arange(2, model.T + 1, device=model.device)
     for part in times.split(max(1, AT_ONCE // n)):
         with torch.no_grad():
@@ -56,7 +56,7 @@ def every_term(model: DDPM, data: Data, n: int = 4, seed: int = 0) -> Task:
     whole["error"] = whole["nats"].double().std(correction=int(n > 1)) / math.sqrt(n)
     if model.is_image:
         whole["bpd"] = whole["nats"].mean() / (math.prod(model.shape) * math.log(2))
-        whole["levels"] = torch.tensor(data.levels)
+        whole["levels"] = torch.tensor(data.shades)
     elif data.log_prob is not None:
         whole["exact"] = -data.log_prob(x_0.double().cpu())
     return weights(model) | arrays(**{name: value.double() for name, value in whole.items()})
@@ -99,7 +99,7 @@ def numbers(model: DDPM, data: Data, example: int, t: int, *, seed: int = 0) -> 
     at = torch.full((1,), t, device=x_0.device)
     x_t = schedule.noised(x_0, eps, at)
     y = labels(model, data.test.y[example : example + 1])
-    guess, chain = model.x_0_hat(x_t, at, y), model.chain(y, data.levels)
+    guess, chain = model.x_0_hat(x_t, at, y), model.chain(y, data.shades)
     variance = chain.variance_at(x_t, at)
     sigma2 = schedule.sigma2_at(variance, t, x_t.double())
     eps_hat = schedule.to_eps(guess, x_t, at, "x0")

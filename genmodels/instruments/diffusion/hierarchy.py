@@ -51,7 +51,7 @@ def both(model: DDPM, data: Data, vae: str, example: int = 0, seed: int = 0) -> 
     other = partner(data, vae)
     x_0, rng = example_of(model, data, example), random.generator(seed, model.device)
     y = labels(model, data.test.y[example : example + 1])
-    chain, label = model.chain(y, data.levels), 0.0 if y is None else -float(model.label_log_prob()[y])
+    chain, label = model.chain(y, data.shades), 0.0 if y is None else -float(model.label_log_prob()[y])
     answer = _of_vae(other, data, example, seed)
     terms, T = list[torch.Tensor](), model.T
     for part in torch.arange(2, T + 1, device=model.device).split(AT_ONCE):

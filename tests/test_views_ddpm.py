@@ -20,6 +20,18 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 RUNS: dict[str, tuple[str, dict[str, Any]]] = {
     "pictures": ("digits", {"T": 12, "width": 8, "depth": 1, "levels": 0, "classes": 10}),
+    "pictures-of-no-label": (
+        "digits",
+        {
+            "T": 12,
+            "width": 8,
+            "depth": 1,
+            "levels": 0,
+            "schedule": "learned",
+            "weighting": "bound",
+            "variance": "posterior",
+        },
+    ),
     "points": ("eight-gaussians", {"T": 12, "hidden": 16, "schedule": "drawn"}),
     "points-of-no-known-law": ("checkerboard", {"T": 12, "hidden": 16, "predict": "score", "variance": "learned"}),
 }
@@ -73,8 +85,8 @@ VIEWS = on_page("ddpm")
 def test_every_view_that_is_offered_draws(view: str, run: str) -> None:
     call = "theory.theory"
     if view != "theory":
-        if not applies(VIEWS[view], is_image=run == "pictures"):
-            assert view in (("Plane", "Langevin") if run == "pictures" else ("Edit", "Bits", "A deep VAE"))
+        if not applies(VIEWS[view], is_image=run.startswith("pictures")):
+            assert view in (("Plane", "Langevin") if run.startswith("pictures") else ("Edit", "Bits", "A deep VAE"))
             return
         draw = VIEWS[view].draw
         call = f"{draw.__module__.rpartition('.')[2]}.{draw.__name__}"
@@ -90,6 +102,14 @@ def test_a_picture_is_filled_in_and_led_to_another(way: str) -> None:
     test = drawn("pictures", "edits.edit", edit=way)
     assert not test.exception
     assert not test.warning
+
+
+@pytest.mark.parametrize(("run", "told"), [("pictures", True), ("pictures-of-no-label", False)])
+def test_an_edit_says_whether_the_model_is_told_the_label(run: str, told: bool) -> None:
+    redrawn, filled = (said(drawn(run, "edits.edit", edit=way)) for way in ("Noise and denoise", "Fill in"))
+    assert ("from pure noise only its class, for the model is told the label." in redrawn) == told
+    assert ("from pure noise nothing of it." in redrawn) != told
+    assert ("The model is told the digit's label." in filled) == told
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,8 @@ def _redraw(moment: Moment) -> None:
     t = max(1, round(share / 100 * moment.model.T))
     about = (
         f"Noised to t = {t:,} nine times over and denoised again: with little noise the digit comes back, with more "
-        "only its shape or its class, and from pure noise nothing of it."
+        "only its shape or its class, and from pure noise "
+        + ("only its class, for the model is told the label." if moment.model.classes else "nothing of it.")
     )
     _ways_back(moment, edits.redrawn, {"x": "the digit"}, about, example=example, t=t, seed=seed)
 
@@ -62,6 +63,7 @@ def _fill(moment: Moment) -> None:
     about = (
         "What is seen is put back after every step, at that step's noise. With one repeat the new half hardly knows of "
         "the old one; going back and forth lets them agree."
+        + (" The model is told the digit's label." if moment.model.classes else "")
     )
     names = {"x": "the digit", "seen": "what is seen of it"}
     wanted: dict[str, int | str] = {"example": example, "seed": seed, "hidden": hidden, "resample": resample}

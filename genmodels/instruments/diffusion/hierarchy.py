@@ -95,7 +95,9 @@ def conclusion(parts: Mapping[str, Array]) -> str:
     steps = float(parts["steps"].sum())
     text = f"Of this digit the VAE pays {number(kl)} nats for its code and {number(-elbo)} in all"
     label = f"{number(float(parts['label']))} for the label that it is told, " if parts["label"] else ""
+    prior = float(parts["prior"])
+    deaf = ", whose encoder tells nothing of the digit," if prior < 0.1 else ""
     return text + (
-        f"; the diffusion pays {number(steps)} for its steps, {label}{number(float(parts['prior']))} for its topmost "
-        f"latent, whose encoder tells nothing of the digit, and {number(nats)} in all."
+        f"; the diffusion pays {number(steps)} for its steps, {label}{number(prior)} for its topmost latent{deaf} "
+        f"and {number(nats)} in all."
     )

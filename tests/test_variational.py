@@ -262,13 +262,36 @@ def test_the_parts_of_the_bits_add_up_to_the_bound(digits: datasets.Data) -> Non
     assert "bits per dimension the last step takes" in instrument.conclusion(parts)
 
 
+def test_the_label_that_a_model_is_told_is_among_its_bits(digits: datasets.Data) -> None:
+    model = woken(DDPM((1, 8, 8), T=10, classes=10, **SMALL))
+    parts, terms = finish(instrument.bits(model, digits, n=16, draws=8)), finish(bound.every_term(model, digits, n=16))
+    assert parts["label"] == pytest.approx(math.log2(10) / 64)
+    assert parts["label"] == pytest.approx(terms["label"].mean() / 64 / math.log(2))
+    whole = sum(float(parts[name]) for name in ("prior", "steps", "last", "label"))
+    words = instrument.conclusion(parts)
+    assert words.startswith(f"Of {number(whole)} ± ")
+    assert f"{number(float(parts['label']))} are for the label that it is told" in words
+    none = finish(instrument.bits(woken(DDPM((1, 8, 8), T=10, **SMALL)), digits, n=2, draws=2))
+    assert none["label"] == 0
+    assert "label" not in instrument.conclusion(none)
+
+
 def test_what_infinitely_many_steps_would_save_is_said_where_it_is_seen(digits: datasets.Data) -> None:
     """Steps pay more than their limit, and what is told of it is within its error of what many draws tell."""
     model = woken(DDPM((1, 8, 8), T=12, schedule="cosine", predict="v", **SMALL))
     few, many = (finish(instrument.bits(model, digits, n=40, draws=draws)) for draws in (30, 600))
     saved = [float(parts["steps"] - parts["continuous"]) for parts in (few, many)]
     assert abs(saved[0] - saved[1]) < 5 * math.hypot(few["saved_error"], many["saved_error"])
-    told = {"prior": 1.0, "steps": 2.0, "last": 1.0, "least": 0.5, "noise": 1.0, "levels": 17, "error": 0.1}
+    told = {
+        "prior": 1.0,
+        "steps": 2.0,
+        "last": 1.0,
+        "label": 0.0,
+        "least": 0.5,
+        "noise": 1.0,
+        "levels": 17,
+        "error": 0.1,
+    }
     arrays = {name: np.array(value) for name, value in told.items()}
     for continuous, words in ((1.5, "would cost 0.5 ± 0.1 less"), (2.5, "would cost 0.5 ± 0.1 more"), (1.9, "as much")):
         parts = arrays | {"continuous": np.array(continuous), "saved_error": np.array(0.1)}

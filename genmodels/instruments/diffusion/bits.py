@@ -25,19 +25,19 @@ def bits(model: DDPM, data: Data, n: int = 16, draws: int = 64, seed: int = 0) -
     """The bound on −log₂ p(x) per dimension of ``n`` random test images in parts, at T steps and at ever more. A task.
 
     Args:
-        model: Of images; a conditional one is told the labels.
+        model: Of images; a conditional one is told the labels, and pays for them.
         data: Whose test images.
         n: How many.
         draws: Times at which each is noised.
         seed: Of the images, the times and the noise.
 
     Returns:
-        Bits per dimension: "prior", "steps" and "last", the parts of the bound in T steps, with "error", the standard
-        error of their sum over the images; "continuous", what the steps would cost were there infinitely many,
-        "saved_error", the standard error of what that saves, and "scatter", the standard deviation of an estimate of
-        it from one time; "least", what the last step would cost a network that sees x₀ itself. "gamma", −log SNR, and
-        "cost" there, bits per dimension and unit of it, (BINS,); "levels"; "noise", the standard deviation of the last
-        noise in units of the distance of two grey levels.
+        Bits per dimension: "prior", "steps", "last" and "label", −log p(y) where it is told the label y, the parts of
+        the bound in T steps, with "error", the standard error of their sum over the images; "continuous", what the
+        steps would cost were there infinitely many, "saved_error", the standard error of what that saves, and
+        "scatter", the standard deviation of an estimate of it from one time; "least", what the last step would cost a
+        network that sees x₀ itself. "gamma", −log SNR, and "cost" there, bits per dimension and unit of it, (BINS,);
+        "levels"; "noise", the standard deviation of the last noise in units of the distance of two grey levels.
 
     Raises:
         BadInput: If the model is not of images, or n or draws no such number.
@@ -60,9 +60,10 @@ def bits(model: DDPM, data: Data, n: int = 16, draws: int = 64, seed: int = 0) -
     knowing = diffusion_elbo.Chain(lambda x_t, t: x_0, model.schedule, chain.variance, data.shades, chain.by_level)
     least = knowing.last(x_0, rng)
     each, nats, gamma = torch.stack(steps).sum(0), torch.cat(continuous, 1), torch.cat(gammas, 1)
-    told_of = {"prior": prior, "steps": each, "last": last, "least": least, "continuous": nats}
+    label = torch.zeros(n).to(x_0) if y is None else -model.label_log_prob().to(x_0)[y]
+    told_of = {"prior": prior, "steps": each, "last": last, "label": label, "least": least, "continuous": nats}
     answer = {name: np.array(float(part.double().mean()) / unit) for name, part in told_of.items()}
-    for name, of_images in (("error", prior + each + last), ("saved_error", each - nats.mean(1))):
+    for name, of_images in (("error", prior + each + last + label), ("saved_error", each - nats.mean(1))):
         answer[name] = np.array(float(of_images.double().std(correction=int(n > 1))) / math.sqrt(n) / unit)
     answer["scatter"] = np.array(float(nats.double().std()) / unit)
     low, high = (-float(model.schedule.log_snr[t]) for t in (1, -1))
@@ -75,8 +76,8 @@ def bits(model: DDPM, data: Data, n: int = 16, draws: int = 64, seed: int = 0) -
 
 def conclusion(parts: Mapping[str, Array]) -> str:
     """The bits of the last step, how many of these no network could save, and how many more steps would save."""
-    last, least, steps = (float(parts[name]) for name in ("last", "least", "steps"))
-    whole = float(parts["prior"]) + steps + last
+    last, least, steps, label = (float(parts[name]) for name in ("last", "least", "steps", "label"))
+    whole = float(parts["prior"]) + steps + last + label
     if not math.isfinite(whole):
         return "The bound is not finite here."
     text = (
@@ -85,6 +86,7 @@ def conclusion(parts: Mapping[str, Array]) -> str:
     noise = number(float(parts["noise"]))
     text += f", of which {number(least)} no network can save: the noise at t = 1 is {noise} × as wide as two of "
     text += f"{int(parts['levels'])} grey levels lie apart"
+    text += f"; {number(label)} are for the label that it is told" if label else ""
     saved, error = steps - float(parts["continuous"]), float(parts["saved_error"])
     told = f"{number(abs(saved))} ± {number(error, 2)}"
     if not abs(saved) > 2 * error:

@@ -20,12 +20,14 @@ def bits(moment: Moment) -> None:
     parts = answer(instrument.bits, moment=moment, key="bits", n=n)
     if parts is None:
         return
-    columns = st.columns(5)
+    columns = st.columns(6 if parts["label"] else 5)
     names = {"prior": "left of x₀ at T", "steps": "steps", "last": "last step", "least": "of these unavoidable"}
     for place, (name, words) in zip(columns, names.items(), strict=False):
         place.metric(words, f"{number(float(parts[name]))} bits/dim")
     unit = "bits/dim"
     columns[4].metric("infinitely many steps", f"{number(float(parts['continuous']))} {unit}")
+    if parts["label"]:
+        columns[5].metric("label, which it is told", f"{number(float(parts['label']))} {unit}")
     line = figures.Curve("cost", parts["gamma"], parts["cost"], figures.POSTERIOR)
     title, x_title = "What is paid at which noise", "−log SNR"
     plot(figures.curves([line], x_title=x_title, y_title="bits/dim per unit", title=title), key="bits-by-noise")

@@ -276,6 +276,32 @@ def test_the_label_that_a_model_is_told_is_among_its_bits(digits: datasets.Data)
     assert "label" not in instrument.conclusion(none)
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_a_last_step_that_asks_no_network_costs_no_less_for_one_that_knows_the_picture(
+    digits: datasets.Data, seed: int
+) -> None:
+    model = DDPM((1, 8, 8), T=10, **VDM, **SMALL).eval()
+    with torch.no_grad():
+        model.schedule.ends[0] = -3.0  # so that there is something to pay
+    parts = finish(instrument.bits(model, digits, n=4, draws=2, seed=seed))
+    assert parts["by_level"]
+    assert parts["least"] == parts["last"] > 0.1
+    assert f"the last step takes {number(float(parts['last']))}, and asks no network: " in instrument.conclusion(parts)
+
+
+def test_what_no_network_can_save_is_said_of_a_fixed_variance_alone(digits: datasets.Data) -> None:
+    """Where the network says the variance too it may say a smaller one, and pay less."""
+    told = {}
+    for variance in ("beta", "learned"):
+        model = woken(DDPM((1, 8, 8), T=10, schedule="cosine", predict="v", variance=variance, **SMALL))
+        told[variance] = finish(instrument.bits(model, digits, n=4, draws=2))
+    least = {name: number(float(parts["least"])) for name, parts in told.items()}
+    words = {name: instrument.conclusion(parts) for name, parts in told.items()}
+    assert f", of which {least['beta']} no network can save: " in words["beta"]
+    assert f"sees x₀ and says this variance would still pay {least['learned']}: " in words["learned"]
+    assert "no network" not in words["learned"]
+
+
 def test_what_infinitely_many_steps_would_save_is_said_where_it_is_seen(digits: datasets.Data) -> None:
     """Steps pay more than their limit, and what is told of it is within its error of what many draws tell."""
     model = woken(DDPM((1, 8, 8), T=12, schedule="cosine", predict="v", **SMALL))
@@ -292,6 +318,7 @@ def test_what_infinitely_many_steps_would_save_is_said_where_it_is_seen(digits: 
         "levels": 17,
         "error": 0.1,
     }
+    told |= {"by_level": False, "learned": False}
     arrays = {name: np.array(value) for name, value in told.items()}
     for continuous, words in ((1.5, "would cost 0.5 ± 0.1 less"), (2.5, "would cost 0.5 ± 0.1 more"), (1.9, "as much")):
         parts = arrays | {"continuous": np.array(continuous), "saved_error": np.array(0.1)}

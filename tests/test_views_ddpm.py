@@ -112,6 +112,15 @@ def test_an_edit_says_whether_the_model_is_told_the_label(run: str, told: bool) 
     assert ("The model is told the digit's label." in filled) == told
 
 
+def test_the_bits_of_a_learned_schedule_have_a_last_step_that_asks_no_network() -> None:
+    told = {run: said(drawn(run, "bits.bits")) for run in ("pictures", "pictures-of-no-label")}
+    assert "which asks no network" in told["pictures-of-no-label"]
+    assert "the width of that step is fixed" in told["pictures"]
+    for run, words in told.items():
+        assert ("the width of that step is fixed" in words) != ("which asks no network" in words), run
+        assert "wider than two grey levels" not in words
+
+
 @pytest.mark.parametrize(
     ("run", "words"), [("points", "with the same noise"), ("points-of-no-known-law", "without that noise")]
 )

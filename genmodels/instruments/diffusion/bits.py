@@ -36,8 +36,10 @@ def bits(model: DDPM, data: Data, n: int = 16, draws: int = 64, seed: int = 0) -
         the bound in T steps, with "error", the standard error of their sum over the images; "continuous", what the
         steps would cost were there infinitely many, "saved_error", the standard error of what that saves, and
         "scatter", the standard deviation of an estimate of it from one time; "least", what the last step would cost a
-        network that sees x₀ itself. "gamma", −log SNR, and "cost" there, bits per dimension and unit of it, (BINS,);
-        "levels"; "noise", the standard deviation of the last noise in units of the distance of two grey levels.
+        network that sees x₀ itself and says this variance. "by_level": whether that step asks no network (then "least"
+        is "last"), "learned": whether its variance is. "gamma", −log SNR, and "cost" there, bits per dimension and unit
+        of it, (BINS,); "levels"; "noise", the standard deviation of the last noise in units of the distance of two grey
+        levels.
 
     Raises:
         BadInput: If the model is not of images, or n or draws no such number.
@@ -57,8 +59,8 @@ def bits(model: DDPM, data: Data, n: int = 16, draws: int = 64, seed: int = 0) -
         gammas.append(gamma)
         yield (i + 1) / (len(rounds) + 1)
     prior, last = diffusion_elbo.prior_term(model.schedule, x_0), chain.last(x_0, rng)
-    knowing = diffusion_elbo.Chain(lambda x_t, t: x_0, model.schedule, chain.variance, data.shades, chain.by_level)
-    least = knowing.last(x_0, rng)
+    knowing = diffusion_elbo.Chain(lambda x_t, t: x_0, model.schedule, chain.variance, data.shades)
+    least = last if chain.by_level else knowing.last(x_0, rng)
     each, nats, gamma = torch.stack(steps).sum(0), torch.cat(continuous, 1), torch.cat(gammas, 1)
     label = torch.zeros(n).to(x_0) if y is None else -model.label_log_prob().to(x_0)[y]
     told_of = {"prior": prior, "steps": each, "last": last, "label": label, "least": least, "continuous": nats}
@@ -71,11 +73,12 @@ def bits(model: DDPM, data: Data, n: int = 16, draws: int = 64, seed: int = 0) -
     paid, _ = np.histogram(gamma.cpu().numpy(), edges, weights=nats.double().cpu().numpy())
     answer |= {"gamma": (edges[1:] + edges[:-1]) / 2, "cost": paid / nats.numel() / np.diff(edges) / unit}
     noise = model.schedule.noise_left * (data.shades - 1) / 2
+    answer |= {"by_level": np.array(chain.by_level), "learned": np.array(model.variance == "learned")}
     return answer | {"levels": np.array(data.shades), "noise": np.array(noise)}
 
 
 def conclusion(parts: Mapping[str, Array]) -> str:
-    """The bits of the last step, how many of these no network could save, and how many more steps would save."""
+    """The bits of the last step, how many of these a network could save, and how many more steps would save."""
     last, least, steps, label = (float(parts[name]) for name in ("last", "least", "steps", "label"))
     whole = float(parts["prior"]) + steps + last + label
     if not math.isfinite(whole):
@@ -84,8 +87,13 @@ def conclusion(parts: Mapping[str, Array]) -> str:
         f"Of {number(whole)} ± {number(float(parts['error']), 2)} bits per dimension the last step takes {number(last)}"
     )
     noise = number(float(parts["noise"]))
-    text += f", of which {number(least)} no network can save: the noise at t = 1 is {noise} × as wide as two of "
-    text += f"{int(parts['levels'])} grey levels lie apart"
+    if parts["by_level"]:
+        text += ", and asks no network"
+    elif parts["learned"]:
+        text += f"; a network that sees x₀ and says this variance would still pay {number(least)}"
+    else:
+        text += f", of which {number(least)} no network can save"
+    text += f": the noise at t = 1 is {noise} × as wide as two of {int(parts['levels'])} grey levels lie apart"
     text += f"; {number(label)} are for the label that it is told" if label else ""
     saved, error = steps - float(parts["continuous"]), float(parts["saved_error"])
     told = f"{number(abs(saved))} ± {number(error, 2)}"

@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from genmodels.data.datasets import load
+from genmodels.instruments.diffusion.denoising import most_judged
 from genmodels.jobs import queue
 from genmodels.metrics import judge
 from genmodels.probability.schedules import PREDICTIONS
@@ -119,6 +121,20 @@ def test_the_bits_of_a_learned_schedule_have_a_last_step_that_asks_no_network() 
     for run, words in told.items():
         assert ("the width of that step is fixed" in words) != ("which asks no network" in words), run
         assert "wider than two grey levels" not in words
+
+
+def test_quality_offers_as_many_samples_as_there_are_pictures_to_hold_them_against(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of 180 test pictures two sets of 90; a link that asks for more draws these."""
+    monkeypatch.setattr(judge, "judges", lambda: ("digits",))
+    test = drawn("pictures", "(lambda moment: denoising._judged(moment, 0, 'auto'))", judged_n="200")
+    assert not test.exception
+    assert not test.warning
+    assert "hold that of these 90 against that of as many test pictures" in said(test)
+    assert not test.get("button_group")
+    assert most_judged(load("digits")) == 90
+    assert most_judged(load("mnist")) >= 500
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,7 @@ __all__ = [
     "denoised",
     "evaluations",
     "judged",
+    "most_judged",
     "noising",
     "tables",
 ]
@@ -133,8 +134,15 @@ def compared(model: DDPM, data: Data, n: int = 8, seed: int = 0, spacing: str = 
     return table if model.is_image else table | _distances(data, samples)
 
 
+def most_judged(data: Data) -> int:
+    """Samples of each sampler that :func:`judged` takes at most: so many that two sets of test pictures are as many."""
+    return min(MOST_JUDGED, len(data.test) // 2)
+
+
 def judged(model: DDPM, data: Data, n: int = 200, seed: int = 0, spacing: str = "auto") -> Task:
     """The judge's numbers of ``n`` samples of every sampler in every number of STEPS. A task.
+
+    Of fewer where there are too few test pictures: :func:`most_judged`.
 
     Returns:
         "steps" (steps,); "evaluations", "fid" from the training pictures, and "sure", the share of the samples that the
@@ -147,7 +155,7 @@ def judged(model: DDPM, data: Data, n: int = 200, seed: int = 0, spacing: str = 
     if not 50 <= n <= MOST_JUDGED:
         raise BadInput(f"n = {n} is not a number of samples from 50 to {MOST_JUDGED}.")
     images_only(model)
-    judge, n = judge_of(data.name), min(n, len(data.test) // 2)
+    judge, n = judge_of(data.name), min(n, most_judged(data))
     table, made = yield from _ends(model, n, seed, spacing)
     test = floors.chosen(data.test, n * max(2, min(floors.DRAWS, len(data.test) // n)), seed).x.split(n)
     real, *same = (data.prepare(x, "unit").cpu() for x in (floors.chosen(data.train, MOST_REAL, seed).x, *test))

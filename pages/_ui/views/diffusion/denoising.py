@@ -149,15 +149,18 @@ def _judged(moment: Moment, seed: int, spacing: str) -> None:
     if moment.data.name not in judge.judges():
         return
     st.markdown("**Quality**, as a classifier that was trained on the data sees it")
-    n = url_widgets.choice("samples of each", (100, 200, 500), 200, key="judged_n")
+    most = denoising.most_judged(moment.data)
+    counts = [n for n in (100, 200, 500) if n <= most]
+    n = url_widgets.choice("samples of each", counts, 200, key="judged_n") if 200 in counts else most
     asked_for: dict[str, Any] = {"n": n, "seed": seed, "spacing": spacing}
     scores = answer(denoising.judged, moment=moment, key="judged", asks="Judge the samples", **asked_for)
     if scores is None:
         return
     _against_evaluations(scores, {"fid": "FID", "sure": "share"})
     st.caption(
-        "FID, the Fréchet distance in the classifier's features, depends on how many samples there are: hold it "
-        "against that of as many test pictures, dashed. A digit is clear where one class is given more than 95 %."
+        "FID, the Fréchet distance in the classifier's features, depends on how many samples there are: hold that of "
+        f"these {n} against that of as many test pictures, dashed. A digit is clear where one class is given more than "
+        "95 %."
     )
     concluded(denoising.conclusion_of_judged(scores), key="conclusion-judged")
 

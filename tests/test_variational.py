@@ -12,6 +12,7 @@ from torch import Tensor
 from genmodels import random
 from genmodels.data import datasets
 from genmodels.errors import BadInput
+from genmodels.hyperparameters import declared
 from genmodels.instruments.diffusion import bits as instrument
 from genmodels.instruments.diffusion import bound, hierarchy
 from genmodels.instruments.vae.partners import partners
@@ -223,6 +224,22 @@ def test_edm_shows_and_asks_for_numbers_of_variance_1(sigma_data: float) -> None
     if sigma_data == 1:
         torch.testing.assert_close(of_x_0, -s.target(one, 0 * one, t, "v"))
         torch.testing.assert_close(of_eps, -s.target(0 * one, one, t, "v"))
+
+
+def test_times_count_where_they_are_drawn() -> None:
+    """A learned schedule draws its own; what such a run was declared with is still allowed."""
+    known = declared(DDPM)
+    for schedule in ("linear", "learned"):
+        drawn = schedule != "learned"
+        assert known["times"].counts({"schedule": schedule}) == drawn
+        assert known["ln_mean"].counts({"schedule": schedule, "times": "log-normal"}) == drawn
+        assert known["ln_std"].counts({"schedule": schedule, "times": "log-normal"}) == drawn
+        assert not known["ln_mean"].counts({"schedule": schedule, "times": "uniform"})
+    x, losses = batch((1, 8, 8), 32), set()
+    for how in ({}, {"times": "log-normal", "ln_mean": 3.0, "ln_std": 0.1}):
+        torch.manual_seed(0)
+        losses.add(float(DDPM((1, 8, 8), T=20, **VDM, **SMALL, **how).loss(x, rng=random.generator(0))["bpd"]))
+    assert len(losses) == 1
 
 
 def test_the_noise_in_training_is_log_normal() -> None:

@@ -42,7 +42,8 @@ __all__ = ["DDPM"]
 
 DRAWN, SNR = Where(lambda schedule: schedule == "drawn"), Where(lambda weighting: weighting == "snr")
 LABELS, WALK = Where(lambda classes: classes > 0), Where(lambda sampler: sampler == "langevin")
-EDM, NORMAL = Where(lambda predict: predict == "edm"), Where(lambda times: times == "log-normal")
+EDM, TIMES = Where(lambda predict: predict == "edm"), Where(lambda schedule: schedule != "learned")
+NORMAL = Where(lambda times, schedule: times == "log-normal" and schedule != "learned")
 AUTO, WEIGHTINGS = ("auto", *SAMPLERS), ("simple", "noise", "snr", "bound")
 OF_BOUND = 1e-3  # λ of L_hybrid
 
@@ -77,7 +78,7 @@ class DDPM(Guesses, GenerativeModel):
         gamma: Annotated[float, Between(0.1, 100, "where the weighting snr stops to grow", log=True), SNR] = 5.0,
         sigma_data: Annotated[float, Between(0.01, 10, "standard deviation of the data, for edm"), EDM] = 0.5,
         times: Annotated[
-            str, Only(("uniform", "log-normal"), "t in training: alike, or by the log of the noise")
+            str, Only(("uniform", "log-normal"), "t in training: alike, or by the log of the noise"), TIMES
         ] = "uniform",
         ln_mean: Annotated[float, Between(-10, 10, "mean of the log of the noise"), NORMAL] = -1.2,
         ln_std: Annotated[float, Between(0.01, 10, "standard deviation of the log of the noise"), NORMAL] = 1.2,
@@ -126,8 +127,7 @@ class DDPM(Guesses, GenerativeModel):
         """
         if isinstance(self.schedule, Learned):
             return self._variational(self.schedule, x, self._told(y, rng), rng)
-        t = self.training_times(len(x), rng, x.device)
-        eps = samplers.noise_like(x, rng)
+        t, eps = self.training_times(len(x), rng, x.device), samplers.noise_like(x, rng)
         x_t = self.schedule.noised(x, eps, t)
         output, share = self.answer(x_t, t, self._told(y, rng))
         error = (output - self.schedule.target(x, eps, t, self.predict)).square().flatten(1).mean(1)

@@ -450,3 +450,32 @@ def test_without_a_label_they_are_drawn_and_guidance_0_knows_none(shape: tuple[i
     with torch.no_grad():
         model.network.conditioning.label.weight[:4] = 7.0  # of the labels; the last is "not told"
     torch.testing.assert_close(model.sample(6, rng=random.generator(0), guidance=0, **how), deaf)
+
+
+@pytest.mark.parametrize("variance", ["beta", "learned"])
+@pytest.mark.parametrize("shape", [(1, 8, 8), (2,)], ids=str)
+@pytest.mark.parametrize("label_dropout", [0.0, 1.0])
+def test_a_branch_that_was_never_trained_is_never_asked(
+    label_dropout: float, shape: tuple[int, ...], variance: str
+) -> None:
+    """Neither that without labels, where none was hidden, nor that with them, where all were: here it says NaN."""
+    model = woken(DDPM(shape, classes=4, label_dropout=label_dropout, variance=variance, **SMALL)).eval()
+    x, y, t = batch(shape, 4), torch.arange(4), torch.tensor([3, 20, 40, 50])
+    with torch.no_grad():
+        model.network.conditioning.label.weight[4 if label_dropout == 0 else slice(4)] = torch.nan
+        for sampler in ("dpm-solver", "ancestral"):
+            assert model.sample(3, rng=random.generator(0), sampler=sampler, steps=2).isfinite().all()
+        assert model.sample(4, y=y, rng=random.generator(0), sampler="ancestral", steps=2).isfinite().all()
+        assert model.elbo(x, random.generator(0), y=y).isfinite().all()
+        assert model.loss(x, y, rng=random.generator(0))["loss"].isfinite()
+        if label_dropout == 1:
+            assert model.sample(3, rng=random.generator(0), steps=2, guidance=2.0).isfinite().all()
+            return
+        refused = "never learned without labels .label_dropout = 0.: guidance must be 1"
+        for guidance in (0.0, 0.5, 2.0):
+            with pytest.raises(BadInput, match=refused):
+                model.sample(3, rng=random.generator(0), steps=2, guidance=guidance)
+        with pytest.raises(BadInput, match=refused):
+            model.output(x, t)
+        with pytest.raises(BadInput, match=refused):
+            model.elbo(x, random.generator(0))

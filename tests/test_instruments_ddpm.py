@@ -10,7 +10,7 @@ import torch
 from genmodels.data import datasets, planes
 from genmodels.data.noised import best_eps, noised
 from genmodels.errors import BadInput
-from genmodels.instruments.diffusion import bound, edits, score
+from genmodels.instruments.diffusion import bound, edits, hierarchy, langevin, score
 from genmodels.instruments.diffusion import denoising as instruments
 from genmodels.instruments.diffusion.film import FRAMES, film_of
 from genmodels.instruments.plane import cells, density, shades
@@ -20,6 +20,7 @@ from genmodels.probability.schedules import Schedule
 from genmodels.runs.recorder import Recording
 from genmodels.runs.store import create, find
 from tests.analytic import Mixture
+from tests.answers import finish
 
 TINY = {"T": 40, "width": 8, "depth": 1, "levels": 0, "attention": False}
 
@@ -279,6 +280,29 @@ def test_the_bound_of_images_agrees_with_the_models_own(digits, data):
     assert abs(found["nats"].mean() - float(own.mean())) < 5 * spread
     assert found["levels"] == 17
     assert found["mse"].shape == found["steps"].shape == (39,)
+
+
+# Labels ---------------------------------------------------------------------------------------------------------------
+
+
+def test_what_asks_the_branch_without_labels_says_that_it_was_never_trained(data):
+    """A deep VAE walks back with the label that its bound is told."""
+    hidden = {"classes": 10, "label_dropout": 0.0}
+    pictures, plane = DDPM((1, 8, 8), **hidden, **TINY).eval(), datasets.load("eight-gaussians")
+    points = DDPM((2,), classes=8, label_dropout=0.0, T=40, hidden=16).eval()
+    for task in (
+        score.field(points, plane, n=4, frames=2),
+        langevin.walked(points, plane, score="learned", n=4, steps=4),
+        edits.interpolated(pictures, data, steps=2),
+        instruments.denoised(pictures, n=1, how={"steps": 2, "guidance": 3.0}),
+    ):
+        with pytest.raises(BadInput, match="never learned without labels"):
+            finish(task)
+    with torch.no_grad():
+        pictures.network.conditioning.label.weight[10] = torch.nan
+    beside = finish(hierarchy.both(pictures, data, "vae-digits-2d"))
+    assert np.isfinite(beside["nats"])
+    assert beside["down"].min() < beside["down"].max()
 
 
 # Edits ----------------------------------------------------------------------------------------------------------------

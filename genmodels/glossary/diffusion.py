@@ -98,7 +98,7 @@ DIFFUSION = (
     Term(
         "Guidance",
         "A diffusion model that learned with and without labels is pushed beyond what the label asks for: clearer "
-        "samples, less variety.",
+        "samples, less variety. One that learned with labels alone (label_dropout = 0) can only be asked with w = 1.",
         r"w",
         "Ho & Salimans (2022), https://arxiv.org/abs/2207.12598",
         ("label_dropout", "guidance"),

@@ -61,7 +61,7 @@ def both(model: DDPM, data: Data, vae: str, example: int = 0, seed: int = 0) -> 
     t = np.unique(np.linspace(0, T, FRAMES).round().astype(int))
     noise = random.randn(*x_0.shape, rng=rng, device=model.device)
     up = torch.cat([model.schedule.noised(x_0, noise, int(at)) for at in t])
-    down = list(model.trajectory(1, x_T=up[-1:], rng=rng, sampler="ancestral", steps=BACK, guidance=0.0))
+    down = list(model.trajectory(1, x_T=up[-1:], rng=rng, sampler="ancestral", steps=BACK, y=y))
     yield 0.9
     steps = torch.cat(terms)
     edges = np.unique(np.linspace(1, T, GROUPS + 1).round().astype(int))

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from genmodels import random
+from genmodels.errors import BadInput
 from genmodels.probability.schedules import Schedule
 
 __all__ = ["Guesses"]
@@ -21,6 +22,7 @@ class Guesses(nn.Module):
     predict: str
     variance: str
     classes: int
+    label_dropout: float
     chance: Tensor | None
     """Of each t in training, where they are not alike."""
 
@@ -50,8 +52,14 @@ class Guesses(nn.Module):
             t: Times in 1 … T, shape (B,).
             y: Labels, shape (B,), or none.
             guidance: w: 0 is deaf to the labels, 1 plain conditioning, more than 1 exaggerates them.
+
+        Raises:
+            BadInput: If the branch without labels is asked, of a model that never learned without them.
         """
-        if y is None or not self.classes or guidance == 0:
+        is_deaf = y is None or not self.classes or guidance == 0
+        if self.classes and self.label_dropout == 0 and (is_deaf or guidance != 1):
+            raise BadInput("This model never learned without labels (label_dropout = 0): guidance must be 1.")
+        if is_deaf:
             return self.answer(x_t, t)[0]
         told, _ = self.answer(x_t, t, y)
         if guidance == 1:
@@ -60,9 +68,12 @@ class Guesses(nn.Module):
         return deaf + guidance * (told - deaf)
 
     def answer(self, x_t: Tensor, t: Tensor, y: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
-        """The network's output and, where it says the variance too, the ν of :meth:`Schedule.sigma2_at`."""
+        """The network's output and, where it says the variance too, the ν of :meth:`Schedule.sigma2_at`.
+
+        It is told no label where every label was hidden in training (``label_dropout`` = 1): it has learned none.
+        """
         seen = self.schedule.edm(t, x_t)[2] * x_t if self.predict == "edm" else x_t
-        said = self.network(seen, t.to(x_t.dtype) / self.T, y if self.classes else None)
+        said = self.network(seen, t.to(x_t.dtype) / self.T, y if self.classes and self.label_dropout < 1 else None)
         if self.variance != "learned":
             return said, None
         output, v = said.chunk(2, dim=1)

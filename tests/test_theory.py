@@ -53,6 +53,13 @@ MODELS: tuple[tuple[ModuleType, str, str, dict[str, Any]], ...] = (
     *((gan, "wgan", "ring", SMALL | {"penalty": name}) for name in gan.KEPT),
     (gan, "wgan", "eight-gaussians", SMALL | {"classes": 8}),
     (ddpm, "ddpm", "two-moons", {"T": 20, "hidden": 16, "depth": 1}),
+    (ddpm, "ddpm", "digits", {"T": 20, "width": 8, "depth": 1, "levels": 0, "variance": "learned"}),
+    (
+        ddpm,
+        "ddpm",
+        "digits",
+        {"T": 20, "width": 8, "depth": 1, "levels": 0, "schedule": "learned", "weighting": "bound"},
+    ),
     (flow, "flow", "two-moons", {"hidden": 16, "couplings": 2, "coupling": "spline", "actnorm": True}),
     (flow, "flow", "two-moons", {"hidden": 16, "couplings": 2, "mixing": "lu"}),
     *(

@@ -138,6 +138,23 @@ def test_quality_offers_as_many_samples_as_there_are_pictures_to_hold_them_again
 
 
 @pytest.mark.parametrize(
+    ("run", "last", "step"),
+    [
+        ("pictures", "discretized_log_prob", "the schedule's, so C is no business"),
+        ("pictures-of-no-label", "level_term", "the schedule's, so C is no business"),
+        ("points", "last_term", "the schedule's, so C is no business"),
+        ("points-of-no-known-law", "last_term", "so C is its business"),
+    ],
+)
+def test_the_theory_is_that_of_the_last_step_and_the_variance_that_it_has(run: str, last: str, step: str) -> None:
+    test = drawn(run, "theory.theory")
+    code = " ".join(one.proto.body for one in test.get("html"))
+    shown = {name for name in ("discretized_log_prob", "level_term", "last_term") if f"<b>def</b> {name}(" in code}
+    assert shown == {last}
+    assert step in said(test)
+
+
+@pytest.mark.parametrize(
     ("run", "words"), [("points", "with the same noise"), ("points-of-no-known-law", "without that noise")]
 )
 def test_the_density_says_what_noise_is_left_in_it(run: str, words: str) -> None:

@@ -5,6 +5,7 @@ import streamlit as st
 from genmodels.instruments.diffusion.bound import numbers
 from genmodels.models.ddpm import DDPM
 from genmodels.probability import diffusion_elbo, samplers
+from genmodels.probability.diffusion.learned import level_term
 from genmodels.probability.schedules import Schedule
 from pages._ui.form import url_widgets
 from pages._ui.page.theory import Equations, measured, show
@@ -35,12 +36,29 @@ BOUND: Equations = {
         &\underbrace{- E_q \log p(x_0 \mid x_1)}_{L_0} $$
         $$ L_T = <L_T> \\ L_{t-1} = <L> $$
         The ELBO of a model whose latents are x₁, x₂, … up to T and whose encoder is fixed. Eq. 5.""",
-    diffusion_elbo.step_term: r"""Each term compares two Gaussians
-        $$ L_{t-1} &= C + \tfrac{1}{2\sigma_t^2} \|\tilde\mu_t(x_t, x_0) - \tilde\mu_t(x_t, \hat x_0)\|^2 \\
-        C &= \tfrac{D}{2}\left(\tfrac{\tilde\beta_t}{\sigma_t^2} - 1 - \log \tfrac{\tilde\beta_t}{\sigma_t^2}\right) $$
-        $$ \sigma_t^2 = <sigma2> \\ C = <constant> \\ L_{t-1} - C = <L - C> $$
-        The variance σ² of the model's step is fixed, so C is no network's business. Eq. 8.""",
 }
+STEP: dict[str, Equations] = {
+    "fixed": {
+        diffusion_elbo.step_term: r"""Each term compares two Gaussians
+            $$ L_{t-1} &= C + \tfrac{1}{2\sigma_t^2} \|\tilde\mu_t(x_t, x_0) - \tilde\mu_t(x_t, \hat x_0)\|^2 \\
+            C &= \tfrac{D}{2}\left(\tfrac{\tilde\beta_t}{\sigma_t^2} - 1
+            - \log \tfrac{\tilde\beta_t}{\sigma_t^2}\right) $$
+            $$ \sigma_t^2 = <sigma2> \\ C = <constant> \\ L_{t-1} - C = <L - C> $$
+            The variance σ² of the model's step is the schedule's, so C is no business of what says ε̂. Eq. 8."""
+    },
+    "learned": {
+        diffusion_elbo.step_term: r"""Each term compares two Gaussians
+            $$ L_{t-1} &= C + \textstyle\sum_i \tfrac{1}{2\sigma_i^2}
+            (\tilde\mu_i(x_t, x_0) - \tilde\mu_i(x_t, \hat x_0))^2 \\
+            C &= \tfrac12 \textstyle\sum_i \left(\tfrac{\tilde\beta_t}{\sigma_i^2} - 1
+            - \log \tfrac{\tilde\beta_t}{\sigma_i^2}\right) $$
+            $$ \sigma_t^2 = <sigma2> \\ C = <constant> \\ L_{t-1} - C = <L - C> $$
+            The network says σ² too, another for each dimension, so C is its business: the bound trains it. One number
+            stands for all of them here, their geometric mean, and below for the weights their mean over the errors.
+            Eq. 8; Nichol & Dhariwal (2021), https://arxiv.org/abs/2102.09672."""
+    },
+}
+"""By whether the variance of a step is learned."""
 LOSS: Equations = {
     Schedule.weight: r"""The same, said of the noise
         $$ L_{t-1} - C = \frac{\beta_t^2}{2\sigma_t^2 \alpha_t (1 - \bar\alpha_t)}
@@ -64,10 +82,27 @@ LOSS: Equations = {
         learns where there is something to learn, ln ς ~ N(−1.2, 1.2²). As briefly trained as a network
         that says ε, it is far ahead on eight Gaussians; on the 8×8 digits its bits are fewer, its samples no better
         (docs/measures.md). Karras et al. (2022), table 1, https://arxiv.org/abs/2206.00364.""",
-    diffusion_elbo.discretized_log_prob: r"""The last step, to grey levels
-        $$ p(x_0 \mid x_1) = \prod_i \int_{\text{bin of } x_0^i} N(x;\, \mu^i(x_1), \sigma_1^2)\, dx $$
-        So that the bound is one on the probability of a picture in whole grey levels. Eq. 13.""",
 }
+LAST: dict[str, Equations] = {
+    "grey levels": {
+        diffusion_elbo.discretized_log_prob: r"""The last step, to grey levels
+            $$ p(x_0 \mid x_1) = \prod_i \int_{\text{bin of } x_0^i} N(x;\, \mu^i(x_1), \sigma_1^2)\, dx $$
+            So that the bound is one on the probability of a picture in whole grey levels. Eq. 13."""
+    },
+    "by level": {
+        level_term: r"""The last step, to grey levels, by the noise alone
+            $$ p(x_0 \mid x_1) = \prod_i \frac{N(x_1^i / \sqrt{\bar\alpha_1};\, x_0^i, 1 / \mathrm{SNR}_1)}
+            {\sum_{\text{levels } v} N(x_1^i / \sqrt{\bar\alpha_1};\, v, 1 / \mathrm{SNR}_1)} $$
+            No network is asked: the schedule learns to end where x₁ says its grey level itself. Kingma et al. (2021),
+            Variational diffusion models, section 4.1, https://arxiv.org/abs/2107.00630."""
+    },
+    "points": {
+        diffusion_elbo.last_term: r"""The last step, to real numbers
+            $$ p(x_0 \mid x_1) = N(x_0;\, \mu(x_1), \sigma_1^2 I) $$
+            The bound is then one on a density, and may be below 0. Of pictures this is integrated over grey levels."""
+    },
+}
+"""By what the last step leads to, and how."""
 BACK: Equations = {
     samplers.ancestral: r"""A sample: the chain run backwards
         $$ x_{t-1} = \tilde\mu_t(x_t, \hat x_0) + \sigma_t z, \qquad z \sim N(0, I) $$
@@ -103,4 +138,11 @@ def theory(moment: Moment) -> None:
     known |= {"squared error": known["D"] * known["mse"], "mse / snr": known["mse"] / known["snr"]}
     known |= {"product": known["weight"] * known["squared error"], "L - C": known["L"] - known["constant"]}
     nats = {name: measured(known[name]) for name in ("L_T", "L", "constant", "L - C", "product")}
-    show((FORWARD, BOUND, LOSS, BACK, SCORE), known | nats)
+    show((FORWARD, BOUND, *_of_kind(moment.model), BACK, SCORE), known | nats)
+
+
+def _of_kind(model: DDPM) -> tuple[Equations, Equations, Equations]:
+    """What its terms are, what is trained, and its last step."""
+    by_level = model.config["schedule"] == "learned"
+    last = "points" if not model.is_image else "by level" if by_level else "grey levels"
+    return STEP["learned" if model.variance == "learned" else "fixed"], LOSS, LAST[last]

@@ -452,6 +452,15 @@ def test_without_a_label_they_are_drawn_and_guidance_0_knows_none(shape: tuple[i
     torch.testing.assert_close(model.sample(6, rng=random.generator(0), guidance=0, **how), deaf)
 
 
+@pytest.mark.parametrize("shape", [(1, 8, 8), (2,)], ids=str)
+def test_beside_a_learned_variance_the_bound_weighs_with_the_posteriors(shape: tuple[int, ...]) -> None:
+    learned, posterior = (DDPM(shape, weighting="bound", variance=one, **SMALL) for one in ("learned", "posterior"))
+    s = posterior.schedule
+    torch.testing.assert_close(learned.weight, posterior.weight, rtol=0, atol=0)
+    due = 50 * s.beta**2 / (2 * s.beta_tilde * s.alpha * (1 - s.alpha_bar))
+    torch.testing.assert_close(learned.weight[2:].double(), due[2:], rtol=1e-5, atol=0)
+
+
 @pytest.mark.parametrize("variance", ["beta", "learned"])
 @pytest.mark.parametrize("shape", [(1, 8, 8), (2,)], ids=str)
 @pytest.mark.parametrize("label_dropout", [0.0, 1.0])

@@ -154,6 +154,12 @@ def test_the_theory_is_that_of_the_last_step_and_the_variance_that_it_has(run: s
     assert step in said(test)
 
 
+def test_the_variance_that_no_curve_of_the_bound_knows_is_named() -> None:
+    """Weights of a learned variance are drawn with β̃, by which it is trained too."""
+    assert "σ² here is β̃" in said(drawn("points-of-no-known-law", "bound.bound"))
+    assert "σ² here is β̃" not in said(drawn("points", "bound.bound"))
+
+
 @pytest.mark.parametrize(
     ("run", "words"), [("points", "with the same noise"), ("points-of-no-known-law", "without that noise")]
 )

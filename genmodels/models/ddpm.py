@@ -121,7 +121,7 @@ class DDPM(Guesses, GenerativeModel):
 
         With weighting = bound it is the variational bound in nats per dimension on average, less what no network can
         change, of guesses x̂_0 that are not clamped: at t = 1 pixels pay L_0 in place of the square, and where times are
-        not drawn alike each is divided by how often it is.
+        not drawn alike each is divided by how often it is. Of a learned variance β̃ stands in the square's weight.
         With variance = learned the bound, "vlb", trains Σ beside it, by a thousandth: L_hybrid of Nichol & Dhariwal.
         Also logged: "mse_t1" … "mse_t4", the error of ε̂ over each quarter of 1 … T, unbiased whatever the batch.
         """

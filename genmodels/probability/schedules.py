@@ -112,7 +112,8 @@ class Schedule(nn.Module):
     def sigma2(self, variance: str) -> Tensor:
         r"""Variance of the model's own step p(x_{t-1} | x_t), shape (T + 1,): β_t ("beta") or β̃_t ("posterior").
 
-        β̃_1 is 0, which no density can have: the last step takes β̃_2 instead, as in Nichol & Dhariwal (2021).
+        β̃_1 is 0, which no density can have: the last step takes β̃_2 instead, as in Nichol & Dhariwal (2021). Of a
+        "learned" variance, which is in no table, it is β̃_t as well.
         """
         if variance == "beta":
             return self.beta
@@ -274,7 +275,7 @@ class Schedule(nn.Module):
         - "bound": :math:`T \beta_t^2 / (2 \sigma_t^2 \alpha_t (1 - \bar\alpha_t))` on the error of ε (DDPM eq. 12):
           with t uniform the loss is then the variational bound in nats per dimension, up to what no network can change.
           At t = 1 it is so of points, whose L_0 is a Gaussian density; that of pixels is no square (DDPM eq. 13), and
-          the loss pays it itself.
+          the loss pays it itself. Of a learned variance it is the bound with β̃_t in its place.
         """
         if weighting == "simple":
             return torch.ones_like(self.beta)

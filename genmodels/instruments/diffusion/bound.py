@@ -63,7 +63,10 @@ def every_term(model: DDPM, data: Data, n: int = 4, seed: int = 0) -> Task:
 
 
 def weights(model: DDPM) -> Arrays:
-    """The weight of an error of ε̂ at t = 2 … T, in units of their mean: "trained", and "due" in the bound."""
+    """The weight of an error of ε̂ at t = 2 … T, in units of their mean: "trained", and "due" in the bound.
+
+    Of a learned variance "due" has β̃ in its place, as the loss has where it weighs by the bound.
+    """
     both = {"trained": in_loss(model), "due": model.schedule.weight("bound", "eps", variance=model.variance)}
     return arrays(**{name: w[2:] / w[2:].mean() for name, w in both.items()})
 

@@ -92,6 +92,7 @@ def bound(moment: Moment) -> None:
         f"This network predicts {SAID[model.predict]}, and its loss weighs that error "
         f"{WEIGHED[model.config['weighting']]}{often}: at each t an error of ε̂ then weighs as the first curve says. "
         "The bound weighs it by β² / (2 σ² α (1 − ᾱ)) (Ho et al. 2020, eq. 12)."
+        + (" σ² here is β̃, not what the network says of it." if model.variance == "learned" else "")
     )
     concluded(conclusion(terms), key="conclusion-bound")
 

@@ -11,7 +11,11 @@ import torch
 from scipy.integrate import trapezoid
 from streamlit.testing.v1 import AppTest
 
+from genmodels import random
+from genmodels.data import datasets
 from genmodels.errors import BadInput
+from genmodels.flows import images
+from genmodels.instruments.examples import example, some
 from genmodels.instruments.flow import codes, dequantization, microscope
 from genmodels.jobs import queue
 from genmodels.models.flow import Flow
@@ -178,7 +182,10 @@ def test_codes_of_noise_are_found_gaussian_and_codes_of_data_are_not() -> None:
     found = answers.finish(codes.gaussianity(model, data, n=1000))
     z = torch.randn(1000, 2, dtype=torch.float64)
     monkey = type(
-        "Alike", (), {"encode": lambda self, x: z[: len(x)], "inputs": "unit", "device": torch.device("cpu")}
+        "Alike",
+        (),
+        {"encode": lambda self, x: z[: len(x)], "inputs": "unit", "device": torch.device("cpu")}
+        | {"is_image": False, "classes": 0},
     )()
     honest = answers.finish(codes.gaussianity(monkey, data, n=250))
     assert (honest["distance"] < 2.2 / math.sqrt(250)).all()  # of Kolmogorov's law: once in ten thousand
@@ -186,6 +193,36 @@ def test_codes_of_noise_are_found_gaussian_and_codes_of_data_are_not() -> None:
     assert trapezoid(found["chi"], found["length"]) == pytest.approx(1, abs=1e-3)
     mean = trapezoid(found["chi"] * found["length"], found["length"])
     assert mean == pytest.approx(math.sqrt(2) * math.gamma(1.5) / math.gamma(1), abs=1e-3)
+
+
+def test_images_are_encoded_under_the_noise_that_the_flow_learned_with() -> None:
+    """Noise of a hundred levels makes Gaussians of seventeen: a flow that scales them to one is right."""
+    data, sigma = datasets.load("digits"), 100.0
+    model = Flow((1, 8, 8), couplings=1, hidden=8, dequantization="gaussian", pixels="linear", sigma=sigma)
+    model.grey_levels = 17
+    x = data.test.x.double()
+    mean, wide = x.mean(0).flatten(), (x.var(0).flatten() + sigma**2).sqrt()
+    model.f.forward = lambda v, y=None: ((17 * v.flatten(1) - 0.5 - mean) / wide, v.new_zeros(len(v)))
+    found = answers.finish(codes.gaussianity(model, data, n=1000))
+    assert (found["distance"] > found["critical"]).sum() <= 6  # of 64 by chance 0.6, more than 6 once in a million
+
+
+def test_codes_of_a_conditional_flow_are_of_the_label_that_is_told() -> None:
+    model, data = model_and_data("points-and-classes")
+    x, y = some(model, data, 50)
+    found = answers.finish(codes.gaussianity(model, data, n=50))
+    np.testing.assert_allclose(found["z"], model.log_prob_and_code(x, y)[1].detach().numpy(), atol=1e-5)
+
+
+def test_the_numbers_of_an_image_are_of_the_noise_that_the_flow_learned_with() -> None:
+    """Over noise of its own their log p(v) is that of the bound's v, which uniform noise is not."""
+    model, data = model_and_data("pictures")
+    x = example(model, data, 3)
+    grey = images.whole(x, model.grey)
+    with torch.no_grad():
+        _, log_q = model.dequantizer(grey, model.grey, random.generator(0))
+    it = dequantization.numbers(model, data, 3)
+    assert it["log_prob"] - float(log_q) == pytest.approx(it["bound"], abs=1e-3)
 
 
 def test_temperatures_scale_the_same_noise() -> None:

@@ -181,6 +181,10 @@ class Flow(GenerativeModel):
             case _:
                 return images.uniform(grey, levels, rng)
 
+    def noised(self, x: Tensor, rng: torch.Generator | None = None) -> Tensor:
+        """``x`` with the noise under which it is trained in place of uniform noise; points as they are."""
+        return self._noise(images.whole(x, self.grey), self.grey, rng)[0] if self.is_image else x
+
     def loss(
         self, x: Tensor, y: Tensor | None = None, *, player: str = "model", rng: torch.Generator | None = None
     ) -> dict[str, Tensor]:

@@ -33,7 +33,8 @@ def gaussianity(model: Flow, data: Data, n: int = 1000) -> Generator[float, None
     """The codes of ``n`` test examples beside N(0, I). A task.
 
     A flow that has learned p(x) makes each z_j a standard normal number, independent of the others, and the length of z
-    that of Gaussian noise, χ with D degrees of freedom.
+    that of Gaussian noise, χ with D degrees of freedom. Images have the noise that it learned with, of whose density p
+    is; a conditional model is told their labels.
 
     Returns:
         "z", (n, D); "distance" of each dimension's distribution function from the Gaussian one (the statistic of
@@ -42,11 +43,13 @@ def gaussianity(model: Flow, data: Data, n: int = 1000) -> Generator[float, None
         "correlation", the largest of two dimensions, by size.
     """
     n = min(n, len(data.test))
-    x, _ = some(model, data, n)
-    codes = list[torch.Tensor]()
-    for part in x.split(250):
+    x, y = some(model, data, n)
+    rng, codes = random.generator(0, model.device), list[torch.Tensor]()
+    for part, told in zip(x.split(250), y.split(250), strict=True):
         yield len(codes) * 250 / n
-        codes.append(model.encode(part).double().cpu())
+        v = model.noised(part, rng) if model.is_image else part
+        z = model.encode(v, told.to(model.device)) if model.classes else model.encode(v)
+        codes.append(z.double().cpu())
     z = torch.cat(codes)
     D = z.shape[1]
     rank = torch.arange(1, n + 1, dtype=torch.float64)[:, None] / n
@@ -96,6 +99,7 @@ def inverse_error(model: Flow, data: Data, n: int = 64, side: int = 60) -> Gener
         square, (side, side), x₂ by rows, rising, and its "half"; of images the mean over the examples, (H, W).
     """
     x, told = some(model, data, n)
+    x = model.noised(x, random.generator(0, model.device))
     y = told.to(model.device) if model.classes else None
     back = model.f.inverse(model.encode(x, y), y)
     yield 0.3

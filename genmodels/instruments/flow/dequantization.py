@@ -97,12 +97,14 @@ def costs(model: Flow, data: Data, n: int = 64, seed: int = 0) -> Generator[floa
 
 @torch.no_grad()
 def numbers(model: Flow, data: Data, example: int) -> dict[str, float]:
-    """The terms of log p(x) of one test example, and those of its first coupling, in nats.
+    """The terms of log p(x) of one test example, in nats; of an image with the noise that the model learned with.
+
+    A conditional model is told the label: they are those of log p(x | y).
 
     Raises:
         BadInput: If there is no such example.
     """
-    x = example_of(model, data, example)
+    x = model.noised(example_of(model, data, example), random.generator(0, model.device))
     y = data.test.y[[example]].to(model.device) if model.classes else None
     z, ladj = model.f(x, y)
     base = standard_normal_log_prob(z).sum()

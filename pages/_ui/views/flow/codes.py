@@ -53,9 +53,11 @@ def gaussian(moment: Moment) -> None:
     )
     _over(drawn, codes["length"], codes["chi"], f"χ, {D} degrees of freedom")
     plot(drawn, key="z-length", place=right)
+    if moment.model.is_image:
+        st.caption(f"Of images under {moment.model.dequantization} noise, with which the flow learned.")
     st.caption(
-        "By the test of Kolmogorov and Smirnov, one dimension in a hundred would be told from N(0, 1) by chance; the "
-        f"furthest is z{worst + 1}, by {number(distance[worst])}. The largest correlation of two is "
+        "By the test of Kolmogorov and Smirnov, one dimension in a hundred would be told from N(0, 1) by chance; "
+        f"the furthest is z{worst + 1}, by {number(distance[worst])}. The largest correlation of two is "
         f"{number(float(codes['correlation']))}. Each alone may look Gaussian where all together are not: that is what "
         "the lengths show."
     )

@@ -23,7 +23,8 @@ DENSITY: Equations = {
     Flow.log_prob_and_code: r"""Volume is stretched, density falls
         $$ z &= f(x) \\ \log p(x) &= \log N(z; 0, I) + \log \left| \det \frac{\partial z}{\partial x} \right| $$
         $$ \log N(z; 0, I) = <base> \\ \log |\det J| = <ladj> \\ \log p(x) = <log_prob> \\ \|z\| = <length> $$
-        Probability is kept while space is bent: the determinant's absolute value says by how much its volume grows.
+        Of an image, with the noise that the flow learned with. Probability is kept while space is bent: the
+        determinant's absolute value says by how much its volume grows.
         Dinh et al. (2017), Density estimation using Real NVP, eq. 2.""",
     Chain.forward: r"""A chain of maps
         $$ \log |\det J| = \sum_k \log \left| \det \frac{\partial h_k}{\partial h_{k-1}} \right| $$

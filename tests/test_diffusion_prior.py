@@ -18,9 +18,11 @@ from genmodels.models.vae import VAE
 from genmodels.probability.diffusion.prior import MANY, SLOW, TOLERANCE, DiffusionPrior, T
 from genmodels.probability.diffusion.table import tabulated
 from genmodels.probability.distributions import normal_entropy, standard_normal_log_prob
+from genmodels.probability.samplers import _divergence
 from genmodels.runs import store
 from genmodels.runs.recorder import Recording
 from pages._ui.views.vae import priors as view
+from pages._ui.views.vae import theory
 from tests import answers
 
 SE = 5.0  # standard errors: of a Gaussian error, passed by chance once in 1.7 million
@@ -43,6 +45,33 @@ def knowing(dim: int, m: float, s: float) -> DiffusionPrior:
     prior = DiffusionPrior(dim)
     prior.network = Gaussian(prior, m, s)  # type: ignore[assignment]
     return prior.double()
+
+
+def test_the_density_on_the_page_is_that_of_the_prior() -> None:
+    """log N(z_T; 0, I) + L/2 log ᾱ_T, and the integral from ς_1 to ς_T with the sign that the page gives it."""
+    torch.manual_seed(0)
+    prior = DiffusionPrior(2).double()
+    for weights in prior.network.parameters():
+        nn.init.normal_(weights, 0, 0.15)
+    z, schedule = torch.randn(5, 2, dtype=torch.float64, generator=random.generator(0)), prior.schedule
+    first, last = (-schedule.log_snr[[1, T]] / 2).tolist()
+    h, x, integral = (last - first) / 2000, schedule.alpha_bar[1].sqrt() * z, torch.zeros(5, dtype=torch.float64)
+
+    def flow(log_s: float, x: Tensor) -> tuple[Tensor, Tensor]:
+        t = schedule.time(torch.full((5,), -2 * log_s, dtype=torch.float64))
+        share = 1 / math.sqrt(1 + math.exp(-2 * log_s))  # ς √ᾱ
+        noise, divergence = _divergence(prior._at_once, x, t)
+        return share * (noise - share * x), share * divergence
+
+    for i in range(2000):
+        half, _ = flow(first + i * h, x)
+        slope, divergence = flow(first + (i + 0.5) * h, x + h / 2 * half)
+        x, integral = (x + h * slope).detach(), integral + h * divergence.detach()
+    shown = " ".join(theory.PRIORS["diffusion"].split())
+    assert r"+ \int_{\varsigma_1}^{\varsigma_T}" in shown
+    ends = standard_normal_log_prob(x).sum(1) + schedule.alpha_bar[T].log()
+    torch.testing.assert_close(ends + integral, prior.exact(z), atol=0.02, rtol=0)
+    assert ((ends - integral) - prior.exact(z)).abs().min() > 1
 
 
 def test_it_starts_as_standard_normal() -> None:

@@ -53,7 +53,8 @@ PRIORS = {
         $$ \log p(z) = <log p(z)> $$
         u is where the couplings carry z, s their log-scales. Dinh et al. (2017), section 3.2.""",
     "diffusion": r"""How likely z is before x is seen
-        $$ \log p(z) = \log N(z_T; 0, I) + \tfrac{L}{2} \log \bar\alpha_T - \int \varsigma \sqrt{\bar\alpha} \;
+        $$ \log p(z) = \log N(z_T; 0, I) + \tfrac{L}{2} \log \bar\alpha_T
+        + \int_{\varsigma_1}^{\varsigma_T} \varsigma \sqrt{\bar\alpha} \;
         \nabla \cdot \hat\epsilon(z_t, t) \, d \log \varsigma $$
         $$ \log p(z) = <log p(z)> $$
         Noise is carried to codes by the probability-flow equation of a diffusion, and the density with it: exact but

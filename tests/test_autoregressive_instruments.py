@@ -187,6 +187,30 @@ def test_what_is_seen_came_before(arguments: dict[str, Any], data: datasets.Data
     assert not found["slope"][~found["before"]].any()
 
 
+def test_what_is_seen_is_a_matter_of_the_law_alone() -> None:
+    """Logits that all move together change nothing: who says so too hangs on the same pixels as much."""
+    grey = datasets.load("digits")
+    model, other = (make(hidden=64, pixels="categorical", levels=17) for _ in range(2))
+    plain, said = receptive.field(model, grey, 4, 4), other.said
+    other.said = lambda x, y=None, k=0: (r := said(x, y)) - r.mean(-1, keepdim=True) + x.sum((1, 2, 3))[:, None, None]
+    x = example(model, grey, 0, 20)
+    with torch.no_grad():
+        torch.testing.assert_close(other.log_prob(x), model.log_prob(x), atol=1e-3, rtol=1e-5)
+    np.testing.assert_allclose(receptive.field(other, grey, 4, 4)["slope"], plain["slope"], atol=1e-5)
+    assert plain["slope"].max() > 1e-2
+
+
+def test_the_slope_is_the_mean_size_of_each_examples() -> None:
+    grey = datasets.load("digits")
+    model = make(hidden=64, pixels="logistics", levels=17, components=2)
+    found, (x, _) = receptive.field(model, grey, 4, 4)["slope"], some(model, grey, receptive.EXAMPLES)
+    h, changed = 1e-2, x.clone()
+    changed[:, 0, 2, 3] += h
+    with torch.no_grad():
+        far, near = (bits.guesses(model, model.said(one))[:, 36] for one in (changed, x))
+    assert found[2, 3] == pytest.approx(((far - near).abs().mean() / h).item(), rel=0.1)
+
+
 def test_the_blind_spot_is_the_masked_networks_alone() -> None:
     before = torch.get_rng_state()
     found = receptive.blind_spot(6, 8, 5)

@@ -38,7 +38,6 @@ def where(model: Autoregressive, data: Data, example: int = 0) -> dict[str, Arra
     return {name: one.float().cpu().numpy() for name, one in maps.items()}
 
 
-@torch.no_grad()
 def guesses(model: Autoregressive, said: Tensor) -> Tensor:
     """E[x_i | x_<i] of pixels, shape (B, D), from what is said of them, (B, D, K)."""
     levels = 2 if model.inputs == "threshold" else model.config["levels"]

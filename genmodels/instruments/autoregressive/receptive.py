@@ -1,4 +1,4 @@
-r"""What a network sees: the gradient of what it says of one pixel with respect to all others.
+r"""What a network sees: the gradient of what it expects of one pixel with respect to all others.
 
 The first PixelCNN masked its 3 × 3 kernels, as Van den Oord, Kalchbrenner & Kavukcuoglu (2016), Pixel recurrent neural
 networks, https://arxiv.org/abs/1601.06759, describe. What is above to the right then reaches a pixel only from within
@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from genmodels import random
 from genmodels.data.datasets import Data
 from genmodels.errors import BadInput
+from genmodels.instruments.autoregressive.bits import guesses
 from genmodels.instruments.examples import images_only, some
 from genmodels.metrics.evaluate import labels
 from genmodels.models.autoregressive import Autoregressive
@@ -46,10 +47,12 @@ class Masked(nn.Sequential):
 
 
 def field(model: Autoregressive, data: Data, row: int, column: int) -> dict[str, Array]:
-    """How strongly what is said of one pixel hangs on each other.
+    """How strongly the expected value of one pixel hangs on each other.
+
+    Of what the network says, that is what the law alone decides: logits, say, may all move together and change nothing.
 
     Returns:
-        "slope", the mean over test images of |∂ said / ∂ x_j|, (H, W), the sum over what is said and over channels; and
+        "slope", the mean over test images of |∂ E[x_i | x_<i] / ∂ x_j|, (H, W), the sum over channels; and
         "before", whether j comes before in the order, (H, W).
 
     Raises:
@@ -62,8 +65,8 @@ def field(model: Autoregressive, data: Data, row: int, column: int) -> dict[str,
     x.requires_grad_()
     i = row * width + column
     with torch.enable_grad():
-        said = model.said(x, labels(model, y))[:, i]
-        (slope,) = torch.autograd.grad(said.sum(), x)
+        expected = guesses(model, model.said(x, labels(model, y))[:, i : i + 1])
+        (slope,) = torch.autograd.grad(expected.sum(), x)  # an example's hangs on no other's
     place = model.orders[0].argsort().view(model.shape)[0]
     return {
         "slope": slope.abs().mean(0).sum(0).cpu().numpy(),

@@ -90,8 +90,8 @@ def sight(moment: Moment) -> None:
     before = figures.LATENT
     plot(_pixels(slopes["before"], "What comes before", "before", before, here), key="before", place=right)
     st.caption(
-        "How far what is said of the pixel moves when another is changed a little: the mean size of the gradient over "
-        "test images. Gradients of what comes later are exactly 0."
+        "How far the expected value of the pixel moves when another is changed a little: the mean size of the gradient "
+        "over test images. Gradients of what comes later are exactly 0."
     )
     concluded(receptive.conclusion(slopes), key="conclusion-sight")
     _blind(row * SIDE // height, column * SIDE // width)

@@ -11,6 +11,7 @@ import torch
 from genmodels import random
 from genmodels.data import datasets
 from genmodels.errors import BadInput
+from genmodels.instruments import neighbours as nearest
 from genmodels.instruments.autoregressive import bits, drawing, orders, receptive, slices
 from genmodels.instruments.examples import example, some
 from genmodels.jobs import queue
@@ -164,6 +165,27 @@ def test_samples_in_black_and_white_are_held_against_such_data(name: str, monkey
     perfect = loaded.prepare(loaded.test.x[:40], "threshold")
     monkeypatch.setattr(model, "sample", lambda n, **_: perfect[:n])
     assert evaluate.samples_against(model, loaded, n=40)["sliced_w1"] == pytest.approx(0, abs=1e-6)
+
+
+def test_who_copies_black_and_white_training_images_is_found_and_who_draws_new_ones_is_not() -> None:
+    model, loaded = make(**DIGITS), datasets.load("digits")
+
+    def drawing_of(part: datasets.Split) -> Any:
+        rows = lambda n, rng: torch.randint(len(part), (n,), generator=rng)  # noqa: E731
+        return lambda n, rng=None: loaded.prepare(part.x[rows(n, rng)], "threshold")
+
+    model.sample = drawing_of(loaded.train)
+    copied = finish(nearest.neighbours(model, loaded, n=40, k=2))
+    assert nearest.conclusion(copied) == "40 of 40 samples are copies."
+    np.testing.assert_array_equal(copied["near"][:, 0], copied["x"])
+    model.sample = drawing_of(loaded.test)
+    shares = []
+    for seed in range(12):
+        near = finish(nearest.neighbours(model, loaded, n=60, k=1, seed=seed))
+        apart = near["distance"][:, :1] - near["test_distance"]
+        shares.append((apart < 0).mean() + (apart == 0).mean() / 2)
+    assert np.mean(shares) == pytest.approx(0.5, abs=5 * np.std(shares) / len(shares) ** 0.5)
+    assert np.std(shares) < 0.1
 
 
 def test_no_average_is_of_the_first_examples(data: datasets.Data) -> None:

@@ -11,6 +11,7 @@ from genmodels import random
 from genmodels.data.datasets import Data
 from genmodels.errors import BadInput
 from genmodels.instruments.arrays import Array, Arrays, Task, arrays
+from genmodels.metrics.evaluate import made_as
 from genmodels.models.base import GenerativeModel
 from genmodels.text import number
 
@@ -26,7 +27,8 @@ def neighbours(model: GenerativeModel, data: Data, n: int = 8, k: int = 5, seed:
     r"""``n`` samples, the ``k`` training examples nearest to each, and the same distances for test examples. A task.
 
     A model that copies draws samples much nearer to training examples than test examples are. The distance is the root
-    mean square over dimensions: of images between 0 and 1, black against white is 1.
+    mean square over dimensions: of images between 0 and 1, black against white is 1. Where a model draws pixels black
+    or white, examples are compared and shown so.
 
     Returns:
         "x", the samples, (n, \*shape); "near", (n, k, \*shape), the nearest first; "distance" of each, (n, k); and
@@ -41,12 +43,13 @@ def neighbours(model: GenerativeModel, data: Data, n: int = 8, k: int = 5, seed:
     x = model.sample(n, rng=rng).float()
     yield 0.2
     some = torch.randperm(len(data.test), generator=random.generator(seed))[:n]
-    real = data.prepare(data.test.x[some.to(data.device)], "unit").to(x)
-    for best in nearest(torch.cat([x, real]), data, k):
+    inputs = made_as(model)
+    real = data.prepare(data.test.x[some.to(data.device)], inputs).to(x)
+    for best in nearest(torch.cat([x, real]), data, k, inputs):
         yield 0.2 + 0.8 * best[0]
     _, distance, index = best
     ours, real = distance.split([len(x), n])
-    return arrays(x=x, near=training_images(data, index[: len(x)]), distance=ours, test_distance=real[:, 0])
+    return arrays(x=x, near=training_images(data, index[: len(x)], inputs), distance=ours, test_distance=real[:, 0])
 
 
 def conclusion(near: Arrays) -> str:
@@ -70,18 +73,22 @@ def conclusion(near: Arrays) -> str:
     return f"{told}: more than chance, for samples may be learned by heart, or smoother than data."
 
 
-def nearest(x: Tensor, data: Data, k: int) -> Iterator[tuple[float, Tensor, Tensor]]:
+def nearest(x: Tensor, data: Data, k: int, inputs: str = "unit") -> Iterator[tuple[float, Tensor, Tensor]]:
     """The ``k`` training examples nearest to each of ``x``, among more and more of them, at last among all.
+
+    Examples are as ``inputs`` says, "unit" or "threshold"; those from which pixels are drawn stay grey.
 
     Yields:
         How many of them have been compared, 0 to 1; the root mean square distances, (N, k), the nearest first; and
         which examples they are, (N, k).
     """
-    scale, asked = max(1, data.levels - 1), x.flatten(1)  # examples are kept in grey levels
+    cut, asked = inputs == "threshold" and not data.is_drawn, x.flatten(1)
+    scale = 1 if cut else max(1, data.levels - 1)  # examples are kept in grey levels
     best = torch.full((len(x), k), torch.inf, device=x.device)
     where = torch.zeros(len(x), k, dtype=torch.long, device=x.device)
-    parts, squares = data.train.x.flatten(1).split(ROWS), _squares(data).split(ROWS)
-    for i, (part, square) in enumerate(zip(parts, squares, strict=True)):
+    parts, squares = data.train.x.flatten(1).split(ROWS), _squares(data, cut).split(ROWS)
+    for i, (kept, square) in enumerate(zip(parts, squares, strict=True)):
+        part = data.prepare(kept, inputs) if cut else kept
         products = asked @ part.to(asked).T / scale
         squared = asked.square().sum(1, keepdim=True) - 2 * products + square.to(asked) / scale**2
         distance = torch.cat([best, (squared.clamp_min(0) / asked.shape[1]).sqrt()], 1)
@@ -92,12 +99,13 @@ def nearest(x: Tensor, data: Data, k: int) -> Iterator[tuple[float, Tensor, Tens
 
 
 @functools.lru_cache(maxsize=8)
-def _squares(data: Data) -> Tensor:
-    """‖x‖² of each training example as it is kept, shape (N,)."""
-    return torch.cat([part.float().square().sum(1) for part in data.train.x.flatten(1).split(ROWS)])
+def _squares(data: Data, cut: bool) -> Tensor:
+    """‖x‖² of each training example as it is kept, or ``cut`` to black or white, shape (N,)."""
+    made = lambda part: data.prepare(part, "threshold") if cut else part  # noqa: E731
+    return torch.cat([made(part).float().square().sum(1) for part in data.train.x.flatten(1).split(ROWS)])
 
 
-def training_images(data: Data, index: Tensor) -> Array:
-    r"""Training examples as they are shown, images in [0, 1], shape (\*index, \*shape)."""
-    x = data.prepare(data.train.x[index.flatten().to(data.device)], "unit")
+def training_images(data: Data, index: Tensor, inputs: str = "unit") -> Array:
+    r"""Training examples as ``inputs`` says, images in [0, 1], shape (\*index, \*shape)."""
+    x = data.prepare(data.train.x[index.flatten().to(data.device)], inputs)
     return x.unflatten(0, index.shape).float().cpu().numpy()

@@ -175,12 +175,17 @@ def samples_against(
     """
     shown = lambda **how: compared(model, data, n=n, seed=seed, halves=halves, progress=progress, **how)  # noqa: E731
     if "draw" not in inspect.signature(model.sample).parameters:
-        drawn_so = model.is_image and model.inputs == "threshold" and not isinstance(model, Autoencoder)  # D(z) is grey
-        return shown(inputs="threshold" if drawn_so else "unit")
+        return shown(inputs=made_as(model))
     if not model.is_image:
         return shown(draw=True)
     both = {"drawn": shown(draw=True, inputs=model.inputs), "mean": shown(draw=False)}
     return {f"{what}_{name}": value for what, of_each in both.items() for name, value in of_each.items()}
+
+
+def made_as(model: GenerativeModel) -> str:
+    """As which of the data's transforms its samples are made: "threshold" where pixels are drawn black or white."""
+    grey = isinstance(model, Autoencoder) or "draw" in inspect.signature(model.sample).parameters  # D(z) and E[x | z]
+    return "threshold" if model.is_image and model.inputs == "threshold" and not grey else "unit"
 
 
 def compared(

@@ -86,7 +86,7 @@ QUANTITIES: Mapping[str, Quantity] = {
     "bpd of noised images": Quantity(
         "Bits per dimension of noised images",
         "bits/dim",
-        "−log₂ of the density of images with Gaussian noise, which bounds nothing of the images themselves.",
+        "−log₂ of the density of images with Gaussian noise, less the entropy of that noise: no bound on the images'.",
         "lower",
         "It falls; it cannot stand beside bits per dimension of another noise.",
     ),

@@ -7,9 +7,12 @@ import numpy as np
 import pytest
 import torch
 
+from genmodels import random
 from genmodels.data import datasets
 from genmodels.errors import BadInput
+from genmodels.flows import images
 from genmodels.instruments import shifts
+from genmodels.instruments.examples import some
 from genmodels.instruments.flow import curve, dequantization
 from genmodels.models import MODELS
 from genmodels.models.flow import Flow
@@ -145,5 +148,35 @@ def test_the_curve_says_what_its_bits_are_of() -> None:
     bounded, _ = make("flow", "digits", couplings=2, hidden=8, dequantization="variational")
     blurred, _ = make("flow", "digits", couplings=2, hidden=8, dequantization="gaussian", pixels="linear")
     assert curve.measure(bounded) == "probability of whole levels"
-    assert curve.measure(blurred) == "density of pixels from 0 to levels"
+    assert curve.measure(blurred) == "density less that of the noise"
     assert {curve.measure(bounded), curve.measure(blurred)} < set(dequantization.MEASURES)
+
+
+def test_bits_under_gaussian_noise_are_those_of_the_density_less_the_entropy_of_the_noise() -> None:
+    sigma = 2.0
+    model, data = make("flow", "digits", couplings=2, hidden=8, dequantization="gaussian", pixels="linear", sigma=sigma)
+    model.grey_levels = 17
+    x = data.prepare(data.test.x[:200], "dequantize", random.generator(0))
+    with torch.no_grad():
+        told = [float(model.loss(x, rng=random.generator(i))["bpd of noised images"]) for i in range(30)]
+        of_density = [float(-model.log_prob(model.noised(x, random.generator(i))).mean()) for i in range(30)]
+    density = dequantization.bits(float(np.mean(of_density)), 64, 17)  # of pixels from 0 to levels
+    entropy = math.log2(2 * math.pi * math.e * sigma**2) / 2
+    assert np.mean(told) == pytest.approx(density - entropy, abs=0.01)
+    table = curve.learned(model, ROWS)
+    assert "uniform" not in table
+    assert "nothing is known" not in curve.conclusion(table, 64)
+
+
+def test_blurred_pixels_stay_where_the_blur_put_them() -> None:
+    """Unless a logit ends at 0 and 1: of a density that a few of digits' dark levels leave on both sides."""
+    model, data = make("flow", "digits", couplings=2, hidden=8, dequantization="gaussian", pixels="linear")
+    model.grey_levels = 17
+    found = finish(dequantization.costs(model, data, n=30))
+    x, _ = some(model, data, 30)
+    v = images.gaussian(images.whole(x, model.grey), model.grey, 1.0, random.generator(0))[0]
+    assert v.min() < 0
+    with torch.no_grad():
+        nats = -model.log_prob(v).double().mean().item()
+    bits = dict(zip(found["name"].tolist(), found["bits"], strict=True))["Gaussian noise, σ = 1"]
+    assert bits == pytest.approx(dequantization.bits(nats, 64, 17), abs=1e-4)

@@ -22,6 +22,7 @@ __all__ = ["MEASURES", "bits", "conclusion", "costs", "numbers"]
 MEASURES = {
     "density of images in [0, 1]": "of what was scaled to the unit cube",
     "density of pixels from 0 to levels": "of what was left in grey levels",
+    "density less that of the noise": "of blurred pixels, of whose cost the noise's entropy is taken off: no bound",
     "probability of whole levels": "of discrete images: a bound of dequantization, or a categorical model",
 }
 """What nats may be of, and so what is added to make bits of them."""
@@ -35,7 +36,8 @@ def bits(nats: float, dimensions: int, levels: int = 0) -> float:
     Args:
         nats: −log P of whole grey levels; with ``levels``, −log p of a density of images scaled to [0, 1].
         dimensions: How many numbers an example has.
-        levels: Grey levels; 0 where the nats are of whole levels already, or of pixels from 0 to levels.
+        levels: Grey levels; 0 where the nats are of whole levels already, of pixels from 0 to levels, or less the
+            entropy of their noise.
 
     >>> bits(0.0, 784, 256)
     8.0
@@ -83,8 +85,10 @@ def costs(model: Flow, data: Data, n: int = 64, seed: int = 0) -> Generator[floa
     middle = (grey + 0.5) / levels
     rows.append(("no noise", log_prob(middle) - D * levels.log(), False))
     blurred, _ = images.gaussian(grey, levels, 1.0, random.generator(seed, x.device))
-    edge = images.EDGE / float(levels)
-    rows.append(("Gaussian noise, σ = 1", log_prob(blurred.clamp(edge, 1 - edge)) - D * levels.log(), False))
+    if model.config["pixels"] == "logit":  # which there is none of beyond (0, 1)
+        edge = images.EDGE / float(levels)
+        blurred = blurred.clamp(edge, 1 - edge)
+    rows.append(("Gaussian noise, σ = 1", log_prob(blurred) - D * levels.log(), False))
     names, values, bounds = zip(*rows, strict=True)
     bits_of = -torch.stack(values).double().cpu() / (D * math.log(2))
     return {

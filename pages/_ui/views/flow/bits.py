@@ -38,7 +38,8 @@ def bits(moment: Moment) -> None:
         "weighting). Grey are no bounds. Without noise the density at a level is taken for a probability, and a "
         "model that puts spikes there could make it anything. With Gaussian noise v no longer says what x was: it "
         "is the density of blurred images, which holds the entropy of the blur, ½ log₂ 2πe = 2.05 bits a pixel at "
-        "σ = 1, and a number of it can be set beside none of the literature's."
+        "σ = 1 (the curve of a flow that learns with such noise is less that), and a number of it can be set beside "
+        "none of the literature's."
     )
     concluded(instruments.conclusion(costs), key="conclusion-dequantization")
 
@@ -46,25 +47,35 @@ def bits(moment: Moment) -> None:
 def curve(moment: Moment) -> None:
     """Bits per dimension as the training went, read off its log."""
     table = learning.learned(moment.model, metrics(moment.run), moment.step)
-    uniform, end = float(table["uniform"]), max(2.0, *table["step"], *table["held-out step"])
+    end = max(2.0, *table["step"], *table["held-out step"])
     parts = (("training", "", figures.SAMPLES), ("held out", "held-out ", figures.DATA))
     lines = [
         figures.Curve(name, table[f"{part}step"], table[f"{part}bits"], color)
         for name, part, color in parts
         if len(table[f"{part}step"])
     ]
-    lines.append(figures.Curve("nothing known", [1, end], [uniform, uniform], figures.NEUTRAL, dashed=True))
+    if "uniform" in table:
+        uniform = float(table["uniform"])
+        lines.append(figures.Curve("nothing known", [1, end], [uniform, uniform], figures.NEUTRAL, dashed=True))
     title = "Bits per dimension"
     drawn = figures.curves(lines, x_title="step", y_title="bits per dimension", title=title, log_x=True)
-    least = min([uniform, *table["bits"], *table["held-out bits"]])
-    plot(drawn.update_yaxes(range=(least - 0.05 * uniform, 1.1 * uniform)), key="bits-curve")
+    if "uniform" in table:
+        least = min([uniform, *table["bits"], *table["held-out bits"]])
+        drawn.update_yaxes(range=(least - 0.05 * uniform, 1.1 * uniform))
+    plot(drawn, key="bits-curve")
     name = learning.measure(moment.model)
     st.caption(
         f"The nats of the log, divided by {moment.model.latent_dim:,} · ln 2: they are of a {name}, that is "
-        f"{instruments.MEASURES[name]}. *Nats and bits* converts the others."
+        f"{instruments.MEASURES[name]}. *Nats and bits* converts the others.{_of_labels(moment)}"
     )
     text = learning.conclusion(table, moment.model.latent_dim)
     concluded(text, key="conclusion-curve")
+
+
+def _of_labels(moment: Moment) -> str:
+    """Whose the bits of a conditional flow's training are."""
+    told = " The flow is told the label y, so they are of p(x | y): of p(x) they are at most −log₂ p(y) / D more."
+    return told if moment.model.classes else ""
 
 
 def converter(moment: Moment) -> None:

@@ -33,6 +33,22 @@ def test_the_preset_collapses_and_free_bits_wake_every_dimension(digits: Data) -
     assert awake.kl.min() > 0.05
 
 
+@pytest.mark.parametrize(
+    ("prior", "told"), [("normal", ", and a fixed width costs each at least 0.318 nats"), ("vamp", "")]
+)
+def test_of_fixed_width_q_is_judged_by_its_means(prior: str, told: str, digits: Data) -> None:
+    """Its KL is above 0 also where it says nothing: ½ (σ² − 1 − ln σ²)."""
+    model = VAE(digits.shape, latent_dim=4, hidden=16, q_sigma=0.5, prior=prior).eval()
+    *_, last = model.encoder[-1]
+    last.bias.data.zero_()
+    last.weight.data[1:] = 0  # the first mean alone moves
+    last.weight.data[0] = 1
+    used = instruments.usage(model, digits, 200)
+    assert used.conclusion() == f"1 of 4 posterior means moves{told}."
+    if prior == "normal":
+        assert used.kl[1:] == pytest.approx(used.fixed, abs=1e-6)
+
+
 @pytest.mark.parametrize("prior", ["normal", "mixture", "flow"])
 def test_usage_is_what_the_metrics_say(prior: str, digits: Data) -> None:
     torch.manual_seed(0)

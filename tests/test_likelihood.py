@@ -340,6 +340,18 @@ def test_refining_raises_the_elbo_and_touches_no_weight(trained: tuple[VAE, Tens
     assert all(p.grad is None for p in model.parameters())
 
 
+def test_refining_q_of_fixed_width_moves_its_mean_alone() -> None:
+    """At the true posterior's mean it lacks the KL of a width that is not the true one, which no guess could save."""
+    model, exact = linear(1, q_sigma=0.2)
+    x = exact.sample((5,))
+    found = likelihood.refine(model, x, steps=300, lr=0.05, rng=random.generator(0))
+    torch.testing.assert_close(found.logvar, torch.full_like(found.logvar, math.log(0.04)))
+    variance = 1 / (1 + model.decoder.weight.square().sum().item() / SIGMA**2)
+    price = 0.5 * (0.04 / variance - 1 - math.log(0.04 / variance))
+    assert price > 0.1
+    torch.testing.assert_close(found.elbo[-1], exact.log_prob(x) - price, atol=0.02, rtol=0)
+
+
 # All of it ------------------------------------------------------------------------------------------------------------
 
 

@@ -140,13 +140,16 @@ def refine(
 ) -> Refinement:
     """Improve q(z | x) for these examples alone: gradient ascent on (mu, logvar), from where the encoder puts them.
 
+    Where q has a fixed width, on mu alone: the width is no guess of the encoder.
+
     What the ELBO gains is the amortization gap; what it still lacks to log p(x) is the approximation gap, the price of
     a diagonal Gaussian (Cremer et al. 2018, Inference Suboptimality in VAEs, https://arxiv.org/abs/1801.03558).
     Each step sees fresh noise. The reported ELBO has 256 draws that stay the same, in pairs ±ε and scaled to variance
     1: the curve does not shake, and where log p(x, z) is quadratic in each z_j alone it has no error.
     """
     mu, logvar = (t.clone().requires_grad_() for t in posterior(model, x))
-    optimizer = torch.optim.Adam([mu, logvar], lr=lr)
+    free = [mu] if model.q_sigma else [mu, logvar]
+    optimizer = torch.optim.Adam(free, lr=lr)
     eps = random.randn(len(x), 128, model.latent_dim, rng=rng, device=x.device).to(mu.dtype)
     eps = torch.cat([eps, -eps], 1) / eps.square().mean(1, keepdim=True).sqrt()
 
@@ -159,7 +162,7 @@ def refine(
             curve.append(bound(mu.unsqueeze(1) + torch.exp(0.5 * logvar).unsqueeze(1) * eps))
         if step < steps:
             optimizer.zero_grad()
-            (-bound(model.draw_z(mu, logvar, samples, rng)).sum()).backward(inputs=[mu, logvar])
+            (-bound(model.draw_z(mu, logvar, samples, rng)).sum()).backward(inputs=free)
             optimizer.step()
         if progress is not None:
             progress(step / max(1, steps), f"Refining q(z | x): step {step} of {steps}")

@@ -1,5 +1,6 @@
 """Posterior collapse: latent dimensions that say nothing about x, and what wakes them up."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,7 @@ from genmodels.instruments.examples import some
 from genmodels.metrics import likelihood
 from genmodels.models.vae import VAE
 from genmodels.probability.diffusion.prior import DiffusionPrior
-from genmodels.probability.priors import FlowPrior
+from genmodels.probability.priors import FlowPrior, StandardNormal
 from genmodels.runs import store
 from genmodels.runs.record import Plan
 from genmodels.text import number
@@ -61,12 +62,16 @@ class Usage:
     latent_dim: int  # of how many
     elbo_nats: float  # mean over the examples
     elbo_nats_se: float  # its standard error
+    fixed: float | None = None  # of q of fixed width, nats that a dimension at least costs under a normal prior, else 0
 
     def conclusion(self) -> str:
         """How many dimensions are switched off, a sentence."""
         if not np.isfinite(self.kl).all():
             return "Not every KL is a number here: there is nothing to conclude."
         L = self.latent_dim
+        if self.fixed is not None:
+            least = f", and a fixed width costs each at least {number(self.fixed)} nats" if self.fixed else ""
+            return f"{self.active} of {L} posterior mean{'s' if L > 1 else ''} move{'s' * (self.active == 1)}{least}."
         if len(self.kl) < L:
             return f"All {L} dimensions together carry {number(float(self.kl[0]))} nats; {self.active} are active."
         off = int((self.kl < SILENT_BELOW).sum())
@@ -80,6 +85,12 @@ class Usage:
                 return f"The only dimension carries {least}: it is not switched off."
             return f"Each of {L} dimensions carries at least {least}: none is switched off."
         return f"{off} of {L} dimensions {'carries' if off == 1 else 'carry'} {little}: switched off."
+
+
+def _price(model: VAE) -> float:
+    """The KL of a q of fixed width to N(0, 1) whose mean stays at 0, nats; 0 where the prior may have its width."""
+    variance = model.q_sigma**2
+    return 0.5 * (variance - 1 - math.log(variance)) if isinstance(model.prior, StandardNormal) else 0.0
 
 
 @torch.no_grad()
@@ -96,4 +107,5 @@ def usage(model: VAE, data: Data, n: int = 1000) -> Usage:
         latent_dim=model.latent_dim,
         elbo_nats=bound.elbo.mean().item(),
         elbo_nats_se=bound.elbo.std().item() / len(x) ** 0.5,
+        fixed=_price(model) if model.q_sigma else None,
     )

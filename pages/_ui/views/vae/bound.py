@@ -83,11 +83,12 @@ def close_the_gap(moment: Moment) -> None:
     """One example's posterior refined by gradient steps, while the ELBO climbs towards log p(x)."""
     loosest = seen(bound.loosest, moment)
     example = example_of(moment, key="gap_example", default=loosest)
+    moved, price = ("μ", " of fixed width") if moment.model.q_sigma else ("μ and σ", "")
     st.caption(
-        "The encoder guesses q(z | x) for every x at once. Refined for this x alone, by gradient ascent on μ and σ, "
-        "the ELBO rises by the amortization gap, which is small where the guess was good. What is left to log p(x) is "
-        f"the price of a Gaussian q{_of_prior(moment)}. Of the first hundred test examples, the bound is loosest at "
-        f"number {loosest}."
+        "The encoder guesses q(z | x) for every x at once. Refined for this x alone, by gradient ascent on "
+        f"{moved}, the ELBO rises by the amortization gap, which is small where the guess was good. What is left to "
+        f"log p(x) is the price of a Gaussian q{price}{_of_prior(moment)}. Of the first hundred test examples, the "
+        f"bound is loosest at number {loosest}."
     )
     refined = answer(geometry.gap, key="gap", asks="Refine the guess", moment=moment, index=example)
     if refined is None:

@@ -63,6 +63,12 @@ def _words(used: Usage) -> None:
     a, b = st.columns(2)
     a.metric("active dimensions", f"{used.active} of {used.latent_dim}")
     nats("ELBO", used.elbo_nats, f"± {number(used.elbo_nats_se, 2)}", place=b)
+    if used.fixed is not None:
+        st.caption(
+            "Of fixed width, q is not the prior even where a dimension says nothing: its KL tells no collapse. It has "
+            "collapsed where its posterior mean stands still (variance under 0.01)."
+        )
+        return
     st.caption(
         "A dimension has collapsed where q(zⱼ | x) is the prior whatever x is: its KL is 0, its posterior mean stands "
         "still (variance under 0.01), and the decoder ignores it. It happens early: while the decoder does not listen, "

@@ -187,7 +187,8 @@ def test_bits_say_which_pixels_pay() -> None:
     pixels = np.r_[np.full(10, 9.0), np.full(90, 0.1)]
     mean = arrays(bits=pixels.reshape(1, 10, 10), alone=np.full((1, 10, 10), 2.0))
     assert bits.conclusion(mean) == (
-        "An image costs 99 bits; pixel by pixel, each by itself, it would be 200. 10 of 100 pixels pay 91% of the bits."
+        "An image costs 99 bits; each pixel by itself, by how often training images have its level, it would be 200. "
+        "10 of 100 pixels pay 91% of the bits."
     )
     assert "%" not in bits.conclusion(mean | arrays(bits=np.zeros((1, 10, 10))))
     assert "without end" in bits.conclusion(mean | arrays(bits=np.full((1, 10, 10), math.inf)))

@@ -1,7 +1,7 @@
 """What each pixel costs after those before it, and what is said of it: the log-likelihood as a map over an image."""
 
 import math
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -9,10 +9,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from genmodels import random
 from genmodels.data.datasets import Data
 from genmodels.errors import BadInput
 from genmodels.instruments.examples import example as example_of
 from genmodels.instruments.examples import images_only, some
+from genmodels.metrics import floors
 from genmodels.metrics.evaluate import labels
 from genmodels.models.autoregressive import Autoregressive
 from genmodels.text import number
@@ -20,7 +22,7 @@ from genmodels.text import number
 __all__ = ["average", "conclusion", "guesses", "numbers", "where"]
 
 Array = npt.NDArray[Any]
-MOST, ROWS = 1000, 50
+MOST, ROWS, LEARNED = 1000, 50, 20_000
 
 
 @torch.no_grad()
@@ -51,7 +53,8 @@ def average(model: Autoregressive, data: Data, n: int = 200) -> Generator[float,
 
     Returns:
         "bits", the mean cost of each pixel, (C, H, W); "total", that of an image; "error", its standard error; and
-        "alone", the entropy of each pixel by itself: what it would cost if nothing were known of the others.
+        "alone", what it would cost if nothing were known of the others: by each pixel's own shares in training images
+        (:data:`LEARNED` at most, and one more of all levels alike). The images' own shares would promise too little.
 
     Raises:
         BadInput: If ``n`` is beyond 1,000.
@@ -66,14 +69,30 @@ def average(model: Autoregressive, data: Data, n: int = 200) -> Generator[float,
             parts.append(-model.each(rows, labels(model, of_rows)).double().cpu() / math.log(2))
         yield min(1.0, len(parts) * ROWS / n)
     bits, total = torch.cat(parts), torch.cat(parts).flatten(1).sum(1)
-    grey = (x.cpu() * ((2 if model.inputs == "threshold" else model.config["levels"]) - 1)).round().long()
-    shares = torch.stack([(grey == level).double().mean(0) for level in range(int(grey.max()) + 1)])
+    known, levels = (
+        floors.chosen(data.train, LEARNED, 0).x,
+        2 if model.inputs == "threshold" else model.config["levels"],
+    )
+    rng = random.generator(0, known.device)
+    learned = _counts((data.prepare(part, model.inputs, rng) for part in known.split(1000)), levels)
+    shares = (learned + 1 / levels) / (len(known) + 1)
+    alone = -(_counts([x], levels) / n * shares.log2()).sum(1)
     return {
         "bits": bits.mean(0).numpy(),
-        "alone": -torch.xlogy(shares, shares).sum(0).numpy() / math.log(2),
+        "alone": alone.view(model.shape).numpy(),
         "total": np.array(total.mean().item()),
         "error": np.array(total.std().item() / math.sqrt(n)),
     }
+
+
+def _counts(parts: Iterable[Tensor], levels: int) -> Tensor:
+    """How often each dimension of images in [0, 1] has each level, (D, levels), float64."""
+    counts = torch.zeros((), dtype=torch.float64)
+    for x in parts:
+        grey = (x.flatten(1).cpu() * (levels - 1)).round().long()
+        d = grey.shape[1]
+        counts = counts + (grey + levels * torch.arange(d)).flatten().bincount(minlength=d * levels).view(d, levels)
+    return counts
 
 
 @torch.no_grad()
@@ -81,8 +100,9 @@ def numbers(model: Autoregressive, data: Data, example: int = 0, place: int = 0)
     """The numbers of one test example for the theory: of the whole, and of the dimension at ``place`` in the order.
 
     Returns:
-        "log p", "log p of place", "x of place", "dimension" (which it is), "before" (how many come before it), and of
-        a model of several masks "log p of mask 0"; nats. Labels are told.
+        "log p" (of a conditional model log p(x | y), of the label that is told), "log p of place", "x of place",
+        "dimension" (which it is), "before" (how many come before it), and of a model of several masks "log p of mask
+        0"; nats.
     """
     x, y = example_of(model, data, example), labels(model, data.test.y[example : example + 1])
     if not 0 <= place < model.orders.shape[1]:
@@ -105,7 +125,10 @@ def conclusion(mean: Mapping[str, Array]) -> str:
     total = float(bits.sum())
     if not math.isfinite(total):
         return "Some pixel of these images costs bits without end."
-    text = f"An image costs {number(total)} bits; pixel by pixel, each by itself, it would be {number(alone)}"
+    text = (
+        f"An image costs {number(total)} bits; each pixel by itself, by how often training images have its level, it "
+    )
+    text += f"would be {number(alone)}"
     if total <= 0:
         return text + "."
     most = max(1, len(bits) // 10)

@@ -379,6 +379,8 @@ except Exception as error:
     test.run()
     assert not test.exception
     if view == "theory":
+        said = " ".join(one.value for one in test.latex)
+        assert (r"p(x \mid y)" in said) is ("classes" in RUNS[run][1])  # whose number it is
         assert sum('class="source"' in one.proto.body for one in test.get("html")) >= 5
     elif run == "points-of-classes":
         assert "without labels" in test.info[0].value

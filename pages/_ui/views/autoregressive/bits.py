@@ -16,7 +16,7 @@ from pages._ui.shared.plot import plot
 from pages._ui.views.common.conclusion import concluded
 from pages._ui.views.common.shapes import example_of
 
-__all__ = ["compared", "sight", "where"]
+__all__ = ["compared", "of_labels", "sight", "where"]
 
 SIDE = 15  # pixels of the images that show the blind spot
 
@@ -51,17 +51,21 @@ def _average(moment: Moment) -> None:
     plot(_pixels(mean["alone"], "Each pixel by itself", "bits", figures.DATA), key="mean-alone", place=right)
     alone = float(mean["alone"].sum()) * np.log(2)
     st.caption(
-        f"{number(total)} ± {number(error, 2)} nats; if nothing were known of other pixels it would be "
-        f"{number(alone)}. {_measure(moment)}{_whose(moment)}"
+        f"{number(total)} ± {number(error, 2)} nats; if nothing were known of other pixels, but how often each has "
+        f"which level in training images, it would be {number(alone)}. {_measure(moment)}{_whose(moment)}"
     )
     concluded(bits.conclusion(mean), key="conclusion-bits")
 
 
+def of_labels(moment: Moment) -> str:
+    """Whose likelihood it is that a conditional model is asked for."""
+    told = " The model is told the label y, so this is −log p(x | y): p(x) costs at most −log p(y) more."
+    return told if moment.model.classes else ""
+
+
 def _whose(moment: Moment) -> str:
     """A note for models whose p(x) is a mean over labels or masks: which part of it is shown."""
-    text = ""
-    if moment.model.classes:
-        text += " The model is told the label y, so this is −log p(x | y): p(x) costs at most −log p(y) more."
+    text = of_labels(moment)
     if moment.model.masks > 1:
         text += f" Asked is the first of {moment.model.masks} masks, whose mean is the model's p."
     return text
@@ -133,6 +137,7 @@ def compared(moment: Moment) -> None:
     st.caption(
         "Every order can write down the same law, so what differs is how easily it is learned: a network of "
         f"{orders.HIDDEN} units or {orders.CHANNELS} channels at most, from the same seed. ± one standard error."
+        f"{of_labels(moment)}"
     )
     concluded(orders.conclusion(trained), key="conclusion-orders")
 
@@ -146,7 +151,10 @@ def _masks(moment: Moment) -> None:
     errors = {f"{k + 1}": float(error) for k, (_, error) in enumerate(each)} | {"together": float(together[1])}
     title = "−log p of test images, mask by mask"
     plot(figures.bars(values, errors=errors, y_title="nats", x_title="mask", title=title), key="masks")
-    st.caption("p(x) of the model is the mean of p(x) under its masks: never worse than they are on average.")
+    st.caption(
+        "p(x) of the model is the mean of p(x) under its masks: never worse than they are on average."
+        f"{of_labels(moment)}"
+    )
     concluded(orders.conclusion_of_masks(costs), key="conclusion-masks")
 
 

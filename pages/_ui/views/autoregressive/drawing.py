@@ -14,6 +14,7 @@ from pages._ui.form import url_widgets
 from pages._ui.shared.answer import answer, seen
 from pages._ui.shared.moment import Moment
 from pages._ui.shared.plot import plot
+from pages._ui.views.autoregressive.bits import of_labels
 from pages._ui.views.common.asked import asked
 from pages._ui.views.common.conclusion import concluded
 from pages._ui.views.common.film import play
@@ -35,9 +36,15 @@ def pixel_by_pixel(moment: Moment) -> None:
     st.caption(
         f"Each of the {int(film['t'][-1]):,} pixels is drawn from what the network says of it after all those before; "
         f"what is {'black' if moment.model.masks > 1 else 'grey'} is not drawn yet. Space plays, arrow keys step."
+        f"{of_labels(moment)}{_of_masks(moment)}"
     )
     _film(film, moment, "pixel-film", 420)
     concluded(drawing.conclusion(film), key="conclusion-pixels")
+
+
+def _of_masks(moment: Moment) -> str:
+    masks = moment.model.masks
+    return f" Each is drawn under one of {masks} masks, and its bits are of that one." if masks > 1 else ""
 
 
 def _film(film: Film, moment: Moment, key: str, width: int) -> None:

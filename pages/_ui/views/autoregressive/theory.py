@@ -18,7 +18,7 @@ __all__ = ["theory"]
 PRODUCT: Equations = {
     Autoregressive.each: r"""A density is a product, in any order
         $$ \log p(x) = \sum_{i=1}^{D} \log p(x_i \mid x_1, \ldots, x_{i-1}) $$
-        $$ \log p(x) = <log p> \\ -\log_2 p(x) / D = <bits> \\ D = <D> $$
+        $$ \log p(<x>) = <log p> \\ -\log_2 p(<x>) / D = <bits> \\ D = <D> $$
         This is the product rule of probability: nothing is approximated, and no bound is needed. One pass through the
         network says all D laws at once, for in training all of x is known.""",
 }
@@ -76,7 +76,7 @@ NETWORKS: dict[str, Equations] = {
 SEVERAL: Equations = {
     Autoregressive.log_prob: r"""Several masks, one set of weights
         $$ p(x) = \tfrac1M \sum_{m=1}^M p_m(x) $$
-        $$ M = <M> \\ \log p_1(x) = <log p of mask 0> \\ \log p(x) = <log p> $$
+        $$ M = <M> \\ \log p_1(<x>) = <log p of mask 0> \\ \log p(<x>) = <log p> $$
         Trained by turns, averaged where it counts. Germain et al. (2015), section 4.2.""",
 }
 TRAINED: Equations = {
@@ -106,6 +106,7 @@ def theory(moment: Moment) -> None:
     nats = {name: measured(it[name]) for name in ("log p", "log p of mask 0")}
     known: dict[str, float | str] = {"D": d, "M": model.masks, "loss": measured(-it["log p"]), **nats}
     known |= {"i": it["dimension"], "x_i": it["x of place"], "log p of i": measured(it["log p of place"])}
+    known["x"] = r"x \mid y" if model.classes else "x"  # the label of the example is told
     if model.is_image:
         known["bits"] = measured(-it["log p"] / d / math.log(2), unit="bits")
     network = model.config["network"]

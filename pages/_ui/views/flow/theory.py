@@ -22,7 +22,7 @@ Choices = dict[str, tuple[Callable[..., Any], str]]
 DENSITY: Equations = {
     Flow.log_prob_and_code: r"""Volume is stretched, density falls
         $$ z &= f(x) \\ \log p(x) &= \log N(z; 0, I) + \log \left| \det \frac{\partial z}{\partial x} \right| $$
-        $$ \log N(z; 0, I) = <base> \\ \log |\det J| = <ladj> \\ \log p(x) = <log_prob> \\ \|z\| = <length> $$
+        $$ \log N(z; 0, I) = <base> \\ \log |\det J| = <ladj> \\ \log p(<x>) = <log_prob> \\ \|z\| = <length> $$
         Of an image, with the noise that the flow learned with. Probability is kept while space is bent: the
         determinant's absolute value says by how much its volume grows.
         Dinh et al. (2017), Density estimation using Real NVP, eq. 2.""",
@@ -83,7 +83,7 @@ BETWEEN: Choices = {
 IMAGES: Equations = {
     Flow.discrete_log_prob: r"""Whole numbers have no density
         $$ v &= (x + u) / \text{levels} \\ \log P(x) &\ge E_{q(v \mid x)}[\log p(v) - \log q(v \mid x)] $$
-        $$ \text{bound} = <bound> \\ \text{of a dimension} = <bpd> \\ \text{levels} = <levels> $$
+        $$ \log P(<x>) \ge <bound> \\ \text{of a dimension} = <bpd> \\ \text{levels} = <levels> $$
         For any noise u that stays in [0, 1); the mean of several draws is tighter. Theis et al. (2016), section 3.1;
         Ho et al. (2019), Flow++, section 3.1.""",
 }
@@ -132,6 +132,7 @@ def theory(moment: Moment) -> None:
     terms = seen(numbers, moment, example=example)
     units = {"base": "nats", "ladj": "nats", "log_prob": "nats", "bound": "nats", "bpd": "bits"}
     known = {name: measured(value, unit=units.get(name, "")) for name, value in terms.items()}
+    known["x"] = r"x \mid y" if model.classes else "x"  # the label of the example is told
     between = [name for name, there in (("lu", config["mixing"] == "lu"), ("actnorm", config["actnorm"])) if there]
     if model.is_image and config["network"] == "conv":
         between.append("conv")

@@ -82,6 +82,28 @@ def test_a_completion_keeps_what_is_given_and_says_what_the_real_rest_costs(
     assert film["bits"][0] == 0
 
 
+@pytest.mark.parametrize("arguments", [{"hidden": 64, "orders": 4}, {"hidden": 64, "orders": 3, "classes": 10}])
+def test_drawn_and_real_rests_are_held_against_each_other_under_one_law(
+    arguments: dict[str, Any], data: datasets.Data
+) -> None:
+    """p(x) = p(given) p(rest | given): given the same, rests are as far apart as the whole images are."""
+    model = make(**arguments)
+    film = finish(drawing.completed(model, data, example=5, share=0.5, n=8))
+    real, y = example(model, data, 5), data.test.y[5:6] if model.classes else None
+    drawn = torch.as_tensor(film["x"][-1] / 255).float()
+    with torch.no_grad():
+        whole = [-model.log_prob(x, y=None if y is None else y.expand(len(x))) / np.log(2) for x in (drawn, real)]
+    np.testing.assert_allclose(film["bits_each"] - film["bits_of_real"], whole[0] - whole[1], atol=1e-2, rtol=1e-3)
+
+
+@torch.no_grad()
+def test_all_ways_to_go_on_are_one_together() -> None:
+    model = make((1, 2, 3), hidden=16, orders=3)
+    rest = torch.cartesian_prod(*3 * [torch.arange(2.0)])
+    x = torch.cat([torch.tensor([1.0, 0, 1]).expand(8, 3), rest], 1).view(8, 1, 2, 3)
+    assert (2 ** -drawing._rest(model, x, None, 3)).sum() == pytest.approx(1, abs=1e-5)
+
+
 def test_what_cannot_be_drawn_is_refused(data: datasets.Data) -> None:
     model = make(**DIGITS)
     for share in (0, 1, -1, float("nan"), 1.5):

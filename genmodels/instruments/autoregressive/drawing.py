@@ -65,7 +65,8 @@ def completed(
 
     Returns:
         The film of :func:`pixel_by_pixel`, from the given part on; "real", the image, uint8 (C, H, W), and
-        "bits_of_real", what its own rest costs given the same.
+        "bits_of_real", what its own rest costs given the same. Of several masks these and "bits_each" are of the
+        mixture of all, "bits" of those that were drawn under.
 
     Raises:
         BadInput: If a mask gives nothing, or leaves nothing to draw.
@@ -78,10 +79,17 @@ def completed(
     d = known[0].numel()
     kept = min(max(1, round(share * d)), d - 1)
     rng = random.generator(seed, model.device)
-    film = yield from _film(model, model.trajectory(n, y=y, rng=rng, known=known, kept=kept), kept)
-    with torch.no_grad():
-        cost = -model.each(real, None if y is None else y[:1]).flatten()[model.orders[0, kept:]].sum() / math.log(2)
+    film = yield from _film(model, model.trajectory(n, y=y, rng=rng, known=known, kept=kept), kept, y)
+    cost = _rest(model, real, None if y is None else y[:1], kept)
     return film | {"real": _bytes(real[0]), "bits_of_real": np.array(float(cost))}
+
+
+@torch.no_grad()
+def _rest(model: Autoregressive, x: Tensor, y: Tensor | None, kept: int) -> Tensor:
+    """−log₂ p(rest | the first ``kept`` of the order), (n,): of several masks, as probable as the given makes each."""
+    each = torch.stack([model.each(x, y, k).flatten(1) for k in range(model.masks)])
+    given, rest = (each[..., part].sum(-1) for part in model.orders[0].tensor_split([kept]))
+    return -(given.log_softmax(0) + rest).logsumexp(0) / math.log(2)
 
 
 def _count(n: int) -> int:
@@ -90,7 +98,7 @@ def _count(n: int) -> int:
     return n
 
 
-def _film(model: Autoregressive, moments: Iterator[Drawn], kept: int = 0) -> Task:
+def _film(model: Autoregressive, moments: Iterator[Drawn], kept: int = 0, y: Tensor | None = None) -> Task:
     """At most FRAMES moments from ``kept`` pixels to all of them, and what was drawn since costs."""
     d = math.prod(model.shape)
     shown = set(np.linspace(kept, d, min(d - kept + 1, FRAMES)).round().astype(int).tolist())
@@ -105,8 +113,10 @@ def _film(model: Autoregressive, moments: Iterator[Drawn], kept: int = 0) -> Tas
             ts.append(now.t)
             bits.append(float((given - now.log_prob).mean() / math.log(2)))
         yield now.t / d
-    each = (given - now.log_prob).cpu().numpy() / math.log(2)
-    return {"x": np.stack(frames), "t": np.array(ts), "bits": np.array(bits), "bits_each": each}
+    each = (given - now.log_prob) / math.log(2)
+    if kept and model.masks > 1:
+        each = _rest(model, now.x, y, kept)
+    return {"x": np.stack(frames), "t": np.array(ts), "bits": np.array(bits), "bits_each": each.cpu().numpy()}
 
 
 def _bytes(x: Tensor) -> Array:

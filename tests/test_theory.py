@@ -310,6 +310,7 @@ SAID: list[tuple[str, dict[str, Any], list[str], list[str]]] = [
     ("vae", {}, ["ELBO"], ["raised"]),
     ("vae", {"beta": 4.0}, [r"raised: reconstruction} - \beta\, \text{KL}"], ["max"]),
     ("vae", {"anneal": 0.1, "free_bits": 0.5}, [r"\beta\, \sum_j \max(\text{KL}_j, \lambda)"], []),
+    ("vae", {"free_bits": 0.5, "prior": "vamp"}, [r"\max(\text{KL}, L \lambda)"], [r"\sum_j"]),
     ("vae", {"objective": "iwae"}, [r"\tfrac1K", r"\tfrac{p(z_k)}{q(z_k \mid x)}"], [r"\beta", "reconstruction} -"]),
     ("vae", {"objective": "iwae", "beta": 0.5}, [r"\big)^\beta"], []),
     ("vqvae", {}, ["moving average"], [r"\mathrm{sg}[z_e]"]),

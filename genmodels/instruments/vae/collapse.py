@@ -33,7 +33,8 @@ CURES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "free bits": (
         {"beta": 1.0, "anneal": 0.0, "free_bits": 0.25},
-        "The first 0.25 nats in each dimension cost nothing, so every dimension takes them, needed or not.",
+        "0.25 nats a dimension cost nothing. Under a normal prior they are each dimension's own, so every one takes "
+        "them, needed or not; under another they are free together, whichever dimensions take them.",
     ),
     "smaller β": (
         {"beta": 0.2, "anneal": 0.0, "free_bits": 0.0},

@@ -113,7 +113,7 @@ TRAINED = {
     "free bits": r"""All of it, as it is trained
         $$ \mathcal L = \beta \, <paid> - E_q[\log p(x \mid z)] $$
         $$ \mathcal L = <loss> \\ \beta = <beta> \\ \lambda = <lambda> $$
-        The KL of a batch (here of this x) costs nothing below λ nats in each of the L dimensions. <trained>""",
+        The KL of a batch (here of this x) costs nothing below λ nats for each of the L dimensions. <trained>""",
     "elbo": r"""All of it, as it is trained
         $$ \mathcal L = \beta \, KL(q(z \mid x) \,\|\, p(z)) - E_q[\log p(x \mid z)] $$
         $$ \mathcal L = <loss> \\ \beta = <beta> $$
@@ -140,7 +140,10 @@ def raised(arguments: Mapping[str, Any]) -> str:
         ratio = rf"\big({ratio}\big)^\beta" if weighed else ratio
         rows.append(rf"\text{{raised: }} E\Big[\log \tfrac1K \sum_{{k=1}}^K p(x \mid z_k) {ratio}\Big]")
     elif weighed or arguments.get("free_bits"):
-        kl = r"\sum_j \max(\text{KL}_j, \lambda)" if arguments.get("free_bits") else r"\text{KL}"
+        kl = r"\text{KL}"
+        if arguments.get("free_bits"):  # of a prior that does not factorize the dimensions are free together
+            normal = arguments.get("prior", "normal") == "normal"
+            kl = r"\sum_j \max(\text{KL}_j, \lambda)" if normal else r"\max(\text{KL}, L \lambda)"
         rows.append(r"\text{raised: reconstruction} - " + (r"\beta\, " if weighed else "") + kl)
     return r"\begin{gathered} " + r" \\ ".join(rows) + r" \end{gathered}"
 

@@ -492,6 +492,26 @@ def test_what_does_not_count_changes_nothing(name: str, data: str) -> None:
             assert all(torch.equal(found[key], expected[key]) for key in expected), (one.name, value)
 
 
+@pytest.mark.parametrize(
+    ("name", "data", "chosen", "silent"),
+    [
+        ("vae", "digits", {"objective": "iwae", "prior": "vamp"}, {"kl_samples": 3, "estimator": "sampled"}),
+        ("vqvae", "two-moons", {"depth": 0}, {"hidden": 24, "code_dim": 3}),
+    ],
+)
+def test_what_does_not_count_beside_a_choice_changes_nothing(
+    name: str, data: str, chosen: dict[str, Any], silent: dict[str, Any]
+) -> None:
+    known, losses = declared(model_class(name)), []
+    kind = datasets.DATASETS[data].kind
+    values = {key: one.default for key, one in known.items()} | chosen | {"kind": kind}
+    assert not any(known[key].counts(values) for key in silent)
+    for arguments in ({}, silent):  # and what a run once said of them is still read
+        training = Training(make(name, data, **chosen, **arguments), datasets.load(data), Settings(steps=2))
+        losses.append([step.terms["loss"] for step in fit(training) if step.terms])
+    assert losses[0] == losses[1]
+
+
 @pytest.mark.parametrize("name", MODELS)
 def test_what_counts_depends_on_what_there_is(name: str) -> None:
     known = declared(model_class(name))

@@ -41,6 +41,7 @@ RESIDUAL = {"network": "residual", "depth": 1, "latent_dim": 40, "prior": "vamp"
 LONG = {"epochs": 100, "lr": 2e-3, "warmup": 200, "decay": "cosine", "ema": 0.999}
 COLLAPSING = {"latent_dim": 16, "hidden": 128, "depth": 5, "decoder": "gaussian", "sigma": 0.5}
 LINEAR = {"depth": 0, "latent_dim": 5, "decoder": "gaussian"}
+ELBO = Where(lambda objective: objective != "iwae")
 DEEP = Where(lambda depth: depth > 0)
 PIXELS = Where(lambda decoder, kind: decoder == "bernoulli" or (decoder == "auto" and kind == "images"))
 FEW = 8  # dimensions in which a diffusion prior's density is computed
@@ -97,13 +98,17 @@ class VAE(Observation):
         anneal: Annotated[float, Between(0, 1, "part of the training over which beta rises from 0")] = 0.0,
         free_bits: Annotated[float, Between(0, 10, "nats of KL in each latent dimension that cost nothing")] = 0.0,
         estimator: Annotated[
-            str, Only(("analytic", "sampled"), "of the KL: SGVB B, or A; iwae always samples")
+            str, Only(("analytic", "sampled"), "of the KL: SGVB B, or A; iwae always samples"), ELBO
         ] = "analytic",
         samples: Annotated[int, Between(0, 100, "draws of z for each x; the k of iwae; 0: 1, of iwae 5")] = 0,
         kl_samples: Annotated[
             int,
             Between(1, 256, "draws of z for a KL that has no closed form"),
-            Where(lambda prior, estimator: prior != "normal" or estimator == "sampled"),
+            Where(
+                lambda prior, estimator, objective: (
+                    objective != "iwae" and (prior != "normal" or estimator == "sampled")
+                )
+            ),
         ] = 16,
         objective: Annotated[str, Only(("elbo", "iwae"), "bound that is raised; iwae of 1 is the elbo")] = "elbo",
         gradient: Annotated[

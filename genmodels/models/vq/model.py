@@ -102,7 +102,11 @@ class VQVAE(GenerativeModel):
             Between(0, 10, "standard deviation of a gaussian decoder; 0: learned. Large: codes easily foreseen"),
             Where(lambda decoder, kind: decoder == "gaussian" or kind != "images"),
         ] = 0.0,
-        hidden: Annotated[int, Between(8, 1024, "units of a layer; of images channels", log=True)] = 64,
+        hidden: Annotated[
+            int,
+            Between(8, 1024, "units of a layer; of images channels", log=True),
+            Where(lambda depth, kind: kind == "images" or depth > 0),
+        ] = 64,
         depth: Annotated[
             int, Between(0, 4, "of points hidden layers, 0: z is x, and this is k-means; of images halvings")
         ] = 1,

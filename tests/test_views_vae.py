@@ -1,6 +1,7 @@
 """Every instrument that the page of a VAE offers, and the theory, draw what they say of the run at hand."""
 
 import re
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -103,6 +104,14 @@ def test_the_dimensions_that_say_most_come_first_and_by_their_number() -> None:
     assert list(bars.x) == ["z2", "z3", "z1"]
     assert list(bars.y) == [2.0, 0.5, 0.1]
     assert list(dimensions_used(collapse.Usage(np.array([2.6]), 3, 3, -10.0, 0.1)).data[0].x) == ["all together"]
+
+
+@pytest.mark.parametrize(
+    ("names", "what"), [(("0", "1"), "a digit"), (("Bag", "Coat"), "something like the"), ((), "something like the")]
+)
+def test_what_is_to_be_drawn_is_what_the_data_are_of(names: tuple[str, ...], what: str) -> None:
+    moment = SimpleNamespace(data=SimpleNamespace(classes=names))
+    assert chosen._one(moment).startswith(what)  # type: ignore[arg-type]
 
 
 def test_an_example_is_clicked_or_typed_and_stays_in_the_link(monkeypatch: pytest.MonkeyPatch) -> None:

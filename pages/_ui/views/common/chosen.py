@@ -64,7 +64,9 @@ def own_picture(moment: Moment, read: Callable[[Array], Any]) -> tuple[Any, Any]
         with left:
             pixels = _drawn_or_uploaded(moment)
         if pixels is None:
-            right.info("Draw a digit on the left, with the mouse, a pen or a finger; or upload a picture of one.")
+            right.info(
+                f"Draw {_one(moment)} on the left, with the mouse, a pen or a finger; or upload a picture of one."
+            )
             return None, right
         start = time.perf_counter()
         reading = read(pixels)
@@ -75,12 +77,22 @@ def own_picture(moment: Moment, read: Callable[[Array], Any]) -> tuple[Any, Any]
         return None, right
 
 
+def _one(moment: Moment) -> str:
+    """What the training pictures are of, one of it."""
+    digits = bool(moment.data.classes) and all(name.isdigit() for name in moment.data.classes)
+    return "a digit" if digits else "something like the training pictures"
+
+
 def _drawn_or_uploaded(moment: Moment) -> Array | None:
     """The picture in grey of 0 to 255, of the data's size; None while there is none."""
     _, *shape = moment.data.shape
     brush = 0.09 if shape[0] > 16 else 0.16  # of few pixels a stroke takes more
     drawing = drawing_pad(
-        key=f"pad-{shape[0]}", alt="Draw a digit for the model to read.", pixels=FINE, brush=brush, preview=False
+        key=f"pad-{shape[0]}",
+        alt=f"Draw {_one(moment)} for the model to read.",
+        pixels=FINE,
+        brush=brush,
+        preview=False,
     )
     file = st.file_uploader(
         "or upload a picture of one, PNG or JPEG", type=["png", "jpg", "jpeg"], key="picture", max_upload_size=8

@@ -52,8 +52,8 @@ def out_of_distribution(moment: Moment) -> None:
     st.caption(
         f"{'Exact' if exact else 'A bound on −log₂ p(x)'}, ± one standard error; orange is more likely than a test "
         "image, more often than not. Likelihood is learned from neighbouring pixels most of all: an even ground is "
-        "easy to foresee whatever it belongs to, so a simple image can cost less than any digit, as it does a "
-        "compressor that knows no digits (Serrà et al. 2020). And data that vary less lie inside what a model has "
+        "easy to foresee whatever it belongs to, so a simple image can cost less than any test picture, as it does "
+        "a compressor that knows none (Serrà et al. 2020). And data that vary less lie inside what a model has "
         "spread over: their likelihood is high though no sample looks like them (Nalisnick et al. 2019). What was "
         "never seen, as a white ground, can cost any number of bits."
     )

@@ -62,14 +62,14 @@ def _histogram(way: instruments.Back) -> None:
 
 
 def drawn(moment: Moment) -> None:
-    """The visitor's own digit, encoded and generated again."""
+    """The visitor's own picture, encoded and generated again."""
     label = label_of(moment)
     look = lambda pixels: instruments.read(moment.model, moment.data, pixels, label=label)  # noqa: E731
     way, place = own_picture(moment, look)
     if way is None:
         return
     with place:
-        alt = "Your digit as the encoder sees it, and what the generator makes of its code."
+        alt = "Your picture as the encoder sees it, and what the generator makes of its code."
         both, caption = np.concatenate([way.x, way.mean]), "as the encoder sees it · G(E(x))"
         pictures(both, 2, key="read", alt=alt, caption=caption, pixels=130, download="there-and-back.png")
         code = {f"z{i + 1}": float(value) for i, value in enumerate(way.z[0])}

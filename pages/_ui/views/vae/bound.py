@@ -26,8 +26,8 @@ def reconstructions(moment: Moment) -> None:
     if moment.model.is_image:
         for i, (name, place) in enumerate(zip(("The worst", "The middle", "The best"), st.columns(3), strict=True)):
             x, mean, elbo = (np.split(array, 3)[i] for array in (shown.x, shown.mean, shown.elbo_nats))
-            caption = f"{name}: digit and reconstruction. ELBO {', '.join(map(number, elbo))} nats"
-            alt, file = f"{name}: test digits and their reconstructions, in pairs.", f"reconstructions-{i}.png"
+            caption = f"{name}: picture and reconstruction. ELBO {', '.join(map(number, elbo))} nats"
+            alt, file = f"{name}: test pictures and their reconstructions, in pairs.", f"reconstructions-{i}.png"
             with place:
                 pictures(np.stack([x, mean], 1), 2, key=f"pairs-{i}", alt=alt, caption=caption, download=file)
     else:

@@ -19,14 +19,14 @@ __all__ = ["drawn"]
 
 
 def drawn(moment: Moment) -> None:
-    """The visitor's own digit, read by the model."""
+    """The visitor's own picture, read by the model."""
     look = lambda pixels: read(moment.model, moment.data, pixels, seen(known, moment))  # noqa: E731
     reading, place = own_picture(moment, look)
     if reading is None:
         return
     with place:
         both, caption = np.stack([reading.x, reading.mean]), "as the model sees it · its reconstruction"
-        alt = "Your digit as the model sees it, and its reconstruction."
+        alt = "Your picture as the model sees it, and its reconstruction."
         pictures(both, 2, key="read", alt=alt, caption=caption, pixels=110, download="reconstruction.png")
         _bounds(reading)
     left, right = st.columns([2, 3])
@@ -35,7 +35,7 @@ def drawn(moment: Moment) -> None:
     with right:
         among = f"in latent space, among {min(NEAR, len(moment.data.train)):,}"
         for x, where, key in ((reading.near_z, among, "near"), (reading.near_x, "in pixels, among all", "near-x")):
-            told = f"the nearest training digits {where}"
+            told = f"the nearest training pictures {where}"
             pictures(x, 8, key=key, alt=f"{told.capitalize()}.", caption=told, pixels=50)
     concluded(reading.conclusion())
 
@@ -61,6 +61,6 @@ def _where(moment: Moment, reading: Reading) -> None:
     clouds = by_class(dots.z, dots.labels, moment.data.classes)
     figure = figures.points(clouds, title="Its posterior q(z | x)", x_title="z₁", y_title="z₂")
     draw_posterior(figure, mu, sigma, figures.NEUTRAL)
-    figure.add_annotation(x=float(mu[0]), y=float(mu[1]), text="your digit", arrowcolor=figures.NEUTRAL)
+    figure.add_annotation(x=float(mu[0]), y=float(mu[1]), text="your picture", arrowcolor=figures.NEUTRAL)
     plot(figure.update_layout(showlegend=False), key="read-posterior")
-    st.caption("One and two σ wide, among encoded test digits in the colours of their labels.")
+    st.caption("One and two σ wide, among encoded test pictures in the colours of their labels.")

@@ -39,18 +39,7 @@ def main() -> None:
         st.info("There are no runs yet. Choose a model and press Train.")
         return
     every, rows = [run for run, _ in listed], [line for _, line in listed]
-    picked = st.dataframe(
-        rows,
-        key="table",
-        on_select="rerun",
-        selection_mode="multi-row",
-        hide_index=True,
-        width="stretch",
-        column_config={
-            "progress": st.column_config.ProgressColumn("progress", format="percent", min_value=0, max_value=1)
-        },
-    )
-    chosen = [every[i] for i in picked["selection"]["rows"] if i < len(every)] or every[:1]
+    chosen = table(every, rows) or every[:1]
     if len(chosen) == 1 and chosen[0] in broken:
         st.warning(f"{broken[chosen[0]]} It cannot be shown; what is left of it can be deleted.")
         with st.popover("Delete", disabled=not ownership.may(chosen[0].path)):
@@ -61,6 +50,33 @@ def main() -> None:
         actions(chosen[0])
     elif len(chosen) > MOST_CURVES:
         st.caption(f"The curves of the first {MOST_CURVES} are shown.")
+
+
+def table(every: list[Run], rows: list[dict[str, object]]) -> list[Run]:
+    """Draw it; those that are chosen in it.
+
+    Streamlit knows a choice by the numbers of its rows: where the runs are others, it is another table, in which the
+    same runs are chosen as in the one before.
+    """
+    names = [run.id for run in every]
+    n, before = st.session_state.get("listed", (0, []))
+    picked = st.session_state.get(f"table-{n}", {"selection": {"rows": []}})
+    kept = [before[i] for i in picked["selection"]["rows"] if i < len(before)]
+    n += names != before
+    st.session_state["listed"] = n, names
+    picked = st.dataframe(
+        rows,
+        key=f"table-{n}",
+        on_select="rerun",
+        selection_mode="multi-row",
+        selection_default={"selection": {"rows": [names.index(name) for name in kept if name in names]}},
+        hide_index=True,
+        width="stretch",
+        column_config={
+            "progress": st.column_config.ProgressColumn("progress", format="percent", min_value=0, max_value=1)
+        },
+    )
+    return [every[i] for i in picked["selection"]["rows"] if i < len(every)]
 
 
 def row(run: Run) -> dict[str, object]:
@@ -131,7 +147,7 @@ def actions(run: Run) -> None:
     why = "Only the browser that made this run may do that." if fixed and not run.is_bundled else None
     with middle.popover("Rename", width="stretch", disabled=fixed, help=why):
         title = st.text_input("name", plan.title, key=f"title-{run.id}", max_chars=80)
-        if st.button("Rename", key="rename"):
+        if st.button("Rename", key=f"rename-{run.id}"):
             act(run.rename, title)
     with right.popover("Delete", width="stretch", disabled=fixed, help=why):
         delete(run)
@@ -140,7 +156,7 @@ def actions(run: Run) -> None:
 def delete(run: Run) -> None:
     """Delete a run, after asking once more."""
     st.write("The run and all its snapshots are removed for good.")
-    if st.button("Delete it", key="delete"):
+    if st.button("Delete it", key=f"delete-{run.id}"):
         act(run.delete)
 
 
@@ -149,15 +165,15 @@ def buttons(run: Run, status: Status) -> None:
     mine = ownership.may(run.path)
     with st.container(horizontal=True):
         page = f"pages/models/{run.plan.model}.py"
-        if st.button("Open", key="open", type="primary", icon=":material/open_in_new:"):
+        if st.button("Open", key=f"open-{run.id}", type="primary", icon=":material/open_in_new:"):
             st.switch_page(page, query_params={"run": run.id})
-        if mine and status is Status.RUNNING and st.button("Pause", key="pause"):
+        if mine and status is Status.RUNNING and st.button("Pause", key=f"pause-{run.id}"):
             act(queue.pause, run)
         held = status is Status.PAUSED or not status.is_well
-        if mine and held and not run.is_bundled and st.button("Resume", key="resume"):
+        if mine and held and not run.is_bundled and st.button("Resume", key=f"resume-{run.id}"):
             queue.pool()
             act(queue.resume, run)
-        if mine and status.is_going and st.button("Stop", key="stop"):
+        if mine and status.is_going and st.button("Stop", key=f"stop-{run.id}"):
             act(queue.stop, run)
         if st.button("Take home", icon=":material/download:", key=f"home-{run.id}"):
             taking(run)
@@ -171,7 +187,7 @@ def fork(run: Run) -> None:
         return
     step = st.select_slider("from step", steps, value=steps[-1], key=f"fork-{run.id}")
     st.caption("The new run keeps these weights; change its numbers on the model's page.")
-    if st.button("Fork and train", key="fork"):
+    if st.button("Fork and train", key=f"fork-it-{run.id}"):
         queue.pool()
         act(lambda: queue.submit(store.fork(run, step)))
 

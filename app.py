@@ -14,6 +14,7 @@ from streamlit.runtime.pages_manager import PagesManager
 from genmodels.host import limits, ownership
 from genmodels.models import MODELS
 from pages._ui.components.figure_files import figure_files
+from pages._ui.form import visit
 from pages._ui.form.lesson import is_shown
 from pages._ui.server import blobs, cookie, headers, health, preload, uploads
 
@@ -38,7 +39,9 @@ def route() -> None:
     st.set_page_config(layout="wide", initial_sidebar_state="auto")
     st.html(PAGES / "_ui" / "style.css")
     figure_files()  # first: it watches what comes, and stays while pages change
-    st.navigation(sections(), position="sidebar" if is_shown("menu") else "hidden", expanded=True).run()
+    page = st.navigation(sections(), position="sidebar" if is_shown("menu") else "hidden", expanded=True)
+    visit.begin(page.url_path)
+    page.run()
     preload.start()
 
 

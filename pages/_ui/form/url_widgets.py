@@ -58,13 +58,23 @@ def several(label: str, options: Sequence[str], default: Sequence[str], *, key: 
     texts = st.query_params.get_all(key)
     said = [name.strip() for text in texts for name in text.split(",")]
     right = [name for name in options if name in said]
+    wrong = st.session_state.setdefault("wrong_in_url", {})
     if key not in st.session_state and sorted(right) != sorted(texts):
-        st.session_state[f"{key}/unknown"] = [name for name in said if name not in options]
+        if unknown := ", ".join(name for name in said if name not in options):
+            wrong[key] = f"The link says {key} = {quoted(unknown)}: they may be {', '.join(options)}."
         st.query_params[key] = right
         st.rerun()
-    chosen = st.pills(label, options, default=default, selection_mode="multi", key=key, bind="query-params")
-    if wrong := ", ".join(st.session_state.get(f"{key}/unknown", ())):
-        st.warning(f"The link says {key} = {quoted(wrong)}: they may be {', '.join(options)}.")
+    chosen = st.pills(
+        label,
+        options,
+        default=default,
+        selection_mode="multi",
+        key=key,
+        bind="query-params",
+        on_change=lambda: wrong.pop(key, None),
+    )
+    if key in wrong:
+        st.warning(wrong[key])
     return [name for name in options if name in chosen]
 
 

@@ -14,6 +14,7 @@ from genmodels.runs.store import Run
 from genmodels.text import quoted, whole
 from pages._ui.components.image_grid import image_grid
 from pages._ui.components.scrubber import point_film, scrubber
+from pages._ui.form.lesson import is_shown
 from pages._ui.page import frames
 from pages._ui.shared.moment import Moment
 from pages._ui.shared.run_cache import is_begun, newest_of, snapshots
@@ -42,23 +43,27 @@ def standing_at(run: Run) -> int | None:
 
 
 def open_at_linked(run: Run) -> None:
-    """Once a visitor and run: the time machine stands where the link says; after that the link says where it stands."""
-    key, said, steps = f"opened/{run.id}", f"wrong_step/{run.id}", run.frames()
-    if key not in st.session_state:
+    """Once a visitor and run: the time machine stands where the link says; after that the link says where it stands.
+
+    Where there is no film to move it by, it always stands where the link says.
+    """
+    key, said, steps = f"opened/{run.id}", f"step of {run.id}", run.frames()
+    wrong = st.session_state.setdefault("wrong_in_url", {})
+    if key not in st.session_state or not is_shown("film"):
         text = st.query_params.get("step")
         st.session_state[key] = step if (step := whole(text)) in steps else None
         if text is not None and st.session_state[key] is None:
             known = ", ".join(f"{step}" for step in steps) or "none yet"
-            st.session_state[said] = f"The link says step = {quoted(text)}, of which there is no snapshot here: "
-            st.session_state[said] += f"there are {known}. The newest is shown."
+            wrong[said] = f"The link says step = {quoted(text)}, of which there is no snapshot here: "
+            wrong[said] += f"there are {known}. The newest is shown."
         st.session_state[f"at/{run.id}"] = None if (opened := st.session_state[key]) in steps[-1:] else opened
     at = standing_at(run)
     if at is None:
         st.query_params.pop("step", None)
     elif st.query_params.get("step") != str(at):
         st.query_params["step"] = str(at)
-    if wrong := st.session_state.get(said):
-        st.warning(wrong)
+    if said in wrong:
+        st.warning(wrong[said])
 
 
 def film(run: Run, state: State) -> int | None:
@@ -193,7 +198,7 @@ def _go_to(run: Run, steps: Sequence[int], at: int) -> None:
     chosen = steps[at] if at < len(steps) - 1 else None
     if chosen != standing_at(run):
         st.session_state[f"at/{run.id}"] = chosen
-        st.session_state.pop(f"wrong_step/{run.id}", None)
+        st.session_state.get("wrong_in_url", {}).pop(f"step of {run.id}", None)
         st.rerun(scope="app")
 
 

@@ -1,0 +1,20 @@
+"""A visit of a page: what the page before left of its link is forgotten."""
+
+import streamlit as st
+
+__all__ = ["begin"]
+
+PAGE = "visit of"
+
+
+def begin(page: str) -> None:
+    """Before ``page``, by its part of the address, is drawn: a visit begins where another was drawn before.
+
+    Streamlit keeps what a widget of one name was on whichever page it comes next: a link that names no tab would open
+    on the last page's.
+    """
+    if st.session_state.get(PAGE) == page:
+        return
+    st.session_state[PAGE] = page
+    for left in ("wrong_in_url", "view"):
+        st.session_state.pop(left, None)

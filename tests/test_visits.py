@@ -38,6 +38,10 @@ def go(test: AppTest, page: str, **link: str) -> AppTest:
     return test
 
 
+def changed(test: AppTest) -> bool:
+    return any("Settings changed" in one.value for one in test.markdown)
+
+
 def warnings(test: AppTest) -> list[str]:
     return [one.value for one in test.warning]
 
@@ -75,6 +79,38 @@ def test_without_a_film_the_moment_is_what_the_link_says(test: AppTest) -> None:
     assert standing(test, RUN) == later
     assert standing(test.run(), RUN) == later
     assert "".join(test.query_params["step"]) == str(later)
+
+
+# The form -------------------------------------------------------------------------------------------------------------
+
+
+def test_what_a_page_of_the_lab_is_set_to_is_no_setting_of_a_model(test: AppTest) -> None:
+    go(test, VAE, run=RUN)
+    go(test, "pages/lab/data.py", data="two-moons")
+    test.selectbox(key="data").set_value("pinwheel").run()
+    go(test, VAE)
+    assert test.selectbox(key="data").value == "digits"
+    assert not changed(test)
+    go(test, "pages/lab/compare.py", data="two-moons", show="Samples")
+    test.number_input(key="seed").set_value(7).run()
+    go(test, VAE, run=RUN)
+    assert not changed(test)
+    assert {"data", "seed"}.isdisjoint(test.query_params)
+
+
+def test_a_reader_who_comes_back_finds_the_form_as_he_left_it(test: AppTest) -> None:
+    go(test, VAE, run=RUN)
+    test.slider(key="latent_dim").set_value(5).run()
+    test.selectbox(key="data").set_value("two-moons").run()
+    go(test, "pages/lab/data.py", data="pinwheel")
+    go(test, VAE)
+    assert test.slider(key="latent_dim").value == 5
+    assert test.selectbox(key="data").value == "two-moons"
+    assert {"latent_dim": "5", "data": "two-moons"}.items() <= test.query_params.items()
+    go(test, "pages/lab/glossary.py")
+    go(test, VAE, run=RUN, latent_dim="7")
+    assert test.slider(key="latent_dim").value == 7, "what the link says is so"
+    assert test.selectbox(key="data").value == "two-moons"
 
 
 # What a link has wrong ------------------------------------------------------------------------------------------------

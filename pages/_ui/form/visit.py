@@ -1,10 +1,10 @@
-"""A visit of a page: what the page before left of its link is forgotten."""
+"""A visit of a page: what the page before left of its link is forgotten, and the page knows that it was entered."""
 
 import streamlit as st
 
-__all__ = ["begin"]
+__all__ = ["begin", "has_just_begun"]
 
-PAGE = "visit of"
+PAGE, BEGUN = "visit of", "visit begun"
 
 
 def begin(page: str) -> None:
@@ -15,6 +15,11 @@ def begin(page: str) -> None:
     """
     if st.session_state.get(PAGE) == page:
         return
-    st.session_state[PAGE] = page
+    st.session_state[PAGE], st.session_state[BEGUN] = page, True
     for left in ("wrong_in_url", "view"):
         st.session_state.pop(left, None)
+
+
+def has_just_begun() -> bool:
+    """Whether the page was entered since this was asked last."""
+    return bool(st.session_state.pop(BEGUN, False))

@@ -20,7 +20,7 @@ from pages._ui.form import url_widgets
 from pages._ui.form.choose import choose
 from pages._ui.form.lesson import is_presenting, is_shown, link_menu, say_what_is_unknown, words
 from pages._ui.page.sampling import sampling
-from pages._ui.page.shown import current, refill, say_whether_changed, start_of
+from pages._ui.page.shown import current, keep, refill, say_whether_changed, start_of
 from pages._ui.page.time_machine import has_weights, pace_of_panels, say_where_panels_are, shown
 from pages._ui.page.train_panel import learning_curves, stage
 from pages._ui.shared import instruments
@@ -80,6 +80,7 @@ def page(
     with form:
         note = st.empty()
         chosen = choose(cls, first=first, start=start, drawn=is_shown("form"))
+    keep(model)
     with work:
         run = stage(model, chosen, run)
     say_whether_changed(note, chosen, run)

@@ -18,9 +18,21 @@ from genmodels.runs.store import Run
 from genmodels.training.settings import Settings
 from pages._ui.form.choose import Chosen, Start, fill
 from pages._ui.form.lesson import is_shown
+from pages._ui.form.visit import has_just_begun
 from pages._ui.shared.hub_buttons import on_the_hub
 
-__all__ = ["changed", "current", "named", "opening", "refill", "say_whether_changed", "show", "start_of", "to_refill"]
+__all__ = [
+    "changed",
+    "current",
+    "keep",
+    "named",
+    "opening",
+    "refill",
+    "say_whether_changed",
+    "show",
+    "start_of",
+    "to_refill",
+]
 
 NAMED = 3  # settings that are said to be changed
 
@@ -107,8 +119,10 @@ def to_refill(model: str) -> None:
 def refill(model: str, start: Start, run: Run | None) -> None:
     """Where another run is shown than before, the form says what that is made of; what it said before is forgotten.
 
-    Streamlit keeps for a widget of the same name, on whichever page, what a setting in the URL was.
+    Streamlit keeps for a widget of the same name, on whichever page, what a setting in the URL was: who comes back to
+    the same run finds the form as he left it, but for what the link says.
     """
+    back = has_just_begun()
     before, st.session_state["form of"] = st.session_state.get("form of"), model if run is None else run.id
     said = st.session_state.pop("fill", None)
     if said is not None:
@@ -116,9 +130,19 @@ def refill(model: str, start: Start, run: Run | None) -> None:
         plain = {one.name: one.default for one in (*declared(cls).values(), *declared(Settings).values())}
         values = plain | {"data": start.data, **start.model, **start.training}
         fill({name: one for name, one in values.items() if st.session_state.get(name) == said.get(name)})
-    elif before != st.session_state["form of"]:
+    elif back or before != st.session_state["form of"]:
+        kept = st.session_state.get("form said", {}) if before == st.session_state["form of"] else {}
         for name in _fields(model):
-            st.session_state.pop(name, None)
+            if name in st.query_params or name not in kept:
+                st.session_state.pop(name, None)
+            elif st.session_state.get(name) != kept[name]:  # set otherwise by a page of the lab
+                st.session_state[name] = kept[name]
+
+
+def keep(model: str) -> None:
+    """What the form says now is what it says when its reader comes back to the same run."""
+    there = [name for name in _fields(model) if name in st.session_state]
+    st.session_state["form said"] = {name: st.session_state[name] for name in there}
 
 
 def say_whether_changed(note: Any, chosen: Chosen, run: Run | None) -> None:

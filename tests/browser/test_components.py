@@ -297,11 +297,15 @@ def test_latent_pad_obeys_the_keyboard(show: Callable[..., Locator], page: Page)
     page.keyboard.press("ArrowUp")
     cell = AXIS[1] - AXIS[0]
     page.get_by_text(f"z {cell:.3f} {0.2 * cell:.3f}").wait_for()
+    low, now, high = (
+        float(pad.locator("canvas.pad").get_attribute(f"aria-value{name}")) for name in ("min", "now", "max")
+    )
+    assert (low, now, high) == pytest.approx((AXIS[0] - cell / 2, cell, AXIS[-1] + cell / 2), abs=1e-3)
 
 
 def test_latent_pad_hides_the_test_set(show: Callable[..., Locator]) -> None:
     pad = show("pad")
-    switch = pad.get_by_role("button", name="Show encoded test digits")
+    switch = pad.get_by_role("button", name="Show encoded test examples")
     expect(switch).to_have_attribute("aria-pressed", "true")
     switch.click()
     expect(switch).to_have_attribute("aria-pressed", "false")
@@ -366,6 +370,21 @@ def test_drawing_pad_is_drawn_on_with_keys_alone(show: Callable[..., Locator], p
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Tab")  # who goes on lifts it
     page.get_by_text("strokes 2", exact=False).wait_for()
+
+
+@pytest.mark.parametrize("component", ["chart", "film", "pad", "drawing"])
+def test_what_is_the_browsers_own_is_left_to_it(show: Callable[..., Locator], component: str) -> None:
+    """Larger and smaller letters, and the way back; without a modifier the key is the component's."""
+    prevented = """
+        (canvas, [key, how]) => {
+          const event = new KeyboardEvent("keydown", { key, bubbles: true, composed: true, cancelable: true, ...how });
+          return !canvas.dispatchEvent(event);
+        }
+    """
+    canvas = show(component).locator("canvas").first
+    for key, how in [("+", "ctrlKey"), ("-", "metaKey"), ("0", "ctrlKey"), ("ArrowLeft", "altKey")]:
+        assert not canvas.evaluate(prevented, [key, {how: True}])
+    assert canvas.evaluate(prevented, ["ArrowLeft", {}])
 
 
 @pytest.mark.parametrize("component", ["drawing", "pad"])

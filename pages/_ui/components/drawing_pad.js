@@ -139,6 +139,7 @@ class View {
     this.canvas.addEventListener("blur", () => this.lift());
     this.root.addEventListener("keydown", (event) => {
       if ((event.ctrlKey || event.metaKey) && event.key === "z") this.undo();
+      else if (event.ctrlKey || event.metaKey || event.altKey) return; // the browser's own
       else if (event.target === this.canvas && event.key === " ") this.lower();
       else if (event.target === this.canvas && WAYS[event.key]) this.move(WAYS[event.key], event.shiftKey ? 5 : 1);
       else if (event.key === "Delete" || (event.key === "Backspace" && event.target === this.canvas)) this.clear();

@@ -6,7 +6,7 @@ class View {
     this.pad = element("canvas", { class: "pad", tabindex: "0", role: "slider", "aria-label": "latent point: arrow keys move it", "aria-valuenow": 0 });
     this.picture = element("canvas", { class: "picture", role: "img", "aria-label": "what is decoded" });
     this.readout = element("div", { class: "readout" });
-    this.dotsButton = element("button", { onclick: () => ((this.dots = !this.dots), this.redraw()) }, "Show encoded test digits");
+    this.dotsButton = element("button", { onclick: () => ((this.dots = !this.dots), this.redraw()) }, "Show encoded test examples");
     this.legend = element("span", { class: "row labels" });
     const below = element("div", { class: "row" }, this.dotsButton, this.legend);
     const right = element("div", { class: "right" }, this.picture, this.readout);
@@ -25,6 +25,8 @@ class View {
     this.data = data;
     this.columnsAt = data.x_axis;
     this.rowsAt = data.y_axis;
+    for (const [name, at] of [["min", -0.5], ["max", this.columnsAt.length - 0.5]])
+      this.pad.setAttribute(`aria-value${name}`, along(this.columnsAt, at).toFixed(3));
     if (!before || before.start.join() !== data.start.join()) this.spot = this.toSpot(data.start);
     this.points = data.points && { z: floats(data.points.z, Float32Array), label: Uint8Array.from(atob(data.points.label), (c) => c.charCodeAt(0)) };
     this.cloud = null;
@@ -140,6 +142,7 @@ class View {
     for (const end of ["pointerup", "pointercancel"])
       this.pad.addEventListener(end, () => this.dragging && ((this.dragging = false), this.tell()));
     this.pad.addEventListener("keydown", (event) => {
+      if (event.ctrlKey || event.metaKey || event.altKey) return; // the browser's own
       const way = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
       if (!way) return;
       event.preventDefault();

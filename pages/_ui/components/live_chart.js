@@ -351,6 +351,7 @@ class View {
   }
 
   key(panel, event) {
+    if (event.ctrlKey || event.metaKey || event.altKey) return; // the browser's own
     const middle = (panel.at.inner.left + panel.at.inner.right) / 2;
     const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
     if (step && event.shiftKey) this.zoomX = panel.at.shift(-step * 40);

@@ -216,6 +216,7 @@ class View {
   }
 
   key(event) {
+    if (event.ctrlKey || event.metaKey || event.altKey) return; // the browser's own
     const step = { ArrowLeft: -1, ArrowRight: 1, PageUp: -10, PageDown: 10, Home: -1e9, End: 1e9 }[event.key];
     if (step) this.step(step);
     else if (event.key === " " && event.target.tagName !== "BUTTON") this.toggle();

@@ -268,6 +268,17 @@ def test_runs_of_one_title_have_a_bar_each(monkeypatch: pytest.MonkeyPatch) -> N
     assert (bar.y, bar.error_y.array) == ((0.1, 0.2), (0.01, 0.02))
 
 
+def test_runs_of_other_data_are_chosen_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streamlit.page_link", lambda *page, **how: None)
+    monkeypatch.setattr("pages._ui.views.experiments.beside.answer", at_once)
+    test = page("compare", data="two-moons", show="Samples")
+    for data in ("digits", "two-moons"):
+        test.selectbox(key="data").set_value(data).run()
+        assert not test.exception
+        [chosen] = [one for one in test.multiselect if one.label == "Runs"]
+        assert len(chosen.value) == min(4, len(comparison.compared(data)))
+
+
 def test_two_runs_are_told_apart_by_what_differs_alone() -> None:
     settings = {"steps": 6, "batch_size": 16}
     one = store.create("flow", "two-moons", arguments={"hidden": 8}, settings=settings)

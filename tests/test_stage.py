@@ -339,6 +339,14 @@ def test_what_two_models_log_under_one_name_is_not_one_chart() -> None:
     assert [(one.title, len(one.series)) for one in panels] == [("Generator loss, GAN", 3), ("Generator loss, WGAN", 1)]
 
 
+@pytest.mark.parametrize(("runs", "said"), [(0, "0 runs"), (1, "1 run"), (2, "2 runs")])
+def test_a_wall_counts_its_runs(runs: int, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[str] = []
+    monkeypatch.setattr(mosaic.st, "html", shown.append)
+    mosaic.banner("ABCDE", "http://localhost/wall?room=ABCDE", runs)
+    assert f"<span>{said}</span>" in shown[0]
+
+
 def test_a_wall_shows_what_is_to_be_learned() -> None:
     assert "Eight Gaussians" in mosaic._goal("eight-gaussians")
     assert mosaic._goal("drawing") == ""

@@ -37,7 +37,7 @@ def banner(code: str, address: str, runs: int) -> None:
     shown = escape(address.removeprefix("https://").removeprefix("http://"))
     st.html(
         f'<div class="banner"><img alt="a QR code that leads to {escape(address)}" src="{escape(square)}">'
-        f"<div><b>{escape(code)}</b><span>{shown}</span><span>{runs} runs</span></div></div>"
+        f"<div><b>{escape(code)}</b><span>{shown}</span><span>{runs} run{'' if runs == 1 else 's'}</span></div></div>"
     )
 
 

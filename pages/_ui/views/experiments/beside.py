@@ -36,7 +36,7 @@ def walls(rows: Sequence[Row]) -> None:
             list(known)[:FIRST],
             format_func=titles.__getitem__,
             max_selections=MOST,
-            key="walls",
+            key=f"walls-{rows[0].data}",
             width=640,
         )
     with st.container(horizontal=True, gap="small"):

@@ -293,7 +293,41 @@ def test_a_fork_in_the_queue_can_be_forked() -> None:
     test.session_state[f"fork-menu-{made.id}"] = True  # open
     test.run()
     assert not test.exception
-    assert test.number_input(key=f"fork-{made.id}-steps").value > made.snapshots()[-1]
+    step = made.snapshots()[-1]
+    assert test.number_input(key=f"fork-{made.id}-{step}-steps").value > step
+
+
+def test_a_fork_is_as_long_as_from_the_moment_that_is_shown() -> None:
+    run = store.find("vae-digits-2d")
+    early, last, total = run.snapshots()[1], run.snapshots()[-1], run.state().total
+    test = opened("vae", run=run.id, step=str(early))
+    test.session_state[f"fork-menu-{run.id}"] = True  # open
+    test.run()
+    assert test.number_input(key=f"fork-{run.id}-{early}-steps").value == total
+    for kept in ("at", "opened"):  # the film is moved to its end
+        test.session_state[f"{kept}/{run.id}"] = None
+    test.run()
+    assert test.number_input(key=f"fork-{run.id}-{last}-steps").value == last + total
+    next(one for one in test.button if one.label == "Fork and train").click().run()
+    assert not test.exception
+    assert not test.error
+    assert store.every()[0].plan.settings["steps"] == last + total
+
+
+def test_a_form_that_is_not_in_the_link_does_not_read_it() -> None:
+    run = store.create("vae", "digits", settings={"steps": 840})
+    queue.submit(run)
+    bundled = "vae-digits-2d"
+    test = AppTest.from_file(APP, default_timeout=60)
+    test.query_params.update({"page": "vae", "run": bundled, f"fork-{bundled}-lr": "abc"})
+    test.session_state[f"fork-menu-{bundled}"] = True
+    assert not test.run().exception
+    assert test.select_slider(key=f"fork-{bundled}-lr").value == store.find(bundled).plan.settings["lr"]
+    test = AppTest.from_file(APP, default_timeout=60)
+    test.query_params.update({"page": "vae", "run": run.id, f"now-{run.id}-lr": "abc"})
+    test.session_state["adjust"] = True
+    assert not test.run().exception
+    assert test.select_slider(key=f"now-{run.id}-lr").value == 0.001
 
 
 def folded(page: str = "vae", **link: str) -> AppTest:

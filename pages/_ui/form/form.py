@@ -60,22 +60,23 @@ def fields_of(
     if in_url:
         read_url(fields)
     left_out = [key for key in fields if not drawn or (in_url and not is_shown(key))]
-    values = {key: fields[key].check(current(key, fields[key])) for key in left_out}
+    values = {key: fields[key].check(current(key, fields[key], in_url=in_url)) for key in left_out}
     if len(left_out) < len(fields):
         with st.container(horizontal=True, gap="xsmall"):
             for key, one in fields.items():
                 if key not in values:
-                    values[key] = _field(key, one, "query-params" if in_url else None, width)
+                    values[key] = _field(key, one, in_url, width)
     return values
 
 
-def _field(key: str, one: Hyperparameter, bind: Any, width: int | str) -> Any:
+def _field(key: str, one: Hyperparameter, in_url: bool, width: int | str) -> Any:
     choices = one.rule.options if isinstance(one.rule, Only) else ()
     help = "  \n".join(part for part in (one.help, explained(one.name, choices)) if part)
+    bind: Any = "query-params" if in_url else None
     common = {"label": label(one.name), "key": key, "help": help, "bind": bind, "width": width}
     match one.rule:
         case Between() as rule if rule.log:
-            options = _grid(one, current(key, one))
+            options = _grid(one, current(key, one, in_url=in_url))
             return st.select_slider(options=options, value=one.default, format_func=as_text, **common)
         case Between() as rule:
             kind = one.type
@@ -193,9 +194,9 @@ def keep_in_url(values: Mapping[str, Any], usual: Mapping[str, Any]) -> None:
                 st.query_params[key] = text
 
 
-def current(key: str, one: Hyperparameter) -> Any:
-    """The value that a widget is about to show."""
-    text = st.query_params.get(key)
+def current(key: str, one: Hyperparameter, *, in_url: bool = True) -> Any:
+    """The value that a widget is about to show; the URL counts for one that is ``in_url``."""
+    text = st.query_params.get(key) if in_url else None
     return st.session_state.get(key, one.default if text is None else one.check(text))
 
 

@@ -129,10 +129,11 @@ def _fork(model: str, run: Run) -> None:
         }
         values = fields_of(fields, in_url=False)
         arguments = {name: values[prefix + name] for name in known}
-        names = [name for name in declared(Settings) if name not in ("epochs", "compile")]
+        names = [name for name in declared(Settings) if name not in ("epochs", "steps", "compile")]
         total = run.state().total or Settings.of(plan.settings).steps  # a fork in the queue does not know it yet
         usual = plan.settings | {"steps": total if step < total else step + total}
-        settings = hyperparameters(Settings, defaults=usual, names=names, prefix=prefix, in_url=False)
+        length = hyperparameters(Settings, defaults=usual, names=["steps"], prefix=f"{prefix}{step}-", in_url=False)
+        settings = length | hyperparameters(Settings, defaults=usual, names=names, prefix=prefix, in_url=False)
         pressed = st.form_submit_button("Fork and train", type="primary")
     if pressed and _attempt(model, lambda: store.fork(run, step, arguments=arguments, settings=settings)):
         st.rerun()

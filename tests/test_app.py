@@ -510,6 +510,16 @@ def test_what_a_link_is_to_leave_out_is_chosen_on_the_page() -> None:
     assert shared(test)["hide"] == "form,lr"
 
 
+def test_a_link_made_of_a_lessons_link_has_what_that_had() -> None:
+    lesson = LESSON | {"hide": "curves,lr,seed", "say": "Walk from a 4 to a 9."}
+    test = opened(**lesson)
+    assert {name: shared(test)[name] for name in lesson} == lesson
+    test.multiselect(key="hide-settings").set_value(["seed"])
+    test.text_area(key="link-say").set_value("").run()
+    assert shared(test)["hide"] == "curves,seed"
+    assert "say" not in shared(test)
+
+
 def test_what_a_lesson_leaves_out_is_not_there_and_counts_all_the_same() -> None:
     test = opened(**LESSON, hide="form,film,curves,theory,menu")
     assert not test.warning

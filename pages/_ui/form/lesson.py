@@ -95,9 +95,10 @@ def link_menu(page: str, settings: Iterable[str], **state: str) -> None:
     with menu:
         st.caption("Everything that you have set is in it. It may leave out:")
         left_out = [name for name, what in PARTS.items() if st.checkbox(what, not is_shown(name), key=f"hide-{name}")]
-        left_out += st.multiselect("Single settings", list(settings), format_func=label, key="hide-settings")
+        single = [name for name in settings if not is_shown(name)]
+        left_out += st.multiselect("Single settings", list(settings), single, format_func=label, key="hide-settings")
         alone = st.checkbox("For a projector: this view alone, large", key="link-present")
-        said = st.text_area("Your words above it", key="link-say", max_chars=MOST_WORDS, height=80).strip()
+        said = st.text_area("Your words above it", words(), key="link-say", max_chars=MOST_WORDS, height=80).strip()
         more = {"present": "1"} if alone else {}
         more |= {"say": said} if said else {}
         st.code(link(page, st.query_params.to_dict() | state, left_out, **more), language=None, wrap_lines=True)

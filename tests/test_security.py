@@ -212,7 +212,6 @@ HTML = {  # what stands in the HTML that pages write, and why nothing from outsi
         "' large' if large else ''": "one of two words",
         "''.join(tiles)": "of all these",
         "shown": "escaped",
-        "runs": "a number",
         "title": "escaped",
         "caption": "of title",
     },

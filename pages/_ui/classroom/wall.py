@@ -35,9 +35,10 @@ def banner(code: str, address: str, runs: int) -> None:
     """For the back of the room: the code, the address, and a square that a phone reads."""
     square = segno.make(address, error="m").svg_data_uri(scale=4, border=2, light="white")
     shown = escape(address.removeprefix("https://").removeprefix("http://"))
+    counted = "1 run" if runs == 1 else f"{runs} runs"
     st.html(
         f'<div class="banner"><img alt="a QR code that leads to {escape(address)}" src="{escape(square)}">'
-        f"<div><b>{escape(code)}</b><span>{shown}</span><span>{runs} run{'' if runs == 1 else 's'}</span></div></div>"
+        f"<div><b>{escape(code)}</b><span>{shown}</span><span>{escape(counted)}</span></div></div>"
     )
 
 

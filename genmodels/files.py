@@ -10,6 +10,7 @@ alone, and a reader that asks whether somebody writes must not be taken for a wr
 import errno
 import fcntl
 import functools
+import hashlib
 import json
 import os
 import secrets
@@ -34,6 +35,7 @@ __all__ = [
     "append",
     "by_age",
     "cache",
+    "code",
     "held",
     "inside",
     "is_held",
@@ -215,6 +217,15 @@ def by_age(paths: Iterable[Path]) -> list[Path]:
         with suppress(OSError):
             times[path] = path.stat().st_mtime
     return sorted(times, key=times.__getitem__)
+
+
+@functools.cache
+def code() -> str:
+    """The SHA-256 of the library's source, as it was when this process first asked: of other code answers are others."""
+    package, digest = Path(__file__).resolve().parent, hashlib.sha256()
+    for path in sorted(package.rglob("*.py")):
+        digest.update(path.relative_to(package).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()
 
 
 def cache() -> Path:

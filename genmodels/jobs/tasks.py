@@ -2,8 +2,8 @@
 
 A task is a generator function that yields how far it is (0 to 1) and returns arrays by name. One that takes a ``model``
 (and its ``data``) is asked about a run: it is given those of that run at that step. It is a function of what it takes,
-so what two visitors ask alike is computed once: the answer lies in ``runs/.tasks/<hash of the question>/``. The version
-of the library is part of the question, and so are the run's weights: of older code or other weights it is another one.
+so what two visitors ask alike is computed once: the answer lies in ``runs/.tasks/<hash of the question>/``. The code of
+the library and the run's weights are part of the question: of other code or other weights it is another one.
 """
 
 import hashlib
@@ -22,9 +22,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from genmodels import __version__
 from genmodels.errors import BadInput, Busy
-from genmodels.files import FULL, by_age, held, inside, is_held, read_json, remove, write, write_json, written
+from genmodels.files import FULL, by_age, code, held, inside, is_held, read_json, remove, write, write_json, written
 from genmodels.host import ownership
 from genmodels.host.limits import limit
 from genmodels.jobs import pulse
@@ -212,7 +211,7 @@ def steps_of(name: str, arguments: dict[str, Any]) -> Generator[float, None, Arr
 
 def _path(function: TaskFunction, arguments: dict[str, Any]) -> Path:
     weights = store.stamp(arguments["run"], arguments.get("step")) if "run" in arguments else ()
-    question = {"task": named(function), "arguments": arguments, "version": __version__, "weights": weights}
+    question = {"task": named(function), "arguments": arguments, "code": code(), "weights": weights}
     return inside(folder(), hashlib.sha256(json.dumps(question, sort_keys=True).encode()).hexdigest()[:32])
 
 

@@ -20,12 +20,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from genmodels import __version__, random
+from genmodels import random
 from genmodels.data.datasets import Data
 from genmodels.errors import BadInput
 from genmodels.experiments.measures import Cell
 from genmodels.experiments.races.race import Race, find
-from genmodels.files import held, inside, is_held, read_json, root, write_json
+from genmodels.files import code, held, inside, is_held, read_json, root, write_json
 from genmodels.metrics import evaluate, floors
 from genmodels.metrics.distances import sliced_wasserstein1
 from genmodels.models.capabilities import Density, has
@@ -148,5 +148,5 @@ def _floor(data: Data) -> tuple[float, float]:
 
 
 def _file(run: Run) -> Path:
-    version = hashlib.sha256(json.dumps([POINTS, EVERY, __version__]).encode()).hexdigest()[:8]
+    version = hashlib.sha256(json.dumps([POINTS, EVERY, code()]).encode()).hexdigest()[:8]
     return inside(root() / ".measured", f"{run.id[:80]}-race-{version}")

@@ -221,7 +221,7 @@ def by_age(paths: Iterable[Path]) -> list[Path]:
 
 @functools.cache
 def code() -> str:
-    """The SHA-256 of the library's source, as it was when this process first asked: of other code answers are others."""
+    """The SHA-256 of the library's source, as it was when this process first asked; other code gives other answers."""
     package, digest = Path(__file__).resolve().parent, hashlib.sha256()
     for path in sorted(package.rglob("*.py")):
         digest.update(path.relative_to(package).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")

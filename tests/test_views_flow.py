@@ -28,7 +28,7 @@ from pages._ui.views.common.everybody import for_everybody
 from pages._ui.views.flow import bits as bits_view
 from pages._ui.views.flow import codes as codes_view
 from pages._ui.views.flow import microscope as microscope_view
-from pages._ui.views.flow.views import VIEWS
+from pages._ui.views.flow.instruments import INSTRUMENTS
 from tests import answers
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -70,13 +70,13 @@ def model_and_data(name: str) -> tuple[Flow, Any]:
     return run.model(), run.data()
 
 
-@pytest.mark.parametrize("view", [*VIEWS, "theory"])
+@pytest.mark.parametrize("view", [*INSTRUMENTS, "theory"])
 @pytest.mark.parametrize("run", RUNS)
 def test_every_view_draws_or_says_why_not(view: str, run: str) -> None:
-    call, image = f"VIEWS[{view!r}].draw", RUNS[run][0] == "digits"
+    call, image = f"INSTRUMENTS[{view!r}].draw", RUNS[run][0] == "digits"
     if view == "theory":
         call = "theory.theory"
-    elif not VIEWS[view].applies(SimpleNamespace(model=SimpleNamespace(is_image=image))):  # type: ignore[arg-type]
+    elif not INSTRUMENTS[view].applies(SimpleNamespace(model=SimpleNamespace(is_image=image))):  # type: ignore[arg-type]
         assert image == (view == "Microscope")
         assert view in {"Microscope", "Dequantization", "Curve", "Out of distribution", "Nats and bits"}
         return
@@ -84,7 +84,7 @@ def test_every_view_draws_or_says_why_not(view: str, run: str) -> None:
 from genmodels.runs import store
 from pages._ui.shared.moment import Moment
 from pages._ui.views.flow import theory
-from pages._ui.views.flow.views import VIEWS
+from pages._ui.views.flow.instruments import INSTRUMENTS
 {call}(Moment.of(store.find({run!r})))
 """
     test = AppTest.from_string(script, default_timeout=120).run()
@@ -131,7 +131,7 @@ def test_what_is_offered_of_a_flow_says_something_of_it() -> None:
     for name, offers in (("flow-mnist", False), ("points", True)):
         moment = Moment.of(store.find(name))
         assert ("Latent map" in for_everybody(moment)) is offers
-        assert VIEWS["Nats and bits"].applies(moment) is not offers
+        assert INSTRUMENTS["Nats and bits"].applies(moment) is not offers
 
 
 def test_codes_far_from_a_gaussian_are_within_the_axes() -> None:

@@ -4,8 +4,8 @@ import streamlit as st
 
 from genmodels.models import MODELS
 from pages._ui.page.page import page
-from pages._ui.shared.instruments import Instrument
 from pages._ui.views.latent import autoencoder
+from pages._ui.views.latent.instruments import AUTOENCODER
 
 st.title(MODELS["autoencoder"].title)
 st.write(
@@ -17,12 +17,6 @@ page(
     objective=r"\mathcal L = \text{error}\big(x, D(E(x))\big) + \lambda \, \|E(x)\|_1",
     first=("latent_dim", "sparsity", "hidden"),
     panels=("reconstruction", "squared error", "code size"),
-    explore={
-        "Beside a VAE": Instrument(
-            autoencoder.beside,
-            question="What does a VAE have that an autoencoder has not?",
-            before="Guess first: whose reconstructions are better, and whose drawn codes?",
-        ),
-    },
+    explore=AUTOENCODER,
     theory=autoencoder.theory,
 )

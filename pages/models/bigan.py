@@ -4,9 +4,8 @@ import streamlit as st
 
 from genmodels.models import MODELS
 from pages._ui.page.page import page
-from pages._ui.shared.instruments import Instrument, of_images
-from pages._ui.views.gan import bigan, game, theory
-from pages._ui.views.gan.instruments import shared
+from pages._ui.views.gan import game, theory
+from pages._ui.views.gan.instruments import BIGAN
 
 st.title(MODELS["bigan"].title)
 st.write(
@@ -20,22 +19,7 @@ page(
     opens="bigan-mnist",
     units={"reconstruction": "squared error"},
     panels=("reconstruction", "discriminator_loss", "generator_loss", "D(real)", "D(fake)"),
-    explore={
-        "There and back": Instrument(
-            bigan.there_and_back,
-            "Play",
-            "Do E and G undo each other, although no loss ever compared the two?",
-            "Look for pairs of which the second is another example of the same kind.",
-        ),
-        "Draw a digit": Instrument(
-            bigan.drawn,
-            "Play",
-            "What does it make of your digit?",
-            "Draw one: what comes back is what the generator makes of the code that the encoder gives it.",
-            of_images,
-        ),
-        **{name: one for name, one in shared("discriminator").items() if name != "Critic lab"},
-    },
+    explore=BIGAN,
     theory=theory.bigan,
     covered=("Latent map", "Path"),
 )

@@ -5,7 +5,7 @@ import streamlit as st
 from genmodels.models import MODELS
 from pages._ui.page.page import page
 from pages._ui.views.flow import theory
-from pages._ui.views.flow.views import VIEWS
+from pages._ui.views.flow.instruments import INSTRUMENTS
 
 st.title(MODELS["flow"].title)
 st.write(
@@ -18,6 +18,6 @@ page(
     first=("coupling", "couplings", "mixing"),
     units={"loss": "nats", "bpd of noised images": "bits/dim"},
     panels=("bpd", "loss"),
-    explore=VIEWS,
+    explore=INSTRUMENTS,
     theory=theory.theory,
 )

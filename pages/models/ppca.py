@@ -1,19 +1,11 @@
 """PPCA and factor analysis: a VAE in which everything is exact, and where its subspace and its noise come from."""
 
-from functools import partial
-
 import streamlit as st
 
 from genmodels.models import MODELS
 from pages._ui.page.page import page
-from pages._ui.shared.instruments import Instrument
-from pages._ui.views.common.density import density
-from pages._ui.views.common.everybody import of_a_density_of_points
 from pages._ui.views.latent import theory
-from pages._ui.views.latent.em import step_by_step
-from pages._ui.views.latent.estimates import ESTIMATES
-from pages._ui.views.latent.likelihood import LIKELIHOOD, MAP
-from pages._ui.views.latent.subspace import subspace
+from pages._ui.views.latent.instruments import PPCA
 
 st.title(MODELS["ppca"].title)
 st.write(
@@ -26,28 +18,7 @@ page(
     first=("latent_dim", "noise", "learn"),
     units={"loss": "nats"},
     panels=("loss", "nll"),
-    explore={
-        "Subspace": Instrument(
-            subspace,
-            question="Which directions has it found?",
-            before="Is it what varies most? Of a run that has kept its first moments, see which directions come first.",
-        ),
-        "EM": Instrument(
-            step_by_step,
-            "Play",
-            "How does EM get there?",
-            "Step through EM from this moment, or from fresh parameters, and watch where the bound touches.",
-        ),
-        "p(x)": Instrument(
-            partial(density, about="p(x) is one Gaussian: no samples, no estimate."),
-            question="Which density has it learned?",
-            before="One ellipse is all that it can be: what of the data does it get right?",
-            applies=of_a_density_of_points,
-        ),
-        "Maximum likelihood": LIKELIHOOD,
-        "MAP": MAP,
-        "Estimates of log p(x)": ESTIMATES,
-    },
+    explore=PPCA,
     theory=theory.theory,
     covered=("Density",),
 )

@@ -1,9 +1,9 @@
-"""The instruments that GAN, Wasserstein GAN and bidirectional GAN share, declared once for their pages."""
+"""The instruments of GAN, Wasserstein GAN and bidirectional GAN, by the name of their tab; most they share."""
 
 from pages._ui.shared.instruments import Instrument, of_images, of_points
-from pages._ui.views.gan import critics, game, missed, turns
+from pages._ui.views.gan import bigan, critics, game, missed, turns
 
-__all__ = ["shared"]
+__all__ = ["BIGAN", "shared"]
 
 
 def shared(
@@ -25,3 +25,21 @@ def shared(
         distances: Instrument(missed.distances, "Understand", question, ways, of_points),
         "Mode collapse": Instrument(missed.modes, "When it fails", "Which modes are left out?", mend, missed.has_modes),
     }
+
+
+BIGAN = {
+    "There and back": Instrument(
+        bigan.there_and_back,
+        "Play",
+        "Do E and G undo each other, although no loss ever compared the two?",
+        "Look for pairs of which the second is another example of the same kind.",
+    ),
+    "Draw a digit": Instrument(
+        bigan.drawn,
+        "Play",
+        "What does it make of your digit?",
+        "Draw one: what comes back is what the generator makes of the code that the encoder gives it.",
+        of_images,
+    ),
+    **{name: one for name, one in shared("discriminator").items() if name != "Critic lab"},
+}

@@ -1,4 +1,4 @@
-"""What can be explored of a flow, by the name of its tab."""
+"""The instruments of the flow, by the name of their tab."""
 
 from pages._ui.shared.instruments import Instrument, of_images, of_points
 from pages._ui.views.common.shifts import OUT_OF_DISTRIBUTION
@@ -6,9 +6,9 @@ from pages._ui.views.flow.bits import bits, converter, curve
 from pages._ui.views.flow.codes import gaussian, inverse, temperature
 from pages._ui.views.flow.microscope import microscope
 
-__all__ = ["VIEWS"]
+__all__ = ["INSTRUMENTS"]
 
-VIEWS = {
+INSTRUMENTS = {
     "Microscope": Instrument(
         microscope,
         "Play",

@@ -17,6 +17,7 @@ from genmodels.models import MODELS
 from genmodels.models.base import GenerativeModel, Preset
 from genmodels.probability.diffusion.times import SPACINGS
 from genmodels.probability.samplers import SAMPLERS
+from genmodels.training import exact
 from genmodels.training.loop import Training
 from genmodels.training.settings import Settings
 from tests.pretended_gpu import CUDA, Gpu, WrongDevice, pretended
@@ -135,11 +136,11 @@ def test_paused_and_resumed_on_the_gpu_is_never_paused(name: str, data: str) -> 
     with pretended() as gpu:
         whole, second = (training_of(model, loaded) for model in models)
         whole.step()
-        tensors, numbers = whole.state()
+        tensors, numbers = exact.state(whole)
         assert {value.device.type for value in tensors.values()} == {"cpu"}
         whole.step()
         gpu.default.manual_seed(5)  # somebody else's
-        second.restore(tensors, numbers)
+        exact.restore(second, tensors, numbers)
         second.step()
         weights = second.model.state_dict()
         assert all(torch.equal(value, weights[key]) for key, value in whole.model.state_dict().items())
@@ -151,7 +152,7 @@ def test_a_training_goes_on_on_another_device(first: str, second: str) -> None:
     with pretended():
         before, after = (training_of(m, loaded, device) for m, device in zip(models, (first, second), strict=True))
         before.step()
-        after.restore(*before.state())
+        exact.restore(after, *exact.state(before))
         after.step()
         assert after.step_ == 2
 

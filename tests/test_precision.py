@@ -14,6 +14,7 @@ from genmodels.models.base import GenerativeModel, build
 from genmodels.nn import precision as module
 from genmodels.nn.precision import MARGIN, PROBES, explained, gain, layer, measured, precision
 from genmodels.runs import store
+from genmodels.training import exact
 from genmodels.training.loop import Training
 from genmodels.training.settings import Settings
 
@@ -186,7 +187,7 @@ def test_a_resumed_training_keeps_its_precision(
     says(monkeypatch, dict.fromkeys(PROBES, now))
     second = training(digits)
     assert second.precision != first.precision
-    second.restore(*first.state())
+    exact.restore(second, *exact.state(first))
     assert second.precision == first.precision
     for _ in range(4):
         second.step()
@@ -200,9 +201,9 @@ def test_a_state_that_does_not_say_it_goes_on_by_the_rule_of_its_time(
     says(monkeypatch, dict.fromkeys(PROBES, 2.0))
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: fast, raising=False)
     one = training(digits)
-    tensors, numbers = one.state()
+    tensors, numbers = exact.state(one)
     del numbers["precision"]
-    one.restore(tensors, numbers)
+    exact.restore(one, tensors, numbers)
     assert one.precision == "float32"  # of images of 8×8, on every processor
     large = made("vae", (1, 28, 28), {"hidden": 32})
     assert module.unrecorded("auto", large, CPU) == (torch.bfloat16 if fast else torch.float32)

@@ -28,6 +28,7 @@ from genmodels.models.base import half, load
 from genmodels.runs.folder import EXACT, exact_step
 from genmodels.runs.record import Status
 from genmodels.runs.run import Run
+from genmodels.training import exact
 from genmodels.training.loop import Step, fit
 
 __all__ = ["Recording", "moments"]
@@ -115,7 +116,7 @@ class Recording:
             return
         start = time.monotonic()
         self._refuse_nan()
-        tensors, numbers = self.training.state()
+        tensors, numbers = exact.state(self.training)
         self._settle()
         write(self.run.path / EXACT, save(tensors, {"numbers": json.dumps(numbers)}))
         self._show(durable="status" in said)
@@ -222,7 +223,8 @@ class Recording:
         try:
             with safe_open(self.run.path / EXACT, framework="pt") as file:
                 numbers = json.loads(file.metadata()["numbers"])
-                self.training.restore({key: file.get_tensor(key) for key in file.keys()}, numbers)  # noqa: SIM118
+                tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+            exact.restore(self.training, tensors, numbers)
             if not 0 <= self.training.step_ <= self.training.total:
                 raise ValueError(self.training.step_)
         except (SafetensorError, ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError):

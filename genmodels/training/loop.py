@@ -1,7 +1,7 @@
 """fit(): the one training loop, a generator of steps. It reports and never draws.
 
 Command line, worker, page and test consume the same generator; pausing is not asking for the next step, and saving
-:meth:`Training.state` is saving the training, so that resumed is bit for bit the same as never interrupted.
+its state (:mod:`genmodels.training.exact`) is saving the training: resumed is bit for bit never interrupted.
 """
 
 import math
@@ -16,10 +16,9 @@ from torch import Tensor, nn
 
 from genmodels import random
 from genmodels.data.datasets import Data
-from genmodels.data.splits import FIRST
 from genmodels.errors import BadInput
 from genmodels.models.base import GenerativeModel, only
-from genmodels.nn.precision import networks_in, precision, unrecorded
+from genmodels.nn.precision import networks_in, precision
 from genmodels.training import log
 from genmodels.training.average import average_
 from genmodels.training.batches import Batches, check_rows, shares_of
@@ -81,14 +80,14 @@ class Training:
         self.device, self.rank, self.world = torch.empty(0, device=device).device, rank, world  # "cuda" is "cuda:0"
         self.rng = random.generator(settings.seed, self.device, rank=rank, world=world)
         self.turns = model.turns()
-        self._learn_from(len(data.train))
+        self.learn_from(len(data.train))
         self.lr = settings.lr  # may be changed while running
         self.closely = False  # log every step: somebody is watching them one by one
         self.optimizers = {name: model.optimizer(name, settings.lr) for name in model.players()}
         self.ema = {k: v.detach().clone() for k, v in model.state_dict().items()} if settings.ema else None
         self.step_, self.seconds = 0, 0.0
-        self._pending: list[log.Terms] = []  # since the last log
-        self._dropout = random.GlobalStream(settings.seed + rank, self.device)
+        self.pending: list[log.Terms] = []  # since the last log
+        self.dropout = random.GlobalStream(settings.seed + rank, self.device)
         self._drops = any(isinstance(m, nn.modules.dropout._DropoutNd) and m.p > 0 for m in model.modules())
         self.dtype = precision(settings.precision, model, self.device)  # of the networks
         if settings.compile:
@@ -96,7 +95,7 @@ class Training:
                 network.compile()
         self._loss = in_step(model, world, takes_turns=len(self.optimizers) > 1)
 
-    def _learn_from(self, n: int) -> None:
+    def learn_from(self, n: int) -> None:
         """The first ``n`` training examples are all that it sees: their order, and how many steps that makes."""
         self.batches = Batches(n, self.settings.batch_size, self.settings.seed, self.device)
         if self.batches.size % self.world:
@@ -122,14 +121,14 @@ class Training:
         self.model.progress(self.step_ / self.total)
         terms: log.Terms = {}
         if self.world > 1:  # of each process it begins anew at every step: process 0 alone is saved
-            self._dropout = random.GlobalStream(self.settings.seed + self.rank + self.world * self.step_, self.device)
-        with self._dropout.in_use() if self._drops else nullcontext():
+            self.dropout = random.GlobalStream(self.settings.seed + self.rank + self.world * self.step_, self.device)
+        with self.dropout.in_use() if self._drops else nullcontext():
             for i, player in enumerate(self.turns):
                 terms |= self._turn(player, self.step_ * len(self.turns) + i)
         self.step_ += 1
         if self.ema is not None:
             average_(self.ema, self.model, self.settings.ema, self.step_)
-        self._pending.append(terms)
+        self.pending.append(terms)
         logged = self.check() | self._held_out() if self.is_logged(self.step_) else None
         self.seconds += time.perf_counter() - start
         return self.report(logged)
@@ -188,7 +187,7 @@ class Training:
         Raises:
             TrainingFailed: If a term is not finite, with the term and the step.
         """
-        pending, self._pending = self._pending, []
+        pending, self.pending = self.pending, []
         return log.means(pending, self.step_, self.world)
 
     @torch.no_grad()
@@ -212,66 +211,6 @@ class Training:
         """A term's name: with several players each has a loss, and a norm of its gradient, of its own."""
         return name if name not in ("loss", "gradient") or len(self.optimizers) == 1 else f"{player}_{name}"
 
-    # Saving and resuming ------------------------------------------------------------------------------------------
-
     def weights(self) -> dict[str, Tensor]:
         """The weights to sample from: the moving average where there is one."""
         return self.ema if self.ema is not None else self.model.state_dict()
-
-    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Everything needed to go on exactly: tensors, and numbers that are JSON."""
-        tensors = {f"model/{k}": v for k, v in self.model.state_dict().items()}
-        tensors |= {f"ema/{k}": v for k, v in (self.ema or {}).items()}
-        for player, optimizer in self.optimizers.items():
-            for i, slots in optimizer.state_dict()["state"].items():
-                tensors |= {f"optimizer/{player}/{i}/{slot}": torch.as_tensor(v) for slot, v in slots.items()}
-        tensors |= {f"pending/{k}": v for k, v in log.stacked(self._pending).items()}
-        tensors |= {"rng": self.rng.get_state(), "rng/global": self._dropout.state}
-        terms = list(self._pending[0]) if self._pending else []  # in their order, which tensors by name do not keep
-        numbers = {"step": self.step_, "seconds": self.seconds, "lr": self.lr, "terms": terms}
-        numbers |= {"precision": self.precision, "examples": self.batches.n}
-        return {k: v.detach().cpu().clone(memory_format=torch.contiguous_format) for k, v in tensors.items()}, numbers
-
-    def restore(self, tensors: dict[str, Tensor], numbers: dict[str, Any]) -> None:
-        """Go back to a :meth:`state`: exactly, on the kind of device that it is of; on another with other noise.
-
-        Raises:
-            KeyError: If something is missing in it; or whatever else torch says of what does not fit.
-        """
-        part = lambda prefix: {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}  # noqa: E731
-        self.model.load_state_dict(part("model/"))
-        if self.ema is not None:
-            self.ema = {k: v.to(self.device) for k, v in part("ema/").items()}
-        for player, optimizer in self.optimizers.items():
-            slots: dict[int, dict[str, Tensor]] = {}
-            for key, value in part(f"optimizer/{player}/").items():
-                i, slot = key.split("/")
-                slots.setdefault(int(i), {})[slot] = value
-            if len({frozenset(of_weight) for of_weight in slots.values()}) > 1:
-                raise KeyError(f"optimizer/{player}: of some weights it lacks what it has of others")
-            optimizer.load_state_dict(optimizer.state_dict() | {"state": slots})
-            _lie_like_weights(optimizer)
-        wanted = self.settings.precision  # a measurement that comes out otherwise today must not change what was begun
-        said = numbers.get("precision")
-        self.dtype = precision(said, self.model, self.device) if said else unrecorded(wanted, self.model, self.device)
-        all_of_them = len(self.data.train)
-        said = int(numbers.get("examples", FIRST if self.data.plane is not None else all_of_them))
-        if (n := min(said, all_of_them)) != self.batches.n:
-            self._learn_from(n)
-        self.step_, self.seconds, self.lr = int(numbers["step"]), float(numbers["seconds"]), float(numbers["lr"])
-        if len(tensors["rng"]) == len(self.rng.get_state()):
-            self.rng.set_state(tensors["rng"])
-        else:  # of another kind of device, whose noise this one cannot draw: it draws noise of its own from here on
-            self.rng.manual_seed(self.settings.seed + self.step_)
-        if len(tensors["rng/global"]) == len(self._dropout.state):
-            self._dropout.state = tensors["rng/global"]
-        kept = part("pending/")
-        self._pending = log.unstacked({k: kept[k].to(self.device) for k in numbers.get("terms", kept)})
-
-
-def _lie_like_weights(optimizer: torch.optim.Optimizer) -> None:
-    """Lay the moments out in memory as their weights are (channels last, say): a fused step pairs them as they lie."""
-    for weight, slots in optimizer.state.items():
-        for name, value in slots.items():
-            if value.shape == weight.shape:
-                slots[name] = torch.empty_like(weight, dtype=value.dtype, device=value.device).copy_(value)

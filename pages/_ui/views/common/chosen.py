@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from string import digits
 from typing import Any
 
 import numpy as np
@@ -79,8 +80,8 @@ def own_picture(moment: Moment, read: Callable[[Array], Any]) -> tuple[Any, Any]
 
 def _one(moment: Moment) -> str:
     """What the training pictures are of, one of it."""
-    digits = bool(moment.data.classes) and all(name.isdigit() for name in moment.data.classes)
-    return "a digit" if digits else "something like the training pictures"
+    names = "".join(moment.data.classes)
+    return "a digit" if names and set(names) <= set(digits) else "something like the training pictures"
 
 
 def _drawn_or_uploaded(moment: Moment) -> Array | None:

@@ -232,6 +232,7 @@ def test_every_instrument_of_a_model_on_the_gpu(
 NO_MODEL = {  # functions of numbers, of a plan or of the data alone, and parts of those that are called
     *(
         denoising.evaluations,
+        denoising.most_judged,
         film.count_of,
         film.film_of,
         film.frames_of,
@@ -262,6 +263,7 @@ NO_MODEL = {  # functions of numbers, of a plan or of the data alone, and parts 
     ),
     *(collapse.cures, geometry.compared, geometry.ellipses, geometry.only_two, true_posterior.negative_elbo),
     *(
+        codes.has_map,
         codes.is_noise,
         codes.linear,
         codes.spherical,

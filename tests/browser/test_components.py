@@ -249,14 +249,18 @@ def picture(pad: Locator) -> np.ndarray:
 
 
 def drag_to(page: Page, pad: Locator, column: float, row_from_bottom: float) -> None:
-    """Drag the point to a cell of the atlas."""
-    box = pad.locator("canvas.pad").bounding_box()
+    """Drag the point to a cell of the atlas, wherever the pad lies by then: a page that still loads moves it."""
+    surface = pad.locator("canvas.pad")
+    box = surface.bounding_box()
     assert box is not None
-    x = box["x"] + (column + 0.5) / 20 * box["width"]
-    y = box["y"] + (20 - row_from_bottom - 0.5) / 20 * box["height"]
-    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    surface.hover(position={"x": box["width"] / 2, "y": box["height"] / 2})
     page.mouse.down()
-    page.mouse.move(x, y, steps=3)
+    surface.hover(
+        position={
+            "x": (column + 0.5) / 20 * box["width"],
+            "y": (20 - row_from_bottom - 0.5) / 20 * box["height"],
+        }
+    )
     page.mouse.up()
 
 

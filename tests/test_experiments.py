@@ -407,3 +407,17 @@ def test_a_rented_computer_is_told_all_that_makes_the_run(monkeypatch, tmp_path)
     next(steps)
     assert sent == [words]
     steps.close()
+
+
+def test_what_was_measured_before_there_were_digests_is_measured_again_of_points_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    measured: list[str] = []
+    monkeypatch.setattr(running, "measure", lambda run, *_: measured.append(run) or iter(()))
+    runs = [store.find(name) for name in ("vae-digits-2d", "flow-two-moons")]
+    experiment = declaration.read("checkpoints-digits")
+    for old, expected in (({"w1": 0.1}, ["flow-two-moons"]), (None, ["vae-digits-2d", "flow-two-moons"])):
+        measured.clear()
+        monkeypatch.setattr(running, "kept", lambda run, how, old=old: old)
+        list(running.measuring(runs, experiment))
+        assert measured == expected

@@ -4,6 +4,7 @@ import time
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from typing import Any
 
 from genmodels.data.datasets import info
 from genmodels.durations import worded
@@ -71,8 +72,7 @@ def advance(experiment: Experiment, place: Place) -> Generator[News, None, None]
 
 def measuring(runs: Sequence[Run], experiment: Experiment) -> Generator[News, None, None]:
     """Measure those of the finished runs that were not yet, as the experiment says, or were on other data."""
-    tables = [kept(run, experiment.how) or {} for run in runs]
-    unmeasured = [run for run, table in zip(runs, tables, strict=True) if table.get("digest") != digest_of(run)]
+    unmeasured = [run for run in runs if not _is_of_its_data(kept(run, experiment.how), run)]
     what = "1 run" if len(unmeasured) == 1 else f"{len(unmeasured)} runs"
     yield from _told(_measured(unmeasured, experiment), f"measuring {what} of {experiment.name}")
 
@@ -80,6 +80,11 @@ def measuring(runs: Sequence[Run], experiment: Experiment) -> Generator[News, No
 def digest_of(run: Run) -> str:
     """What tells the run's data from others of their name; pictures, which have no digest, are not loaded for it."""
     return "" if info(run.plan.data).kind == "images" else digest(run.data())
+
+
+def _is_of_its_data(table: dict[str, Any] | None, run: Run) -> bool:
+    """Whether the run was measured, on its data as they are made now."""
+    return table is not None and table.get("digest", "") == digest_of(run)
 
 
 def _measured(runs: Sequence[Run], experiment: Experiment) -> Steps:

@@ -361,7 +361,7 @@ def test_the_command_line_prints_what_is_reproduced_without_training(capsys, run
     one = capsys.readouterr().out
     assert one in whole
     assert "0.189 ± 0.008" in one
-    assert "The budget was cut" in one
+    assert "A table of trainings deserves 10 of each model." in one
     assert "    python -m genmodels experiment run sampling-quality-256\n" in one
     assert main(["experiment", "reproduce", "checkpoints-digits"]) == 2  # which no source has
     assert "it may be bits-of-a-flow" in capsys.readouterr().err

@@ -167,7 +167,7 @@ def budget(experiment: Experiment) -> str:
         words.append(f"The numbers are those of one training each, {which}: {', '.join(shipped)}.")
     if 0 < len(experiment.seeds) < SEEDS:
         words.append(f"Of each model there are {len(experiment.seeds)} trainings.")
-    return f"The budget was cut, from {SEEDS} seeds a model. {' '.join(words)}" if words else ""
+    return f"{' '.join(words)} A table of trainings deserves {SEEDS} of each model." if words else ""
 
 
 # As JSON --------------------------------------------------------------------------------------------------------------

@@ -253,7 +253,7 @@ def fork(
     check_size(config)
     new = build(config)
     if {k: v.shape for k, v in old.state_dict().items()} != {k: v.shape for k, v in new.state_dict().items()}:
-        raise BadInput("A fork keeps its parent's weights: change only what leaves the networks as they are.")
+        raise BadInput("A fork keeps its parent's weights: you can change anything but the networks' architecture.")
     if (total := settings["steps"] or Training(new, parent.data(), Settings.of(settings)).total) <= step:
         raise BadInput(f"{total} steps would end before step {step}, where the fork begins: give it more.")
     asked = like(plan, arguments=arguments, settings=settings, title=title or f"{plan.title}, fork at {step}")

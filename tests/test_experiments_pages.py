@@ -10,6 +10,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from genmodels.data.datasets import load
+from genmodels.errors import BadInput
 from genmodels.experiments import comparison, declaration, measures, misprints, results
 from genmodels.experiments.measures import Cell
 from genmodels.experiments.misprints import MISPRINTS
@@ -18,7 +19,7 @@ from genmodels.jobs import queue, tasks
 from genmodels.metrics.floors import digest
 from genmodels.runs import store
 from genmodels.runs.run import Run
-from pages._ui.views.experiments import reproduction, tables
+from pages._ui.views.experiments import beside, drawn, reproduction, tables
 from tests.answers import at_once, finish
 
 PAGES = Path(__file__).resolve().parents[1] / "pages/lab"
@@ -111,7 +112,8 @@ def test_every_checkpoint_is_measured_like_the_others_with_the_weights_that_ship
 
 
 def test_every_entry_is_drawn_with_theirs_beside_ours(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pages._ui.views.experiments.drawn.answer", lambda function, **how: None)  # of the workers
+    for view in ("drawn", "beside"):  # of the workers
+        monkeypatch.setattr(f"pages._ui.views.experiments.{view}.answer", lambda function, **how: None)
     monkeypatch.setattr("streamlit.page_link", lambda *page, **how: None)  # one page alone knows of no other
     entries = [one for name in declaration.shipped() if (one := declaration.read(name)).source]
     assert entries
@@ -238,6 +240,48 @@ def test_a_likelihood_says_of_what_it_is() -> None:
     assert measures._base(info["mnist"], "threshold", {}) == "probability of thresholded black and white"
     for inputs in ("unit", "threshold"):
         assert measures._base(info["mnist-dynamic"], inputs, {"bpd": 1.0}).endswith("drawn from grey")
+
+
+def test_real_data_stand_beside_the_samples_of_every_run_of_a_figure(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[tuple[str, tuple[int, ...]]] = []
+    links: list[str] = []
+    monkeypatch.setattr("streamlit.page_link", lambda *page, label, **how: links.append(label))
+    monkeypatch.setattr(beside, "answer", at_once)
+    monkeypatch.setattr(beside, "pictures", lambda x, columns, alt, **how: shown.append((alt, x.shape)))
+    runs = ["gan-digits", "vae-digits-2d"]
+    figure = declaration.Figure("Beside", draws="beside", of=tuple(runs))
+    drawn.drawn(figure, {"gan-digits": "GAN", "vae-digits-2d": "VAE"}, key="figure")
+    assert links == ["**GAN**", "**VAE**"]
+    alts = ["16 test examples.", "16 samples of GAN, seed 0.", "16 samples of VAE, seed 0."]
+    assert shown == [(alt, (16, 1, 8, 8)) for alt in alts]
+
+
+def test_what_has_learned_other_data_does_not_stand_beside_it() -> None:
+    raw = {
+        "data": ["digits", "two-moons"],
+        "measures": ["seconds"],
+        "models": [{"checkpoint": "gan-digits"}, {"checkpoint": "flow-two-moons"}],
+        "figures": [{"title": "x", "draws": "beside", "of": ["gan-digits", "flow-two-moons"]}],
+    }
+    with pytest.raises(BadInput, match="learned the same data"):
+        declaration.parsed(raw, "x")
+    raw["figures"] = [{"title": "x", "draws": "beside", "of": ["gan-digits"]}]
+    assert declaration.parsed(raw, "x").figures[0].draws == "beside"
+
+
+def test_the_runs_whose_samples_stand_beside_each_other_are_in_the_link(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streamlit.page_link", lambda *page, **how: None)
+    monkeypatch.setattr("pages._ui.views.experiments.beside.answer", at_once)
+    test = page("compare", data="digits", show="Samples", beside="gan-digits,nobody")
+    menu = next(one for one in test.multiselect if one.label == "Runs")
+    assert menu.value == ["gan-digits"]
+    assert test.query_params["beside"] == "gan-digits"
+    menu.set_value(["gan-digits", "ddpm-digits"]).run()
+    assert test.query_params["beside"] == "gan-digits,ddpm-digits"
+    test = page("compare", data="two-moons", show="Samples", beside="gan-digits")
+    menu = next(one for one in test.multiselect if one.label == "Runs")
+    assert len(menu.value) == min(4, len(comparison.compared("two-moons")))
+    assert "beside" not in test.query_params
 
 
 @pytest.mark.parametrize("show", ["Samples", "Nearest neighbours", "Settings"])

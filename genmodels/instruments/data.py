@@ -7,10 +7,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from genmodels import random
 from genmodels.data.datasets import DATASETS, Data, load
 from genmodels.instruments.arrays import Array, Task, arrays
+from genmodels.metrics import floors
 
-__all__ = ["Density", "choices", "density", "look"]
+__all__ = ["Density", "choices", "density", "look", "real"]
 
 EXAMPLES = 10  # of each class
 
@@ -40,6 +42,24 @@ def look(name: str, arguments: dict[str, Any] | None = None) -> Task:
         return arrays(sizes=sizes, points=plane.points, density=known, extent=plane.extent)
     yield 0.5
     return {"sizes": sizes, **_pictures(data)}
+
+
+def real(name: str, arguments: dict[str, Any] | None = None, n: int = 16, seed: int = 0) -> Task:
+    r"""``n`` test examples of ``name`` drawn at random, "x" of shape (n, \*shape), images in [0, 1]. A task.
+
+    Args:
+        name: A key of :data:`~genmodels.data.datasets.DATASETS`.
+        arguments: What makes it, see :func:`~genmodels.data.datasets.load`.
+        n: How many; all of the test set where it has fewer.
+        seed: Same seed, same examples.
+
+    Raises:
+        BadInput: If there is no such data set, or it cannot be had.
+    """
+    yield 0.0
+    data = load(name, arguments)
+    x = floors.chosen(data.test, n, seed).x
+    return arrays(x=data.prepare(x, "unit", random.generator(seed)).float())
 
 
 def _pictures(data: Data) -> dict[str, Array]:

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from streamlit.testing.v1 import AppTest
 
 from genmodels.data import datasets
-from genmodels.data.datasets import Data
+from genmodels.data.datasets import DATASETS, Data
 from genmodels.errors import BadInput
 from genmodels.instruments import data as instruments
 from genmodels.jobs import queue, tasks
@@ -35,6 +36,28 @@ def test_what_is_seen_of_a_plane(plane: Data) -> None:
     assert (np.abs(seen["points"]) <= right).mean() > 0.99
 
 
+def test_the_entropy_of_a_plane_is_the_integral_of_its_density(plane: Data) -> None:
+    (mean, error), reach = instruments.entropy(plane), DATASETS[plane.name].extent
+    at = (torch.arange(400, dtype=torch.float64) + 0.5) / 400 * 2 * reach - reach
+    log_p = plane.log_prob(torch.cartesian_prod(at, at))
+    exact = -(log_p.exp() * log_p).sum().item() * (at[1] - at[0]).item() ** 2
+    assert 0 < error < 0.1
+    assert mean == pytest.approx(exact, abs=4 * error)
+    assert finish(instruments.look(plane.name))["entropy"].tolist() == [mean, error]
+
+
+def test_the_entropy_of_a_checkerboard_is_the_logarithm_of_its_area() -> None:
+    board = datasets.load("checkerboard")
+    (peak,) = board.log_prob(board.test.x[:1].double()).tolist()
+    mean, error = instruments.entropy(board)
+    assert mean == pytest.approx(-peak)
+    assert error < 1e-9
+
+
+def test_what_has_no_known_density_has_no_known_entropy(digits: Data) -> None:
+    assert instruments.entropy(digits) == ()
+
+
 def test_what_is_no_data_set_is_said() -> None:
     with pytest.raises(BadInput, match="There is no data set"):
         finish(instruments.look("engines"))
@@ -60,4 +83,5 @@ def test_every_kind_is_drawn(name: str, monkeypatch: pytest.MonkeyPatch) -> None
     page.run()
     assert not page.exception
     assert page.get("plotly_chart")
+    assert any("Entropy" in one.value for one in page.markdown) == (name != "digits")
     assert any("fixed and disjoint" in one.value for one in page.caption)

@@ -3,13 +3,16 @@
 import json
 import math
 import time
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import plotly.graph_objects as go
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from genmodels.data.datasets import load
+from genmodels.errors import BadInput
 from genmodels.experiments import comparison, declaration, measures, misprints, results
 from genmodels.experiments.measures import Cell
 from genmodels.experiments.misprints import MISPRINTS
@@ -18,7 +21,7 @@ from genmodels.jobs import queue, tasks
 from genmodels.metrics.floors import digest
 from genmodels.runs import store
 from genmodels.runs.run import Run
-from pages._ui.views.experiments import reproduction, tables
+from pages._ui.views.experiments import beside, drawn, reproduction, tables
 from tests.answers import at_once, finish
 
 PAGES = Path(__file__).resolve().parents[1] / "pages/lab"
@@ -111,7 +114,8 @@ def test_every_checkpoint_is_measured_like_the_others_with_the_weights_that_ship
 
 
 def test_every_entry_is_drawn_with_theirs_beside_ours(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pages._ui.views.experiments.drawn.answer", lambda function, **how: None)  # of the workers
+    for view in ("drawn", "beside"):  # of the workers
+        monkeypatch.setattr(f"pages._ui.views.experiments.{view}.answer", lambda function, **how: None)
     monkeypatch.setattr("streamlit.page_link", lambda *page, **how: None)  # one page alone knows of no other
     entries = [one for name in declaration.shipped() if (one := declaration.read(name)).source]
     assert entries
@@ -205,7 +209,7 @@ def test_what_was_not_measured_is_measured_when_asked(monkeypatch: pytest.Monkey
     test = page("compare", data="two-moons")
     assert "yet: autoregressive-two-moons" in test.markdown[0].value
     assert not tasks.queue().exists()
-    test.toggle[0].set_value(True).run()
+    test.toggle(key="measure").set_value(True).run()
     (waiting,) = tasks.queue().iterdir()
     assert (
         tasks.read_json(tasks.folder() / waiting.name / "task.json")["arguments"]["run"] == "autoregressive-two-moons"
@@ -239,6 +243,99 @@ def test_a_likelihood_says_of_what_it_is() -> None:
     assert measures._base(info["mnist"], "threshold", {}) == "probability of thresholded black and white"
     for inputs in ("unit", "threshold"):
         assert measures._base(info["mnist-dynamic"], inputs, {"bpd": 1.0}).endswith("drawn from grey")
+
+
+def test_real_data_stand_beside_the_samples_of_every_run_of_a_figure(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[tuple[str, tuple[int, ...]]] = []
+    links: list[str] = []
+    monkeypatch.setattr("streamlit.page_link", lambda *page, label, **how: links.append(label))
+    monkeypatch.setattr(beside, "answer", at_once)
+    monkeypatch.setattr(beside, "pictures", lambda x, columns, alt, **how: shown.append((alt, x.shape)))
+    runs = ["gan-digits", "vae-digits-2d"]
+    figure = declaration.Figure("Beside", draws="beside", of=tuple(runs))
+    drawn.drawn(figure, {"gan-digits": "GAN", "vae-digits-2d": "VAE"}, key="figure")
+    assert links == ["**GAN**", "**VAE**"]
+    alts = ["16 test examples.", "16 samples of GAN, seed 0.", "16 samples of VAE, seed 0."]
+    assert shown == [(alt, (16, 1, 8, 8)) for alt in alts]
+
+
+def test_what_has_learned_other_data_does_not_stand_beside_it() -> None:
+    raw = {
+        "data": ["digits", "two-moons"],
+        "measures": ["seconds"],
+        "models": [{"checkpoint": "gan-digits"}, {"checkpoint": "flow-two-moons"}],
+        "figures": [{"title": "x", "draws": "beside", "of": ["gan-digits", "flow-two-moons"]}],
+    }
+    with pytest.raises(BadInput, match="learned the same data"):
+        declaration.parsed(raw, "x")
+    raw["figures"] = [{"title": "x", "draws": "beside", "of": ["gan-digits"]}]
+    assert declaration.parsed(raw, "x").figures[0].draws == "beside"
+
+
+def test_the_runs_whose_samples_stand_beside_each_other_are_in_the_link(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streamlit.page_link", lambda *page, **how: None)
+    monkeypatch.setattr("pages._ui.views.experiments.beside.answer", at_once)
+    test = page("compare", data="digits", show="Samples", beside="gan-digits,nobody")
+    menu = next(one for one in test.multiselect if one.label == "Runs")
+    assert menu.value == ["gan-digits"]
+    assert test.query_params["beside"] == "gan-digits"
+    menu.set_value(["gan-digits", "ddpm-digits"]).run()
+    assert test.query_params["beside"] == "gan-digits,ddpm-digits"
+    test = page("compare", data="two-moons", show="Samples", beside="gan-digits")
+    menu = next(one for one in test.multiselect if one.label == "Runs")
+    assert len(menu.value) == min(4, len(comparison.compared("two-moons")))
+    assert "beside" not in test.query_params
+
+
+def of_seeds(*seeds: int, hidden: int = 8) -> list[Row]:
+    """Rows of new runs that differ by their seeds alone, whose measure w1 is the seed."""
+    settings = {"steps": 6, "batch_size": 16}
+    rows = []
+    for seed in seeds:
+        run = store.create(
+            "flow",
+            "two-moons",
+            arguments={"hidden": hidden},
+            settings={**settings, "seed": seed},
+            title=f"flow {hidden}, seed {seed}",
+        )
+        cells = {"w1": Cell(float(seed), 0.5, 0.1)}
+        rows.append(Row(run.title, "two-moons", "flow", seed, run.id, "finished", 6, cells=cells, examples=1000))
+    return rows
+
+
+def test_runs_that_differ_by_their_seed_alone_are_one_row_with_the_error_over_the_seeds() -> None:
+    rows = of_seeds(0, 1, 5) + of_seeds(3, hidden=16)
+    many, one = comparison.over_seeds([*rows, *of_seeds(5)])  # the same training again tells nothing new
+    assert [row.run for row in many.of] == [row.run for row in rows[:3]]
+    assert (many.n, many.row.name) == (3, "flow 8")
+    assert many.row.cells["w1"].value == pytest.approx(2)
+    assert many.row.cells["w1"].se == pytest.approx(math.sqrt(7 / 3))  # of 0, 1 and 5: √((4 + 1 + 9) / 2 / 3)
+    assert (one.n, one.row.name) == (1, "flow 16, seed 3")
+    assert (one.row.cells["w1"].value, one.row.cells["w1"].se) == (3, 0.5)
+    unmeasured = [replace(row, cells={}) for row in rows[1:3]]
+    assert [group.n for group in comparison.over_seeds([rows[0], *unmeasured])] == [1]
+
+
+def test_a_link_compares_seeds_together_with_their_curves(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = of_seeds(0, 1, 5) + of_seeds(3, hidden=16)
+    for row in rows:
+        lines = [{"step": s, "epoch": 0, "seconds": 1, "images": 9, "loss": row.seed} for s in (1, 6)]
+        (store.find(row.run).path / "metrics.jsonl").write_text("".join(json.dumps(one) + "\n" for one in lines))
+    panels: list[Any] = []
+    monkeypatch.setattr("pages._ui.classroom.wall.live_chart", lambda them, **how: panels.extend(them))
+    monkeypatch.setattr(comparison, "data_of", lambda: ["two-moons"])
+    monkeypatch.setattr(comparison, "compared", lambda data: rows)
+    apart = columns(page("compare", data="two-moons"))
+    assert len(apart[""]) == 1 + len(rows)
+    assert "seeds" not in apart
+    assert panels == []
+    table = columns(page("compare", data="two-moons", together="true"))
+    assert table[""] == ["real data against real data", "flow 8", "flow 16, seed 3"]
+    assert table["seeds"][1:] == [3, 1]
+    (panel,) = panels
+    band = panel.series[-1]
+    assert (band.name, *map(list, (band.y, band.low, band.high))) == ("flow 8, 3 seeds", [2, 2], [0, 0], [5, 5])
 
 
 @pytest.mark.parametrize("show", ["Samples", "Nearest neighbours", "Settings"])

@@ -190,7 +190,18 @@ def test_far_apart_the_divergence_is_flat_and_near_it_is_the_integral():
     p, q = (np.exp(-(((x - m) / 0.1) ** 2) / 2) / (0.1 * math.sqrt(2 * math.pi)) for m in (0, theta))
     js = sum((0.5 * d * np.log(d / ((p + q) / 2))).sum() * (x[1] - x[0]) for d in (p, q))
     assert found["js"][2] == pytest.approx(js, abs=1e-6)
+    assert found["tv"][2] == pytest.approx(0.5 * np.abs(p - q).sum() * (x[1] - x[0]), abs=1e-6)
+    assert found["kl"][2] == pytest.approx((p * np.log(p / q)).sum() * (x[1] - x[0]), abs=1e-6)
+    assert (found["kl"] >= 2 * found["tv"] ** 2).all()  # Pinsker
+    assert (found["tv"][0], found["kl"][0], found["tv"][-1]) == (0, 0, pytest.approx(1, abs=1e-12))
     np.testing.assert_array_equal(found["w1"], found["theta"])
+
+
+def test_total_variation_and_js_bound_each_other():
+    """Lin (1991), theorem 3, and Pinsker's inequality for JS, the mean of two KL divergences to the middle."""
+    found = critics.apart(0.1, 2.0, 41)
+    assert (found["js"] <= found["tv"] * math.log(2) + 1e-9).all()
+    assert (found["js"] >= found["tv"] ** 2 / 2 - 1e-9).all()
 
 
 def test_the_normal_density_integrates_to_one():

@@ -4,20 +4,33 @@ import functools
 import math
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from genmodels.data.datasets import DATASETS
 from genmodels.errors import BadInput
 from genmodels.experiments.declaration import FOLDER
 from genmodels.experiments.measures import MEASURES, Cell, How, cells, likelihood_of, suits
-from genmodels.experiments.results import Row, is_of, loaded, row_of
+from genmodels.experiments.results import Row, is_of, loaded, row_of, summary
 from genmodels.files import read_json
-from genmodels.runs import store
+from genmodels.runs import classroom, store
 from genmodels.runs.record import Status
 from genmodels.runs.run import Run
 
-__all__ = ["HOW", "NOTES", "apart", "columns", "compared", "data_of", "measured_floor", "missing", "named", "stale"]
+__all__ = [
+    "HOW",
+    "NOTES",
+    "Group",
+    "apart",
+    "columns",
+    "compared",
+    "data_of",
+    "measured_floor",
+    "missing",
+    "named",
+    "over_seeds",
+    "stale",
+]
 
 HOW = How()
 """How everything is measured that is compared."""
@@ -39,6 +52,39 @@ def data_of() -> list[str]:
 def compared(data: str) -> list[Row]:
     """Every finished run of ``data`` that is here, and every checkpoint; what was not measured yet has no cells."""
     return [_row(run) for run in _finished() if run.plan.data == data]
+
+
+@dataclass(frozen=True)
+class Group:
+    """Runs that differ by their seed alone.
+
+    Attributes:
+        row: All of them as one: of each measure the mean, and its standard error over the seeds; of one seed that of
+            test examples and samples.
+        of: Their own rows, one a seed.
+        n: How many of them were measured.
+    """
+
+    row: Row
+    of: Sequence[Row]
+    n: int
+
+
+def over_seeds(table: Sequence[Row]) -> list[Group]:
+    """The rows of runs in groups that differ by the seed alone; of one seed twice the first counts."""
+    plans = [store.find(row.run).plan for row in table]
+    return [_group([table[i] for i in group]) for group in classroom.seeds(plans)]
+
+
+def _group(rows: Sequence[Row]) -> Group:
+    of = list({row.seed: row for row in reversed(rows)}.values())[::-1]
+    first, found = next((row for row in of if row.cells), of[0]), dict[str, Cell]()
+    for name in first.cells:
+        one = summary([row.cells[name] for row in of if name in row.cells])
+        found[name] = Cell(one.mean, one.se if one.n > 1 else one.within, one.floor)
+    name = first.name.removesuffix(f", seed {first.seed}") if len(of) > 1 else first.name
+    status = next((row.status for row in of if row.status in NOTES), first.status)
+    return Group(replace(first, name=name, cells=found, status=status), of, sum(bool(row.cells) for row in of))
 
 
 def columns(data: str) -> list[str]:

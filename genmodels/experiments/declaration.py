@@ -60,7 +60,7 @@ FOLDER = BUNDLE / "experiments"
 MOST_RUNS, MOST_BYTES, MOST_SEED = 1000, 100_000, 2**31 - 1
 
 
-DRAWN = ("samples", "map", "denoising", "priors")
+DRAWN = ("samples", "map", "denoising", "priors", "beside")
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Figure:
     """A figure: ``bars`` of a measure, ``curves`` of a term that the trainings log, or what the runs ``of`` draw.
 
     ``draws`` is one of :data:`DRAWN`: samples through the training, the map of the latent plane through it, the way
-    from noise to samples, or the prior's density under the encoded test set.
+    from noise to samples, the prior's density under the encoded test set, or samples of all of them beside real data.
     """
 
     title: str
@@ -289,8 +289,8 @@ def _figure(raw: Mapping[str, Any], whole: Mapping[str, Any]) -> Figure:
         raise BadInput("A figure has either `bars`, of a measure, `curves`, of what a training logs, or `draws`.")
     if figure.draws not in ("", *DRAWN) or bool(figure.draws) != bool(figure.of):
         raise BadInput(f"What a figure `draws` is one of {', '.join(DRAWN)}, `of` some checkpoints.")
-    for name in figure.of:
-        store.find(name)
+    if len({store.find(name).plan.data for name in figure.of}) > 1 and figure.draws == "beside":
+        raise BadInput("What a figure draws beside each other has learned the same data.")
     if figure.bars and figure.bars not in whole["measures"]:
         raise BadInput(f"A figure shows bars of {quoted(figure.bars)}, which is not among the measures.")
     return figure

@@ -1,5 +1,6 @@
 """What a data set looks like before anything is learned: examples, classes, means; densities of the planes."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,10 +8,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from genmodels import random
 from genmodels.data.datasets import DATASETS, Data, load
 from genmodels.instruments.arrays import Array, Task, arrays
+from genmodels.metrics import floors
 
-__all__ = ["Density", "choices", "density", "look"]
+__all__ = ["Density", "choices", "density", "entropy", "look", "real"]
 
 EXAMPLES = 10  # of each class
 
@@ -25,8 +28,8 @@ def look(name: str, arguments: dict[str, Any] | None = None) -> Task:
     Returns:
         "sizes" of the three splits, (3,). Of images, in [0, 1], also "examples", the first training images of each
         class, (classes, 10, C, H, W); "mean", the mean training image of each class, (classes, C, H, W); and "counts",
-        images by split and class, (3, classes). Of a plane what :class:`Density` says; "density" is empty where it is
-        not known.
+        images by split and class, (3, classes). Of a plane what :class:`Density` says, and "entropy", its entropy and
+        the standard error of that, (2,), nats; both are empty where the density is not known.
 
     Raises:
         BadInput: If there is no such data set, or it cannot be had.
@@ -37,9 +40,28 @@ def look(name: str, arguments: dict[str, Any] | None = None) -> Task:
     if not data.levels:
         plane = density(data)
         known = np.empty((0, 0)) if plane.density is None else plane.density
-        return arrays(sizes=sizes, points=plane.points, density=known, extent=plane.extent)
+        told = entropy(data)
+        return arrays(sizes=sizes, points=plane.points, density=known, extent=plane.extent, entropy=told)
     yield 0.5
     return {"sizes": sizes, **_pictures(data)}
+
+
+def real(name: str, arguments: dict[str, Any] | None = None, n: int = 16, seed: int = 0) -> Task:
+    r"""``n`` test examples of ``name`` drawn at random, "x" of shape (n, \*shape), images in [0, 1]. A task.
+
+    Args:
+        name: A key of :data:`~genmodels.data.datasets.DATASETS`.
+        arguments: What makes it, see :func:`~genmodels.data.datasets.load`.
+        n: How many; all of the test set where it has fewer.
+        seed: Same seed, same examples.
+
+    Raises:
+        BadInput: If there is no such data set, or it cannot be had.
+    """
+    yield 0.0
+    data = load(name, arguments)
+    x = floors.chosen(data.test, n, seed).x
+    return arrays(x=data.prepare(x, "unit", random.generator(seed)).float())
 
 
 def _pictures(data: Data) -> dict[str, Array]:
@@ -71,6 +93,17 @@ def density(data: Data, *, n: int = 2000, side: int = 160) -> Density:
     grid = torch.as_tensor(np.stack([x1, x2], -1).reshape(-1, 2))
     exact = None if data.log_prob is None else data.log_prob(grid).exp().cpu().numpy().reshape(side, side)
     return Density(data.train.x[:n].cpu().numpy(), exact, (-reach, reach, -reach, reach))
+
+
+def entropy(data: Data) -> tuple[float, ...]:
+    """H(p), the mean of −log p over the test points, and its standard error, nats; nothing where p is not known.
+
+    No density q has a smaller mean of −log q over p: it is H(p) + KL(p ‖ q).
+    """
+    if data.log_prob is None:
+        return ()
+    surprise = -data.log_prob(data.test.x.double())
+    return surprise.mean().item(), surprise.std().item() / math.sqrt(len(surprise))
 
 
 def choices(data: Data, *others: int, n: int = 10) -> tuple[list[int], npt.NDArray[np.float32]]:

@@ -4,9 +4,12 @@ import streamlit as st
 
 from genmodels.data.datasets import DATASETS
 from genmodels.experiments import comparison
+from genmodels.experiments.comparison import Group
 from genmodels.experiments.measures import MEASURES, measure
 from genmodels.experiments.results import Row
-from pages._ui.form.url_widgets import choice, choice_of_many
+from genmodels.runs import store
+from pages._ui.classroom.wall import curves
+from pages._ui.form.url_widgets import choice, choice_of_many, switch
 from pages._ui.shared.answer import answer
 from pages._ui.views.experiments.beside import differences, neighbours, walls
 from pages._ui.views.experiments.tables import bars, downloads, table
@@ -36,7 +39,10 @@ def main() -> None:
 def measured(data: str, rows: list[Row], every: list[Row]) -> None:
     """The table, what is still to be measured, the files, and one measure as bars."""
     measures = comparison.columns(data)
-    table(rows, measures, every, key=f"table-{data}")
+    together = switch("Seeds together", False, key="together", help="One row for runs that differ by their seed alone.")
+    groups = comparison.over_seeds(rows) if together else []
+    shown = [one.row for one in groups] or rows
+    table(shown, measures, every, key=f"table-{data}", seeds=[one.n for one in groups])
     st.caption(
         f"{DATASETS[data].title}. A likelihood is exact, a bound on it, or there is none; two of different kinds of "
         "data (the last column) cannot be compared. FID, KID, IS, precision, recall, density and coverage are those of "
@@ -44,8 +50,8 @@ def measured(data: str, rows: list[Row], every: list[Row]) -> None:
         "judged. Times are of the machine that each was trained and measured on."
     )
     missing(rows)
-    if there := [row for row in rows if row.cells]:
-        downloads(there, f"compare-{data}")
+    if there := [row for row in shown if row.cells]:
+        downloads([row for row in rows if row.cells], f"compare-{data}")
         known = [name for name in measures if any(name in row.cells for row in there)]
         known.sort(
             key=lambda name: comparison.measured_floor(every, name) is None
@@ -53,6 +59,16 @@ def measured(data: str, rows: list[Row], every: list[Row]) -> None:
         titles = {MEASURES[name].title: name for name in known}
         chosen = choice_of_many("Draw", list(titles), key="draw", width=280)
         bars(there, titles[chosen], every, key=f"bars-{data}")
+    learned([one for one in groups if len(one.of) > 1])
+
+
+def learned(groups: list[Group]) -> None:
+    """The curves of each group's trainings."""
+    if not groups:
+        return
+    known = [(store.find(row.run), one.row.name) for one in groups for row in one.of]
+    curves([run for run, _ in known], [name for _, name in known], large=False)
+    st.caption("Each seed faint, their mean, and a band from the lowest to the highest of them.")
 
 
 def missing(rows: list[Row]) -> None:

@@ -110,10 +110,11 @@ def saturation(reach: float = 8.0, n: int = 161) -> Arrays:
 
 
 def apart(sigma: float = 0.1, reach: float = 2.0, n: int = 101) -> Arrays:
-    """Two Gaussians N(0, σ²) and N(θ, σ²): "theta", their exact "w1" = θ, and their Jensen-Shannon divergence "js".
+    """Two Gaussians N(0, σ²) and N(θ, σ²): "theta", their exact "w1" = θ, "kl", "tv" and Jensen-Shannon "js".
 
+    KL = θ²/(2σ²), nats, in either direction; the total variation is ½ ∫ |p − q| = erf(θ / (2√2 σ)), from 0 to 1.
     By symmetry JS = log 2 − E_{x ~ p}[log(1 + q(x)/p(x))], nats; here by a sum over ±12 standard deviations. Far apart
-    it is flat, at log 2: Arjovsky et al. (2017), example 1. https://arxiv.org/abs/1701.07875
+    total variation and JS are flat, at 1 and log 2: Arjovsky et al. (2017), example 1. https://arxiv.org/abs/1701.07875
     """
     theta = np.linspace(0, reach, n)
     t = np.linspace(-12, 12, 4001)
@@ -121,4 +122,5 @@ def apart(sigma: float = 0.1, reach: float = 2.0, n: int = 101) -> Arrays:
     d = theta[:, None] / sigma
     log_ratio = t * d - d**2 / 2  # log q/p at x = σ t
     js = math.log(2) - (weight * np.logaddexp(0, log_ratio)).sum(1)
-    return {"theta": theta, "w1": theta, "js": js}
+    tv = torch.special.erf(torch.from_numpy(theta / (2 * math.sqrt(2) * sigma))).numpy()
+    return {"theta": theta, "w1": theta, "kl": (theta / sigma) ** 2 / 2, "tv": tv, "js": js}

@@ -1,6 +1,6 @@
 """Widgets whose value is in the URL. What a link says and a widget does not allow is named, and its default is used."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal, TypeVar
 
 import streamlit as st
@@ -9,7 +9,7 @@ from genmodels.hyperparameters import Between, Hyperparameter, Only, Switch
 from genmodels.text import quoted
 from pages._ui.form.form import read_url
 
-__all__ = ["choice", "choice_of_many", "number", "real", "several", "slider", "switch"]
+__all__ = ["choice", "choice_of_many", "number", "real", "several", "slider", "some_of_many", "switch"]
 
 SEEDS = 2**31 - 1
 
@@ -76,6 +76,41 @@ def several(label: str, options: Sequence[str], default: Sequence[str], *, key: 
     if key in wrong:
         st.warning(wrong[key])
     return [name for name in options if name in chosen]
+
+
+def some_of_many(
+    label: str,
+    options: Sequence[str],
+    default: Sequence[str],
+    *,
+    url: str,
+    key: str,
+    told: Callable[[str], str] = str,
+    most: int | None = None,
+    width: Width = "stretch",
+) -> list[str]:
+    """Some of many, in a list that opens; ``url`` has them between commas, unless they are the default.
+
+    What the link names in vain is left out.
+
+    Args:
+        label: What is chosen.
+        options: Of which.
+        default: Those that are chosen where the link says nothing.
+        url: The name in the link.
+        key: Identity of the widget: another where the options are others.
+        told: How an option is told to people.
+        most: So many at most.
+        width: Of the list.
+    """
+    own = ",".join(default)
+    usual = [name for name in st.query_params.get(url, own).split(",") if name in options][:most]
+    chosen = st.multiselect(label, options, usual, format_func=told, max_selections=most, key=key, width=width)
+    if (said := ",".join(chosen)) != own:
+        st.query_params[url] = said
+    else:
+        st.query_params.pop(url, None)
+    return chosen
 
 
 def switch(label: str, value: bool, *, key: str, help: str) -> bool:

@@ -13,6 +13,7 @@ from genmodels.runs.classroom import differences
 from genmodels.runs.record import CLOCK, Plan
 from genmodels.runs.store import Run
 from pages._ui.components.live_chart import Panel, Series, live_chart
+from pages._ui.form.url_widgets import some_of_many
 from pages._ui.shared.run_cache import Stamp, metrics, others, stamp
 
 __all__ = ["beside", "curves"]
@@ -61,14 +62,10 @@ def beside(run: Run) -> list[Run]:
         return []
     parent, key = run.plan.parent, f"beside-{run.id}"
     own = parent.run if parent and parent.run in offered else ""
-    usual = [name for name in st.query_params.get(BESIDE_IT, own).split(",") if name in offered]
     plan = stamp(run.path / Plan.FILE)
     label = lambda name: _told(plan, stamp(offered[name][0].path / Plan.FILE), offered[name][1])  # noqa: E731
-    chosen = st.multiselect("Compare with other runs", list(offered), usual, format_func=label, key=key)
-    if (said := ",".join(chosen)) != own:
-        st.query_params[BESIDE_IT] = said
-    else:
-        st.query_params.pop(BESIDE_IT, None)
+    usual = [own] if own else []
+    chosen = some_of_many("Compare with other runs", list(offered), usual, url=BESIDE_IT, key=key, told=label)
     return [offered[name][0] for name in chosen]
 
 

@@ -1,7 +1,7 @@
 """What the models of an entry draw: through their training, on the latent plane, from noise to samples; and priors."""
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from pages._ui.shared.moment import Moment
 from pages._ui.shared.plot import plot
 from pages._ui.shared.run_cache import Stamp, stamp
 from pages._ui.views.common.shapes import by_class, pictures
+from pages._ui.views.experiments.beside import panels
 from pages._ui.views.vae.geometry import density_of_z
 
 __all__ = ["drawn"]
@@ -28,10 +29,11 @@ __all__ = ["drawn"]
 MOMENTS = 5  # of a training
 SIDE, CELLS = 10, 80  # pictures in a row of a map of the latent plane; cells of a map of a density
 ROWS, COLUMNS = 4, 8  # samples of a way from noise, and moments of it
+BESIDE = 16  # samples of each run, and test examples
 
 
-def drawn(figure: Figure, *, key: str) -> None:
-    """The figure, of each run that it is of."""
+def drawn(figure: Figure, names: Mapping[str, str], *, key: str) -> None:
+    """The figure, of each run that it is of; ``names`` are those of rows, by the ids of their runs."""
     st.markdown(f"**{figure.title}**")
     runs = [store.find(name) for name in figure.of]
     match figure.draws:
@@ -46,6 +48,8 @@ def drawn(figure: Figure, *, key: str) -> None:
                 _denoising(run, key)
         case "priors":
             _priors(runs, key)
+        case "beside":
+            panels({run.id: names.get(run.id, run.title) for run in runs}, BESIDE, 0, columns=4, key=key)
 
 
 def few(steps: Sequence[int], most: int = MOMENTS) -> list[int]:

@@ -128,7 +128,7 @@ def _total(one: Experiment, row: Row) -> int:
 def _drawn(figure: Figure, rows: Sequence[Row], *, key: str) -> None:
     """A figure of the entry: bars with errors over the seeds, curves, or what its models draw."""
     if figure.draws:
-        drawn(figure, key=key)
+        drawn(figure, {row.run: row.name for row in rows}, key=key)
         return
     if figure.bars:
         one, table = MEASURES[figure.bars], results.summaries(rows, figure.bars)

@@ -19,7 +19,9 @@ __all__ = ["as_files", "bars", "downloads", "table"]
 WHOLE = 30  # rows of a table that are all seen at once
 
 
-def table(rows: Sequence[Row], measures: Sequence[str], every: Sequence[Row], *, key: str) -> None:
+def table(
+    rows: Sequence[Row], measures: Sequence[str], every: Sequence[Row], *, key: str, seeds: Sequence[int] = ()
+) -> None:
     """A row a run, and above them what real data score; each number with its standard error beside it.
 
     Args:
@@ -27,10 +29,14 @@ def table(rows: Sequence[Row], measures: Sequence[str], every: Sequence[Row], *,
         measures: The columns.
         every: Those of which the floor is told: also what is hidden.
         key: Identity of the widget.
+        seeds: Of each row over how many it is the mean, where the rows are of several.
     """
     lines: list[dict[str, Any]] = [{"": writers.FLOOR, "model": "", "n": None, "likelihood": ""}]
     for row in rows:
         lines.append({"": row.name, "model": row.model, "n": row.examples or None, "likelihood": row.likelihood})
+    for line, count in zip(lines[1:], seeds, strict=False):
+        line["seeds"] = count
+    error = "Standard error" + (" over the seeds; of one, from test examples and samples." if seeds else ".")
     of_data = {name: cell for name in measures if (cell := measured_floor(every, name))}
     config: dict[str, Any] = {"": st.column_config.TextColumn(pinned=True)}
     for name in (one for one in measures if any(one in row.cells for row in every)):
@@ -38,7 +44,7 @@ def table(rows: Sequence[Row], measures: Sequence[str], every: Sequence[Row], *,
         title = f"{one.title} ({one.unit})" if one.unit else one.title
         better = {"higher": " Higher is better.", "lower": " Lower is better."}.get(one.better, "")
         config[title] = st.column_config.NumberColumn(format="%.4g", help=one.about + better)
-        config[f"± {one.title}"] = st.column_config.NumberColumn("±", format="%.2g", help="Standard error.")
+        config[f"± {one.title}"] = st.column_config.NumberColumn("±", format="%.2g", help=error)
         for line, cell in zip(lines, [of_data.get(name), *(row.cells.get(name) for row in rows)], strict=True):
             line[title] = cell.value if cell else None
             line[f"± {one.title}"] = cell.se if cell and not math.isnan(cell.se) else None

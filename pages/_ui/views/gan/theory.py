@@ -27,7 +27,7 @@ from pages._ui.views.common.shapes import half_of
 
 __all__ = ["bigan", "gan", "wgan"]
 
-LINES = figures.RUNS[6], CLASSES[4], CLASSES[3]  # of curves: none of them is the colour of a symbol
+LINES = figures.RUNS[6], CLASSES[4], CLASSES[3], CLASSES[9]  # of curves: none of them is the colour of a symbol
 MEANS = "The numbers are means over 256 test examples and as many samples of the model above"
 
 # GAN and BiGAN ---
@@ -214,8 +214,9 @@ KEPT = {
     "none": " that nothing keeps from being steep: its estimate says nothing of W.",
 }
 FLAT = (
-    "Once the two hardly overlap, JS stands at log 2 and its slope is 0: a perfect discriminator tells the generator "
-    "nothing. W₁ is θ itself, with the same slope everywhere. Arjovsky et al. (2017), example 1."
+    "Once the two hardly overlap, the total variation (TV) stands at 1, JS at log 2, and their slope is 0: a perfect "
+    "discriminator tells the generator nothing. KL = θ²/2σ² leaves the axis. W₁ is θ itself, with the same slope "
+    "everywhere. Arjovsky et al. (2017), example 1."
 )
 LIPSCHITZ: Equations = {
     WGAN.after_turn: r"""Lipschitz by clipping
@@ -289,13 +290,16 @@ def _exact(model: WGAN, data: Data) -> tuple[Coverage, tuple[float, float]]:
 
 
 def _flat() -> go.Figure:
-    """Why not the divergence: it does not say how far apart two distributions are that hardly overlap."""
+    """Why not a divergence: none says well how far apart two distributions are that hardly overlap."""
     two = apart()
     theta = two["theta"]
     lines = [
         figures.Curve("W₁, units of x", theta, two["w1"], LINES[0]),
         figures.Curve("JS, nats", theta, two["js"], LINES[1]),
         figures.Curve("log 2", theta, np.full(len(theta), math.log(2)), LINES[1], dashed=True),
+        figures.Curve("TV", theta, two["tv"], LINES[2]),
+        figures.Curve("KL, nats", theta, two["kl"], LINES[3]),
     ]
-    x, y = "distance θ of two Gaussians with σ = 0.1", "W₁ (units of x) · JS (nats)"
-    return figures.curves(lines, x_title=x, y_title=y, title="Why not the divergence")
+    x, y = "distance θ of two Gaussians with σ = 0.1", "W₁ (units of x) · JS, KL (nats) · TV"
+    figure = figures.curves(lines, x_title=x, y_title=y, title="Why not a divergence")
+    return figure.update_yaxes(range=[0, 2.05])  # KL ends at 200

@@ -208,8 +208,8 @@ def test_inks_are_the_palettes_and_can_be_read_in_light_and_dark() -> None:
 
 
 def test_no_curve_of_a_theory_has_the_colour_of_a_symbol() -> None:
-    for figure in (gan._saturation(0.4), gan._dirac(), gan._flat()):
-        drawn = {line.line.color for line in figure.data}
+    for figure in (gan._saturation(0.4), gan._dirac(), gan._flat(), vae._distance().figure):
+        drawn = {line.line.color or line.marker.color for line in figure.data}
         assert len(drawn) > 1
         assert drawn.isdisjoint({palette.DATA, palette.SAMPLES, palette.LATENT, palette.POSTERIOR})
 

@@ -261,6 +261,7 @@ NO_MODEL = {  # functions of numbers, of a plan or of the data alone, and parts 
         turns.shades,
         turns.turns_of,
     ),
+    vae_bound.kl_by_distance,
     *(collapse.cures, geometry.compared, geometry.ellipses, geometry.only_two, true_posterior.negative_elbo),
     *(
         codes.has_map,

@@ -3,6 +3,7 @@
 import json
 import math
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,10 @@ from streamlit.testing.v1 import AppTest
 
 from genmodels.data.datasets import load
 from genmodels.errors import BadInput
-from genmodels.experiments import comparison, declaration, measures, misprints, results
+from genmodels.experiments import comparison, declaration, measures, misprints, refutations, results
 from genmodels.experiments.measures import Cell
 from genmodels.experiments.misprints import MISPRINTS
+from genmodels.experiments.refutations import Outcome
 from genmodels.experiments.results import Row
 from genmodels.jobs import queue, tasks
 from genmodels.metrics.floors import digest
@@ -44,6 +46,7 @@ def page(name: str, **link: str) -> AppTest:
 # Misprints ------------------------------------------------------------------------------------------------------------
 
 BOUNDS = ("nats from the ELBO",)  # whose truth is the most that it may be
+LOG_2, LOG_2PI = math.log(2), math.log(2 * math.pi)
 
 
 @pytest.mark.parametrize("one", MISPRINTS, ids=lambda one: one.test.__name__)
@@ -57,6 +60,22 @@ def test_the_right_line_gives_what_it_must_and_the_printed_one_does_not(one: mis
     assert not math.isclose(outcome.wrong, outcome.truth, rel_tol=0.1, abs_tol=1e-3)
 
 
+@pytest.mark.parametrize(
+    ("test", "wrong", "truth"),
+    [
+        (refutations.sign_of_kl, -0.5, 0.5),
+        (refutations.squared_cost, 9.0, 3.0),
+        (refutations.aggregate, 10 * math.log(10), 0.0),
+        (refutations.kl_added, LOG_2 - 0.5 - LOG_2PI / 2, -2 - LOG_2PI / 2),
+        (refutations.factor_left_inside, 0.5 - LOG_2 / 2 - LOG_2PI / 2, 2.5 - LOG_2 / 2),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_outcomes_that_paper_and_pencil_give(test: Callable[[], Outcome], wrong: float, truth: float) -> None:
+    assert test().wrong == pytest.approx(wrong)
+    assert test().truth == pytest.approx(truth)
+
+
 def test_all_experiments_are_one_task() -> None:
     told = finish(misprints.told())
     assert all(len(column) == len(MISPRINTS) for column in told.values())
@@ -65,6 +84,7 @@ def test_all_experiments_are_one_task() -> None:
 def test_the_page_shows_a_line_first_and_then_the_right_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pages._ui.views.experiments.misprints.answer", at_once)
     test = page("reproduce", what="Misprints")
+    assert test.subheader[0].value == f"Five sources, {len(MISPRINTS)} of their mistakes, each with an experiment"
     assert len(test.latex) == len(MISPRINTS)
     test.toggle[0].set_value(True).run()
     assert not test.exception

@@ -11,6 +11,7 @@ from genmodels.experiments import faults
 from genmodels.experiments.faults import FAULTS, METERS
 from genmodels.jobs import queue
 from genmodels.metrics.distances import frechet_distance
+from pages._ui.views.experiments import meters
 from tests.answers import at_once, finish
 
 PAGE = "../pages/lab/trust_the_meter.py"
@@ -161,3 +162,19 @@ def test_the_page_shows_every_meter(few, monkeypatch, what):
         assert bool(test.dataframe[0].value["sees it"][0])
     else:
         assert list(table["n"]) == [32, 64, 128, 256, 512]
+
+
+def test_the_page_shows_the_code_that_measures_beside_its_equation(few, monkeypatch):
+    monkeypatch.setattr(queue, "pool", lambda: None)
+    monkeypatch.setattr("pages._ui.views.experiments.meters.answer", at_once)
+    test = AppTest.from_file(PAGE, default_timeout=120)
+    test.query_params["what"] = "Equations"
+    test.query_params["data"] = "digits"
+    test.run()
+    assert not test.exception
+    shown = [one.value for one in test.caption if one.value.startswith("`genmodels/metrics/distances.py:")]
+    assert len(shown) == len(meters.DISTANCES)
+    code = "".join(one.proto.body for one in test.get("html"))
+    assert all(f"<b>def</b> {function.__name__}(" in code for function in meters.DISTANCES)
+    fid = f"{np.median(finish(faults.null('digits'))['fid']):.5g}"
+    assert any("real against real" in one.value and fid in one.value for one in test.latex)

@@ -112,3 +112,17 @@ def test_the_loosest_bound_is_far_below_what_it_bounds(digits: Data) -> None:
     x = torch.cat([example(vae, digits, i) for i in range(60)])
     gaps = likelihood.quadrature(vae, x).log_prob - likelihood.elbo(vae, x, samples=64).elbo
     assert gaps.argmax() == 37
+
+
+def test_the_kl_over_a_distance_is_the_closed_form_and_the_examples_are_the_assignments() -> None:
+    told = instruments.kl_by_distance(3, 31)
+    standard = Normal(torch.zeros((), dtype=torch.float64), 1.0)
+    d = torch.as_tensor(told["d"])
+    for name, mu, sigma in (("mean", d, 1 + 0 * d), ("wide", 0 * d, 1 + d), ("narrow", 0 * d, 1 / (1 + d))):
+        expected = torch.distributions.kl_divergence(Normal(mu, sigma), standard)
+        torch.testing.assert_close(torch.as_tensor(told[name]), expected, rtol=1e-6, atol=1e-15)
+    assert told["examples"] == pytest.approx([1.00001e10, 1.4999967e-10], rel=1e-5)
+    near, far = told["d"][0], told["d"][-1]
+    assert [told[name][0] / near**2 for name in ("mean", "wide", "narrow")] == pytest.approx([0.5, 1, 1], rel=0.01)
+    assert [told[name][-1] / far**2 for name in ("mean", "wide")] == pytest.approx([0.5, 0.5], rel=0.01)
+    assert told["narrow"][-1] == pytest.approx(math.log(far) - 0.5, abs=0.01)

@@ -27,6 +27,7 @@ from pages._ui.page.theory import NAME, Picture, measured, source
 from pages._ui.views.autoregressive import theory as autoregressive
 from pages._ui.views.diffusion import bound
 from pages._ui.views.diffusion import theory as ddpm
+from pages._ui.views.experiments import meters
 from pages._ui.views.flow import theory as flow
 from pages._ui.views.gan import game
 from pages._ui.views.gan import theory as gan
@@ -103,6 +104,7 @@ def declared(module: ModuleType) -> Iterator[tuple[Callable[..., Any], str]]:
 
 FAMILIES = (vae, gan, ddpm, autoregressive, flow, latent, autoencoder, ladder, vq)
 EQUATIONS = [pair for module in FAMILIES for pair in declared(module)]
+DECLARED = [*EQUATIONS, *meters.DISTANCES.items()]
 
 
 @pytest.fixture(scope="module")
@@ -180,7 +182,7 @@ show([{VAE.log_joint: r"Title $$ \log p(x \mid z) $$ $$ \log p(z) = <z> $$ Words
     assert 'log_likelihood(<i class="ink-blue">x</i>, <i class="ink-green">z</i>)' in code
 
 
-@pytest.mark.parametrize(("function", "text"), EQUATIONS, ids=lambda value: getattr(value, "__qualname__", ""))
+@pytest.mark.parametrize(("function", "text"), DECLARED, ids=lambda value: getattr(value, "__qualname__", ""))
 def test_colours_leave_equation_and_code_as_they_are(function: Any, text: str) -> None:
     for known in (symbols.SYMBOLS, symbols.DENSITIES):
         inked = symbols.coloured(text, known)
@@ -208,13 +210,13 @@ def test_inks_are_the_palettes_and_can_be_read_in_light_and_dark() -> None:
 
 
 def test_no_curve_of_a_theory_has_the_colour_of_a_symbol() -> None:
-    for figure in (gan._saturation(0.4), gan._dirac(), gan._flat()):
-        drawn = {line.line.color for line in figure.data}
+    for figure in (gan._saturation(0.4), gan._dirac(), gan._flat(), vae._distance().figure):
+        drawn = {line.line.color or line.marker.color for line in figure.data}
         assert len(drawn) > 1
         assert drawn.isdisjoint({palette.DATA, palette.SAMPLES, palette.LATENT, palette.POSTERIOR})
 
 
-@pytest.mark.parametrize(("function", "text"), EQUATIONS, ids=lambda value: getattr(value, "__qualname__", ""))
+@pytest.mark.parametrize(("function", "text"), DECLARED, ids=lambda value: getattr(value, "__qualname__", ""))
 def test_an_equation_has_a_title_a_formula_and_words(function: Any, text: str) -> None:
     title, latex, *numbers, words = (part.strip() for part in text.split("$$"))
     assert all((title, latex, words))
@@ -243,7 +245,7 @@ def test_every_equation_is_shown_of_some_model(shown: Any) -> None:
 
 @pytest.mark.parametrize(
     "function",
-    [f for f, _ in EQUATIONS if callable(f)],
+    [f for f, _ in DECLARED if callable(f)],
     ids=lambda function: str(getattr(function, "__qualname__", "")),
 )
 def test_the_code_shown_is_what_runs_without_types_and_docstring(function: Callable[..., Any]) -> None:

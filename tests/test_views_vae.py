@@ -170,6 +170,7 @@ def test_four_priors_are_those_that_ship_until_own_ones_are_trained() -> None:
     run = trained("digits")
     test = drawn(run, "Four priors")
     assert not test.exception
+    assert any("Is p(z) = N(0, I) a restriction?" in one.value for one in test.caption)
     test.button(key="priors-all").click().run()
     assert not test.exception
     four = [store.find(name) for name in test.query_params["priors"].split(",")]
@@ -261,3 +262,4 @@ def test_the_theory_shows_the_equations_of_this_model_and_no_others(
         assert [name for name, part in known.items() if part in shown] == [is_shown]
     assert "= =" not in shown.replace("&", "")
     assert (r"\pm" in shown.split(r"\text{ELBO}")[1]) is True
+    assert any("Assignment 3, question 1.5" in one.value for one in test.markdown) == ("prior" not in arguments)

@@ -86,6 +86,13 @@ def test_the_glossary_is_in_order_and_explains_settings_that_there_are() -> None
         assert not term.source or re.search(r"https://\S+$", term.source)
 
 
+def test_a_measure_of_samples_has_its_formula() -> None:
+    formulas = {term.name: term.notation for term in GLOSSARY}
+    for name in ("FID", "KID", "Inception score", "Precision and recall"):
+        assert formulas[name]
+        assert formulas[name].count("{") == formulas[name].count("}")
+
+
 def test_every_technical_word_that_pages_show_is_explained() -> None:
     """In the tooltip of what it names, or as a word of the glossary; else it is a plain one."""
     known = words(PLAIN) | {word for term in GLOSSARY for word in words(term.name)}

@@ -97,9 +97,9 @@ COMMON = (
     ),
     Term(
         "KID",
-        "Kernel distance between features of samples and of data; unlike FID it is 0 on average for two sets of data, "
-        "however small.",
-        "",
+        "Kernel distance between the d features of data x and of samples y. Its estimate has no bias: unlike FID it is "
+        "0 on average for two sets of data, however small.",
+        r"E[k(x, x')] + E[k(y, y')] - 2\, E[k(x, y)], \quad k(a, b) = (a^\top b / d + 1)^3",
         "Bińkowski et al. (2018), https://arxiv.org/abs/1801.01401",
     ),
     Term(
@@ -132,8 +132,10 @@ COMMON = (
     Term("Nat", "A unit of information: log 2 nats are one bit.", r"1 \text{ bit} = 0.693 \text{ nats}"),
     Term(
         "Precision and recall",
-        "The share of samples that lie where data are, and the share of data that lie where samples are.",
-        "",
+        "The share of samples that lie where data are, and the share of data that lie where samples are: in a ball "
+        "around one of them that reaches to its k-th nearest neighbour among its own, r away; here k = 3.",
+        r"\begin{gathered} \text{precision} = P_y(\exists i\colon \|y - x_i\| \le r(x_i)) \\ "
+        r"\text{recall} = P_x(\exists j\colon \|x - y_j\| \le r(y_j)) \end{gathered}",
         "Kynkäänniemi et al. (2019), https://arxiv.org/abs/1904.06991",
     ),
     Term(

@@ -24,6 +24,7 @@ __all__ = [
     "frechet_distance",
     "frechet_gaussians",
     "inception_score",
+    "kernel_sum",
     "kid",
     "manifolds",
     "mmd2",
@@ -111,9 +112,9 @@ def mmd2(x: Tensor, y: Tensor) -> float:
     """
     x, y = _pair(x, y)
     n, m = len(x), len(y)
-    within_x = (_kernel_sum(x, x) - _kernel_diagonal(x)) / (n * (n - 1))
-    within_y = (_kernel_sum(y, y) - _kernel_diagonal(y)) / (m * (m - 1))
-    return within_x + within_y - 2 * _kernel_sum(x, y) / (n * m)
+    within_x = (kernel_sum(x, x) - _kernel_diagonal(x)) / (n * (n - 1))
+    within_y = (kernel_sum(y, y) - _kernel_diagonal(y)) / (m * (m - 1))
+    return within_x + within_y - 2 * kernel_sum(x, y) / (n * m)
 
 
 def kid(real: Tensor, fake: Tensor, *, block: int = 1000, rng: torch.Generator | None = None) -> KID:
@@ -141,7 +142,8 @@ def kid(real: Tensor, fake: Tensor, *, block: int = 1000, rng: torch.Generator |
     return KID(values.mean().item(), values.std().item() / math.sqrt(len(values)), len(values))
 
 
-def _kernel_sum(x: Tensor, y: Tensor) -> float:
+def kernel_sum(x: Tensor, y: Tensor) -> float:
+    r"""The kernel :math:`k(a, b) = (a^\top b / D + 1)^3` summed over all pairs of rows of (N, D) and (M, D)."""
     return sum(((rows @ y.T) / x.shape[1] + 1).pow(3).sum().item() for rows in x.split(ROWS))
 
 

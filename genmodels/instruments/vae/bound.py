@@ -15,10 +15,11 @@ from genmodels.metrics import likelihood
 from genmodels.models.capabilities import Density, has
 from genmodels.models.vae import VAE
 from genmodels.probability.diffusion.prior import DiffusionPrior
+from genmodels.probability.distributions import kl_to_standard_normal
 from genmodels.probability.priors import StandardNormal
 from genmodels.text import number
 
-__all__ = ["Reconstructions", "conclusion", "ladder", "loosest", "numbers", "reconstructions"]
+__all__ = ["Reconstructions", "conclusion", "kl_by_distance", "ladder", "loosest", "numbers", "reconstructions"]
 
 DRAWS = 1000  # of z, for what one draw would leave to chance
 LADDER = (1, 10, 100, 1000)
@@ -58,6 +59,25 @@ def numbers(model: VAE, data: Data, index: int = 0) -> dict[str, float]:
         "iwae": float((log_px + log_pz - log_q).double().logsumexp(0)) - math.log(DRAWS),
         "loss": float(model.loss(x, rng=random.generator(index, model.device))["loss"]),
     }
+
+
+def kl_by_distance(reach: int = 6, n: int = 121) -> Arrays:
+    """KL(N(μ, σ²) ‖ N(0, 1)) in nats by a distance d of q from the prior.
+
+    Returns:
+        "d" from 10^-reach to 10^reach, (n,), and the KL there: "mean" of μ = d, σ = 1; "wide" of μ = 0, σ = 1 + d;
+        "narrow" of μ = 0, σ = 1/(1 + d). "examples", (2,): of μ = d, σ = 1 + d at "examples_d", 10⁵ and 10⁻⁵.
+    """
+    d, at = torch.logspace(-reach, reach, n, dtype=torch.float64), torch.tensor([1e5, 1e-5], dtype=torch.float64)
+    none, log_wide = torch.zeros_like(d), d.log1p()
+    return arrays(
+        d=d,
+        mean=kl_to_standard_normal(d, none),
+        wide=kl_to_standard_normal(none, 2 * log_wide),
+        narrow=kl_to_standard_normal(none, -2 * log_wide),
+        examples=kl_to_standard_normal(at, 2 * at.log1p()),
+        examples_d=at,
+    )
 
 
 def ladder(model: Any, data: Data, n: int = 200) -> Task:

@@ -1,4 +1,4 @@
-"""What each measure says of real pictures with a fault, and of fewer and fewer without one."""
+"""What each measure says of real pictures with a fault, and of fewer and fewer without one; how two are computed."""
 
 from typing import Any
 
@@ -9,14 +9,39 @@ from genmodels import figures
 from genmodels.experiments import faults
 from genmodels.experiments.faults import FAULTS, METERS, Reading
 from genmodels.jobs import tasks
+from genmodels.metrics.distances import frechet_distance, frechet_gaussians, kernel_sum, mmd2
 from genmodels.text import number
 from pages._ui.components.live_chart import Panel, Series, live_chart
 from pages._ui.form.url_widgets import choice
+from pages._ui.page.theory import Equations, show
 from pages._ui.shared.answer import answer
 from pages._ui.shared.plot import plot
 from pages._ui.views.common.shapes import pictures
 
-__all__ = ["faults_seen", "number_of_samples"]
+__all__ = ["equations", "faults_seen", "number_of_samples"]
+
+DISTANCES: Equations = {
+    frechet_distance: r"""Two sets of features become two Gaussians
+        $$ \mu = \tfrac1N \sum_i x_i, \quad \Sigma = \tfrac{1}{N - 1} \sum_i (x_i - \mu)(x_i - \mu)^\top $$
+        $$ N = <n> $$
+        Of each set the mean and the covariance: all else that the features may be is not looked at. Of Inception's
+        features what follows is the FID of the literature, here they are the judge's. Heusel et al. (2017), eq. 6.""",
+    frechet_gaussians: r"""How far the two are apart
+        $$ \|\mu_1 - \mu_2\|^2 + \mathrm{tr}\big(\Sigma_1 + \Sigma_2
+        - 2 (\Sigma_1^{1/2} \Sigma_2 \Sigma_1^{1/2})^{1/2}\big) $$
+        $$ \text{FID, real against real} = <fid> $$
+        The square of the 2-Wasserstein distance of the two Gaussians. The product is Σ₁ Σ₂ made symmetric, with the
+        same eigenvalues, so that its root is real whatever the rank. Dowson & Landau (1982).""",
+    mmd2: r"""How far two sets are apart without a Gaussian
+        $$ \mathrm{MMD}^2 = E[k(x, x')] + E[k(y, y')] - 2\, E[k(x, y)] $$
+        $$ \text{KID, real against real} = <kid> $$
+        No row is paired with itself: that makes it unbiased, 0 on average of two sets of one law, and now and then
+        negative. KID is its mean over disjoint blocks of both sets. Gretton et al. (2012), eq. 3.""",
+    kernel_sum: r"""The kernel
+        $$ k(a, b) = \left(\frac{a^\top b}{d} + 1\right)^{3} $$
+        d is the number of features. The third power sees the first three moments of the features, the Fréchet distance
+        the first two. Bińkowski et al. (2018), section 4.""",
+}
 
 
 def faults_seen(data: str) -> None:
@@ -163,3 +188,12 @@ def number_of_samples(data: str) -> None:
         f"{faults.DRAWS} pairs of sets. The FID of n samples is too large by a term in 1/n; the KID is unbiased, and "
         "varies more. So an FID says nothing without its n, and nothing below the FID of real pictures at that n."
     )
+
+
+def equations(data: str) -> None:
+    """The Fréchet distance and the kernel distance beside the code that runs, with what real pictures score."""
+    real = answer(faults.null, key=f"null-{data}", at_once=True, data=data)
+    known = {} if real is None else {name: float(np.median(real[name])) for name in ("n", "fid", "kid")}
+    show((DISTANCES,), known)
+    if real is not None:
+        st.caption(f"The numbers are medians of {len(real['fid'])} pairs of sets of real pictures.")

@@ -13,7 +13,7 @@ __all__ = ["misprints"]
 
 def misprints() -> None:
     """Each line, the right one, and one number computed both ways."""
-    st.subheader(f"Five sources, {len(MISPRINTS)} mistakes", anchor=False)
+    st.subheader(f"Five sources, {len(MISPRINTS)} of their mistakes, each with an experiment", anchor=False)
     st.caption("Every one of these was printed. Find what is wrong with a line before you look at the right one.")
     numbers = answer(told, key="misprints", at_once=True)
     for i, one in enumerate(MISPRINTS):

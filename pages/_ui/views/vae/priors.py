@@ -95,6 +95,11 @@ def four_priors(moment: Moment) -> None:
         "of its density. Dots: where the encoder puts test examples, in the colours of their labels. A prior that fits "
         "covers the dots and nothing else."
     )
+    st.caption(
+        "Is p(z) = N(0, I) a restriction? A flexible decoder can push N(0, I) onto another prior first, so p(x) loses "
+        "nothing by it; what stays Gaussian is q(z | x). The flow prior shows it: its couplings push N(0, I) onto the "
+        "prior, and as far as p(x) goes they may be counted to the decoder."
+    )
     kl_nats, plan = dict[str, float](), moment.run.plan
     plans = {
         prior: store.like(plan, arguments={"prior": prior, "latent_dim": 2}, title=f"prior {prior}, {plan.data}")

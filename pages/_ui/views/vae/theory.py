@@ -3,18 +3,22 @@
 from collections.abc import Mapping
 from typing import Any
 
-from genmodels.instruments.vae.bound import DRAWS, numbers
+from genmodels import figures
+from genmodels.instruments.vae.bound import DRAWS, kl_by_distance, numbers
 from genmodels.models.latent.observation import Observation
 from genmodels.models.vae import VAE
+from genmodels.palette import CLASSES
 from genmodels.probability import distributions
 from genmodels.probability.diffusion.prior import DiffusionPrior
-from pages._ui.page.theory import Equations, measured, show
+from genmodels.text import number
+from pages._ui.page.theory import Equations, Picture, measured, show
 from pages._ui.shared.answer import seen
 from pages._ui.shared.moment import Moment
 from pages._ui.views.common.shapes import example_of
 
 __all__ = ["raised", "theory"]
 
+LINES = figures.RUNS[6], CLASSES[4], CLASSES[3]  # of curves: none of them is the colour of a symbol
 BOUND: Equations = {
     VAE.log_joint: r"""What is wanted, and why it cannot be had
         $$ \log p(x) = \log \int p(x \mid z)\, p(z)\, dz $$
@@ -163,6 +167,28 @@ def theory(moment: Moment) -> None:
     kl = distributions.kl_to_standard_normal if prior == "normal" else VAE.kl
     decoder = OF_DECODER[model.likelihood]
     loss = "free bits" if model.free_bits and model.objective != "iwae" else model.objective
-    given = {type(model.prior).log_prob: PRIORS[prior], kl: KL[kl], **EXPLAINED, decoder: DECODERS[decoder]}
+    of_z = {type(model.prior).log_prob: PRIORS[prior], kl: KL[kl]}
+    pictures = [_distance()] if prior == "normal" else []
+    of_x = {**EXPLAINED, decoder: DECODERS[decoder]}
     learned = LEARNED if prior == "diffusion" else {}
-    show((BOUND, given, learned, {VAE.loss: TRAINED[loss]}, TIGHTER), known)
+    show((BOUND, of_z, *pictures, of_x, learned, {VAE.loss: TRAINED[loss]}, TIGHTER), known)
+
+
+def _distance() -> Picture:
+    """The KL of one latent dimension over its mean and over its width, with two examples of an assignment."""
+    told = kl_by_distance()
+    names = {"mean": "μ = d, σ = 1", "wide": "σ = 1 + d, μ = 0", "narrow": "σ = 1/(1 + d), μ = 0"}
+    lines = [figures.Curve(text, told["d"], told[name], LINES[i]) for i, (name, text) in enumerate(names.items())]
+    title, x_title = "KL(N(μ, σ²) ‖ N(0, 1))", "distance d from the prior"
+    figure = figures.curves(lines, x_title=x_title, y_title="KL, nats", title=title, log_x=True, log_y=True)
+    style = {"color": figures.NEUTRAL, "size": 9, "symbol": "diamond"}
+    figure.add_scatter(x=told["examples_d"], y=told["examples"], mode="markers", name="μ = d, σ = 1 + d", marker=style)
+    big, small = (number(float(kl), 6) for kl in told["examples"])
+    return Picture(
+        figure,
+        "The KL of one dimension is 0 at the prior alone. Near it, it is ½ d² for a mean and d² for a width, too wide "
+        "or too narrow; far off it is ½ d² for a mean or a wide q, but log d − ½ for a narrow one. The marks are the "
+        f"two examples (σ, μ) of Assignment 3, question 1.5: (1 + 10⁵, 10⁵) with {big} nats and (1 + 10⁻⁵, 10⁻⁵) with "
+        f"{small}.",
+        "distance",
+    )

@@ -105,7 +105,8 @@ NOISE: Choices = {
         images.gaussian,
         r"""Noise that does not stay
         $$ v = (x + \tfrac12 + \sigma \epsilon) / \text{levels}, \qquad \epsilon \sim N(0, I) $$
-        v no longer says what x was: what is learned is the density of blurred images, and no bound on log P(x).""",
+        v no longer says what x was: what is learned is the density of blurred images, and with this noise no bound on
+        log P(x). The bound above asks that density with uniform noise, which stays.""",
     ),
 }
 PIXELS: Choices = {

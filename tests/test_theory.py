@@ -136,6 +136,32 @@ def shown() -> list[tuple[ModuleType, str, list[tuple[Callable[..., Any], str]],
     return found
 
 
+@pytest.fixture
+def told(shown: Any) -> Callable[..., tuple[dict[str, str], Mapping[str, Any]]]:
+    """The equations, by the name of their function, and the numbers of the first of MODELS with these arguments."""
+
+    def of(module: ModuleType, **arguments: Any) -> tuple[dict[str, str], Mapping[str, Any]]:
+        for (home, _, _, given), (_, _, equations, numbers) in zip(MODELS, shown, strict=True):
+            if home is module and arguments.items() <= given.items():
+                return {one.__qualname__: " ".join(text.split()) for one, text in equations}, numbers
+        raise LookupError(arguments)
+
+    return of
+
+
+def test_several_masks_are_trained_one_at_a_time(told: Any) -> None:
+    """What is trained is the mean over them, and a product is of one of them; p(x) is their mixture."""
+    texts, known = told(autoregressive, orders=2)
+    value = {name: float(known[name].split()[0]) for name in ("loss", "nll", "log p", "log p of mask 0")}
+    assert value["loss"] > value["nll"] == -value["log p"]
+    assert r"\log p_m(<x>) = <loss>" in texts["Autoregressive.loss"]
+    assert r"\log p_1(<x>) = <log p of mask 0>" in texts["Autoregressive.each"]
+    assert "<log p>" not in texts["Autoregressive.each"]
+    texts, known = told(autoregressive, network="nade")
+    assert r"L = -\log p(x)" in texts["Autoregressive.loss"]
+    assert known["loss"] == known["nll"]
+
+
 def test_what_is_declared_is_drawn() -> None:
     test = AppTest.from_string(
         r'''
@@ -300,6 +326,7 @@ def test_one_thread_at_a_time_reads_a_source(monkeypatch: pytest.MonkeyPatch) ->
 # What stands over the curves ------------------------------------------------------------------------------------------
 
 OVER = {
+    "autoregressive": autoregressive.raised,
     "vae": vae.raised,
     "vqvae": vq.loss,
     "ddpm": bound.loss,
@@ -313,6 +340,9 @@ SAID: list[tuple[str, dict[str, Any], list[str], list[str]]] = [
     ("vae", {"free_bits": 0.5, "prior": "vamp"}, [r"\max(\text{KL}, L \lambda)"], [r"\sum_j"]),
     ("vae", {"objective": "iwae"}, [r"\tfrac1K", r"\tfrac{p(z_k)}{q(z_k \mid x)}"], [r"\beta", "reconstruction} -"]),
     ("vae", {"objective": "iwae", "beta": 0.5}, [r"\big)^\beta"], []),
+    ("autoregressive", {}, [r"\log p(x) = \sum_{i=1}^{D}"], ["p_m", "raised"]),
+    ("autoregressive", {"orders": 2}, [r"raised: } \log p_m(x)", "by turns"], [r"\log p(x) = "]),
+    ("autoregressive", {"orders": 2, "network": "nade"}, [r"\log p(x) = "], ["p_m"]),
     ("vqvae", {}, ["moving average"], [r"\mathrm{sg}[z_e]"]),
     ("vqvae", {"codebook": "straight-through"}, [r"+ \| \mathrm{sg}[z_e] - e_k \|^2"], ["moving average"]),
     ("bigan", {}, [r"\min_{G, E}", r"E_z[\log D(G(z), z)]"], ["gamma"]),

@@ -54,6 +54,7 @@ MODELS: tuple[tuple[ModuleType, str, str, dict[str, Any]], ...] = (
     (gan, "wgan", "eight-gaussians", SMALL | {"classes": 8}),
     (ddpm, "ddpm", "two-moons", {"T": 20, "hidden": 16, "depth": 1}),
     (ddpm, "ddpm", "digits", {"T": 20, "width": 8, "depth": 1, "levels": 0, "variance": "learned"}),
+    *((ddpm, "ddpm", "two-moons", {"T": 20, "hidden": 16, "weighting": name}) for name in ("noise", "snr", "bound")),
     (
         ddpm,
         "ddpm",
@@ -160,6 +161,21 @@ def test_several_masks_are_trained_one_at_a_time(told: Any) -> None:
     texts, known = told(autoregressive, network="nade")
     assert r"L = -\log p(x)" in texts["Autoregressive.loss"]
     assert known["loss"] == known["nll"]
+
+
+def test_what_trains_a_diffusion_is_said_by_its_weighting_and_schedule(told: Any) -> None:
+    kinds = {"noise": r"= \|\epsilon", "snr": r"\min(\mathrm{SNR}", "bound": r"\frac{T \beta_t^2}"}
+    for weighting, of_error in kinds.items():
+        texts, known = told(ddpm, weighting=weighting)
+        assert of_error in texts["DDPM.loss"].replace("&", "")
+        assert "left out" not in texts["DDPM.loss"]
+        assert r"w_t\, \| \epsilon" in known["loss"]
+    texts, known = told(ddpm, T=20)
+    assert "The weight is left out" in texts["DDPM.loss"]
+    assert "w_t" not in known["loss"]
+    texts, _ = told(ddpm, schedule="learned")
+    assert "DDPM.loss" not in texts
+    assert r"\gamma'(u)" in texts["Learned.bound"]
 
 
 def test_what_is_declared_is_drawn() -> None:

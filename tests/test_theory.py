@@ -102,6 +102,8 @@ def declared(module: ModuleType) -> Iterator[tuple[Callable[..., Any], str]]:
         yield from ((of, text) for of, text in table.items() if isinstance(text, str) and "$$" in text)
 
 
+inks: dict[ModuleType, symbols.Symbols] = {}
+"""What has a colour in each family's theory, once it has been shown."""
 FAMILIES = (vae, gan, ddpm, autoregressive, flow, latent, autoencoder, ladder, vq)
 EQUATIONS = [pair for module in FAMILIES for pair in declared(module)]
 
@@ -121,7 +123,10 @@ def shown() -> list[tuple[ModuleType, str, list[tuple[Callable[..., Any], str]],
                 wants = "data" in inspect.signature(function).parameters
                 return function(moment.model, *([moment.data] if wants else []), **arguments)
 
-            def show(theory: Any, numbers: Mapping[str, Any], _: Any = None, row: Any = (module, name)) -> None:
+            def show(
+                theory: Any, numbers: Mapping[str, Any], known: Any = symbols.SYMBOLS, row: Any = (module, name)
+            ) -> None:
+                inks.setdefault(row[0], known)
                 equations = [pair for part in theory if not isinstance(part, Picture) for pair in part.items()]
                 found.append((*row, equations, numbers))
 
@@ -222,9 +227,24 @@ show([{VAE.log_joint: r"Title $$ \log p(x \mid z) $$ $$ \log p(z) = <z> $$ Words
     assert 'log_likelihood(<i class="ink-blue">x</i>, <i class="ink-green">z</i>)' in code
 
 
+INKED = (symbols.SYMBOLS, symbols.CODES, symbols.DENSITIES, symbols.DEQUANTIZED, symbols.NOISED)
+
+
+def test_a_letter_is_explained_as_its_family_means_it(shown: Any) -> None:
+    """A diffusion's z is fresh noise and its q no posterior; nor is a flow's, or the index of a rounded vector."""
+    said = {}
+    for module in (ddpm, flow, vq, vae):
+        letters = symbols.legend((text.split("$$")[1] for _, text in declared(module)), inks[module])
+        said[module] = dict(re.findall(r">(\w)</i> ([^·]*\w)", letters))
+    assert said[ddpm] == {"x": "the data", "q": "the law of the noised data"}
+    assert said[flow]["q"] == "the noise on grey levels"
+    assert said[vq].keys() == {"x", "z"}
+    assert said[vae]["q"] == "what the codes of an example may be"
+
+
 @pytest.mark.parametrize(("function", "text"), EQUATIONS, ids=lambda value: getattr(value, "__qualname__", ""))
 def test_colours_leave_equation_and_code_as_they_are(function: Any, text: str) -> None:
-    for known in (symbols.SYMBOLS, symbols.DENSITIES):
+    for known in INKED:
         inked = symbols.coloured(text, known)
         assert re.sub(r"\{\\textcolor\{\w+\}\{(\w)\}\}", r"\1", inked) == text
         assert NAME.findall(inked) == NAME.findall(text)
@@ -243,7 +263,7 @@ def test_inks_are_the_palettes_and_can_be_read_in_light_and_dark() -> None:
                 assert contrast(ink, theme[background]) >= 4.5
     meant = {"blue": palette.DATA, "orange": palette.SAMPLES, "green": palette.LATENT, "purple": palette.POSTERIOR}
     assert {name for name, *_ in declared} == meant.keys() | {"comment"}
-    assert {one.ink for one in (*symbols.SYMBOLS.values(), *symbols.DENSITIES.values())} <= meant.keys()
+    assert {one.ink for known in INKED for one in known.values()} <= meant.keys()
     hue = lambda colour: colorsys.rgb_to_hsv(*palette.rgb(colour))[0] * 360  # noqa: E731
     for name, *inks in declared:
         assert name == "comment" or all(abs(hue(ink) - hue(meant[name])) < 5 for ink in inks)

@@ -10,6 +10,7 @@ from genmodels.probability import diffusion_elbo, samplers
 from genmodels.probability.diffusion.learned import Learned, level_term
 from genmodels.probability.schedules import Schedule
 from pages._ui.form import url_widgets
+from pages._ui.page.symbols import NOISED
 from pages._ui.page.theory import Equations, measured, show
 from pages._ui.shared.answer import seen
 from pages._ui.shared.moment import Moment
@@ -184,7 +185,7 @@ def theory(moment: Moment) -> None:
     known |= {"squared error": known["D"] * known["mse"], "mse / snr": known["mse"] / known["snr"]}
     known |= {"product": known["weight"] * known["squared error"], "L - C": known["L"] - known["constant"]}
     nats = {name: measured(known[name]) for name in ("L_T", "L", "constant", "L - C", "product")}
-    show((FORWARD, BOUND, *_of_kind(moment.model), BACK, SCORE), known | nats)
+    show((FORWARD, BOUND, *_of_kind(moment.model), BACK, SCORE), known | nats, NOISED)
 
 
 def _of_kind(model: DDPM) -> tuple[Equations, ...]:

@@ -9,6 +9,7 @@ from genmodels.flows.couplings import Affine, Couplings
 from genmodels.flows.splines import Spline
 from genmodels.instruments.flow.dequantization import numbers
 from genmodels.models.flow import Flow
+from pages._ui.page.symbols import DEQUANTIZED
 from pages._ui.page.theory import Equations, measured, show
 from pages._ui.shared.answer import seen
 from pages._ui.shared.moment import Moment
@@ -140,4 +141,4 @@ def theory(moment: Moment) -> None:
     parts: list[Equations] = [DENSITY, COUPLING, dict([MAPS[config["coupling"]], *(BETWEEN[name] for name in between)])]
     if model.is_image:
         parts += [IMAGES, dict([NOISE[config["dequantization"]], PIXELS[config["pixels"]]])]
-    show(parts, known)
+    show(parts, known, DEQUANTIZED)

@@ -363,6 +363,7 @@ def test_one_thread_at_a_time_reads_a_source(monkeypatch: pytest.MonkeyPatch) ->
 
 OVER = {
     "autoregressive": autoregressive.raised,
+    "ladder": ladder.raised,
     "vae": vae.raised,
     "vqvae": vq.loss,
     "ddpm": bound.loss,
@@ -379,6 +380,10 @@ SAID: list[tuple[str, dict[str, Any], list[str], list[str]]] = [
     ("autoregressive", {}, [r"\log p(x) = \sum_{i=1}^{D}"], ["p_m", "raised"]),
     ("autoregressive", {"orders": 2}, [r"raised: } \log p_m(x)", "by turns"], [r"\log p(x) = "]),
     ("autoregressive", {"orders": 2, "network": "nade"}, [r"\log p(x) = "], ["p_m"]),
+    ("ladder", {}, ["ELBO", r"raised: reconstruction} - \beta\, \sum_l \max(\text{KL}_l, \lambda)"], []),
+    ("ladder", {"anneal": 0.0}, [r"- \sum_l \max(\text{KL}_l, \lambda)"], [r"\beta"]),
+    ("ladder", {"free_bits": 0.0}, [r"- \beta\, \sum_l \text{KL}_l"], ["max"]),
+    ("ladder", {"anneal": 0.0, "free_bits": 0.0}, ["ELBO"], ["raised"]),
     ("vqvae", {}, ["moving average"], [r"\mathrm{sg}[z_e]"]),
     ("vqvae", {"codebook": "straight-through"}, [r"+ \| \mathrm{sg}[z_e] - e_k \|^2"], ["moving average"]),
     ("bigan", {}, [r"\min_{G, E}", r"E_z[\log D(G(z), z)]"], ["gamma"]),

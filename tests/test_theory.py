@@ -50,6 +50,7 @@ MODELS: tuple[tuple[ModuleType, str, str, dict[str, Any]], ...] = (
     (gan, "gan", "eight-gaussians", SMALL | {"classes": 8}),
     (gan, "bigan", "two-moons", SMALL),
     (gan, "bigan", "two-moons", SMALL | {"r1": 0.5, "r2": 0.25}),
+    (gan, "bigan", "two-moons", SMALL | {"stochastic": True}),
     *((gan, "wgan", "ring", SMALL | {"penalty": name}) for name in gan.KEPT),
     (gan, "wgan", "eight-gaussians", SMALL | {"classes": 8}),
     (ddpm, "ddpm", "two-moons", {"T": 20, "hidden": 16, "depth": 1}),
@@ -181,6 +182,12 @@ def test_what_trains_a_diffusion_is_said_by_its_weighting_and_schedule(told: Any
     texts, _ = told(ddpm, schedule="learned")
     assert "DDPM.loss" not in texts
     assert r"\gamma'(u)" in texts["Learned.bound"]
+
+
+def test_an_encoder_that_draws_has_no_single_code(told: Any) -> None:
+    assert r"\delta(z - E(x))" not in told(gan, stochastic=True)[0]["BiGAN.reconstruct"]
+    assert r"p(x)\, q(z \mid x)" in told(gan, stochastic=True)[0]["BiGAN.reconstruct"]
+    assert r"\delta(z - E(x))" in told(gan, r2=0.25)[0]["BiGAN.reconstruct"]
 
 
 def test_what_is_declared_is_drawn() -> None:

@@ -165,6 +165,7 @@ def test_several_masks_are_trained_one_at_a_time(told: Any) -> None:
     assert r"\log p_1(<x>) = <log p of mask 0>" in texts["Autoregressive.each"]
     assert "<log p>" not in texts["Autoregressive.each"]
     texts, known = told(autoregressive, network="nade")
+    assert known["i"] == 33  # of 64, in the middle of the raster: x_1 is the first
     assert r"L = -\log p(x)" in texts["Autoregressive.loss"]
     assert known["loss"] == known["nll"]
 

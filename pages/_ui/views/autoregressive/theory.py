@@ -18,7 +18,8 @@ from pages._ui.views.common.shapes import example_of
 __all__ = ["raised", "theory"]
 
 RULE = """This is the product rule of probability: nothing is approximated, and no bound is needed. One pass through the
-    network says all D laws at once, for in training all of x is known."""
+    network says all D laws at once, for in training all of x is known. Before i is whatever is before it in the order
+    of the dimensions."""
 PRODUCT: dict[str, Equations] = {
     "one": {
         Autoregressive.each: r"""A density is a product, in any order
@@ -141,7 +142,7 @@ def theory(moment: Moment) -> None:
     nats = {name: measured(it[name]) for name in ("log p", "log p of mask 0")}
     known: dict[str, float | str] = {"D": d, "M": model.masks, **nats}
     known |= {"loss": measured(-it["log p of a mask"]), "nll": measured(-it["log p"])}
-    known |= {"i": it["dimension"], "x_i": it["x of place"], "log p of i": measured(it["log p of place"])}
+    known |= {"i": it["dimension"] + 1, "x_i": it["x of place"], "log p of i": measured(it["log p of place"])}
     known["x"] = r"x \mid y" if model.classes else "x"  # the label of the example is told
     if model.is_image:
         known["bits"] = measured(-it["log p"] / d / math.log(2), unit="bits")

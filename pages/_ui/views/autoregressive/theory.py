@@ -53,7 +53,8 @@ LAWS: dict[type, Equations] = {
         conditionals.Logistics.log_prob: rf"""The law of one dimension
         $$ P(x_i) = \sum_k w_k \left[\sigma\!\left(\tfrac{{x_i + 1/2 - m_k}}{{s_k}}\right)
         - \sigma\!\left(\tfrac{{x_i - 1/2 - m_k}}{{s_k}}\right)\right] $$ {OF_ONE}
-        ½ is half a grey level; w, m and s are said from x before i. Salimans et al. (2017), eq. 2."""
+        ½ is half a grey level, and ∞ beyond the first and the last; w, m and s are said from x before i. Salimans et
+        al. (2017), eq. 2."""
     },
     conditionals.Gaussians: {
         conditionals.Gaussians.log_prob: rf"""The law of one dimension

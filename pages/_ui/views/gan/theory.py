@@ -269,8 +269,8 @@ LIPSCHITZ: Equations = {
     WGAN.generator_loss: r"""What the generator minimizes
         $$ L_G = -E_z[f(G(z))] $$
         $$ L_G = <generator_loss> $$
-        Its gradient is ∇f at each sample: of points the arrows of *On the plane*. It does not vanish when f is trained
-        to the end; that is why the critic may take more turns. Theorem 3.""",
+        Its gradient at a sample is −∇f, so each is pushed along ∇f: of points the arrows of *On the plane*. It does not
+        vanish when f is trained to the end; that is why the critic may take more turns. Theorem 3.""",
 }
 
 

@@ -216,8 +216,9 @@ LATENT = (
     Term(
         "Temperature",
         "How bold samples are: below 1 the laws that are drawn from become narrower or surer, and what is drawn "
-        "commoner.",
-        r"p^{1/\tau}",
+        "commoner. Autoregressive laws, also of codes, are raised to the power 1/τ; of the Gaussians of a flow or "
+        "a ladder τ multiplies σ, which is the power 1/τ².",
+        r"p^{1/\tau}, \quad N(\mu, \tau^2 \sigma^2)",
         "",
         ("temperature",),
     ),

@@ -185,7 +185,11 @@ def test_the_numbers_of_the_theory_are_the_models(shape: tuple[int, ...]) -> Non
     with torch.no_grad():
         assert it["log p"] == pytest.approx(model.log_prob(x).item(), rel=1e-5)
         assert it["log p of place"] == pytest.approx(model.each(x).flatten()[i].item(), rel=1e-5)
+        of_masks = [model.each(x, k=k).sum().item() for k in range(2)]
     assert (it["dimension"], it["x of place"]) == (i, pytest.approx(x.flatten()[i].item()))
+    assert it["log p of mask 0"] == pytest.approx(of_masks[0], rel=1e-5)
+    assert it["log p of a mask"] == pytest.approx(sum(of_masks) / 2, rel=1e-5)
+    assert it["log p of a mask"] < it["log p"]
 
 
 def test_an_evaluation_says_bits_of_the_discrete_picture(data: datasets.Data) -> None:

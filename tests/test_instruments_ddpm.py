@@ -15,6 +15,7 @@ from genmodels.instruments.diffusion import denoising as instruments
 from genmodels.instruments.diffusion.film import FRAMES, film_of
 from genmodels.instruments.plane import cells, density, shades
 from genmodels.models.ddpm import DDPM
+from genmodels.probability.diffusion import learned
 from genmodels.probability.samplers import SAMPLERS
 from genmodels.probability.schedules import Schedule
 from genmodels.runs.recorder import Recording
@@ -141,6 +142,7 @@ def test_what_an_error_weighs_is_what_the_loss_makes_of_it(monkeypatch, weightin
 
 
 def test_the_weight_of_a_learned_schedule_is_that_of_the_schedule_as_it_is():
+    """Trained is the bound of continuous time: γ′/2 for an error, which T weights of so many steps come near to."""
     torch.manual_seed(0)
     ddpm = DDPM((1, 8, 8), schedule="learned", weighting="bound", variance="posterior", **TINY).eval()
     before = bound.numbers(ddpm, datasets.load("digits"), 0, 20)
@@ -149,7 +151,32 @@ def test_the_weight_of_a_learned_schedule_is_that_of_the_schedule_as_it_is():
             parameter.add_(0.3)
     after = bound.numbers(ddpm, datasets.load("digits"), 0, 20)
     assert after["trained"] != pytest.approx(before["trained"], rel=1e-3)
-    assert after["trained"] == pytest.approx(ddpm.T * after["weight"])
+    u = torch.tensor([(20 - 1) / (ddpm.T - 1)], dtype=torch.float64, requires_grad=True)
+    (slope,) = torch.autograd.grad(ddpm.schedule.gamma(u).sum(), u)
+    assert after["trained"] == pytest.approx(slope.item() / 2, rel=1e-6)
+    assert after["trained"] != pytest.approx(ddpm.T * after["weight"], rel=0.05)
+    finer = learned.Learned(4000)
+    finer.load_state_dict(ddpm.schedule.state_dict())
+    of_steps = finer.weight("bound", "eps", variance="posterior")
+    assert finer.weights[1000].item() == pytest.approx(of_steps[1000].item(), rel=0.01)
+
+
+def test_the_loss_of_a_learned_schedule_is_the_weighted_error(monkeypatch):
+    """At each of its steps, of as many images at that time."""
+    torch.manual_seed(0)
+    ddpm = DDPM((1, 8, 8), schedule="learned", weighting="bound", **TINY).eval()
+    monkeypatch.setattr(learned, "even", lambda n, *_: torch.full((n,), (20 - 1) / (ddpm.T - 1)))
+    x, seen = torch.rand(30, 1, 8, 8) * 2 - 1, []
+
+    def eps_hat(x_t, t):
+        seen.append(x_t)
+        return torch.zeros_like(x_t)
+
+    terms = ddpm.schedule.bound(eps_hat, x, 17, torch.Generator().manual_seed(0))
+    gamma = ddpm.schedule.gamma(torch.tensor([19 / (ddpm.T - 1)]))
+    eps = (seen[0] - (-gamma).sigmoid().sqrt() * x) / gamma.sigmoid().sqrt()
+    expected = bound.in_loss(ddpm)[20] * eps.square().flatten(1).sum(1)
+    assert terms["steps"].detach().numpy() == pytest.approx(expected.detach().numpy(), rel=1e-3)
 
 
 def test_samples_are_twenty_evaluations_where_nothing_else_is_said():

@@ -51,10 +51,12 @@ MODELS: tuple[tuple[ModuleType, str, str, dict[str, Any]], ...] = (
     (gan, "gan", "eight-gaussians", SMALL | {"classes": 8}),
     (gan, "bigan", "two-moons", SMALL),
     (gan, "bigan", "two-moons", SMALL | {"r1": 0.5, "r2": 0.25}),
+    (gan, "bigan", "two-moons", SMALL | {"stochastic": True}),
     *((gan, "wgan", "ring", SMALL | {"penalty": name}) for name in gan.KEPT),
     (gan, "wgan", "eight-gaussians", SMALL | {"classes": 8}),
     (ddpm, "ddpm", "two-moons", {"T": 20, "hidden": 16, "depth": 1}),
     (ddpm, "ddpm", "digits", {"T": 20, "width": 8, "depth": 1, "levels": 0, "variance": "learned"}),
+    *((ddpm, "ddpm", "two-moons", {"T": 20, "hidden": 16, "weighting": name}) for name in ("noise", "snr", "bound")),
     (
         ddpm,
         "ddpm",
@@ -102,6 +104,8 @@ def declared(module: ModuleType) -> Iterator[tuple[Callable[..., Any], str]]:
         yield from ((of, text) for of, text in table.items() if isinstance(text, str) and "$$" in text)
 
 
+inks: dict[ModuleType, symbols.Symbols] = {}
+"""What has a colour in each family's theory, once it has been shown."""
 FAMILIES = (vae, gan, ddpm, autoregressive, flow, latent, autoencoder, ladder, vq)
 EQUATIONS = [pair for module in FAMILIES for pair in declared(module)]
 DECLARED = [*EQUATIONS, *meters.DISTANCES.items()]
@@ -122,7 +126,10 @@ def shown() -> list[tuple[ModuleType, str, list[tuple[Callable[..., Any], str]],
                 wants = "data" in inspect.signature(function).parameters
                 return function(moment.model, *([moment.data] if wants else []), **arguments)
 
-            def show(theory: Any, numbers: Mapping[str, Any], _: Any = None, row: Any = (module, name)) -> None:
+            def show(
+                theory: Any, numbers: Mapping[str, Any], known: Any = symbols.SYMBOLS, row: Any = (module, name)
+            ) -> None:
+                inks.setdefault(row[0], known)
                 equations = [pair for part in theory if not isinstance(part, Picture) for pair in part.items()]
                 found.append((*row, equations, numbers))
 
@@ -136,6 +143,54 @@ def shown() -> list[tuple[ModuleType, str, list[tuple[Callable[..., Any], str]],
             getattr(module, name if hasattr(module, name) else "theory")(moment)
     assert len(found) == len(MODELS)
     return found
+
+
+@pytest.fixture
+def told(shown: Any) -> Callable[..., tuple[dict[str, str], Mapping[str, Any]]]:
+    """The equations, by the name of their function, and the numbers of the first of MODELS with these arguments."""
+
+    def of(module: ModuleType, **arguments: Any) -> tuple[dict[str, str], Mapping[str, Any]]:
+        for (home, _, _, given), (_, _, equations, numbers) in zip(MODELS, shown, strict=True):
+            if home is module and arguments.items() <= given.items():
+                return {one.__qualname__: " ".join(text.split()) for one, text in equations}, numbers
+        raise LookupError(arguments)
+
+    return of
+
+
+def test_several_masks_are_trained_one_at_a_time(told: Any) -> None:
+    """What is trained is the mean over them, and a product is of one of them; p(x) is their mixture."""
+    texts, known = told(autoregressive, orders=2)
+    value = {name: float(known[name].split()[0]) for name in ("loss", "nll", "log p", "log p of mask 0")}
+    assert value["loss"] > value["nll"] == -value["log p"]
+    assert r"\log p_m(<x>) = <loss>" in texts["Autoregressive.loss"]
+    assert r"\log p_1(<x>) = <log p of mask 0>" in texts["Autoregressive.each"]
+    assert "<log p>" not in texts["Autoregressive.each"]
+    texts, known = told(autoregressive, network="nade")
+    assert known["i"] == 33  # of 64, in the middle of the raster: x_1 is the first
+    assert r"L = -\log p(x)" in texts["Autoregressive.loss"]
+    assert known["loss"] == known["nll"]
+
+
+def test_what_trains_a_diffusion_is_said_by_its_weighting_and_schedule(told: Any) -> None:
+    kinds = {"noise": r"= \|\epsilon", "snr": r"\min(\mathrm{SNR}", "bound": r"\frac{T \beta_t^2}"}
+    for weighting, of_error in kinds.items():
+        texts, known = told(ddpm, weighting=weighting)
+        assert of_error in texts["DDPM.loss"].replace("&", "")
+        assert "left out" not in texts["DDPM.loss"]
+        assert r"w_t\, \| \epsilon" in known["loss"]
+    texts, known = told(ddpm, T=20)
+    assert "The weight is left out" in texts["DDPM.loss"]
+    assert "w_t" not in known["loss"]
+    texts, _ = told(ddpm, schedule="learned")
+    assert "DDPM.loss" not in texts
+    assert r"\gamma'(u)" in texts["Learned.bound"]
+
+
+def test_an_encoder_that_draws_has_no_single_code(told: Any) -> None:
+    assert r"\delta(z - E(x))" not in told(gan, stochastic=True)[0]["BiGAN.reconstruct"]
+    assert r"p(x)\, q(z \mid x)" in told(gan, stochastic=True)[0]["BiGAN.reconstruct"]
+    assert r"\delta(z - E(x))" in told(gan, r2=0.25)[0]["BiGAN.reconstruct"]
 
 
 def test_what_is_declared_is_drawn() -> None:
@@ -182,9 +237,24 @@ show([{VAE.log_joint: r"Title $$ \log p(x \mid z) $$ $$ \log p(z) = <z> $$ Words
     assert 'log_likelihood(<i class="ink-blue">x</i>, <i class="ink-green">z</i>)' in code
 
 
+INKED = (symbols.SYMBOLS, symbols.CODES, symbols.DENSITIES, symbols.DEQUANTIZED, symbols.NOISED)
+
+
+def test_a_letter_is_explained_as_its_family_means_it(shown: Any) -> None:
+    """A diffusion's z is fresh noise and its q no posterior; nor is a flow's, or the index of a rounded vector."""
+    said = {}
+    for module in (ddpm, flow, vq, vae):
+        letters = symbols.legend((text.split("$$")[1] for _, text in declared(module)), inks[module])
+        said[module] = dict(re.findall(r">(\w)</i> ([^·]*\w)", letters))
+    assert said[ddpm] == {"x": "the data", "q": "the law of the noised data"}
+    assert said[flow]["q"] == "the noise on grey levels"
+    assert said[vq].keys() == {"x", "z"}
+    assert said[vae]["q"] == "what the codes of an example may be"
+
+
 @pytest.mark.parametrize(("function", "text"), DECLARED, ids=lambda value: getattr(value, "__qualname__", ""))
 def test_colours_leave_equation_and_code_as_they_are(function: Any, text: str) -> None:
-    for known in (symbols.SYMBOLS, symbols.DENSITIES):
+    for known in INKED:
         inked = symbols.coloured(text, known)
         assert re.sub(r"\{\\textcolor\{\w+\}\{(\w)\}\}", r"\1", inked) == text
         assert NAME.findall(inked) == NAME.findall(text)
@@ -203,7 +273,7 @@ def test_inks_are_the_palettes_and_can_be_read_in_light_and_dark() -> None:
                 assert contrast(ink, theme[background]) >= 4.5
     meant = {"blue": palette.DATA, "orange": palette.SAMPLES, "green": palette.LATENT, "purple": palette.POSTERIOR}
     assert {name for name, *_ in declared} == meant.keys() | {"comment"}
-    assert {one.ink for one in (*symbols.SYMBOLS.values(), *symbols.DENSITIES.values())} <= meant.keys()
+    assert {one.ink for known in INKED for one in known.values()} <= meant.keys()
     hue = lambda colour: colorsys.rgb_to_hsv(*palette.rgb(colour))[0] * 360  # noqa: E731
     for name, *inks in declared:
         assert name == "comment" or all(abs(hue(ink) - hue(meant[name])) < 5 for ink in inks)
@@ -302,6 +372,8 @@ def test_one_thread_at_a_time_reads_a_source(monkeypatch: pytest.MonkeyPatch) ->
 # What stands over the curves ------------------------------------------------------------------------------------------
 
 OVER = {
+    "autoregressive": autoregressive.raised,
+    "ladder": ladder.raised,
     "vae": vae.raised,
     "vqvae": vq.loss,
     "ddpm": bound.loss,
@@ -315,6 +387,13 @@ SAID: list[tuple[str, dict[str, Any], list[str], list[str]]] = [
     ("vae", {"free_bits": 0.5, "prior": "vamp"}, [r"\max(\text{KL}, L \lambda)"], [r"\sum_j"]),
     ("vae", {"objective": "iwae"}, [r"\tfrac1K", r"\tfrac{p(z_k)}{q(z_k \mid x)}"], [r"\beta", "reconstruction} -"]),
     ("vae", {"objective": "iwae", "beta": 0.5}, [r"\big)^\beta"], []),
+    ("autoregressive", {}, [r"\log p(x) = \sum_{i=1}^{D}"], ["p_m", "raised"]),
+    ("autoregressive", {"orders": 2}, [r"raised: } \log p_m(x)", "by turns"], [r"\log p(x) = "]),
+    ("autoregressive", {"orders": 2, "network": "nade"}, [r"\log p(x) = "], ["p_m"]),
+    ("ladder", {}, ["ELBO", r"raised: reconstruction} - \beta\, \sum_l \max(\text{KL}_l, \lambda)"], []),
+    ("ladder", {"anneal": 0.0}, [r"- \sum_l \max(\text{KL}_l, \lambda)"], [r"\beta"]),
+    ("ladder", {"free_bits": 0.0}, [r"- \beta\, \sum_l \text{KL}_l"], ["max"]),
+    ("ladder", {"anneal": 0.0, "free_bits": 0.0}, ["ELBO"], ["raised"]),
     ("vqvae", {}, ["moving average"], [r"\mathrm{sg}[z_e]"]),
     ("vqvae", {"codebook": "straight-through"}, [r"+ \| \mathrm{sg}[z_e] - e_k \|^2"], ["moving average"]),
     ("bigan", {}, [r"\min_{G, E}", r"E_z[\log D(G(z), z)]"], ["gamma"]),

@@ -225,6 +225,20 @@ def test_the_numbers_of_an_image_are_of_the_noise_that_the_flow_learned_with() -
     assert it["log_prob"] - float(log_q) == pytest.approx(it["bound"], abs=1e-3)
 
 
+def test_the_bound_of_the_theory_is_on_the_image_itself_whatever_the_noise() -> None:
+    """Gaussian noise of several levels makes another image of it."""
+    data = datasets.load("digits")
+    model = Flow((1, 8, 8), couplings=2, hidden=8, dequantization="gaussian", pixels="linear", sigma=3.0)
+    model.grey_levels = 17
+    x = example(model, data, 3)
+    assert (images.whole(model.noised(x, random.generator(0)), model.grey) != images.whole(x, model.grey)).any()
+    with torch.no_grad():
+        bound = model.discrete_log_prob(x, random.generator(0)).item()
+    it = dequantization.numbers(model, data, 3)
+    assert it["bound"] == pytest.approx(bound, rel=1e-6)
+    assert it["bpd"] == pytest.approx(-bound / (64 * math.log(2)), rel=1e-6)
+
+
 def test_temperatures_scale_the_same_noise() -> None:
     model, _ = model_and_data("points")
     found = answers.finish(codes.temperatures(model, n=5))

@@ -21,7 +21,7 @@ BOOKS = {"step", "epoch", "seconds", "images"}
 
 PLAIN = (
     "at auto bound class compile condition data error estimate fake first game hidden high images in instead layers "
-    "linear low mean medium negative noised norm on pixels real reconstruction resolutions sample samples seed showing "
+    "levels linear low mean medium negative noised norm on pixels real reconstruction sample samples seed showing "
     "size slope squared steps strength that their to trains uniform units use value"
 )
 """Words of everyday or of any first course, which no glossary has to explain."""
@@ -73,6 +73,13 @@ def test_every_setting_has_a_name_that_is_no_code() -> None:
     for name in known:
         assert "_" not in label(name)
         assert not label(name)[0].islower()
+
+
+def test_one_name_that_several_models_have_is_called_what_it_is_in_each_of_them() -> None:
+    """σ is of a decoder or of noise on grey levels, levels are a U-Net's or grey, and nats are free by layer, too."""
+    assert "ecoder" not in label("sigma") + explained("sigma")
+    assert "esolution" not in label("levels") + explained("levels")
+    assert "layer" in explained("free_bits")
 
 
 def test_the_glossary_is_in_order_and_explains_settings_that_there_are() -> None:

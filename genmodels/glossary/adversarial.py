@@ -79,9 +79,9 @@ ADVERSARIAL = (
     ),
     Term(
         "R1 and R2",
-        "Penalties on the squared slope of the discriminator at data (R1) and at samples (R2): with them the game "
-        "comes to rest.",
-        r"\tfrac{\gamma}{2} E \|\nabla_x D(x)\|^2",
+        "Penalties on the squared slope of the discriminator's score s (not of its probability D) at data (R1) and at "
+        "samples (R2): with them the game comes to rest.",
+        r"\tfrac{\gamma}{2} E \|\nabla_x s(x)\|^2",
         "Mescheder, Geiger & Nowozin (2018), https://arxiv.org/abs/1801.04406",
         ("r1", "r2"),
     ),

@@ -70,7 +70,7 @@ LATENT = (
         "Loaiza-Ganem & Cunningham (2019), https://arxiv.org/abs/1907.06845",
         ("decoder=continuous-bernoulli",),
     ),
-    Term("Decoder", "The network that turns a code into an example.", r"p(x \mid z)", _VAE, ("decoder", "sigma")),
+    Term("Decoder", "The network that turns a code into an example.", r"p(x \mid z)", _VAE, ("decoder",)),
     Term(
         "ELBO",
         "Evidence lower bound: reconstruction minus KL. It lies below log p(x) by as much as the encoder's guess of "
@@ -98,7 +98,8 @@ LATENT = (
     ),
     Term(
         "Free bits",
-        "So much of the KL of each latent dimension costs nothing, which keeps dimensions in use.",
+        "So much of the KL costs nothing, which keeps the code in use: of each latent dimension (of all together where "
+        "the prior does not factorize), or in a ladder of each layer.",
         r"\lambda",
         "Kingma et al. (2016), https://arxiv.org/abs/1606.04934",
         ("free_bits",),
@@ -215,8 +216,9 @@ LATENT = (
     Term(
         "Temperature",
         "How bold samples are: below 1 the laws that are drawn from become narrower or surer, and what is drawn "
-        "commoner.",
-        r"p^{1/\tau}",
+        "commoner. Autoregressive laws, also of codes, are raised to the power 1/τ; of the Gaussians of a flow or "
+        "a ladder τ multiplies σ, which is the power 1/τ².",
+        r"p^{1/\tau}, \quad N(\mu, \tau^2 \sigma^2)",
         "",
         ("temperature",),
     ),

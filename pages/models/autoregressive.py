@@ -14,7 +14,7 @@ st.write(
 )
 page(
     "autoregressive",
-    objective=r"\log p(x) = \sum_{i=1}^{D} \log p(x_i \mid x_1, \ldots, x_{i-1})",
+    objective=theory.raised,
     first=("network", "pixels", "order", "classes"),
     opens="autoregressive-mnist-pixelcnn",
     units={"loss": "nats", "bpd": "bits per pixel"},

@@ -14,10 +14,7 @@ st.write(
 )
 page(
     "ladder",
-    objective=(
-        r"\text{ELBO} = E_q[\log p(x \mid z)] - \sum_{l=1}^{L} E_q\, KL\big(q(z_l \mid z_{>l}, x)"
-        r" \,\|\, p(z_l \mid z_{>l})\big)"
-    ),
+    objective=ladder.raised,
     first=("layers", "merge", "latent_dim"),
     opens="ladder-mnist",
     units={"loss": "nats"},

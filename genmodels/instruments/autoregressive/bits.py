@@ -100,18 +100,20 @@ def numbers(model: Autoregressive, data: Data, example: int = 0, place: int = 0)
     """The numbers of one test example for the theory: of the whole, and of the dimension at ``place`` in the order.
 
     Returns:
-        "log p" (of a conditional model log p(x | y), of the label that is told), "log p of place", "x of place",
-        "dimension" (which it is), "before" (how many come before it), and of a model of several masks "log p of mask
-        0"; nats.
+        "log p" (of a conditional model log p(x | y), of the label that is told), "log p of mask 0" and "log p of a
+        mask", the mean over the masks, which are trained by turns; and under the first mask "log p of place", "x of
+        place", "dimension" (which it is, from 0), "before" (how many come before it); nats.
     """
     x, y = example_of(model, data, example), labels(model, data.test.y[example : example + 1])
     if not 0 <= place < model.orders.shape[1]:
         raise BadInput(f"place = {place} is not a place in the order: there are {model.orders.shape[1]}.")
     i = int(model.orders[0, place])
-    each = model.each(x, y).flatten()
+    of_masks = torch.stack([model.each(x, y, k).flatten() for k in range(model.masks)])
+    each = of_masks[0]
     return {
         "log p": float(model.log_prob(x, y=y)),
         "log p of mask 0": float(each.sum()),
+        "log p of a mask": float(of_masks.sum(1).mean()),
         "log p of place": float(each[i]),
         "x of place": float(x.flatten()[i]),
         "dimension": i,

@@ -17,6 +17,7 @@ from genmodels.instruments.examples import some
 from genmodels.metrics.evaluate import labels
 from genmodels.models.ddpm import DDPM
 from genmodels.probability import diffusion_elbo
+from genmodels.probability.diffusion.learned import Learned
 from genmodels.probability.samplers import noise_like
 from genmodels.text import number
 
@@ -74,11 +75,12 @@ def weights(model: DDPM) -> Arrays:
 def in_loss(model: DDPM) -> Tensor:
     """The weight of an error of ε̂ in the loss as a mean over t = 1 … T, (T + 1,).
 
-    A time that is drawn more often weighs more, but in the bound, where that is divided out.
+    A time that is drawn more often weighs more, but in the bound, where that is divided out. A learned schedule is
+    trained by the bound of infinitely many steps.
     """
     schedule, bound = model.schedule, model.config["weighting"] == "bound"
-    if model.config["schedule"] == "learned":  # its tables change while it is trained, by the bound
-        return schedule.weight("bound", "eps", variance=model.variance)
+    if isinstance(schedule, Learned):
+        return schedule.weights
     weight = schedule.weight_of_eps(model.weight.to(schedule.alpha_bar), model.predict)
     return weight if bound or model.chance is None else weight * model.T * model.chance.to(weight)
 

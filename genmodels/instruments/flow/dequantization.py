@@ -103,19 +103,21 @@ def costs(model: Flow, data: Data, n: int = 64, seed: int = 0) -> Generator[floa
 def numbers(model: Flow, data: Data, example: int) -> dict[str, float]:
     """The terms of log p(x) of one test example, in nats; of an image with the noise that the model learned with.
 
-    A conditional model is told the label: they are those of log p(x | y).
+    A conditional model is told the label: they are those of log p(x | y). "bound", and "bpd" of it, is on log P of the
+    image in whole grey levels: of Gaussian noise, which leaves them, it is not of the noised image.
 
     Raises:
         BadInput: If there is no such example.
     """
-    x = model.noised(example_of(model, data, example), random.generator(0, model.device))
+    given = example_of(model, data, example)
+    x = model.noised(given, random.generator(0, model.device))
     y = data.test.y[[example]].to(model.device) if model.classes else None
     z, ladj = model.f(x, y)
     base = standard_normal_log_prob(z).sum()
     terms = {"base": base.item(), "ladj": ladj.item(), "log_prob": (base + ladj).item(), "D": float(model.latent_dim)}
     terms |= {"length": z.norm().item(), "back": (model.f.inverse(z, y) - x).abs().max().item()}
     if model.is_image:
-        bound = model.discrete_log_prob(x, random.generator(0, model.device), y=y, draws=1).item()
+        bound = model.discrete_log_prob(given, random.generator(0, model.device), y=y, draws=1).item()
         terms |= {"bound": bound, "bpd": -bound / (model.latent_dim * math.log(2)), "levels": float(model.grey_levels)}
     return terms
 

@@ -85,6 +85,15 @@ class Learned(Schedule):
         """β_t for t = 0 … T from the learned log-SNR, (T + 1,)."""
         return 1 - self.alpha
 
+    @property
+    @torch.no_grad()
+    def weights(self) -> Tensor:
+        """What a squared error of ε weighs in :meth:`bound` at t = 0 … T, γ′(u)/2 at the u of t, (T + 1,); of 0, 0."""
+        dtype = torch.float32 if self.ends.device.type == "mps" else torch.float64
+        u = torch.linspace(0, 1, self.T, dtype=dtype, device=self.ends.device)
+        low, high = self.ends.unbind()
+        return torch.cat([u.new_zeros(1), (high - low) * self.way(u)[1] / 2])
+
     def bound(
         self, eps_hat: Callable[[Tensor, Tensor], Tensor], x: Tensor, levels: int, rng: torch.Generator | None = None
     ) -> dict[str, Tensor]:

@@ -11,7 +11,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from html import escape
 
-__all__ = ["DENSITIES", "SYMBOLS", "Symbol", "Symbols", "coloured", "highlighted", "legend"]
+__all__ = [
+    "CODES",
+    "DENSITIES",
+    "DEQUANTIZED",
+    "NOISED",
+    "SYMBOLS",
+    "Symbol",
+    "Symbols",
+    "coloured",
+    "highlighted",
+    "legend",
+]
 
 
 @dataclass(frozen=True)
@@ -32,10 +43,14 @@ SYMBOLS: Symbols = {
     "q": Symbol("what the codes of an example may be", "purple", frozenset({"q", "log_q"})),
     "G": Symbol("what the model draws", "orange", frozenset({"fake"})),
 }
-DENSITIES: Symbols = {letter: one for letter, one in SYMBOLS.items() if letter != "q"} | {
-    "q": Symbol("the density of what the model draws", "orange", frozenset())
-}
+CODES = {letter: one for letter, one in SYMBOLS.items() if letter != "q"}
+"""Where an example has one code, and q is at most an index."""
+DENSITIES: Symbols = CODES | {"q": Symbol("the density of what the model draws", "orange", frozenset())}
 """Where q is the model's density, which is compared with that of the data."""
+DEQUANTIZED: Symbols = CODES | {"q": Symbol("the noise on grey levels", "purple", frozenset({"log_q"}))}
+"""Of a flow, which has no posterior."""
+NOISED: Symbols = {"x": SYMBOLS["x"], "q": Symbol("the law of the noised data", "purple", frozenset({"q"}))}
+"""Of a diffusion, where z is fresh noise."""
 
 NO_LETTERS = r"\\(?:text|mathrm|mathcal|mathbf|operatorname|begin|end)\s*\{[^{}]*\}|\\[A-Za-z]+|<[^<>]*>"
 PART = re.compile(rf"{NO_LETTERS}|(?P<letter>[A-Za-z])")

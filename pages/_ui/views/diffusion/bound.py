@@ -16,7 +16,7 @@ from pages._ui.shared.moment import Moment
 from pages._ui.shared.plot import plot
 from pages._ui.views.common.conclusion import concluded
 
-__all__ = ["bound", "loss"]
+__all__ = ["bound", "loss", "trained"]
 
 SAYS = {  # by what the network predicts: its symbol, the network's guess, and what it is where that is not said yet
     "eps": (r"\epsilon", r"\hat\epsilon", ""),
@@ -44,17 +44,22 @@ WEIGHED = {
 
 def loss(arguments: Mapping[str, Any]) -> str:
     """The loss of a diffusion with these hyperparameters, LaTeX."""
-    target, guess, meaning = SAYS[arguments.get("predict", "eps")]
+    meaning = SAYS[arguments.get("predict", "eps")][2]
     first = r"x_t = \sqrt{\bar\alpha_t}\, x_0 + \sqrt{1 - \bar\alpha_t}\, \epsilon"
     if arguments.get("schedule") == "learned":
         meaning = r"\lambda = \log \tfrac{\bar\alpha_t}{1 - \bar\alpha_t}"
-        last = r"L_T + \tfrac12 E_{t, \epsilon}\big[-\lambda'(t)\, \| \epsilon - \hat\epsilon(x_t, t) \|^2\big] + L_0"
-    else:
-        weight = "" if arguments.get("weighting", "simple") == "simple" else r"w_t\, "
-        bound = r" + 0.001\, L_\text{vlb}" if arguments.get("variance") == "learned" else ""
-        last = rf"E_{{t, x_0, \epsilon}}\, {weight}\| {target} - {guess}(x_t, t) \|^2{bound}"
     first += rf" \\ {meaning}" if meaning else ""
-    return rf"\begin{{gathered}} {first} \\ L = {last} \end{{gathered}}"
+    return rf"\begin{{gathered}} {first} \\ L = {trained(arguments)} \end{{gathered}}"
+
+
+def trained(arguments: Mapping[str, Any]) -> str:
+    """What L is in :func:`loss`."""
+    if arguments.get("schedule") == "learned":
+        return r"L_T + \tfrac12 E_{t, \epsilon}\big[-\lambda'(t)\, \| \epsilon - \hat\epsilon(x_t, t) \|^2\big] + L_0"
+    target, guess, _ = SAYS[arguments.get("predict", "eps")]
+    weight = "" if arguments.get("weighting", "simple") == "simple" else r"w_t\, "
+    bound = r" + 0.001\, L_\text{vlb}" if arguments.get("variance") == "learned" else ""
+    return rf"E_{{t, x_0, \epsilon}}\, {weight}\| {target} - {guess}(x_t, t) \|^2{bound}"
 
 
 def bound(moment: Moment) -> None:
@@ -87,10 +92,13 @@ def bound(moment: Moment) -> None:
     _curves([error], "per dimension", "Squared error of ε̂", "errors", right)
     _curves([trained, due], "share of the mean", "What an error of ε̂ weighs", "weights", st, **logs)
     model = moment.model
+    weighed = WEIGHED[model.config["weighting"]]
+    if model.config["schedule"] == "learned":
+        weighed = "by −λ′/2, as the bound of infinitely many steps does, λ = log SNR"
     often = "" if model.chance is None or model.config["weighting"] == "bound" else ", and draws some t more often"
     st.caption(
         f"This network predicts {SAID[model.predict]}, and its loss weighs that error "
-        f"{WEIGHED[model.config['weighting']]}{often}: at each t an error of ε̂ then weighs as the first curve says. "
+        f"{weighed}{often}: at each t an error of ε̂ then weighs as the first curve says. "
         "The bound weighs it by β² / (2 σ² α (1 − ᾱ)) (Ho et al. 2020, eq. 12)."
         + (" σ² here is β̃, not what the network says of it." if model.variance == "learned" else "")
     )

@@ -1,17 +1,21 @@
 """From the bound to the loss in steps, with the numbers of one example, beside the code that computes them."""
 
+from typing import Any
+
 import streamlit as st
 
 from genmodels.instruments.diffusion.bound import numbers
 from genmodels.models.ddpm import DDPM
 from genmodels.probability import diffusion_elbo, samplers
-from genmodels.probability.diffusion.learned import level_term
+from genmodels.probability.diffusion.learned import Learned, level_term
 from genmodels.probability.schedules import Schedule
 from pages._ui.form import url_widgets
+from pages._ui.page.symbols import NOISED
 from pages._ui.page.theory import Equations, measured, show
 from pages._ui.shared.answer import seen
 from pages._ui.shared.moment import Moment
 from pages._ui.views.common.shapes import example_of
+from pages._ui.views.diffusion.bound import trained
 from pages._ui.views.diffusion.score_theory import SCORE
 
 __all__ = ["theory"]
@@ -59,18 +63,59 @@ STEP: dict[str, Equations] = {
     },
 }
 """By whether the variance of a step is learned."""
-LOSS: Equations = {
+NOISE: Equations = {
     Schedule.weight: r"""The same, said of the noise
         $$ L_{t-1} - C = \frac{\beta_t^2}{2\sigma_t^2 \alpha_t (1 - \bar\alpha_t)}
         \|\epsilon - \epsilon_\theta(x_t, t)\|^2 $$
         $$ \tfrac{\beta_t^2}{2\sigma_t^2 \alpha_t (1 - \bar\alpha_t)} = <weight> \\
         \|\epsilon - \epsilon_\theta\|^2 = <squared error> \\ \text{product} = <product> $$
         x₀ and ε are affine in each other given xₜ, so the product is the L − C above. Eq. 12.""",
-    DDPM.loss: r"""The weight is left out
-        $$ L_{\text{simple}} = E_{t, x_0, \epsilon} \|\epsilon - \epsilon_\theta(x_t, t)\|^2 $$
-        $$ \|\epsilon - \epsilon_\theta\|^2 / D = <mse> \\ \text{its weight in this loss} = <trained> $$
-        Less weight on small t, whose noise no eye sees: worse likelihood, better pictures. Eq. 14. That is so of a
-        network that predicts ε; the same loss of v weighs the error of ε by 1/ᾱ, and that of x₀ by (1 − ᾱ)/ᾱ.""",
+}
+WEIGHED: dict[str, Equations] = {
+    "simple": {
+        DDPM.loss: r"""The weight is left out
+            $$ L = <loss> $$
+            $$ \|\epsilon - \hat\epsilon\|^2 / D = <mse> \\ \text{its weight in this loss} = <trained> $$
+            Of a network that says ε this is L_simple, eq. 14: less weight on small t, whose noise no eye sees, worse
+            likelihood, better pictures. The same loss of v weighs the error of ε by 1/ᾱ, that of x₀ by (1 − ᾱ)/ᾱ, that
+            of the score by 1/(1 − ᾱ)."""
+    },
+    "noise": {
+        DDPM.loss: r"""The noise alike at every t
+            $$ L &= <loss> \\ w_t \|\text{error}\|^2 &= \|\epsilon - \hat\epsilon\|^2 $$
+            $$ \|\epsilon - \hat\epsilon\|^2 / D = <mse> \\ \text{its weight in this loss} = <trained> $$
+            Whatever the network says, its error counts as that of ε does: of ε itself this is L_simple, eq. 14, of a
+            score λ(σ) = σ² (Song & Ermon 2019). Less weight on small t than in the bound."""
+    },
+    "snr": {
+        DDPM.loss: r"""The data, up to a limit
+            $$ L &= <loss> \\ w_t \|\text{error}\|^2 &= \min(\mathrm{SNR}, \gamma)\, \|x_0 - \hat x_0\|^2 $$
+            $$ \gamma = <gamma> \\ \|\epsilon - \hat\epsilon\|^2 / D = <mse> \\
+            \text{its weight in this loss} = <trained> $$
+            Where there is much noise an error of ε counts as in L_simple; where SNR > γ less, by γ/SNR. Hang et al.
+            (2023), eq. 5, https://arxiv.org/abs/2303.09556."""
+    },
+    "bound": {
+        DDPM.loss: r"""The weight is kept
+            $$ L &= <loss> \\ w_t \|\text{error}\|^2 &= \frac{T \beta_t^2}{2 \sigma_t^2 \alpha_t (1 - \bar\alpha_t)}
+            \|\epsilon - \hat\epsilon\|^2 $$
+            $$ \|\epsilon - \hat\epsilon\|^2 / D = <mse> \\ \text{its weight in this loss} = <trained> $$
+            L is a mean over t, so T times the weight above: the bound in nats per dimension, less what no network can
+            change. Pictures pay L₀ itself at t = 1, not the square. Of a learned variance σ² is β̃ here."""
+    },
+    "learned": {
+        Learned.bound: r"""The weight of infinitely many steps
+            $$ L &= L_T + L_\infty + L_0 \\
+            L_\infty &= \tfrac12 E_{u, \epsilon}\left[\gamma'(u)\, \|\epsilon - \hat\epsilon\|^2\right], \qquad
+            \gamma = -\log \mathrm{SNR} $$
+            $$ \|\epsilon - \hat\epsilon\|^2 / D = <mse> \\ \tfrac12 \gamma'(u) = <trained> $$
+            Between t = 1 and T a time u runs from 0 to 1. L∞ changes with the ends of γ alone, which are trained by the
+            bound; the way between them is trained to make its estimate scatter little. Kingma et al. (2021),
+            Variational diffusion models, https://arxiv.org/abs/2107.00630."""
+    },
+}
+"""What is trained, by how the error weighs over t; a learned schedule is trained by the bound of continuous time."""
+SAID: Equations = {
     Schedule.to_x_0: r"""Noise, data, or v between the two
         $$ \hat x_0 = \frac{x_t - \sqrt{1 - \bar\alpha_t}\, \hat\epsilon}{\sqrt{\bar\alpha_t}}, \qquad
         \|x_0 - \hat x_0\|^2 = \frac{\|\epsilon - \hat\epsilon\|^2}{\mathrm{SNR}} $$
@@ -130,19 +175,22 @@ def theory(moment: Moment) -> None:
     T, example = moment.model.T, example_of(moment, key="theory_example")
     share = url_widgets.slider("at t / T, %", 1, 100, 50, key="theory_t", width=300)
     t = max(2, round(share / 100 * T))
-    known = dict(seen(numbers, moment, example=example, t=t))
+    known: dict[str, Any] = dict(seen(numbers, moment, example=example, t=t))
     st.caption(
         f"t = {t:,} of T = {T:,}, one draw of ε, D = {known['D']:.0f} dimensions. Equations are those of Ho, Jain & "
         "Abbeel (2020), Denoising diffusion probabilistic models, https://arxiv.org/abs/2006.11239."
     )
+    config = moment.model.config
+    known |= {"loss": trained(config)} | ({"gamma": config["gamma"]} if config["weighting"] == "snr" else {})
     known |= {"squared error": known["D"] * known["mse"], "mse / snr": known["mse"] / known["snr"]}
     known |= {"product": known["weight"] * known["squared error"], "L - C": known["L"] - known["constant"]}
     nats = {name: measured(known[name]) for name in ("L_T", "L", "constant", "L - C", "product")}
-    show((FORWARD, BOUND, *_of_kind(moment.model), BACK, SCORE), known | nats)
+    show((FORWARD, BOUND, *_of_kind(moment.model), BACK, SCORE), known | nats, NOISED)
 
 
-def _of_kind(model: DDPM) -> tuple[Equations, Equations, Equations]:
-    """What its terms are, what is trained, and its last step."""
+def _of_kind(model: DDPM) -> tuple[Equations, ...]:
+    """What its terms are, also said of the noise, what is trained, and its last step."""
     by_level = model.config["schedule"] == "learned"
     last = "points" if not model.is_image else "by level" if by_level else "grey levels"
-    return STEP["learned" if model.variance == "learned" else "fixed"], LOSS, LAST[last]
+    weighed = WEIGHED["learned" if by_level else model.config["weighting"]]
+    return STEP["learned" if model.variance == "learned" else "fixed"], NOISE, weighed, SAID, LAST[last]

@@ -9,6 +9,7 @@ from genmodels.flows.couplings import Affine, Couplings
 from genmodels.flows.splines import Spline
 from genmodels.instruments.flow.dequantization import numbers
 from genmodels.models.flow import Flow
+from pages._ui.page.symbols import DEQUANTIZED
 from pages._ui.page.theory import Equations, measured, show
 from pages._ui.shared.answer import seen
 from pages._ui.shared.moment import Moment
@@ -105,7 +106,8 @@ NOISE: Choices = {
         images.gaussian,
         r"""Noise that does not stay
         $$ v = (x + \tfrac12 + \sigma \epsilon) / \text{levels}, \qquad \epsilon \sim N(0, I) $$
-        v no longer says what x was: what is learned is the density of blurred images, and no bound on log P(x).""",
+        v no longer says what x was: what is learned is the density of blurred images, and with this noise no bound on
+        log P(x). The bound above asks that density with uniform noise, which stays.""",
     ),
 }
 PIXELS: Choices = {
@@ -139,4 +141,4 @@ def theory(moment: Moment) -> None:
     parts: list[Equations] = [DENSITY, COUPLING, dict([MAPS[config["coupling"]], *(BETWEEN[name] for name in between)])]
     if model.is_image:
         parts += [IMAGES, dict([NOISE[config["dequantization"]], PIXELS[config["pixels"]]])]
-    show(parts, known)
+    show(parts, known, DEQUANTIZED)

@@ -114,11 +114,26 @@ PAIRS: Equations = {
         $$ L_{G,E} = <generator_loss> $$
         Both gradients are strong where the discriminator is sure, for the reason that −log D replaces log(1 − D) in a
         GAN.""",
-    BiGAN.reconstruct: r"""At the optimum each undoes the other
+}
+UNDONE: dict[bool, Equations] = {
+    False: {
+        BiGAN.reconstruct: r"""At the optimum each undoes the other
         $$ p(x)\, \delta(z - E(x)) = p(z)\, \delta(x - G(z)) \;\Rightarrow\; G(E(x)) = x $$
         $$ E\|G(E(x)) - x\|^2 / D = <reconstruction> $$
         This error is in no loss: it falls because the joint distributions meet. Theorem 2. *There and back* shows
-        it.""",
+        it."""
+    },
+    True: {
+        BiGAN.reconstruct: r"""At the optimum G undoes every draw
+        $$ p(x)\, q(z \mid x) = p(z)\, \delta(x - G(z)) \;\Rightarrow\; G(z) = x, \quad z \sim q(z \mid x) $$
+        $$ E\|G(E(x)) - x\|^2 / D = <reconstruction> $$
+        q would lie on the codes of which G makes x alone: a Gaussian, which has some density everywhere, only comes
+        near. E(x) is its mean. This error is in no loss: it falls as the joint distributions meet. Dumoulin et al.
+        (2017), section 2. *There and back* shows it."""
+    },
+}
+"""By whether the encoder is stochastic."""
+FURTHER: Equations = {
     BiGAN.infer: r"""The code, and its noise where it has some
         $$ z = E(x) \quad \text{or} \quad z \sim N(\mu(x), \sigma^2(x)) $$
         Adversarially learned inference draws z: Dumoulin et al. (2017), section 2.""",
@@ -187,7 +202,8 @@ def bigan(moment: Moment) -> None:
     model, terms = moment.model, dict(seen(numbers, moment))
     if "R1" in terms:
         terms |= {"r1": model.r1, "r2": model.r2}
-    show((PAIRS,), terms | {"value": measured(terms["value"]), "-log 4": measured(-math.log(4))})
+    parts = PAIRS, UNDONE[model.stochastic], FURTHER
+    show(parts, terms | {"value": measured(terms["value"]), "-log 4": measured(-math.log(4))})
 
 
 # Wasserstein GAN ---
@@ -254,8 +270,8 @@ LIPSCHITZ: Equations = {
     WGAN.generator_loss: r"""What the generator minimizes
         $$ L_G = -E_z[f(G(z))] $$
         $$ L_G = <generator_loss> $$
-        Its gradient is ∇f at each sample: of points the arrows of *On the plane*. It does not vanish when f is trained
-        to the end; that is why the critic may take more turns. Theorem 3.""",
+        Its gradient at a sample is −∇f, so each is pushed along ∇f: of points the arrows of *On the plane*. It does not
+        vanish when f is trained to the end; that is why the critic may take more turns. Theorem 3.""",
 }
 
 

@@ -118,7 +118,8 @@ EQUATIONS: Equations = {
     FittedGaussian.see: r"""What it is not
         $$ z \sim N(m, C), \qquad m = E[E(x)], \quad C = \text{Cov}[E(x)] $$
         Nothing in the loss says how often a code occurs, so there is no p(x). To draw something all the same, a
-        Gaussian is fitted to the codes of the training set afterwards; beside the truth it has holes.""",
+        Gaussian follows the codes while they are learned: all batches count alike at first, then each a hundredth. It
+        is one hill over all of them, and covers the holes between them too, of which the decoder was never asked.""",
 }
 
 

@@ -19,7 +19,7 @@ from pages._ui.shared.plot import plot
 from pages._ui.views.common.conclusion import concluded
 from pages._ui.views.common.shapes import example_of, half_of, nats, pictures, square
 
-__all__ = ["held", "layers", "theory", "upper"]
+__all__ = ["held", "layers", "raised", "theory", "upper"]
 
 COUNT = 10  # pictures in a row
 POINTS = 200  # of a plane; and samples from which a spread is told
@@ -147,6 +147,20 @@ BOUND: Equations = {
         β is 1, or rises to 1 while it warms up: or the layers above would be given up before they are of use
         (Sønderby et al. 2016, section 3). From one way down, of this x alone.""",
 }
+
+
+def raised(arguments: Mapping[str, Any]) -> str:
+    """The bound of a ladder, and what one with these hyperparameters raises where that is not the bound, LaTeX."""
+    rows = [
+        r"\text{ELBO} = \underbrace{E_q[\log p(x \mid z)]}_{\text{reconstruction}} - \sum_{l=1}^{L}"
+        r" \underbrace{E_q\, KL\big(q(z_l \mid z_{>l}, x) \,\|\, p(z_l \mid z_{>l})\big)}_{\text{KL}_l}"
+    ]
+    anneal, free = arguments.get("anneal", 0.5), arguments.get("free_bits", 1.0)
+    if anneal or free:
+        beta = r"\beta\, " if anneal else ""
+        kl = r"\max(\text{KL}_l, \lambda)" if free else r"\text{KL}_l"
+        rows.append(rf"\text{{raised: reconstruction}} - {beta}\sum_l {kl}")
+    return r"\begin{gathered} " + r" \\ ".join(rows) + r" \end{gathered}"
 
 
 def theory(moment: Moment) -> None:

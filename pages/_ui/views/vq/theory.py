@@ -7,6 +7,7 @@ from genmodels.instruments.vq.maps import numbers
 from genmodels.models.vq.codebook import Codebook, perplexity, straight_through
 from genmodels.models.vq.model import VQVAE
 from genmodels.models.vq.priors import CodeFrequencies, CodeMaps
+from pages._ui.page.symbols import CODES as SYMBOLS
 from pages._ui.page.theory import Equations, measured, show
 from pages._ui.shared.answer import seen
 from pages._ui.shared.moment import Moment
@@ -93,4 +94,4 @@ def theory(moment: Moment) -> None:
         known["gamma"] = f"{model.codebook.decay:g}"
     if not model.is_image:
         known["log p(x)"] = measured(terms["log p(x)"])
-    show((CODES, average, MAPS if model.is_image else ONE, BOTH), known)
+    show((CODES, average, MAPS if model.is_image else ONE, BOTH), known, SYMBOLS)

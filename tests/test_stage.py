@@ -1,6 +1,8 @@
 """A page of a model: the picture first, curves that a link compares, instruments that apply, a view for projectors."""
 
 import json
+import time
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,6 +14,7 @@ from streamlit.testing.v1 import AppTest
 
 from genmodels import figures
 from genmodels.errors import BadInput
+from genmodels.host import ownership
 from genmodels.hyperparameters import Only, Switch
 from genmodels.instruments import codes
 from genmodels.jobs import queue
@@ -319,6 +322,36 @@ def test_who_comes_by_a_link_is_asked_for_a_name_once() -> None:
     refreshed.button(key="train").click().run()
     [(_, entry)] = wall.entries()
     assert entry.who == "Ada"
+
+
+def on_a_wall() -> None:
+    """A page that says on which wall its visitor is."""
+    import streamlit as st
+
+    from pages._ui.classroom import membership
+
+    room = membership.wall()
+    st.write(f"on {room.code if room else 'none'}")
+
+
+def test_wrong_codes_of_others_take_nobody_off_a_wall(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GENMODELS_SHARED", "1")
+    monkeypatch.setattr(ownership, "is_visiting", lambda: True)
+    guesses = [(time.monotonic(), ownership.known(f"t{i}", "198.51.100.7")) for i in range(classroom.MOST_WRONG)]
+    code = classroom.build().code
+    monkeypatch.setattr(classroom, "_wrong", deque())
+    member = AppTest.from_function(on_a_wall)
+    member.query_params["room"] = code
+    member.run()
+    classroom._wrong.extend(guesses)
+    late = AppTest.from_function(on_a_wall)
+    late.query_params["room"] = code
+    assert [block.value for block in member.run().markdown] == [f"on {code}"]
+    late.run()
+    assert [block.value for block in late.markdown] == ["on none"]
+    assert "wait a minute" in late.warning[0].value
+    classroom._wrong.clear()
+    assert [block.value for block in late.run().markdown] == [f"on {code}"]  # the link still says where
 
 
 def test_the_projector_of_a_wall_leads_there() -> None:

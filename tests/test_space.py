@@ -337,6 +337,9 @@ def test_a_paused_run_that_nobody_looks_at_gives_its_place_away(monkeypatch: pyt
     assert run.state().status == "paused"
     os.utime(run.path / ".seen", (time.time() - 150,) * 2)
     worker.turn()
+    assert run.state().status == "paused"  # this computer slept: a page has its time to show the run again
+    worker.jobs[0].since -= 61
+    worker.turn()
     assert run.state().status == "stopped"
     assert "Stopped: nobody" in run.state().message
     assert not worker.jobs

@@ -76,13 +76,12 @@ class Wall:
         return self._read()["created"] + 3600 * limit("WALL_HOURS") - time.time()
 
     def entries(self) -> list[tuple[Run, Entry]]:
-        """The runs on it that still exist, the newest first."""
+        """The runs on it that still exist and can be used, the newest first."""
         entries = []
         for entry in (Entry(**one) for one in reversed(self._read()["entries"])):
-            try:
-                entries.append((store.find(entry.run), entry))
-            except BadInput:
-                continue  # deleted meanwhile
+            with suppress(BadInput):  # deleted meanwhile
+                if not (run := store.find(entry.run)).damage():
+                    entries.append((run, entry))
         return entries
 
     def enter(self, run: Run, who: str) -> None:

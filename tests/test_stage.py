@@ -13,6 +13,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from genmodels import figures
+from genmodels.data import datasets
 from genmodels.errors import BadInput
 from genmodels.host import ownership
 from genmodels.hyperparameters import Only, Switch
@@ -363,6 +364,16 @@ def test_the_projector_of_a_wall_leads_there() -> None:
     assert f"a QR code that leads to {address}" in shown
 
 
+def test_a_run_that_is_deleted_while_a_wall_is_drawn_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    wall, run = classroom.build(), store.create("vae", "digits")
+    wall.enter(run, "Ada")
+    listed = wall.entries()
+    monkeypatch.setattr(classroom.Wall, "entries", lambda self: listed)
+    run.delete()
+    shown = opened("wall", room=wall.code)
+    assert "does not exist" in shown.warning[0].value
+
+
 def test_what_two_models_log_under_one_name_is_not_one_chart() -> None:
     made = [store.create(model, "eight-gaussians", settings={"steps": 9}) for model in ("gan", "wgan", "gan")]
     for run in made:
@@ -383,9 +394,23 @@ def test_a_wall_counts_its_runs(runs: int, said: str, monkeypatch: pytest.Monkey
 def test_a_wall_shows_what_is_to_be_learned() -> None:
     assert "Eight Gaussians" in mosaic._goal("eight-gaussians")
     assert mosaic._goal("drawing") == ""
+    assert mosaic._goal(datasets.ELSEWHERE) == ""
     blue: Any = mosaic._blue(np.full((1, 1, 4), 255, np.uint8))
     assert blue[0, 0].tolist() == [0x00, 0x72, 0xB2, 255]
     assert instruments.GROUPS[0] == "Play"
+
+
+def test_a_wall_downloads_no_data_and_shows_them_once_they_are_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded: list[str] = []
+    digits = datasets.load("digits")
+    monkeypatch.setattr(datasets, "load", lambda name: loaded.append(name) or digits)
+    monkeypatch.setattr(mosaic, "is_here", lambda name: False)
+    assert mosaic._goal("kmnist") == ""
+    assert not loaded
+    monkeypatch.setattr(mosaic, "is_here", lambda name: True)
+    assert "the data" in mosaic._goal("kmnist")
+    assert loaded == ["kmnist"]
+    mosaic._drawn_goal.cache_clear()
 
 
 # What holds of all ----------------------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """Checkpoints from and to the Hub, by the real client, from a small Hub on loopback; and everything that goes wrong."""
 
+import errno
 import io
 import json
 import logging
@@ -373,6 +374,16 @@ def test_a_file_longer_than_it_was_listed_is_not_kept(there: FakeHub) -> None:
     there.put(REPO, under(BUNDLED, files | {"run.json": files["run.json"] + b" " * 5_000_000}))
     there.lies[f"{BUNDLED}/run.json"] = len(files["run.json"])
     refused("longer than the")
+
+
+def test_a_cache_that_takes_nothing_costs_no_answer(there: FakeHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    there.put(REPO, under(BUNDLED, shipped(0)))
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(client, "write_json", full)
+    assert client.look(PLACE).live
 
 
 def test_weights_that_are_not_those_listed(there: FakeHub, monkeypatch: pytest.MonkeyPatch) -> None:

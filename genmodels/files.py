@@ -235,13 +235,13 @@ def cache() -> Path:
 
 def root() -> Path:
     """The folder of all runs: ``$GENMODELS_RUNS``, or ``runs`` where the program was started."""
-    return _resolved(os.environ.get("GENMODELS_RUNS", "runs"), os.getcwd())
+    return _resolved(os.environ.get("GENMODELS_RUNS") or "runs", os.getcwd())
 
 
 @functools.lru_cache(maxsize=64)
 def _resolved(name: str, where: str) -> Path:
     """A page asks for it a hundred times, and each link on the way to it is a call of the system."""
-    return Path(where, name).resolve()
+    return Path(where, os.path.expanduser(name)).resolve()
 
 
 def inside(folder: Path, name: str) -> Path:

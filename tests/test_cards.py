@@ -110,9 +110,17 @@ def test_only_what_ships_is_measured_anew(monkeypatch: pytest.MonkeyPatch, capsy
 
 @pytest.mark.parametrize(
     ("value", "error", "words"),
-    [(-142.3, 1.05, "-142.3 ± 1.1"), (0.244, 0.0213, "0.24 ± 0.02"), (0.244, 0.0, "0.244"), (2.0, math.nan, "2")],
+    [
+        (-142.3, 1.05, "-142.3 ± 1.1"),
+        (0.244, 0.0213, "0.24 ± 0.02"),
+        (0.244, 0.0, "0.244"),
+        (2.0, math.nan, "2"),
+        (2.0, "none", "2"),
+        (2.0, None, "2"),
+        (1.5, 1e-300, "1.500000000000 ± 0.000000000000"),
+    ],
 )
-def test_a_number_has_the_digits_that_its_error_leaves(value: float, error: float, words: str) -> None:
+def test_a_number_has_the_digits_that_its_error_leaves(value: float, error: object, words: str) -> None:
     assert measure_in_words({"judge_fid": value, "judge_fid_se": error}, "judge_fid") == words
 
 

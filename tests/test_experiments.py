@@ -8,18 +8,22 @@ import os
 import statistics
 import time
 import tomllib
+from collections.abc import Iterator
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
 
 from genmodels.cli.parser import main
 from genmodels.data.datasets import DATASETS
-from genmodels.errors import BadInput
+from genmodels.errors import BadInput, TrainingFailed
 from genmodels.experiments import declaration, measures, places, results, running, writers
 from genmodels.experiments.measures import Cell, How
 from genmodels.experiments.places import Here
 from genmodels.experiments.results import Row
+from genmodels.files import read_json
 from genmodels.metrics import floors
 from genmodels.runs import store
 from genmodels.runs.record import Status
@@ -402,11 +406,84 @@ def test_a_rented_computer_is_told_all_that_makes_the_run(monkeypatch, tmp_path)
     assert store.asked(store.Run(tmp_path / "run").plan) == store.asked(case.plan)
     sent = []
     monkeypatch.setattr(places.remote_jobs, "place_for", lambda to, model, data: places.remote_jobs.Place("a/b"))
-    monkeypatch.setattr(places.remote_jobs, "submit", lambda words, place, flavor: sent.append(words) or "job")
+    job = SimpleNamespace(name="ada/1", url="https://huggingface.co/jobs/ada/1")
+    monkeypatch.setattr(places.remote_jobs, "submit", lambda words, place, flavor: sent.append(words) or job)
     steps = places.HuggingFace().train([case.plan])
     next(steps)
     assert sent == [words]
     steps.close()
+
+
+class Rented:
+    """Hugging Face Jobs as they are asked, in memory; what a job makes is not there."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.jobs: list[places.remote_jobs.Job] = []
+        self.credit, self.lines, self.ends = 99, ["a line"], "COMPLETED"
+        self.pulled: list[str] = []
+        place = lambda to, model, data: places.remote_jobs.Place.parse(to or f"ada/lab/{model}")  # noqa: E731
+        for name, does in (("place_for", place), ("submit", self.submit), ("find", self.find), ("follow", self.follow)):
+            monkeypatch.setattr(places.remote_jobs, name, does)
+        monkeypatch.setattr(places.checkpoints, "pull", lambda place: self.pulled.append(str(place)))
+
+    def submit(self, words: list[str], place: Any, flavor: str) -> Any:
+        if len(self.jobs) >= self.credit:
+            raise BadInput("This account has no credit left.")
+        url = f"https://huggingface.co/jobs/ada/{len(self.jobs)}"
+        self.jobs.append(places.remote_jobs.Job("ada", str(len(self.jobs)), place, "RUNNING", "", url))
+        return self.jobs[-1]
+
+    def find(self, name: str) -> Any:
+        return next(job for job in self.jobs if job.name == name)
+
+    def follow(self, job: Any) -> Iterator[str]:
+        yield from self.lines
+        self.jobs[self.jobs.index(job)] = replace(job, stage=self.ends)
+        if self.ends != "COMPLETED":
+            raise TrainingFailed(self.ends)
+
+
+def test_a_job_that_nobody_waited_for_is_followed_by_the_next_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    rented, plans = Rented(monkeypatch), [case.plan for case in declared(seeds=2).cases]
+    for _ in range(2):
+        steps = places.HuggingFace().train(plans)
+        for _ in range(len(plans) + 1):
+            next(steps)
+        steps.close()  # Ctrl-C
+    assert len(rented.jobs) == len(plans)
+    assert list(places.HuggingFace(to="ada/lab/mine").train(plans))[-1] == 1
+    assert len(rented.jobs) == len(rented.pulled) == len(plans)
+    assert read_json(store.root() / places.JOBS) == {}
+
+
+def test_a_job_whose_sibling_cannot_be_paid_for_is_named_and_gone_on_with(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rented, plans = Rented(monkeypatch), [case.plan for case in declared(seeds=1).cases]
+    rented.credit = 1
+    with pytest.raises(BadInput, match="no credit"):
+        list(places.HuggingFace(to="ada/lab/mine").train(plans))
+    assert "Job ada/0 trains" in (said := capsys.readouterr().err)
+    assert rented.jobs[0].url in said
+    rented.credit = 99
+    list(places.HuggingFace(to="ada/lab/mine").train(plans))
+    assert len(rented.jobs) == len(plans)
+    assert len({str(job.place) for job in rented.jobs}) == len(plans)
+
+
+@pytest.mark.parametrize(("ended", "paid"), [("COMPLETED", 1), ("ERROR", 2), ("CANCELED", 2)])
+def test_only_a_job_that_failed_is_paid_for_again(ended: str, paid: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    rented, plan = Rented(monkeypatch), declared(seeds=1).cases[0].plan
+    steps = places.HuggingFace().train([plan])
+    next(steps)
+    steps.close()
+    rented.jobs[0] = replace(rented.jobs[0], stage=ended)  # meanwhile
+    list(places.HuggingFace().train([plan]))
+    assert len(rented.jobs) == paid
+    rented.ends = "ERROR"
+    list(places.HuggingFace().train([plan]))  # as if it was not there: the run was deleted
+    assert len(rented.jobs) == paid + 1
+    assert read_json(store.root() / places.JOBS) == {}
 
 
 def test_what_was_measured_before_there_were_digests_is_measured_again_of_points_alone(

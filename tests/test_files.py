@@ -37,3 +37,19 @@ def test_files_by_age_leave_out_what_is_gone(tmp_path: Path) -> None:
         path.write_text("")
         os.utime(path, (when, when))
     assert files.by_age([new, tmp_path / "gone", old]) == [old, new]
+
+
+@pytest.mark.parametrize(
+    ("told", "meant"), [(None, "here/runs"), ("", "here/runs"), ("~/x", "home/x"), ("y", "here/y")]
+)
+def test_the_folder_of_the_runs_is_read_as_a_person_writes_it(
+    told: str | None, meant: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("here", "home"):
+        (tmp_path / name).mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("GENMODELS_RUNS")
+    if told is not None:
+        monkeypatch.setenv("GENMODELS_RUNS", told)
+    assert files.root() == (tmp_path / meant).resolve()

@@ -1,12 +1,15 @@
 """Checkpoints from and to the Hub, by the real client, from a small Hub on loopback; and everything that goes wrong."""
 
+import errno
 import io
 import json
 import logging
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -30,8 +33,9 @@ from genmodels.hub.push import push
 from genmodels.jobs import background
 from genmodels.models.base import load
 from genmodels.models.ddpm import DDPM
-from genmodels.runs import store
+from genmodels.runs import disk, store
 from genmodels.runs.record import Origin, Plan
+from pages._ui.shared import hub_buttons
 from tests.fake_hub import FakeHub, Fault, known_alone, serving
 
 BUNDLED = "vae-digits-2d"
@@ -370,6 +374,16 @@ def test_a_file_longer_than_it_was_listed_is_not_kept(there: FakeHub) -> None:
     there.put(REPO, under(BUNDLED, files | {"run.json": files["run.json"] + b" " * 5_000_000}))
     there.lies[f"{BUNDLED}/run.json"] = len(files["run.json"])
     refused("longer than the")
+
+
+def test_a_cache_that_takes_nothing_costs_no_answer(there: FakeHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    there.put(REPO, under(BUNDLED, shipped(0)))
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(client, "write_json", full)
+    assert client.look(PLACE).live
 
 
 def test_weights_that_are_not_those_listed(there: FakeHub, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -722,6 +736,47 @@ def test_a_link_on_a_shared_host_reaches_its_own_repository_only(
         assert not page.exception
         assert bool([one for one in page.button if one.key == "pull-linked"]) == may
         assert ("this host pulls from ada/engines only" in texts(page)) != may
+
+
+@pytest.mark.parametrize(
+    ("own", "revision", "may"),
+    [("", "", True), ("", "@refs/pr/7", False), ("", f"@{'a' * 40}", False), ("@v2", "@v2", True), ("@v2", "", False)],
+)
+def test_a_shared_host_pulls_its_own_revision_only(
+    own: str, revision: str, may: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Anybody may propose a change to a repository, and that is a revision of it."""
+    monkeypatch.setenv("SPACE_ID", "ada/lab")
+    monkeypatch.setenv("GENMODELS_HUB_REPO", f"{REPO}{own}")
+    offered: list[Place] = []
+    monkeypatch.setattr(hub_buttons, "st", SimpleNamespace(info=lambda _: None))
+    monkeypatch.setattr(hub_buttons, "pull_button", lambda place, *_: offered.append(place))
+    place = Place.parse(f"hf://{REPO}{revision}/{BUNDLED}")
+    with nullcontext() if may else pytest.raises(BadInput, match=f"this host pulls from {REPO}{own} only"):
+        hub_buttons.on_the_hub(str(place))
+    assert offered == ([place] if may else [])
+
+
+def test_a_full_host_pulls_nothing_and_what_can_be_pulled_again_goes_first(
+    there: FakeHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there.put(REPO, under(BUNDLED, shipped()) | under("other", shipped()))
+    monkeypatch.setenv("GENMODELS_SHARED", "1")
+    monkeypatch.setenv("GENMODELS_MIN_FREE_MB", "0")
+    mine, came = store.create("vae", "digits"), pull(PLACE)
+    monkeypatch.setenv("GENMODELS_MAX_DISK_MB", str(1.5 * disk.taken(came.path) / 1e6))
+    refused("this disk is too full", Place(REPO, subfolder="other"))
+    (mine.path / "ballast").write_bytes(bytes(disk.taken(came.path)))
+    with pytest.raises(BadInput, match="full"):
+        disk.make(mine)
+    assert came.path.exists()  # somebody has just pulled it, to look at
+    late = time.time() + 2 * disk.LOOKED_AT
+    monkeypatch.setattr(time, "time", lambda: late)
+    old = store.create("vae", "digits")
+    old.say(status="finished")
+    disk.make(mine)
+    assert not came.path.exists()
+    assert old.path.exists()
 
 
 # Pipelines of diffusers -----------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """One visitor of a shared host takes no more than a share: of the disk, the places, the walls, the codes."""
 
 import os
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -209,7 +210,20 @@ def test_guessing_a_walls_code_is_throttled(acts: Callable[[str | None], None]) 
             classroom.find("ABCDE" if code != "ABCDE" else "ABCDF")
     with pytest.raises(BadInput, match="wait a minute"):
         classroom.find(code)  # a right one tells as little as a wrong one
+    assert classroom.find(code, joined=code).code == code  # who has joined guesses nothing
     acts(ADA)
+    assert classroom.find(code).code == code
+
+
+def test_looking_for_a_wall_that_one_had_joined_and_that_came_down_is_no_guess(
+    acts: Callable[[str | None], None],
+) -> None:
+    acts(ADA)
+    gone, code = classroom.build().code, classroom.build().code
+    shutil.rmtree(classroom.folder() / gone)
+    for _ in range(classroom.MOST_GUESSES + 1):
+        with pytest.raises(BadInput, match="never built"):
+            classroom.find(gone, joined=gone)
     assert classroom.find(code).code == code
 
 

@@ -188,6 +188,22 @@ def test_what_is_wrong_is_said_before_it_costs(
     assert not there.jobs
 
 
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ("flow --data mnist-static", "black or white pixels"),
+        ("gan --batch-size 1", "batch_size"),
+        ("vae --set model=gan", "is not a hyperparameter here"),
+        ("vae --set classes=3", "is not a hyperparameter here"),
+    ],
+)
+def test_what_is_refused_here_is_not_sent_there(there: FakeHub, words: str, sentence: str, capsys: Captured) -> None:
+    there.stages = ["ERROR"]  # of a job that is sent all the same
+    assert main(["train", *words.split(), "--on", "hf-jobs", "--to", "hf://ada/lab/mine"]) == 2
+    assert sentence in capsys.readouterr().err
+    assert not there.jobs
+
+
 def test_nobody_is_logged_in(there: FakeHub, capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("HF_TOKEN")
     assert main([*TRAIN, "--to", "hf://ada/lab/mine"]) == 2

@@ -16,7 +16,7 @@ import pytest
 from genmodels.data import mnist
 from genmodels.errors import BadInput
 from genmodels.host import health as space
-from genmodels.host import limits, ownership
+from genmodels.host import limits, ownership, threads
 from genmodels.host.limits import LIMITS, NONE, limit
 from genmodels.instruments.samples import samples
 from genmodels.jobs import queue, tasks
@@ -64,11 +64,50 @@ def test_a_space_says_what_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
     assert space.hardware().endswith("GPU: t4-small")
 
 
-def test_another_machine_is_asked_itself() -> None:
+def test_another_machine_is_asked_itself(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(space, "CGROUP", tmp_path)
     found = re.fullmatch(r"(\d+) CPU cores, (\d+) GB of memory, (no GPU|\d+ GPUs?)", space.hardware())
     assert found
     assert int(found[1]) == len(os.sched_getaffinity(0))
     assert int(found[2]) >= 1
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        ({}, 16),
+        ({"cpu.max": "max 100000\n"}, 16),
+        ({"cpu.max": "200000 100000\n"}, 2),
+        ({"cpu.max": "150000 100000\n"}, 2),
+        ({"cpu.max": "10000 100000\n"}, 1),
+        ({"cpu.max": "6400000 100000\n"}, 16),
+        ({"cpu.max": "not a quota"}, 16),
+        ({"cpu/cpu.cfs_quota_us": "300000\n", "cpu/cpu.cfs_period_us": "100000\n"}, 3),
+        ({"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"}, 16),
+        ({"cpu/cpu.cfs_quota_us": "300000\n", "cpu/cpu.cfs_period_us": "0\n"}, 16),
+    ],
+)
+def test_a_containers_quota_counts_and_not_the_cores_of_its_node(
+    told: dict[str, str], expected: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(16)))
+    monkeypatch.setattr(space, "CGROUP", tmp_path)
+    (tmp_path / "cpu").mkdir()
+    for name, text in told.items():
+        (tmp_path / name).write_text(text)
+    assert space.cores() == threads.Share().seen == expected
+
+
+def test_a_space_begins_a_worker_for_each_of_its_cores_and_not_of_its_nodes(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(16)))
+    monkeypatch.setattr(space, "CGROUP", tmp_path)
+    monkeypatch.setattr(queue, "Path", lambda _: tmp_path)  # no device of NVIDIA's
+    monkeypatch.setenv("SPACE_ID", "ada/lab")
+    monkeypatch.setenv("CPU_CORES", "1.5")
+    assert queue.devices() == [None, None]
+    assert space.hardware().startswith("1.5 CPU cores")
 
 
 MOUNTS = """\
@@ -297,6 +336,9 @@ def test_a_paused_run_that_nobody_looks_at_gives_its_place_away(monkeypatch: pyt
     worker.turn()
     assert run.state().status == "paused"
     os.utime(run.path / ".seen", (time.time() - 150,) * 2)
+    worker.turn()
+    assert run.state().status == "paused"  # this computer slept: a page has its time to show the run again
+    worker.jobs[0].since -= 61
     worker.turn()
     assert run.state().status == "stopped"
     assert "Stopped: nobody" in run.state().message

@@ -1,6 +1,8 @@
 """A page of a model: the picture first, curves that a link compares, instruments that apply, a view for projectors."""
 
 import json
+import time
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,7 +13,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from genmodels import figures
+from genmodels.data import datasets
 from genmodels.errors import BadInput
+from genmodels.host import ownership
 from genmodels.hyperparameters import Only, Switch
 from genmodels.instruments import codes
 from genmodels.jobs import queue
@@ -321,6 +325,36 @@ def test_who_comes_by_a_link_is_asked_for_a_name_once() -> None:
     assert entry.who == "Ada"
 
 
+def on_a_wall() -> None:
+    """A page that says on which wall its visitor is."""
+    import streamlit as st
+
+    from pages._ui.classroom import membership
+
+    room = membership.wall()
+    st.write(f"on {room.code if room else 'none'}")
+
+
+def test_wrong_codes_of_others_take_nobody_off_a_wall(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GENMODELS_SHARED", "1")
+    monkeypatch.setattr(ownership, "is_visiting", lambda: True)
+    guesses = [(time.monotonic(), ownership.known(f"t{i}", "198.51.100.7")) for i in range(classroom.MOST_WRONG)]
+    code = classroom.build().code
+    monkeypatch.setattr(classroom, "_wrong", deque())
+    member = AppTest.from_function(on_a_wall)
+    member.query_params["room"] = code
+    member.run()
+    classroom._wrong.extend(guesses)
+    late = AppTest.from_function(on_a_wall)
+    late.query_params["room"] = code
+    assert [block.value for block in member.run().markdown] == [f"on {code}"]
+    late.run()
+    assert [block.value for block in late.markdown] == ["on none"]
+    assert "wait a minute" in late.warning[0].value
+    classroom._wrong.clear()
+    assert [block.value for block in late.run().markdown] == [f"on {code}"]  # the link still says where
+
+
 def test_the_projector_of_a_wall_leads_there() -> None:
     wall = classroom.build()
     shown = html(opened("wall", room=wall.code, projector="1", hide="menu"))
@@ -328,6 +362,16 @@ def test_the_projector_of_a_wall_leads_there() -> None:
     assert address.endswith(f"/wall?room={wall.code}")
     assert "data:image/svg+xml" in shown
     assert f"a QR code that leads to {address}" in shown
+
+
+def test_a_run_that_is_deleted_while_a_wall_is_drawn_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    wall, run = classroom.build(), store.create("vae", "digits")
+    wall.enter(run, "Ada")
+    listed = wall.entries()
+    monkeypatch.setattr(classroom.Wall, "entries", lambda self: listed)
+    run.delete()
+    shown = opened("wall", room=wall.code)
+    assert "does not exist" in shown.warning[0].value
 
 
 def test_what_two_models_log_under_one_name_is_not_one_chart() -> None:
@@ -350,9 +394,23 @@ def test_a_wall_counts_its_runs(runs: int, said: str, monkeypatch: pytest.Monkey
 def test_a_wall_shows_what_is_to_be_learned() -> None:
     assert "Eight Gaussians" in mosaic._goal("eight-gaussians")
     assert mosaic._goal("drawing") == ""
+    assert mosaic._goal(datasets.ELSEWHERE) == ""
     blue: Any = mosaic._blue(np.full((1, 1, 4), 255, np.uint8))
     assert blue[0, 0].tolist() == [0x00, 0x72, 0xB2, 255]
     assert instruments.GROUPS[0] == "Play"
+
+
+def test_a_wall_downloads_no_data_and_shows_them_once_they_are_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded: list[str] = []
+    digits = datasets.load("digits")
+    monkeypatch.setattr(datasets, "load", lambda name: loaded.append(name) or digits)
+    monkeypatch.setattr(mosaic, "is_here", lambda name: False)
+    assert mosaic._goal("kmnist") == ""
+    assert not loaded
+    monkeypatch.setattr(mosaic, "is_here", lambda name: True)
+    assert "the data" in mosaic._goal("kmnist")
+    assert loaded == ["kmnist"]
+    mosaic._drawn_goal.cache_clear()
 
 
 # What holds of all ----------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from genmodels.files import root
-from genmodels.host import threads
+from genmodels.host import health, threads
 from genmodels.jobs import queue
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -32,6 +32,7 @@ class Cores:
         self.write()
         monkeypatch.setattr(threads, "CORES", path)
         monkeypatch.setattr(threads, "_share", None)
+        monkeypatch.setattr(health, "CGROUP", path.parent)  # no quota
         monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
         monkeypatch.setattr(time, "perf_counter", lambda: self.seconds)
         monkeypatch.setattr(time, "process_time", lambda: self.own)

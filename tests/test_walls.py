@@ -52,6 +52,18 @@ def test_runs_are_on_it_newest_first_once_each_while_they_exist():
     ] * 3
 
 
+@pytest.mark.parametrize("file", ["run.json", "state.json"])
+def test_a_damaged_run_takes_no_other_off_the_wall(file):
+    wall, (whole, hurt) = classroom.build(), (new(), new())
+    for run in (whole, hurt):
+        wall.enter(run, "Ada")
+    (hurt.path / file).write_text("")
+    hung = [run for run, _ in wall.entries()]
+    assert [run.id for run in hung] == [run.id for run in (hurt, whole) if not run.damage()]
+    assert whole.id in [run.id for run in hung]
+    assert classroom.differences([run.plan for run in hung])
+
+
 def test_the_oldest_makes_room(monkeypatch):
     monkeypatch.setattr(classroom, "MOST_ENTRIES", 2)
     wall, three = classroom.build(), [new() for _ in range(3)]

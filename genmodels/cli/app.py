@@ -5,10 +5,9 @@ import importlib.util
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 from genmodels.errors import BadInput
-from genmodels.files import BUNDLE
+from genmodels.files import BUNDLE, root
 
 __all__ = ["app"]
 
@@ -17,8 +16,7 @@ def app(arguments: argparse.Namespace) -> int:
     """Open the app in a browser."""
     if importlib.util.find_spec("streamlit") is None:
         raise BadInput('The pages need streamlit: pip install "genmodels[app]" brings it.')
-    runs = Path(os.environ.get("GENMODELS_RUNS") or "runs").absolute()  # of here, not of where the pages are
-    environment = {**os.environ, "GENMODELS_RUNS": str(runs)}
+    environment = {**os.environ, "GENMODELS_RUNS": str(root())}  # of here, not of where the pages are
     command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.showEmailPrompt=false"]
     command += ["--server.port", str(arguments.port), "--server.address", arguments.address]
     try:

@@ -35,9 +35,7 @@ CHUNK = 500  # samples drawn at once
 def models(arguments: Arguments) -> None:
     """List the models, or the hyperparameters and the presets of one."""
     if arguments.model is None:
-        rows = [
-            {"name": key, "family": one.family, "title": one.title, "idea": one.idea} for key, one in MODELS.items()
-        ]
+        rows = [{"name": k, "family": one.family, "title": one.title, "idea": one.idea} for k, one in MODELS.items()]
         return show(rows, arguments.json)
     cls = model_class(arguments.model)
     knobs = [
@@ -109,22 +107,25 @@ def train(arguments: Arguments) -> int:
     from genmodels.data.datasets import load
     from genmodels.runs import store
 
-    cls = model_class(arguments.model)
-    preset = preset_of(cls, arguments.preset)
-    model, settings = {**preset.model, **pairs(arguments.set)}, {**preset.training, **given(arguments)}
-    check(cls, model)
-    if "epochs" in given(arguments) and "steps" not in given(arguments):
-        settings["steps"] = 0
-    name, out = arguments.data or preset.data, arguments.out and Path(arguments.out)
+    (name, what), out = asked(arguments), arguments.out and Path(arguments.out)
     if out and out.exists() and not out.is_dir():
         raise BadInput(f"{out} is a file: --out takes the folder of the new run.")
 
     def make() -> "Run":
         load(name, progress=Progress().of)
-        what = {"arguments": model, "settings": settings, "title": arguments.title, "device": arguments.device}
         return store.create(arguments.model, name, folder=out, **what)
 
     return trained(make, arguments.device)
+
+
+def asked(arguments: Arguments) -> tuple[str, dict[str, Any]]:
+    """The data of the run that ``train`` makes, and what :func:`store.planned` is told of it; names are checked."""
+    cls, changes = model_class(arguments.model), given(arguments)
+    preset = preset_of(cls, arguments.preset)
+    check(cls, model := {**preset.model, **pairs(arguments.set)})
+    settings = {**preset.training, **({"steps": 0} if "epochs" in changes else {}), **changes}
+    what = {"arguments": model, "settings": settings, "title": arguments.title, "device": arguments.device}
+    return arguments.data or preset.data, what
 
 
 def resume(arguments: Arguments) -> int:
@@ -240,8 +241,7 @@ def evaluate(arguments: Arguments) -> None:
     settle_threads(many=True)
     place, folder = device(arguments.device), folder_of(arguments)
     model = load(folder, device=place)
-    name, what = data_of(folder, arguments.data)
-    progress = Progress()
+    (name, what), progress = data_of(folder, arguments.data), Progress()
     loaded = load_data(name, what, device=place, progress=progress.of)
     measured = measures(model, loaded, n=arguments.n, k=arguments.k, seed=arguments.seed, progress=progress.of)
     print(json.dumps({"model": model.name, "data": name, "seed": arguments.seed, **measured}))

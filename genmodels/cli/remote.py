@@ -9,7 +9,6 @@ from genmodels.cli import commands
 from genmodels.cli.hub import came
 from genmodels.cli.terminal import Progress
 from genmodels.errors import BadInput
-from genmodels.models import model_class
 
 __all__ = ["follow", "train"]
 
@@ -62,28 +61,18 @@ def ended(job: Any) -> int:
 
 
 def words_of(arguments: Arguments) -> tuple[list[str], str]:
-    """The words of ``train`` for the job, and its data; all of it is checked before anything is paid for.
+    """The words of ``train`` for the job, and its data; checked as here, before anything is paid for.
 
     Raises:
         BadInput: If something is not allowed.
     """
-    import torch
+    from genmodels.runs import store
 
-    from genmodels.data import datasets
-    from genmodels.models.base import build
-    from genmodels.training.settings import Settings
-
-    cls = model_class(arguments.model)
-    preset, settings = commands.preset_of(cls, arguments.preset), commands.given(arguments)
-    data = arguments.data or preset.data
-    datasets.checked(data)
-    shape = datasets.DATASETS[data].shape
-    with torch.device("meta"):
-        build({"model": arguments.model, "shape": list(shape), **preset.model, **commands.pairs(arguments.set)})
-    Settings.of({**cls.defaults, **preset.training, **settings})
+    data, what = commands.asked(arguments)
+    store.planned(arguments.model, data, **what)
     words = [arguments.model, "--data", data]
     said = {"preset": arguments.preset, "title": arguments.title, "device": arguments.device}
     words += [f"--{name}={value}" for name, value in said.items() if value and value != "auto"]
     words += [f"--set={pair}" for pair in arguments.set]
-    words += [f"--{name.replace('_', '-')}={str(value).lower()}" for name, value in settings.items()]
+    words += [f"--{name.replace('_', '-')}={str(value).lower()}" for name, value in commands.given(arguments).items()]
     return words, data

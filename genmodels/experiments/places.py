@@ -4,12 +4,15 @@ One interface for all: ``train(plans)`` trains each to its end and tells how muc
 stops the training, and what is there is kept. What came of each is in its run.
 """
 
+import hashlib
+import sys
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
 from genmodels.errors import BadInput, Busy, TrainingFailed
+from genmodels.files import read_json, root, write_json
 from genmodels.host.threads import settle_threads
 from genmodels.hub import checkpoints, remote_jobs
 from genmodels.jobs import queue
@@ -27,6 +30,7 @@ __all__ = ["PLACES", "Here", "HuggingFace", "Place", "Queue", "Ray", "taken"]
 
 SLICE = 0.1  # seconds of training between two looks
 EVERY = 0.5  # seconds between two looks at the workers
+JOBS = ".jobs.json"  # in the folder of the runs: the names of the jobs that are paid for, by what they train
 LOOKS = 10  # at a cluster between two looks at whether to go on
 
 
@@ -176,26 +180,60 @@ def _turned(mirror: "Mirror", runs: Sequence[Run]) -> float:
 
 
 class HuggingFace:
-    """Rented computers of Hugging Face Jobs, one for each run, all at once; what they make is pulled."""
+    """Rented computers of Hugging Face Jobs, one for each run, all at once; what they make is pulled.
+
+    Which job trains what is kept until it has ended, so that no call pays twice.
+    """
 
     def __init__(self, flavor: str = "a10g-small", to: str | None = None) -> None:
         self.flavor, self.to = flavor, to
 
     def train(self, plans: Sequence[Plan]) -> Generator[float, None, None]:
-        """See :class:`Place`. Jobs whose end nobody waits for go on; `follow` comes back to them."""
+        """See :class:`Place`. Jobs whose end nobody waits for go on; the next call, and `follow`, come back to them."""
         jobs = []
-        for i, plan in enumerate(plans):
-            place = remote_jobs.place_for(self.to, plan.model, plan.data)
-            if self.to and place.subfolder:  # one folder for each
-                place = type(place)(place.repo, subfolder=f"{place.subfolder}-{i}")
-            jobs.append(remote_jobs.submit(words(plan), place, flavor=self.flavor))
+        for plan in plans:
+            jobs.append(self._job(plan))
             yield 0.0
-        for i, job in enumerate(jobs):
+        for i, (plan, job) in enumerate(zip(plans, jobs, strict=True)):
             with suppress(TrainingFailed):  # its log says why; the others go on
                 for _ in remote_jobs.follow(job):
                     yield i / len(jobs)
                 checkpoints.pull(job.place)
+            _keep(plan, "")
             yield (i + 1) / len(jobs)
+
+    def _job(self, plan: Plan) -> remote_jobs.Job:
+        """The job that was begun for it, unless it failed; else a new one, which is named at once, for it costs."""
+        if name := _kept().get(_key(plan)):
+            job = remote_jobs.find(name)
+            if job.stage == "COMPLETED" or job.stage not in remote_jobs.ENDED:
+                return job
+        place = remote_jobs.place_for(self.to, plan.model, plan.data)
+        if self.to and place.subfolder:  # one folder for each
+            place = type(place)(place.repo, subfolder=f"{place.subfolder}-{_key(plan)[:8]}")
+        job = remote_jobs.submit(words(plan), place, flavor=self.flavor)
+        print(f"Job {job.name} trains {plan.title}: {job.url}", file=sys.stderr)
+        _keep(plan, job.name)
+        return job
+
+
+def _key(plan: Plan) -> str:
+    return hashlib.sha256(store.asked(plan).encode()).hexdigest()
+
+
+def _kept() -> dict[str, str]:
+    """The jobs by the keys of what they train.
+
+    Raises:
+        Damaged: If the file is; a job that it named would be paid for again.
+    """
+    return dict(read_json(root() / JOBS)) if (root() / JOBS).exists() else {}
+
+
+def _keep(plan: Plan, job: str) -> None:
+    """Keep the name of the job that trains it; "" where none does any more."""
+    others = {key: name for key, name in _kept().items() if key != _key(plan)}
+    write_json(root() / JOBS, others | ({_key(plan): job} if job else {}))
 
 
 def words(plan: Plan) -> list[str]:

@@ -16,6 +16,7 @@ __all__ = ["ON_THE_HUB", "card", "collection", "headline", "measure_in_words"]
 ON_THE_HUB = {"mnist": "ylecun/mnist", "fashion-mnist": "zalando-datasets/fashion_mnist"}
 """Data sets by the name that the Hub knows them by."""
 
+MOST_DIGITS = 12  # after the point
 BEST_KNOWN = ("judge_fid", "log_prob_nats", "bpd", "elbo_nats", "kl_from_truth_nats")
 """The measure that is shown, where only one is."""
 
@@ -49,9 +50,9 @@ def measure_in_words(measures: Mapping[str, Any], name: str) -> str:
     if isinstance(value, str):
         return value
     unit = " nats" if name.endswith("_nats") else ""
-    if error is None or not 0 < error < math.inf:
+    if not isinstance(error, int | float) or not 0 < error < math.inf:
         return f"{value:.6g}{unit}"
-    digits = max(1, -math.floor(math.log10(error)))
+    digits = min(MOST_DIGITS, max(1, -math.floor(math.log10(error))))
     return f"{value:.{digits}f} ± {error:.{digits}f}{unit}"
 
 

@@ -5,6 +5,7 @@ A Space of the Hugging Face Hub says in its environment what it has (``SPACE_ID`
 """
 
 import contextlib
+import math
 import os
 import re
 import time
@@ -21,21 +22,39 @@ from genmodels.host.limits import is_space
 __all__ = ["cores", "hardware", "health", "is_kept", "keeping"]
 
 STARTED = time.time()
+CGROUP = Path("/sys/fs/cgroup")
 FORGETFUL = ("overlay", "tmpfs", "ramfs", "aufs")  # file systems of a container that go with it
 
 
 def hardware() -> str:
     """The host's hardware in words: "2 CPU cores, 16 GB of memory, no GPU"."""
-    known = os.environ.get("CPU_CORES", "") if is_space() else ""
     memory = re.match(r"[\d.]+", os.environ.get("MEMORY", "") if is_space() else "")
     gigabytes = float(memory[0]) if memory else os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
-    number = known if re.fullmatch(r"[\d.]+", known) else str(cores())
-    return f"{number} CPU cores, {gigabytes:.0f} GB of memory, {_gpu()}"
+    return f"{_of_space() or cores():g} CPU cores, {gigabytes:.0f} GB of memory, {_gpu()}"
 
 
 def cores() -> int:
-    """The CPU cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """The CPU cores that this process may use: no more than a container's quota or a Space gives, rounded up."""
+    here = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min([here, *(math.ceil(given) for given in (_quota(), _of_space()) if given > 0)])
+
+
+def _quota() -> float:
+    """The cores' worth of time that the container has, by its control group, version 2 or 1; 0 where nothing limits it.
+
+    https://docs.kernel.org/admin-guide/cgroup-v2.html, https://docs.kernel.org/scheduler/sched-bwc.html
+    """
+    for names in (["cpu.max"], ["cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us"]):
+        with contextlib.suppress(OSError, ValueError, ZeroDivisionError):  # not there, or "max"
+            quota, period = map(int, " ".join((CGROUP / name).read_text() for name in names).split())
+            return max(0.0, quota / period)  # version 1 says -1 for no limit
+    return 0.0
+
+
+def _of_space() -> float:
+    """The cores that a Space says it has; 0 elsewhere."""
+    known = os.environ.get("CPU_CORES", "") if is_space() else ""
+    return float(known) if re.fullmatch(r"\d+(\.\d+)?", known) else 0.0
 
 
 def _gpu() -> str:

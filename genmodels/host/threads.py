@@ -14,6 +14,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
+from genmodels.host.health import cores
+
 __all__ = ["ENVIRONMENT", "Share", "look_again", "looking_again", "settle_threads", "sleep_while_waiting"]
 
 ENVIRONMENT = {"OMP_WAIT_POLICY": "PASSIVE"}
@@ -40,7 +42,7 @@ class Share:
 
     def __init__(self) -> None:
         self.cores = os.sched_getaffinity(0)
-        self.at, self.seen = self.clocks(), len(self.cores)
+        self.at, self.seen = self.clocks(), cores()
 
     def clocks(self) -> tuple[float, float, float]:
         """Seconds on the clock, seconds that the cores have worked, and those of them for this process."""
@@ -57,7 +59,7 @@ class Share:
             return None
         self.at = now
         others = max(0.0, worked - own) / passed
-        before, self.seen = self.seen, max(1, min(len(self.cores), math.floor(len(self.cores) - others + SETTLED)))
+        before, self.seen = self.seen, max(1, min(cores(), math.floor(len(self.cores) - others + SETTLED)))
         return min(before, self.seen)
 
 

@@ -14,6 +14,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, Self
@@ -147,7 +148,8 @@ def look(place: Place) -> Listing:
         if known is None:
             raise
         return known
-    write_json(_memory(place), asdict(listing), durable=False)
+    with suppress(OSError):  # a cache that takes nothing costs another question
+        write_json(_memory(place), asdict(listing), durable=False)
     return listing
 
 

@@ -4,12 +4,15 @@ import hashlib
 import re
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from genmodels.errors import BadInput
-from genmodels.files import held, sync
+from genmodels.files import held, make, sync, written
 from genmodels.hub.client import File, Place
+from genmodels.runs import disk
 from genmodels.runs.record import Plan, State
 from genmodels.runs.store import Run, root
 
@@ -26,13 +29,15 @@ def named(place: Place | Path) -> str:
 
 
 def check_room(place: Place, files: Mapping[str, File]) -> None:
-    """Refuse ``files`` for which the disk has no room.
+    """Refuse ``files`` for which the disk, or what this host gives of it, has no room.
 
     Raises:
         BadInput: If it has not.
     """
     total = sum(one.size for one in files.values())
-    if shutil.disk_usage(_existing(root())).free < 2 * total + SPARE:
+    with written(root()):
+        make(root(), durable=False)
+    if shutil.disk_usage(root()).free < 2 * total + SPARE or disk.is_full(total):
         raise BadInput(f"{place} has {total / 1e6:,.0f} MB, for which this disk is too full.")
 
 
@@ -60,7 +65,7 @@ def keep(run: Run, place: object, fill: Callable[[Path], None], plan: Plan, stat
             new = Path(folder) / "new"
             fill(new)
             plan.write(new)
-            state.write(new)
+            replace(state, heartbeat=time.time()).write(new)
             for path in (*new.rglob("*"), new):
                 sync(path)
             if run.path.exists():
@@ -72,7 +77,3 @@ def keep(run: Run, place: object, fill: Callable[[Path], None], plan: Plan, stat
     except OSError as error:
         raise BadInput(f"{place} could not be kept: {error.strerror}.") from None
     return run
-
-
-def _existing(path: Path) -> Path:
-    return next(one for one in (path, *path.parents) if one.exists())

@@ -122,7 +122,8 @@ class Job:
         training, most = self.recording.training, limit("MAX_STEPS")
         if training.total > most and training.step_ >= most:
             return f"Stopped: this host gives a run {most:,.0f} steps. Download it, and go on elsewhere."
-        if self.status is Status.PAUSED and self.run.unseen() > 2 * limit("IDLE_SECONDS"):
+        idle, paused = limit("IDLE_SECONDS"), time.monotonic() - self.since  # a computer that sleeps counts no second
+        if self.status is Status.PAUSED and self.run.unseen() > 2 * idle and paused > idle:
             return f"Stopped: nobody has looked at it for {worded(self.run.unseen())}. Resume goes on."
         return None
 

@@ -28,7 +28,7 @@ from genmodels.runs.record import Plan
 from genmodels.runs.run import Run
 from genmodels.text import quoted
 
-__all__ = ["Entry", "Spread", "Wall", "build", "differences", "find", "nickname", "seeds", "spread"]
+__all__ = ["Entry", "Spread", "TooManyGuesses", "Wall", "build", "differences", "find", "nickname", "seeds", "spread"]
 
 LETTERS = "ABCDEFGHJKMNPQRSTUVWXYZ"  # none that is taken for another, or for a digit
 LENGTH, MOST_NAME = 5, 24
@@ -41,6 +41,10 @@ _wrong: deque[tuple[float, Visitor]] = deque(maxlen=MOST_WRONG)  # the last ones
 
 Table = Sequence[dict[str, float]]
 Floats = npt.NDArray[np.float64]
+
+
+class TooManyGuesses(BadInput):
+    """So many wrong codes were tried that no code is looked up for a while: it may well be that of a wall."""
 
 
 @dataclass(frozen=True)
@@ -72,13 +76,12 @@ class Wall:
         return self._read()["created"] + 3600 * limit("WALL_HOURS") - time.time()
 
     def entries(self) -> list[tuple[Run, Entry]]:
-        """The runs on it that still exist, the newest first."""
+        """The runs on it that still exist and can be used, the newest first."""
         entries = []
         for entry in (Entry(**one) for one in reversed(self._read()["entries"])):
-            try:
-                entries.append((store.find(entry.run), entry))
-            except BadInput:
-                continue  # deleted meanwhile
+            with suppress(BadInput):  # deleted meanwhile
+                if not (run := store.find(entry.run)).damage():
+                    entries.append((run, entry))
         return entries
 
     def enter(self, run: Run, who: str) -> None:
@@ -150,19 +153,26 @@ def _take_down_an_empty_one(standing: Sequence[Wall]) -> None:
     _take_down(max(empty, key=Wall.age))
 
 
-def find(code: str) -> Wall:
+def find(code: str, joined: str = "") -> Wall:
     """The wall of this code, in whatever case it is written; who guesses codes is soon asked to wait.
 
+    Args:
+        code: The code.
+        joined: That of the wall which whoever asks was let onto before: to look for it again is no guess.
+
     Raises:
-        BadInput: If it is no code, or that of no wall that stands, or too many wrong ones were tried.
+        TooManyGuesses: If too many wrong ones were tried.
+        BadInput: If it is no code, or that of no wall that stands.
     """
     name = code.strip().upper()
     if len(name) != LENGTH or not set(name) <= set(LETTERS):
         raise BadInput(f"{quoted(code)} is no code of a wall: a code is {LENGTH} letters, without I, L and O.")
     wall = Wall(inside(folder(), name))
-    _check_guesses()
+    if name != joined:
+        _check_guesses()
     if not (wall.path / "wall.json").exists() or _fell(wall):
-        _wrong.append((time.monotonic(), ownership.visitor()))
+        if name != joined:
+            _wrong.append((time.monotonic(), ownership.visitor()))
         raise BadInput(f"There is no wall {name}: it was never built, or has come down.")
     return wall
 
@@ -174,7 +184,9 @@ def _check_guesses() -> None:
     mine, here = sum(who.token == me.token for who in recent), sum(who.address == me.address for who in recent)
     many = mine >= MOST_GUESSES or len(recent) >= MOST_WRONG or (me.address and here >= MOST_GUESSES_AN_ADDRESS)
     if ownership.is_visiting() and many:
-        raise BadInput("Too many codes that lead to no wall were tried: wait a minute, then write yours with care.")
+        raise TooManyGuesses(
+            "Too many codes that lead to no wall were tried: wait a minute, then write yours with care."
+        )
 
 
 def nickname(text: str) -> str:

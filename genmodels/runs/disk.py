@@ -12,7 +12,7 @@ from genmodels.host.limits import NONE, is_shared, limit
 from genmodels.runs import store
 from genmodels.runs.run import Run
 
-__all__ = ["make", "taken"]
+__all__ = ["is_full", "make", "taken"]
 
 LOOKED_AT = 60.0  # seconds since a page has shown a run
 
@@ -20,6 +20,7 @@ LOOKED_AT = 60.0  # seconds since a page has shown a run
 def make(new: Run) -> None:
     """Make room for the run ``new``, which is there already: on a shared host old ones go for it, the oldest first.
 
+    Before any other go those that came from the Hub and that nobody looks at: they can be pulled again.
     A visitor has a share of the disk. Where all shares together are more than there is, whoever keeps the most makes
     room: no visitor, and no browser that throws its cookie away again and again, fills the host for the others.
 
@@ -27,13 +28,13 @@ def make(new: Run) -> None:
         BadInput: If there is none.
     """
     _check_share()
-    for run in _forgotten(new) if _is_full() else []:
+    for run in _forgotten(new) if is_full() else []:
         _give_up(run)
-        if not _is_full():
+        if not is_full():
             break
-    while _is_full() and (greatest := _of_the_greatest_keeper(new)) and _give_up(greatest):
+    while is_full() and (greatest := _of_the_greatest_keeper(new)) and _give_up(greatest):
         pass
-    if _is_full():
+    if is_full():
         others = ownership.is_visiting() and sum(ownership.owns(run.path) for run in store.every()) < 2  # the new one
         raise BadInput(
             "The disk of this host is full of runs that are being trained or looked at: try again in some minutes."
@@ -100,22 +101,27 @@ def taken(folder: Path) -> int:
     return size
 
 
-def _is_full() -> bool:
+def is_full(more: float = 0.0) -> bool:
+    """Whether there is less room than this host wants, or would be with so many bytes more."""
     free = os.statvfs(store.root())
-    if free.f_bavail * free.f_frsize < limit("MIN_FREE_MB") * 1e6:
+    if free.f_bavail * free.f_frsize - more < limit("MIN_FREE_MB") * 1e6:
         return True
     if sum(1 for _ in store.root().glob("*/run.json")) > limit("MAX_KEPT"):
         return True
     most = limit("MAX_DISK_MB") * 1e6
-    return most < NONE and taken(store.root()) > most
+    return most < NONE and taken(store.root()) + more > most
 
 
 def _forgotten(new: Run) -> list[Run]:
-    """Ended runs but ``new`` that no page has shown for long, the longest first; none on one's own machine."""
-    patience = limit("KEEP_HOURS") * 3600
-    if not is_shared() or patience == NONE:
+    """Ended runs but ``new`` that no page has shown for long, the longest first, and of those of the Hub not just now.
+
+    None on one's own machine.
+    """
+    if not is_shared():
         return []
+    patience = limit("KEEP_HOURS") * 3600
     ended = [run for run in store.every() if run.id != new.id and not run.state().status.is_going]
     since = {run.id: min(run.unseen() or NONE, time.time() - run.state().heartbeat) for run in ended}
-    old = [run for run in ended if since[run.id] > patience and not run.is_held()]
-    return sorted(old, key=lambda run: -since[run.id])
+    again = {run.id for run in ended if (origin := run.plan.origin) and origin.name.startswith("hf://")}
+    old = [run for run in ended if since[run.id] > (LOOKED_AT if run.id in again else patience) and not run.is_held()]
+    return sorted(old, key=lambda run: (run.id not in again, -since[run.id]))

@@ -72,18 +72,17 @@ def shown(wall: Wall, large: bool) -> None:
     """The newest samples of each run beside its data, and the curves of all."""
     try:
         hung = wall.entries()
-    except BadInput as error:
+        if large:
+            banner(wall.code, membership.address(wall), len(hung))
+        if not hung:
+            go = "Open the address and press Train on any model." if large else "Choose a model and press Train."
+            st.info(f"Nothing is here yet. {go}")
+            return
+        what = classroom.differences([run.plan for run, _ in hung])
+        mosaic(hung, what, large=large)
+        curves([run for run, _ in hung], what, large=large)
+    except BadInput as error:  # it came down, or a run was deleted since it was listed: the next look knows
         st.warning(str(error))
-        return
-    if large:
-        banner(wall.code, membership.address(wall), len(hung))
-    if not hung:
-        go = "Open the address and press Train on any model." if large else "Choose a model and press Train."
-        st.info(f"Nothing is here yet. {go}")
-        return
-    what = classroom.differences([run.plan for run, _ in hung])
-    mosaic(hung, what, large=large)
-    curves([run for run, _ in hung], what, large=large)
 
 
 main()

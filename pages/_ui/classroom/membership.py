@@ -6,7 +6,7 @@ import streamlit as st
 
 from genmodels.errors import BadInput
 from genmodels.runs import classroom
-from genmodels.runs.classroom import Wall
+from genmodels.runs.classroom import TooManyGuesses, Wall
 from genmodels.runs.store import Run
 from genmodels.text import titled
 from pages._ui.form.lesson import link
@@ -18,11 +18,15 @@ __all__ = ["address", "enter", "join", "leave", "nickname", "say", "wall"]
 
 def wall() -> Wall | None:
     """The wall joined, by the page or by a link with ``?room=CODE``; a code that leads to none is named."""
-    code = st.query_params.get("room", st.session_state.get("room"))
+    joined = st.session_state.get("room", "")
+    code = st.query_params.get("room", joined)
     if not code:
         return None
     try:
-        room = classroom.find(code)
+        room = classroom.find(code, joined)
+    except TooManyGuesses as error:
+        st.warning(str(error))
+        return None
     except BadInput as error:
         st.warning(str(error))
         leave()

@@ -3,6 +3,7 @@
 import base64
 import functools
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from genmodels.runs import classroom
 from genmodels.runs.classroom import Entry
 from genmodels.runs.record import CLOCK
 from genmodels.runs.store import Run
+from genmodels.runs.timing import is_here
 from pages._ui.components.live_chart import Panel, Series, live_chart
 from pages._ui.shared.run_cache import Stamp, metrics, newest_of, stamp
 
@@ -57,15 +59,18 @@ def mosaic(hung: Hung, what: Sequence[str], *, large: bool) -> None:
         st.caption(f"The newest {MOST_TILES} of {len(hung)} runs are shown.")
 
 
-@functools.lru_cache(maxsize=8)
 def _goal(data: str) -> str:
     """The data themselves, as a tile; "" where they are not here, or everybody has drawn their own."""
-    if data == "drawing":
+    if data in ("drawing", datasets.ELSEWHERE) or not is_here(data):
         return ""
-    try:
-        x = datasets.load(data).test.x[:1000].numpy()
-    except BadInput:
-        return ""
+    with suppress(BadInput):  # damaged
+        return _drawn_goal(data)
+    return ""
+
+
+@functools.lru_cache(maxsize=8)
+def _drawn_goal(data: str) -> str:
+    x = datasets.load(data).test.x[:1000].numpy()
     extent = info(data).extent
     picture = _url(png(tile(x[:64])[..., :3])) if x.ndim == 4 else _url(png(_blue(dots(x, extent))))
     title = escape(info(data).title)

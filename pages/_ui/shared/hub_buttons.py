@@ -28,14 +28,15 @@ def on_the_hub(name: str) -> Run | None:
     """The run of the checkpoint that a URL names, hf://…; where it is not here yet, a button that pulls it.
 
     Raises:
-        BadInput: If it is no such name, or this host shows other repositories only.
+        BadInput: If it is no such name, or this host shows another repository, or another revision of it, only.
     """
     place = Place.parse(name)
     if run := pulled(place):
         return run
     own = client.repository()
-    if not may_be_anywhere() and (own is None or place.repo != own.repo):
-        raise BadInput(f"{place} is not shown here: this host pulls from {own.repo if own else 'no repository'} only.")
+    if not may_be_anywhere() and (own is None or (place.repo, place.revision) != (own.repo, own.revision)):
+        where = f"{own.repo}@{own.revision}".removesuffix("@") if own else "no repository"
+        raise BadInput(f"{place} is not shown here: this host pulls from {where} only.")
     st.info(f"{place} is on the Hub and not here yet.")
     pull_button(place, f"Pull {place.subfolder or place.repo}", "pull-linked")
     return None

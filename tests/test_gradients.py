@@ -122,6 +122,7 @@ def test_what_is_measured_agrees_on_average_and_scatters_as_it_should() -> None:
     assert apart.max() < 5.5
     assert found["variance"][0] < found["variance"][2] < found["variance"][1]
     assert found["first"].shape == (3, instruments.DRAWS)
+    np.testing.assert_allclose(found["needed"] * np.square(found["mean"][0]).sum(), found["variance"], rtol=1e-6)
     assert "All three agree on average" in instruments.conclusion(found)
 
 

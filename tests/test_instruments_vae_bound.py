@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch.distributions import Bernoulli, ContinuousBernoulli, Independent, MixtureSameFamily, Normal
 
+from genmodels import random
 from genmodels.data.datasets import Data
 from genmodels.instruments.examples import example
 from genmodels.instruments.vae import bound as instruments
@@ -73,6 +74,13 @@ def test_the_kl_is_from_q_to_the_prior_and_not_back(digits: Data) -> None:
     assert abs(there - back) > 1
     assert found["kl"] == pytest.approx(there, abs=5 * found["kl se"])
     assert found["kl se"] < 0.1
+
+
+@torch.no_grad()
+def test_the_importance_weighted_bound_is_the_models_own(digits: Data) -> None:
+    vae = model()
+    own = vae.iwae(example(vae, digits, 4), instruments.DRAWS, random.generator(4))
+    assert instruments.numbers(vae, digits, 4)["iwae"] == pytest.approx(float(own), abs=1e-2)
 
 
 def test_the_ladder_rises_to_the_exact_likelihood() -> None:

@@ -192,6 +192,16 @@ def test_a_walk_is_what_it_says(points: DDPM, data: str, anneal: bool) -> None:
     assert instrument.conclusion(walk).startswith("After 70 steps")
 
 
+def test_a_burn_in_is_a_share_of_the_walk(eight: datasets.Data) -> None:
+    """Of chains that are far away for the first half and at the data after it."""
+    burn_in = instrument.BURN_IN
+    there = eight.train.x[:4000].view(50, 80, 2)
+    walk = instrument._distances(eight, torch.randn(2, 400, 2).double(), torch.cat([0 * there + 9, there]), 0.05)
+    pooled = dict(zip(burn_in, walk["pooled"], strict=True))
+    assert min(pooled[share] for share in burn_in if share < 50) > 2
+    assert max(pooled[share] for share in burn_in if share >= 50) < 1
+
+
 def test_a_step_that_is_too_long_is_named(points: DDPM, eight: datasets.Data) -> None:
     walk = finish(instrument.walked(points, eight, steps=300, step=0.5))
     assert "run away" in instrument.conclusion(walk)

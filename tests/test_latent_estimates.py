@@ -42,6 +42,14 @@ def test_what_is_known_is_so() -> None:
         assert of.kl(torch.zeros_like(mean), torch.ones_like(mean)) == pytest.approx(float(kl))
 
 
+def test_the_kl_is_from_the_posterior_to_any_gaussian() -> None:
+    _, _, of = example(3)
+    mean, variance = of.posterior
+    m, v = mean + 0.3, 2.25 * variance
+    kl = kl_divergence(Normal(mean, variance.sqrt()), Normal(m, v.sqrt())).sum()
+    assert of.kl(m, v) == pytest.approx(float(kl))
+
+
 def test_draws_of_the_posterior_have_no_variance_and_a_wider_one_only_some() -> None:
     _, _, of = example(3)
     mean, variance = of.posterior
@@ -96,6 +104,15 @@ def test_the_mean_over_seeds_rises_with_the_draws(found: dict[str, Any]) -> None
         mean, error = found[name].mean(1), found[name].std(1) / math.sqrt(estimates.SEEDS)
         assert (mean[:, -1] > mean[:, 0]).all()
         assert (mean <= found["exact"][:, None] + 6 * error + 1e-9).all()
+
+
+def test_draws_of_the_posterior_all_count_and_those_of_the_prior_in_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("DRAWS", (1, 10, 200)), ("SEEDS", 4), ("DIMENSIONS", (1, 20))):
+        monkeypatch.setattr(estimates, name, value)
+    model = build({"model": "ppca", "shape": [1, 8, 8]})
+    few = finish(estimates.estimates(model, datasets.load("digits"), 0, 1.0))
+    np.testing.assert_allclose(few["share importance"], 1, rtol=1e-6)
+    assert ((few["share"] >= 1 / 200) & (few["share"] < 1)).all()
 
 
 def test_bad_input_is_named() -> None:

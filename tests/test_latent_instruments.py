@@ -6,11 +6,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from streamlit.testing.v1 import AppTest
 
+from genmodels.data.datasets import Data
 from genmodels.errors import BadInput
 from genmodels.instruments.latent import likelihood, linear_vae, steps, subspace
 from genmodels.jobs import queue
+from genmodels.models.base import build
 from genmodels.runs import store
 from genmodels.runs.recorder import Recording
 from pages._ui.views.common import density
@@ -124,6 +127,29 @@ def test_an_outline_is_two_standard_deviations() -> None:
         np.testing.assert_allclose(far, 4, rtol=1e-3)
 
 
+@pytest.mark.parametrize("covariance", ["diagonal", "spherical"])
+def test_an_outline_without_correlations_stands_upright(covariance: str) -> None:
+    model = build({"model": "mixture", "shape": [2], "components": 4, "covariance": covariance})
+    with torch.no_grad():
+        model.means.copy_(torch.tensor([[1.5, 1.0], [-1.0, 2.0], [0.5, -1.0], [2.0, 2.0]]))
+        model.log_scale.copy_(0.5 + 0.3 * torch.randn_like(model.log_scale))
+        away = torch.as_tensor(steps.outlines(model)) - model.means.unsqueeze(1)
+        far = (away * model.log_scale.exp().unsqueeze(1)).square().sum(2)
+    torch.testing.assert_close(far, torch.full_like(far, 4), rtol=1e-3, atol=0)
+
+
+@pytest.mark.parametrize("noise", ["isotropic", "diagonal"])
+def test_what_is_explained_is_the_variance_that_is_not_noise(noise: str, digits: Data) -> None:
+    model = build({"model": "ppca", "shape": [1, 8, 8], "latent_dim": 3, "noise": noise}).eval()
+    with torch.no_grad():
+        model.W.normal_()
+        model.log_psi.normal_()
+        signal, psi = float(model.W.square().sum()), float(model.log_psi.exp().expand(64).sum())
+    terms = steps.numbers(model, digits, 3)
+    assert terms["explained"] == pytest.approx(signal / (signal + psi), rel=1e-4)
+    assert terms["sigma"] == pytest.approx(math.sqrt(psi / 64), rel=1e-4)
+
+
 def test_the_numbers_of_the_theory_add_up() -> None:
     for name in ("mixture-points", "mixture-pictures", "ppca-points", "factors-pictures"):
         model, data = model_and_data(name)
@@ -166,6 +192,27 @@ def test_a_subspace_is_compared_by_its_angles() -> None:
         assert subspace.conclusion(found).endswith(".")
         flat = found["directions"].reshape(model.latent_dim, -1)
         np.testing.assert_allclose(flat @ flat.T, np.eye(model.latent_dim), atol=1e-6)
+
+
+def test_the_variance_along_a_direction_is_the_models_noise_included() -> None:
+    for name in ("ppca-points", "ppca-pictures", "factors-pictures"):
+        model, data = model_and_data(name)
+        found = answers.finish(subspace.subspace(model, data))
+        u, w = found["directions"].reshape(model.latent_dim, -1), model.W.detach().double().numpy()
+        covariance = w @ w.T + np.diag(found["psi"].ravel())
+        np.testing.assert_allclose(found["variance"], np.einsum("ld,de,le->l", u, covariance, u), rtol=1e-4)
+
+
+@torch.no_grad()
+def test_what_a_linear_vae_leaves_open_is_its_true_posterior(digits: Data) -> None:
+    vae = build({"model": "vae", "shape": [1, 8, 8], "depth": 0, "latent_dim": 3, "decoder": "gaussian"}).eval()
+    for p in vae.decoder.parameters():
+        p.normal_(0, 0.4)
+    (w,) = (p.double() for p in vae.decoder.parameters() if p.ndim == 2)
+    covariance = torch.linalg.inv(torch.eye(3).double() + w.T @ w / vae.log_sigma.double().exp().square())
+    found, scale = answers.finish(linear_vae.linear(vae, digits)), covariance.diagonal().sqrt()
+    np.testing.assert_allclose(found["left"], covariance.diagonal(), rtol=1e-4)
+    np.testing.assert_allclose(found["correlation"], covariance / scale.outer(scale), rtol=1e-4, atol=1e-6)
 
 
 NAN = np.array([math.nan])

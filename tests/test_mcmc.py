@@ -9,9 +9,11 @@ from streamlit.testing.v1 import AppTest
 from torch import Tensor
 
 from genmodels import random
+from genmodels.data.datasets import Data
 from genmodels.errors import BadInput
 from genmodels.instruments.latent import refinement as instruments
 from genmodels.jobs import queue
+from genmodels.models.vae import VAE
 from genmodels.probability.mcmc import hmc
 from genmodels.runs import store
 from genmodels.runs.recorder import Recording
@@ -110,6 +112,13 @@ def test_the_encoders_guess_comes_nearer_to_the_true_posterior() -> None:
     more = answers.finish(instruments.refined(five.model(), five.data(), 3, "Langevin", 5, 0.5))
     assert "distance" not in more
     assert "of a draw goes from" in instruments.conclusion(more)
+
+
+def test_what_is_told_of_small_steps_is_that_they_are_accepted(digits: Data) -> None:
+    vae = VAE((1, 8, 8), hidden=16, depth=1, latent_dim=5).eval()
+    found = answers.finish(instruments.refined(vae, digits, 3, "Langevin", 5, 0.01))
+    assert found["accepted"].shape == (6,)
+    assert found["accepted"].min() > 0.9
 
 
 def test_bad_input_is_named() -> None:

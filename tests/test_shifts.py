@@ -1,6 +1,7 @@
 """Out of distribution, and the curve in bits: the numbers are those of the model, whatever images are scored."""
 
 import math
+import zlib
 from typing import Any
 
 import numpy as np
@@ -82,6 +83,18 @@ def test_bits_are_those_of_the_model(name: str, data: str, arguments: dict[str, 
             expected = -model.log_prob(x).double().numpy() / (64 * math.log(2))
         np.testing.assert_allclose(scored["bits"][1], expected, rtol=1e-5)
     assert shifts.conclusion(scored)
+
+
+def test_above_counts_what_is_likelier_and_simple_is_in_bits() -> None:
+    """Of a density that falls with the ink: black is likelier than every digit, a digit inverted than hardly any."""
+    model, loaded = make("autoregressive", "digits", hidden=8)
+    model.log_prob = lambda x, **_: -x.flatten(1).sum(1)
+    scored = finish(shifts.shifts(model, loaded, n=12, seed=1))
+    above = dict(zip(scored["names"].tolist(), scored["above"], strict=True))
+    assert above["black"] == 1
+    assert above["inverted"] < 0.5
+    expected = [[8 * len(zlib.compress(x.tobytes(), 9)) / 64 for x in kind] for kind in scored["images"]]
+    np.testing.assert_allclose(scored["simple"][:, : shifts.SHOWN], expected)
 
 
 def test_what_knows_no_likelihood_of_images_is_refused() -> None:
@@ -180,3 +193,11 @@ def test_blurred_pixels_stay_where_the_blur_put_them() -> None:
         nats = -model.log_prob(v).double().mean().item()
     bits = dict(zip(found["name"].tolist(), found["bits"], strict=True))["Gaussian noise, σ = 1"]
     assert bits == pytest.approx(dequantization.bits(nats, 64, 17), abs=1e-4)
+
+
+@pytest.mark.parametrize("pixels", ["logit", "linear"])
+def test_a_density_of_1_costs_the_levels_logarithm_however_its_images_were_made_real(pixels: str) -> None:
+    model, data = make("flow", "digits", couplings=2, hidden=8, pixels=pixels)
+    model.log_prob = lambda v, y=None: v.new_zeros(len(v))
+    found = finish(dequantization.costs(model, data, n=4))
+    np.testing.assert_allclose(found["bits"], math.log2(17), rtol=1e-5)

@@ -100,6 +100,19 @@ def test_with_all_codes_left_nothing_is_lost(name: str) -> None:
     assert f"of {k} codes" in codebook.conclusion_of_fewer(found)
 
 
+def test_the_most_frequent_codes_are_left() -> None:
+    """Of one code alone every picture is what that code shows at each place."""
+    model, data = of("digits")
+    found = answers.finish(codebook.fewer(model, data, 100))
+    count = torch.bincount(model.codes(codebook.some(model, data, 100)[0]).flatten(), minlength=16)
+    assert count.min() < count.max()
+    commonest = (count == count.max()).nonzero()[:, 0]
+    with torch.no_grad():
+        shown = model.shown(commonest.view(-1, 1, 1).expand(-1, *model.map))
+    apart = np.abs(found["x"][:, None, 1] - shown.numpy()).reshape(len(found["x"]), len(commonest), -1).max(2)
+    assert (apart.min(1) < 1e-4).all()
+
+
 def test_another_code_at_one_place_changes_what_is_around_it() -> None:
     model, data = of("digits")
     found, here = maps.read(model, data, 3), maps.place(model, data, 3, 1, 2)

@@ -72,7 +72,8 @@ def path(moment: Moment) -> None:
         if not encodes:
             first = url_widgets.number("from seed", 0, SEED, 0, key="path_from")
             second = url_widgets.number("to", 0, SEED, 1, key="path_to")
-        way = url_widgets.choice("way", WAYS, WAYS[0 if encodes else 1], key="path_way")
+        ways = WAYS if seen(codes.is_smooth, moment, label=label) else WAYS[:2]
+        way = url_widgets.choice("way", ways, WAYS[0 if encodes else 1], key="path_way")
     if way == "geodesic":
         st.caption("The way along which x changes least: the straight line, pulled tight on the decoder's surface.")
         ends: dict[str, Any] = {"first": first, "second": second, "label": label}

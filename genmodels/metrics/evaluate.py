@@ -310,8 +310,8 @@ def _real(data: Data, n: int, seed: int, inputs: str, more: Iterable[Split] = ()
 
 
 def labels(model: GenerativeModel, y: Tensor) -> Tensor | None:
-    """The labels ``y`` for a model that learned with them, None for another."""
-    return y.to(model.device) if model.config.get("classes") else None
+    """The labels ``y`` for a model that learned with them, None for another, and where all were hidden from it."""
+    return y.to(model.device) if model.config.get("classes") and model.config.get("label_dropout") != 1 else None
 
 
 def tell(progress: Progress | None, fraction: float, text: str) -> None:

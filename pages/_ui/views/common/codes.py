@@ -6,7 +6,9 @@ import numpy as np
 import streamlit as st
 
 from genmodels import figures, images
+from genmodels.hyperparameters import declared
 from genmodels.instruments import codes
+from genmodels.instruments.samples import options
 from genmodels.models.capabilities import Encoder, has
 from pages._ui.components.latent_pad import Encoded, latent_pad
 from pages._ui.components.scrubber import scrubber
@@ -33,8 +35,10 @@ def latent_map(moment: Moment) -> None:
         real = real_points(moment, 1000, opacity=0.35)
         plot(figures.mesh(decoded.x, title="A grid of codes z, decoded", over=(real,)), key="latent-map")
         lines = "a row of 30 codes z" if model.latent_dim < 2 else "the lines of a grid of 30 × 30 codes z₁ and z₂"
+        is_noisy = "draw" in declared(options(type(model)))  # it has a p(x | z), and shows its mean
         st.caption(
-            f"Latent space, bent over the data: {lines}{others}. {EVEN} A decoder's noise spreads samples around it."
+            f"Latent space, bent over the data: {lines}{others}. {EVEN}"
+            + " A decoder's noise spreads samples around it." * is_noisy
         )
         concluded(decoded.conclusion())
         return

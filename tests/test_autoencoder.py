@@ -2,6 +2,7 @@
 
 import copy
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -192,6 +193,19 @@ autoencoder.{call}(Moment.of(store.find({run!r})))
     assert not test.exception
     assert not test.warning
     assert test.caption
+
+
+@pytest.mark.parametrize(("error", "pixel"), [("squared", "grey"), ("cross-entropy", "black or white")])
+def test_a_squared_error_says_of_which_pixels_it_is(error: str, pixel: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A VAE beside it may have learned from others."""
+    captions: list[str] = []
+    monkeypatch.setattr(view, "pictures", lambda *_, caption, **__: captions.append(caption))
+    monkeypatch.setattr(view, "plot", lambda *_, **__: None)
+    data = store.find("ae").data()
+    model = build({"model": "autoencoder", "shape": list(data.shape), "hidden": 16, "error": error}).eval()
+    moment = SimpleNamespace(model=model, data=data)
+    view._column(moment, "ae", instruments.codes_and_draws(model, data) | {"path": np.zeros((2, 1, 8, 8))})  # type: ignore[arg-type]
+    assert captions[0].endswith(f" a {pixel} pixel")
 
 
 def test_what_is_no_vae_of_its_data_is_named() -> None:

@@ -326,8 +326,19 @@ def test_slices_are_laws_and_make_the_density(arguments: dict[str, Any]) -> None
         x = torch.tensor([[found["axis"][k], found["axis"][100]]], dtype=torch.float32)
         with torch.no_grad():
             assert near["first"][k] * near["second"][100] == pytest.approx(model.log_prob(x).exp().item(), rel=1e-4)
-    with pytest.raises(BadInput, match="without labels"):
-        slices.slices(make((2,), hidden=16, classes=2), plane)
+
+
+def test_slices_of_a_model_with_labels_are_those_of_one_class() -> None:
+    model, plane = make((2,), hidden=16, components=3, classes=2), datasets.load("two-moons")
+    with pytest.raises(BadInput, match="of one class where they have labels"):
+        slices.slices(model, plane)
+    found = slices.slices(model, plane, label=1)
+    assert set(found) == {"axis", "first", "second", "coordinate"}
+    x = torch.tensor([[found["axis"][7], 0.0]], dtype=torch.float32)
+    with torch.no_grad():
+        of_class = [model.each(x, torch.tensor([y]))[0, 0].exp().item() for y in (0, 1)]
+    assert found["first"][7] == pytest.approx(of_class[1], rel=1e-5)
+    assert of_class[0] != pytest.approx(of_class[1], rel=1e-5)
 
 
 # Pages ------------------------------------------------------------------------------------------------------------
@@ -408,8 +419,6 @@ except Exception as error:
         said = " ".join(one.value for one in test.latex)
         assert (r"p(x \mid y)" in said) is ("classes" in RUNS[run][1])  # whose number it is
         assert sum('class="source"' in one.proto.body for one in test.get("html")) >= 5
-    elif run == "points-of-classes":
-        assert "without labels" in test.info[0].value
     else:
         assert not test.info
         assert len(test.get("plotly_chart")) + len(test.get("bidi_component")) + len(test.get("download_button")) >= 2

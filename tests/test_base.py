@@ -497,6 +497,7 @@ def test_what_does_not_count_changes_nothing(name: str, data: str) -> None:
     [
         ("vae", "digits", {"objective": "iwae", "prior": "vamp"}, {"kl_samples": 3, "estimator": "sampled"}),
         ("vqvae", "two-moons", {"depth": 0}, {"hidden": 24, "code_dim": 3}),
+        ("ladder", "two-moons", {"layers": 1}, {"merge": "precision", "latent_channels": 9}),
     ],
 )
 def test_what_does_not_count_beside_a_choice_changes_nothing(
@@ -510,6 +511,39 @@ def test_what_does_not_count_beside_a_choice_changes_nothing(
         training = Training(make(name, data, **chosen, **arguments), datasets.load(data), Settings(steps=2))
         losses.append([step.terms["loss"] for step in fit(training) if step.terms])
     assert losses[0] == losses[1]
+
+
+def test_a_codebook_of_points_themselves_has_no_encoder_to_be_drawn_to_it() -> None:
+    known, learned = declared(model_class("vqvae"))["commitment"], []
+    assert not known.counts({"depth": 0, "kind": "plane"})
+    assert known.counts({"depth": 0, "kind": "images"})
+    for beta in (0.25, 7.0):
+        training = Training(
+            make("vqvae", "two-moons", depth=0, commitment=beta), datasets.load("two-moons"), Settings(steps=3)
+        )
+        list(fit(training))
+        learned.append(training.model.state_dict())
+    assert all(torch.equal(value, learned[1][key]) for key, value in learned[0].items())
+
+
+@pytest.mark.parametrize(("name", "arguments"), [("ppca", {}), ("vqvae", {"depth": 1})])
+def test_points_are_drawn_whether_that_is_asked_for_or_not(name: str, arguments: dict[str, Any]) -> None:
+    model = make(name, "two-moons", **arguments).eval()
+    assert not declared(type(model).sample)["draw"].counts({"kind": "plane"})
+    shown, drawn = (model.sample(9, rng=random.generator(0), draw=draw) for draw in (False, True))
+    assert torch.equal(shown, drawn)
+
+
+def test_the_width_of_a_residual_vae_is_an_eighth_and_its_help_says_from_where_on() -> None:
+    sizes = [
+        {
+            key: value.shape
+            for key, value in make("vae", "digits", network="residual", hidden=hidden).state_dict().items()
+        }
+        for hidden in (16, 64, 128)
+    ]
+    assert sizes[0] == sizes[1] != sizes[2]
+    assert "an eighth as many, 8 at least" in declared(model_class("vae"))["hidden"].help
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -177,7 +177,7 @@ def test_far_modes_do_not_mix_and_annealing_joins_them(points: DDPM, eight: data
 @pytest.mark.parametrize("anneal", [True, False])
 def test_a_walk_is_what_it_says(points: DDPM, data: str, anneal: bool) -> None:
     loaded = datasets.load(data)
-    score = instrument.scores(loaded)[0]
+    score = instrument.scores(points, loaded)[0]
     assert (score == "learned") == (data == "checkerboard")
     walk = finish(instrument.walked(points, loaded, score=score, anneal=anneal, steps=70, n=50, start="anywhere"))
     frames = len(walk["at"])

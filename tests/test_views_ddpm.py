@@ -9,14 +9,16 @@ from streamlit.testing.v1 import AppTest
 from genmodels.data.datasets import load
 from genmodels.instruments.diffusion.denoising import most_judged
 from genmodels.jobs import queue
-from genmodels.metrics import judge
+from genmodels.metrics import evaluate, judge
 from genmodels.probability.schedules import PREDICTIONS
 from genmodels.runs import store
 from genmodels.runs.recorder import Recording
+from pages._ui.page import sampling
+from pages._ui.shared.moment import Moment
 from pages._ui.views.common import density
 from pages._ui.views.diffusion import bits, bound, denoising, edits, hierarchy, langevin, plane
 from tests import answers
-from tests.instruments import applies, on_page
+from tests.instruments import on_page
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
@@ -33,6 +35,22 @@ RUNS: dict[str, tuple[str, dict[str, Any]]] = {
             "weighting": "bound",
             "variance": "posterior",
         },
+    ),
+    "pictures-of-labels-alone": (
+        "digits",
+        {"T": 12, "width": 8, "depth": 1, "levels": 0, "classes": 10, "label_dropout": 0.0},
+    ),
+    "pictures-of-hidden-labels": (
+        "digits",
+        {"T": 12, "width": 8, "depth": 1, "levels": 0, "classes": 10, "label_dropout": 1.0},
+    ),
+    "points-of-labels-alone": (
+        "eight-gaussians",
+        {"T": 12, "hidden": 16, "schedule": "drawn", "classes": 8, "label_dropout": 0.0},
+    ),
+    "points-of-labels-alone-and-no-known-law": (
+        "pinwheel",
+        {"T": 12, "hidden": 16, "classes": 5, "label_dropout": 0.0},
     ),
     "points": ("eight-gaussians", {"T": 12, "hidden": 16, "schedule": "drawn"}),
     "points-of-no-known-law": ("checkerboard", {"T": 12, "hidden": 16, "predict": "score", "variance": "learned"}),
@@ -67,6 +85,7 @@ def drawn(run: str, call: str, **link: str) -> AppTest:
 from genmodels.runs import store
 from pages._ui.shared.moment import Moment
 from pages._ui.views.common.density import density
+from pages._ui.page import sampling
 from pages._ui.views.diffusion import bits, bound, denoising, edits, hierarchy, langevin, plane, theory
 {call}(Moment.of(store.find({run!r})))
 """
@@ -87,8 +106,11 @@ VIEWS = on_page("ddpm")
 def test_every_view_that_is_offered_draws(view: str, run: str) -> None:
     call = "theory.theory"
     if view != "theory":
-        if not applies(VIEWS[view], is_image=run.startswith("pictures")):
-            assert view in (("Plane", "Langevin") if run.startswith("pictures") else ("Edit", "Bits", "A deep VAE"))
+        if not VIEWS[view].applies(Moment.of(store.find(run))):
+            left_out = {"Plane", "Langevin"} if run.startswith("pictures") else {"Edit", "Bits", "A deep VAE"}
+            left_out |= {"Plane"} if "labels-alone" in run else set()  # the score of all data is of no label
+            left_out |= {"Langevin"} if run.endswith("alone-and-no-known-law") else set()
+            assert view in left_out
             return
         draw = VIEWS[view].draw
         call = f"{draw.__module__.rpartition('.')[2]}.{draw.__name__}"
@@ -106,7 +128,30 @@ def test_a_picture_is_filled_in_and_led_to_another(way: str) -> None:
     assert not test.warning
 
 
-@pytest.mark.parametrize(("run", "told"), [("pictures", True), ("pictures-of-no-label", False)])
+def test_what_lies_between_two_pictures_is_not_asked_of_a_model_that_needs_labels() -> None:
+    for run in RUNS:
+        if run.startswith("pictures"):
+            ways = drawn(run, "edits.edit").get("button_group")[0].options
+            assert ("Interpolate" in ways) == (run != "pictures-of-labels-alone")
+
+
+@pytest.mark.parametrize(("run", "score"), [("points", ["exact", "learned"]), ("points-of-labels-alone", ["exact"])])
+def test_particles_walk_by_the_scores_that_there_are(run: str, score: list[str]) -> None:
+    test = drawn(run, "langevin.langevin_walk")
+    assert [one.options for one in test.get("button_group") if one.label == "score"] == [score]
+
+
+@pytest.mark.parametrize("run", ["pictures", "pictures-of-hidden-labels"])
+def test_nothing_is_paid_for_a_label_that_is_not_told(run: str) -> None:
+    model, data = store.find(run).model(), load("digits")
+    told = answers.finish(bound.every_term(model, data, 4))["label"]
+    assert (told > 0).all() == (run == "pictures")
+    assert (evaluate.labels(model, data.test.y[:3]) is None) == (run != "pictures")
+
+
+@pytest.mark.parametrize(
+    ("run", "told"), [("pictures", True), ("pictures-of-hidden-labels", False), ("pictures-of-no-label", False)]
+)
 def test_an_edit_says_whether_the_model_is_told_the_label(run: str, told: bool) -> None:
     redrawn, filled = (said(drawn(run, "edits.edit", edit=way)) for way in ("Noise and denoise", "Fill in"))
     assert ("from pure noise only its class, for the model is told the label." in redrawn) == told
@@ -167,6 +212,28 @@ def test_the_density_says_what_noise_is_left_in_it(run: str, words: str) -> None
     test = drawn(run, "density")
     assert not test.exception
     assert f"True is the data's {words}" in said(test)
+
+
+@pytest.mark.parametrize(
+    ("run", "sampler", "offered"),
+    [
+        ("points", "", set()),
+        ("points", "ddim", {"eta"}),
+        ("points", "langevin", {"stride", "repeats"}),
+        ("pictures", "heun", {"guidance"}),
+        ("pictures-of-labels-alone", "heun", set()),
+    ],
+)
+@pytest.mark.parametrize(("tab", "prefix"), [("denoising.denoise", "film_"), ("sampling.sampling", "how_")])
+def test_samples_are_asked_for_with_the_options_that_their_sampler_has(
+    run: str, sampler: str, offered: set[str], tab: str, prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sampling, "answer", lambda *_, **__: None)
+    test = drawn(run, tab, **({f"{prefix}sampler": sampler} if sampler else {}))
+    assert not test.exception
+    widgets = [one.key for kind in (test.number_input, test.slider, test.select_slider) for one in kind]
+    of_some = {"eta", "stride", "repeats", "guidance"}
+    assert {name for name in of_some if prefix + name in widgets} == offered
 
 
 # What stands over the curves ------------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from genmodels import random
 from genmodels.data import datasets
 from genmodels.errors import BadInput
 from genmodels.flows import images
+from genmodels.instruments import codes as paths
 from genmodels.instruments.examples import example, some
 from genmodels.instruments.flow import codes, dequantization, microscope
 from genmodels.jobs import queue
@@ -94,6 +95,15 @@ from pages._ui.views.flow.instruments import INSTRUMENTS
     assert not test.info
     if view == "Nats and bits":
         assert any(one.label == "bits per dimension" for one in test.metric)
+
+
+@pytest.mark.parametrize(("run", "label"), [("pictures", None), ("classes", 3), ("points", None)])
+def test_paths_are_pulled_tight_of_points_for_pictures_are_in_whole_greys(run: str, label: int | None) -> None:
+    model, data = model_and_data(run)
+    assert paths.is_smooth(model, label) == (run == "points")
+    if run != "points":
+        with pytest.raises(BadInput, match="rounded"):
+            next(paths.geodesic(model, data, 0, 1, label=label))
 
 
 def converted(**link: str) -> AppTest:

@@ -17,7 +17,7 @@ from genmodels.runs.store import Run
 from pages._ui.components.drawing_pad import Drawing
 from pages._ui.shared.instruments import offered
 from pages._ui.shared.moment import Moment
-from pages._ui.views.common import chosen, side_by_side
+from pages._ui.views.common import chosen, codes, side_by_side
 from pages._ui.views.gan import bigan, missed, theory
 from pages._ui.views.gan import turns as gan_play_view
 from pages._ui.views.gan.instruments import shared
@@ -99,6 +99,37 @@ def test_every_instrument_that_is_offered_draws(model: str, data: str, arguments
         if view == "theory":
             assert sum('class="source"' in one.proto.body for one in test.get("html")) >= 4
         assert test.get("plotly_chart") or view in ("theory", "latent", "drawn"), view
+
+
+@pytest.mark.parametrize(
+    ("model", "arguments", "told"),
+    [
+        ("gan", {"spectral": True}, "spectral norms bound its slope as well"),
+        ("bigan", {"spectral": True}, "spectral norms bound its slope as well"),
+        ("gan", {}, "Only a WGAN asks for slopes of at most 1"),
+        ("wgan", {"penalty": "spectral"}, "Spectral norms bound the slope by 1"),
+    ],
+)
+def test_what_keeps_a_critic_from_being_steep_is_said(model: str, arguments: dict[str, object], told: str) -> None:
+    said = [one.value for one in drawn(trained(model, "two-moons", **arguments), "critics").caption]
+    assert sum(told in one for one in said) == 1
+    assert ("Only a WGAN" in " ".join(said)) == told.startswith("Only")
+
+
+@pytest.mark.parametrize(("model", "noisy"), [("vae", True), ("ladder", True), ("flow", False), ("autoencoder", False)])
+def test_a_map_of_points_speaks_of_a_decoders_noise_where_there_is_some(
+    model: str, noisy: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(codes.st, "caption", said.append)
+    for name in ("plot", "concluded"):
+        monkeypatch.setattr(codes, name, lambda *_, **__: None)
+    run = store.create(model, "two-moons", arguments={"hidden": 16}, settings={"steps": 1})
+    recording = Recording(run)
+    list(recording.steps())
+    recording.close()
+    codes.latent_map(Moment.of(run))
+    assert ("A decoder's noise" in said[0]) == noisy
 
 
 def test_a_drawing_is_framed_as_the_training_pictures_are_and_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -192,6 +192,16 @@ def test_four_priors_are_those_that_ship_until_own_ones_are_trained() -> None:
     assert first < last
 
 
+def test_four_priors_learn_by_the_gradient_that_all_of_them_have(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[dict[str, Any]] = []
+    monkeypatch.setattr(priors, "side_by_side", lambda plans, *_, **__: asked.extend(plans.values()) or plans)
+    run = trained("digits", gradient="score-baseline")
+    priors.four_priors(Moment.of(run))
+    plans = [store.planned(**plan) for plan in asked]
+    assert [plan.arguments["prior"] for plan in plans] == list(priors.PRIORS)
+    assert {plan.arguments["gradient"] for plan in plans} == {"reparametrization"}
+
+
 def test_a_cure_is_a_click_away_and_its_run_is_in_the_link() -> None:
     run = trained("digits", latent_dim=4, beta=3.0)
     test = drawn(run, "Collapse")

@@ -10,6 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from genmodels import random
 from genmodels.errors import BadInput
+from genmodels.instruments import codes
 from genmodels.instruments.examples import example
 from genmodels.instruments.vq import codebook, maps
 from genmodels.jobs import queue
@@ -182,6 +183,23 @@ from pages._ui.views.vq import {view}
     assert not test.exception
     assert not test.warning
     assert test.caption
+    assert not any("fork" in one.value for one in test.caption)  # a fork keeps the model, and so its K
+
+
+@pytest.mark.parametrize("run", ["digits", "points", "k-means"])
+def test_no_path_is_pulled_tight_where_codes_are_rounded(run: str) -> None:
+    model, data = of(run)
+    with pytest.raises(BadInput, match="rounded: it has no slope"):
+        answers.finish(codes.geodesic(model, data, 0, 1))
+    script = f"""
+from genmodels.runs import store
+from pages._ui.shared.moment import Moment
+from pages._ui.views.common.codes import path
+path(Moment.of(store.find({run!r})))
+"""
+    test = AppTest.from_string(script, default_timeout=120).run()
+    assert not test.exception
+    assert [one.options for one in test.get("button_group") if one.label == "way"] == [["straight", "spherical"]]
 
 
 def test_every_instrument_asks_a_question_and_is_offered_where_it_applies() -> None:

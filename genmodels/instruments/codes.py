@@ -28,6 +28,7 @@ __all__ = [
     "geodesic",
     "has_map",
     "is_noise",
+    "is_smooth",
     "latent_map",
     "linear",
     "normal",
@@ -233,6 +234,15 @@ def _distance(difference: Array) -> Array:
     return np.asarray(np.sqrt(np.square(difference.astype(np.float64)).mean(-1)))
 
 
+@torch.enable_grad()
+def is_smooth(model: Any, label: int | None = None) -> bool:
+    """Whether what is decoded moves with its code: not where that is first rounded to a codebook, or then to greys."""
+    z = random.randn(2, model.latent_dim, rng=random.generator(0, model.device), device=model.device).requires_grad_()
+    x = decoded(model, z, label)
+    slope = torch.autograd.grad(x.sum(), z, allow_unused=True)[0] if x.requires_grad else None
+    return slope is not None and bool(slope.any())
+
+
 def geodesic(
     model: Any,
     data: Data,
@@ -249,7 +259,12 @@ def geodesic(
 
     Returns:
         "x" (frames, \*shape), "z" (frames, L), the "energy" at each iteration, and "straight", (frames, L).
+
+    Raises:
+        BadInput: If nothing pulls: see :func:`is_smooth`.
     """
+    if not is_smooth(model, label):
+        raise BadInput("What is decoded here is rounded: it has no slope by which a path could be pulled tight.")
     a, b = _code(model, data, first), _code(model, data, second)
     straight = linear(a, b, torch.linspace(0, 1, frames, device=model.device))
     inner = straight[1:-1].clone().requires_grad_()

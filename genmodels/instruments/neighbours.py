@@ -43,7 +43,7 @@ def neighbours(model: GenerativeModel, data: Data, n: int = 8, k: int = 5, seed:
     x = model.sample(n, rng=rng).float()
     yield 0.2
     some = torch.randperm(len(data.test), generator=random.generator(seed))[:n]
-    inputs = made_as(model)
+    inputs = "threshold" if made_as(model) == "threshold" else "unit"
     real = data.prepare(data.test.x[some.to(data.device)], inputs).to(x)
     for best in nearest(torch.cat([x, real]), data, k, inputs):
         yield 0.2 + 0.8 * best[0]

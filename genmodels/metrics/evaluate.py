@@ -24,6 +24,7 @@ from genmodels.metrics.two_sample import LEAST, classifier_two_sample
 from genmodels.models.base import GenerativeModel
 from genmodels.models.capabilities import Bound, Density, ImportanceWeights, has
 from genmodels.models.latent.autoencoder import Autoencoder
+from genmodels.models.latent.mixture import GaussianMixture
 from genmodels.models.vae import VAE
 
 __all__ = ["likelihoods", "measures", "samples_against"]
@@ -183,7 +184,12 @@ def samples_against(
 
 
 def made_as(model: GenerativeModel) -> str:
-    """As which of the data's transforms its samples are made: "threshold" where pixels are drawn black or white."""
+    """As which of the data's transforms its samples are made: "threshold" where pixels are drawn black or white.
+
+    "dequantize" where real numbers are drawn, as the mixture of Gaussians does, not whole grey levels.
+    """
+    if model.is_image and isinstance(model, GaussianMixture):
+        return model.inputs
     grey = isinstance(model, Autoencoder) or "draw" in inspect.signature(model.sample).parameters  # D(z) and E[x | z]
     return "threshold" if model.is_image and model.inputs == "threshold" and not grey else "unit"
 
@@ -304,8 +310,8 @@ def _real(data: Data, n: int, seed: int, inputs: str, more: Iterable[Split] = ()
 
 
 def labels(model: GenerativeModel, y: Tensor) -> Tensor | None:
-    """The labels ``y`` for a model that learned with them, None for another."""
-    return y.to(model.device) if model.config.get("classes") else None
+    """The labels ``y`` for a model that learned with them, None for another, and where all were hidden from it."""
+    return y.to(model.device) if model.config.get("classes") and model.config.get("label_dropout") != 1 else None
 
 
 def tell(progress: Progress | None, fraction: float, text: str) -> None:

@@ -42,6 +42,8 @@ __all__ = ["DDPM"]
 
 DRAWN, SNR = Where(lambda schedule: schedule == "drawn"), Where(lambda weighting: weighting == "snr")
 LABELS, WALK = Where(lambda classes: classes > 0), Where(lambda sampler: sampler == "langevin")
+DDIM = Where(lambda sampler: sampler == "ddim")
+GUIDED = Where(lambda classes, label_dropout: classes > 0 and 0 < label_dropout < 1)  # it knows both branches
 EDM, TIMES = Where(lambda predict: predict == "edm"), Where(lambda schedule: schedule != "learned")
 NORMAL = Where(lambda times, schedule: times == "log-normal" and schedule != "learned")
 AUTO, WEIGHTINGS = ("auto", *SAMPLERS), ("simple", "noise", "snr", "bound")
@@ -258,8 +260,10 @@ class DDPM(Guesses, GenerativeModel):
             str,
             Only(("auto", *SPACINGS), "of the times; auto: early for images, log-snr for points, heun and langevin"),
         ] = "auto",
-        eta: Annotated[float, Between(0, 1, "noise of ddim: 0 none, 1 as much as ancestral")] = 0.0,
-        guidance: Annotated[float, Between(0, 20, "towards the label: 0 deaf to it, 1 plain, more exaggerates")] = 1.0,
+        eta: Annotated[float, Between(0, 1, "noise of ddim: 0 none, 1 as much as ancestral"), DDIM] = 0.0,
+        guidance: Annotated[
+            float, Between(0, 20, "towards the label: 0 deaf to it, 1 plain, more exaggerates"), GUIDED
+        ] = 1.0,
         stride: Annotated[float, Between(1e-4, 4, "of langevin: step, in units of the noise's variance"), WALK] = 0.2,
         repeats: Annotated[int, Between(1, 1000, "of langevin: steps at each level of noise"), WALK] = 10,
     ) -> Iterator[Step]:

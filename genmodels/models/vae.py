@@ -78,7 +78,9 @@ class VAE(Observation):
         latent_dim: Annotated[int, Between(1, 64, "dimensions of z")] = 2,
         network: Annotated[str, Only(NETWORKS, "skip: the decoder sees z in every layer"), IMAGES] = "mlp",
         hidden: Annotated[
-            int, Between(16, 2048, "units of a layer, 8 times residual's channels", log=True), DEEP
+            int,
+            Between(16, 2048, "units of a layer; residual: channels, an eighth as many, 8 at least", log=True),
+            DEEP,
         ] = 512,
         depth: Annotated[int, Between(0, 6, "hidden layers, 0: linear; conv: halvings; residual: blocks a level")] = 2,
         decoder: Annotated[str, Only(DECODERS, "p(x | z); auto: bernoulli for images, gaussian for points")] = "auto",
@@ -103,7 +105,7 @@ class VAE(Observation):
         samples: Annotated[int, Between(0, 100, "draws of z for each x; the k of iwae; 0: 1, of iwae 5")] = 0,
         kl_samples: Annotated[
             int,
-            Between(1, 256, "draws of z for a KL that has no closed form"),
+            Between(1, 256, "draws of z for a KL that has no closed form; no fewer than samples"),
             Where(
                 lambda prior, estimator, objective: (
                     objective != "iwae" and (prior != "normal" or estimator == "sampled")

@@ -30,11 +30,14 @@ __all__ = [
     "generator",
     "given",
     "normalize_spectrally",
+    "power_iteration_",
     "stretch",
 ]
 
 ACTIVATIONS = ("leaky-relu", "elu")
 """Of a critic: neither is anywhere steeper than 1. ELU has no kinks: Clevert et al. (2016), arXiv:1511.07289."""
+
+MENDING = 200  # power iterations
 
 
 def given(y: Tensor | None, classes: int) -> Tensor:
@@ -130,7 +133,26 @@ def normalize_spectrally(network: nn.Module) -> None:
     """
     for layer in network.modules():
         if isinstance(layer, nn.Linear | nn.Conv2d | nn.Embedding):
-            spectral_norm(layer)
+            spectral_norm(layer).get_submodule("parametrizations.weight").register_load_state_dict_post_hook(_mend)
+
+
+def power_iteration_(weight: Tensor, u: Tensor, v: Tensor) -> None:
+    """Move u and v in place towards the first singular vectors of ``weight`` as a matrix (outputs, the rest)."""
+    matrix = weight.flatten(1)
+    u.copy_(nn.functional.normalize(matrix @ v, dim=0))
+    v.copy_(nn.functional.normalize(matrix.T @ u, dim=0))
+
+
+@torch.no_grad()
+def _mend(normalized: nn.Module, _: object) -> None:
+    """Find the vectors of a loaded weight anew if they are averages of unit vectors, so shorter than those in float16.
+
+    uᵀWv would be less than W's norm, and what is divided by it longer than 1.
+    """
+    weight, u, v = normalized.get_parameter("original"), normalized.get_buffer("0._u"), normalized.get_buffer("0._v")
+    if min(u.norm(), v.norm()) < 1 - 2**-10:  # rounding to float16 takes 2⁻¹¹ at most
+        for _ in range(MENDING):
+            power_iteration_(weight, u, v)
 
 
 def stretch(layer: nn.Module) -> float:

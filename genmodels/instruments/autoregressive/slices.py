@@ -10,6 +10,7 @@ from torch import Tensor
 
 from genmodels.data.datasets import DATASETS, Data
 from genmodels.errors import BadInput
+from genmodels.instruments.samples import labels
 from genmodels.models.autoregressive import Autoregressive
 from genmodels.text import number
 
@@ -19,13 +20,14 @@ FINE = 400
 
 
 @torch.no_grad()
-def slices(model: Autoregressive, data: Data, at: float = 0.0) -> dict[str, npt.NDArray[Any]]:
+def slices(model: Autoregressive, data: Data, at: float = 0.0, label: int | None = None) -> dict[str, npt.NDArray[Any]]:
     r"""p(first) and p(second | first = at) as learned, under the first mask, and as they are.
 
     Args:
-        model: Of points, without labels.
+        model: Of points.
         data: The plane.
         at: Where the first coordinate is.
+        label: Of which class, of a model with labels: the laws are then p(· | y), whose truth is not known.
 
     Returns:
         "axis" (N,); "first" and "second", densities (N,), learned; "true_first" and "true_second", where the true
@@ -33,10 +35,11 @@ def slices(model: Autoregressive, data: Data, at: float = 0.0) -> dict[str, npt.
         "coordinate" says which comes first, 0 or 1.
 
     Raises:
-        BadInput: If it is a model of images, or of labels.
+        BadInput: If it is a model of images, or it has labels and none of them is asked for.
     """
-    if model.is_image or model.classes:
-        raise BadInput("Coordinates are told apart of points of the plane without labels.")
+    y = labels(model, FINE, label)
+    if model.is_image or (model.classes and y is None):
+        raise BadInput("Coordinates are told apart of points of the plane, of one class where they have labels.")
     half, (first, second) = DATASETS[data.name].extent, model.orders[0].tolist()
     axis = (torch.arange(FINE) + 0.5) / FINE * 2 * half - half
 
@@ -46,8 +49,8 @@ def slices(model: Autoregressive, data: Data, at: float = 0.0) -> dict[str, npt.
 
     x = points(axis, torch.zeros(FINE)).to(model.device)
     given = points(torch.full((FINE,), float(at)), axis).to(model.device)
-    laws = {"axis": axis, "first": model.each(x)[:, first].exp(), "second": model.each(given)[:, second].exp()}
-    if data.log_prob is not None:
+    laws = {"axis": axis, "first": model.each(x, y)[:, first].exp(), "second": model.each(given, y)[:, second].exp()}
+    if data.log_prob is not None and y is None:
         a, b = torch.meshgrid(axis, axis, indexing="ij")
         cell = 2 * half / FINE
         there = data.log_prob(points(torch.full((FINE,), float(at)), axis)).exp()

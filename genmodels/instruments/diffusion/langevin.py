@@ -33,9 +33,13 @@ BURN_IN = (0, 10, 25, 50, 75)
 """Shares of a walk, in percent, after which its states may be counted."""
 
 
-def scores(data: Data) -> tuple[str, ...]:
-    """Whose score there is: the exact one where the law of data and noise has a closed form."""
-    return SCORES if noised(data.plane, 1.0, LOW) else SCORES[1:]
+def scores(model: DDPM, data: Data) -> tuple[str, ...]:
+    """Whose score of all data there is: the exact one where the law of data and noise has a closed form.
+
+    The learned one is that of the branch without labels, where there is such a branch.
+    """
+    there = {SCORES[0]: noised(data.plane, 1.0, LOW) is not None, SCORES[1]: not model.needs_label}
+    return tuple(name for name, known in there.items() if known)
 
 
 @torch.no_grad()
@@ -113,7 +117,9 @@ def _check(model: DDPM, data: Data, score: str, step: float, steps: int, start: 
         raise BadInput(f"step = {step} is not the size of a step: use a number above 0 and at most 10.")
     if not 1 <= steps <= 10_000:
         raise BadInput(f"steps = {steps} is not a number of steps from 1 to 10,000.")
-    if score not in scores(data):
+    if score not in scores(model, data):
+        if score == "learned":
+            raise BadInput("This model never learned without labels (label_dropout = 0): it has no score of all data.")
         raise BadInput(f"The law of {data.name} with noise in them has no closed form: use the learned score.")
 
 

@@ -4,6 +4,7 @@ import math
 from collections.abc import Generator
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
@@ -31,9 +32,10 @@ def codes_and_draws(model: Autoencoder | VAE, data: Data) -> dict[str, Array]:
     Returns:
         "z" (:data:`CODES`, L) and their "labels"; "drawn" (:data:`DRAWS`, L); "x", what the first of those stand for;
         "reconstruction", a few test examples and what comes back, (2, N, \*shape); "squared", the squared error of all,
-        a dimension; "near", how far a draw is from the nearest code, and "usual", how far a code is from the nearest
-        other one, medians, in standard deviations: where draws are much farther, they fall into holes; "back", how far
-        a draw z is from E(D(z)), the median, likewise: what is decoded is not what the code was for.
+        a dimension, and "cut", whether these are black or white pixels; "near", how far a draw is from the nearest
+        code, and "usual", how far a code is from the nearest other one, medians, in standard deviations: where draws
+        are much farther, they fall into holes; "back", how far a draw z is from E(D(z)), the median, likewise: what is
+        decoded is not what the code was for.
     """
     x, labels = some(model, data, CODES)
     rng = random.generator(0, model.device)
@@ -51,6 +53,7 @@ def codes_and_draws(model: Autoencoder | VAE, data: Data) -> dict[str, Array]:
         "x": made[:SHOWN].float().cpu().numpy(),
         "reconstruction": torch.stack([x[:SHOWN], shown[:SHOWN]]).float().cpu().numpy(),
         "squared": (x - shown).square().mean().cpu().numpy(),
+        "cut": np.array(model.inputs in ("threshold", "stochastic")),
         "near": torch.cdist(drawn / scale, z / scale).amin(1).median().cpu().numpy(),
         "usual": among.median().cpu().numpy(),
         "back": ((again - drawn) / scale).square().mean(1).sqrt().median().cpu().numpy(),

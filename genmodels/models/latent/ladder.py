@@ -44,6 +44,7 @@ FLAT = {"network": "mlp", "merge": "precision", "layers": 5, "latent_channels": 
 DIGITS = {"epochs": 60, "batch_size": 64, "lr": 3e-3}
 QUICK = {"epochs": 2, "batch_size": 128, "lr": 3e-3}
 LONG = {"epochs": 100, "batch_size": 128, "lr": 2e-3, "warmup": 200}
+SEVERAL = Where(lambda layers: layers > 1)
 GAUSSIAN = Where(lambda decoder, kind: decoder == "gaussian" or (decoder == "auto" and kind != "images"))
 PIXELS = Where(lambda decoder, kind: decoder == "bernoulli" or (decoder == "auto" and kind == "images"))
 
@@ -78,14 +79,16 @@ class Ladder(Observation):
         *,
         layers: Annotated[int, Between(1, 5, "stochastic layers above each other; 1: a plain VAE")] = 3,
         latent_dim: Annotated[int, Between(1, 64, "dimensions of z at the top")] = 16,
-        latent_channels: Annotated[int, Between(1, 64, "numbers in z below the top: at each place of a grid")] = 4,
+        latent_channels: Annotated[
+            int, Between(1, 64, "numbers in z below the top: at each place of a grid"), SEVERAL
+        ] = 4,
         network: Annotated[str, Only(("conv", "mlp"), "conv: below the top, z lies on grids"), IMAGES] = "conv",
         hidden: Annotated[
             int, Between(8, 1024, "channels of conv, half on the finest grid; units of mlp", log=True)
         ] = 64,
         depth: Annotated[int, Between(1, 6, "residual blocks before each layer")] = 1,
         merge: Annotated[
-            str, Only(("precision", "network"), "q: p times what x says, or read from both by a network")
+            str, Only(("precision", "network"), "q: p times what x says, or read from both by a network"), SEVERAL
         ] = "network",
         decoder: Annotated[str, Only(DECODERS, "p(x | z); auto: bernoulli for images, gaussian for points")] = "auto",
         sigma: Annotated[float, Between(0, 10, "standard deviation of a gaussian decoder; 0: learned"), GAUSSIAN] = 0.0,

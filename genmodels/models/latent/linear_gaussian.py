@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from genmodels import random
 from genmodels.errors import BadInput
-from genmodels.hyperparameters import Between, Only, Switch
+from genmodels.hyperparameters import IMAGES, Between, Only, Switch
 from genmodels.models.base import Preset
 from genmodels.models.latent.em import EM, Learn, PriorWeight, Statistics
 from genmodels.probability.distributions import LOG_2PI, normal_log_prob
@@ -119,7 +119,7 @@ class LinearGaussian(EM):
         *,
         y: Tensor | None = None,
         rng: torch.Generator | None = None,
-        draw: Annotated[bool, Switch("of images, draw x from p(x | z) instead of showing its mean")] = False,
+        draw: Annotated[bool, Switch("of images, draw x from p(x | z) instead of showing its mean"), IMAGES] = False,
     ) -> Tensor:
         """z ~ N(0, I), then x ~ p(x | z); of images E[x | z] unless ``draw``. Images are cut to [0, 1]."""
         z = random.randn(n, self.latent_dim, rng=rng, device=self.device).to(self.W)

@@ -39,6 +39,7 @@ PLANE = {"codes": 32, "code_dim": 2}
 MEANS = {"steps": 600, "batch_size": 512, "lr": 1e-2}
 QUICK = {"steps": 600, "batch_size": 128, "lr": 4e-3}
 SETTLED = GREY | {"codes": 32, "hidden": 32, "prior_channels": 32, "settle": 0.5}
+LEARNED = Where(lambda depth, kind: kind == "images" or depth > 0)  # encoder and decoder
 LONGER = {"steps": 1500, "batch_size": 64, "lr": 4e-3, "ema": 0.99}  # in small batches, and as many seconds
 
 
@@ -73,7 +74,7 @@ class VQVAE(GenerativeModel):
         code_dim: Annotated[
             int,
             Between(1, 256, "numbers of a vector", log=True),
-            Where(lambda depth, kind: kind == "images" or depth > 0),
+            LEARNED,
         ] = 8,
         codebook: Annotated[
             str,
@@ -89,7 +90,9 @@ class VQVAE(GenerativeModel):
             Between(0, 1, "of an even use, below which a vector begins anew at something encoded; 0: never"),
             Where(lambda codebook: codebook == "ema"),
         ] = 0.1,
-        commitment: Annotated[float, Between(0, 100, "β, how strongly the encoder is drawn to its vectors")] = 0.25,
+        commitment: Annotated[
+            float, Between(0, 100, "β, how strongly the encoder is drawn to its vectors"), LEARNED
+        ] = 0.25,
         settle: Annotated[
             float,
             Between(0.05, 1, "part of the training after which codes move no more, and the prior is fitted to them"),
@@ -105,7 +108,7 @@ class VQVAE(GenerativeModel):
         hidden: Annotated[
             int,
             Between(8, 1024, "units of a layer; of images channels", log=True),
-            Where(lambda depth, kind: kind == "images" or depth > 0),
+            LEARNED,
         ] = 64,
         depth: Annotated[
             int, Between(0, 4, "of points hidden layers, 0: z is x, and this is k-means; of images halvings")
@@ -287,7 +290,7 @@ class VQVAE(GenerativeModel):
         *,
         y: Tensor | None = None,
         rng: torch.Generator | None = None,
-        draw: Annotated[bool, Switch("draw x from p(x | k) instead of showing its mean")] = False,
+        draw: Annotated[bool, Switch("draw x from p(x | k) instead of showing its mean"), IMAGES] = False,
         uniform: Annotated[bool, Switch("every code as often, at every place: without the prior")] = False,
         temperature: Annotated[
             float, Between(0.05, 5, "of the prior's laws, to the power 1 / T: less is surer", log=True)

@@ -31,6 +31,16 @@ class Guesses(nn.Module):
         """Standard deviation of the noise at t = 1, on the data's scale: of what ``log_prob`` is the density."""
         return self.schedule.noise_left
 
+    @property
+    def needs_label(self) -> bool:
+        """Whether it must be told a label, because it never learned without (``label_dropout`` = 0)."""
+        return self.classes > 0 and self.label_dropout == 0
+
+    @property
+    def hears_label(self) -> bool:
+        """Whether a label changes what it says: not where every one was hidden in training (``label_dropout`` = 1)."""
+        return self.classes > 0 and self.label_dropout < 1
+
     def training_times(self, n: int, rng: torch.Generator | None, device: torch.device) -> Tensor:
         """``n`` times in 1 … T to be trained at, uniform or by :attr:`chance`."""
         if self.chance is None:
@@ -57,7 +67,7 @@ class Guesses(nn.Module):
             BadInput: If the branch without labels is asked, of a model that never learned without them.
         """
         is_deaf = y is None or not self.classes or guidance == 0
-        if self.classes and self.label_dropout == 0 and (is_deaf or guidance != 1):
+        if self.needs_label and (is_deaf or guidance != 1):
             raise BadInput("This model never learned without labels (label_dropout = 0): guidance must be 1.")
         if is_deaf:
             return self.answer(x_t, t)[0]
@@ -68,12 +78,9 @@ class Guesses(nn.Module):
         return deaf + guidance * (told - deaf)
 
     def answer(self, x_t: Tensor, t: Tensor, y: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
-        """The network's output and, where it says the variance too, the ν of :meth:`Schedule.sigma2_at`.
-
-        It is told no label where every label was hidden in training (``label_dropout`` = 1): it has learned none.
-        """
+        """The network's output and, where it says the variance too, the ν of :meth:`Schedule.sigma2_at`."""
         seen = self.schedule.edm(t, x_t)[2] * x_t if self.predict == "edm" else x_t
-        said = self.network(seen, t.to(x_t.dtype) / self.T, y if self.classes and self.label_dropout < 1 else None)
+        said = self.network(seen, t.to(x_t.dtype) / self.T, y if self.hears_label else None)
         if self.variance != "learned":
             return said, None
         output, v = said.chunk(2, dim=1)

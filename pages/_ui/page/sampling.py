@@ -8,15 +8,16 @@ import numpy.typing as npt
 import streamlit as st
 
 from genmodels import figures, images
-from genmodels.hyperparameters import Hyperparameter, Only, declared
+from genmodels.hyperparameters import Hyperparameter, Only
 from genmodels.instruments import data as instruments
-from genmodels.instruments.samples import options, samples
+from genmodels.instruments.samples import samples
 from pages._ui.components.image_grid import image_grid
 from pages._ui.form import url_widgets
-from pages._ui.form.form import hyperparameters, read_url
+from pages._ui.form.form import read_url
 from pages._ui.shared.answer import answer
 from pages._ui.shared.moment import Moment
 from pages._ui.shared.plot import plot
+from pages._ui.views.common.asked import how
 
 __all__ = ["sampling"]
 
@@ -32,10 +33,7 @@ def sampling(moment: Moment) -> None:
         n = st.select_slider("Samples", COUNTS, 64, key="n", bind="query-params", width=220)
         seed = url_widgets.number("Seed", 0, url_widgets.SEEDS, 0, key="sample_seed")
         label = url_widgets.choice_of_many("Class", names, key="label") if classes else "any"
-    declares = options(type(moment.model))
-    known = [name for name in declared(declares) if classes or name != "guidance"]  # towards a label
-    how = hyperparameters(declares, names=known, prefix="how_")
-    wanted: dict[str, Any] = {"n": int(n), "seed": int(seed), "how": how}
+    wanted: dict[str, Any] = {"n": int(n), "seed": int(seed), "how": how(moment, "how_")}
     if label != "any":
         wanted["label"] = names.index(label) - 1
     found = answer(samples, key="samples", at_once=True, moment=moment, **wanted)

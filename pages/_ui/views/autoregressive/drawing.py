@@ -18,7 +18,7 @@ from pages._ui.views.autoregressive.bits import of_labels
 from pages._ui.views.common.asked import asked
 from pages._ui.views.common.conclusion import concluded
 from pages._ui.views.common.film import play
-from pages._ui.views.common.shapes import example_of, half_of, pictures
+from pages._ui.views.common.shapes import example_of, half_of, label_of, pictures
 
 __all__ = ["completions", "pixel_by_pixel"]
 
@@ -79,16 +79,19 @@ def completions(moment: Moment) -> None:
 
 
 def _coordinates(moment: Moment) -> None:
-    half = half_of(moment)
-    percent = url_widgets.slider("where the first coordinate is, % of the way", 0, 100, 50, key="slice_at", width=320)
+    half, where = half_of(moment), "where the first coordinate is, % of the way"
+    with st.container(horizontal=True, gap="small"):
+        percent = url_widgets.slider(where, 0, 100, 50, key="slice_at", width=320)
+        label = label_of(moment)
     at = round((percent / 50 - 1) * half, 3)
-    laws = seen(slices.slices, moment, at=at)
+    laws = seen(slices.slices, moment, at=at, label=label)
     masks = moment.model.masks
     first, second = ("x₁", "x₂") if int(laws["coordinate"]) == 0 else ("x₂", "x₁")
     st.caption(
         f"A point is drawn in two steps: {first} from a mixture of Gaussians, then {second} from another, whose "
         f"weights, means and variances a network says from {first}. Their product is the density, exactly"
         + (f", of the first of {masks} masks: p(x) is the mean of all of theirs." if masks > 1 else ".")
+        + (" The network is told the class, so all of it is p(x | y)." if moment.model.classes else "")
     )
     titles = {"first": (f"p({first})", first), "second": (f"p({second} | {first} = {number(at)})", second)}
     for (name, (title, axis)), place in zip(titles.items(), st.columns(2), strict=True):

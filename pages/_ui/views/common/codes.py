@@ -6,7 +6,9 @@ import numpy as np
 import streamlit as st
 
 from genmodels import figures, images
+from genmodels.hyperparameters import declared
 from genmodels.instruments import codes
+from genmodels.instruments.samples import options
 from genmodels.models.capabilities import Encoder, has
 from pages._ui.components.latent_pad import Encoded, latent_pad
 from pages._ui.components.scrubber import scrubber
@@ -33,8 +35,10 @@ def latent_map(moment: Moment) -> None:
         real = real_points(moment, 1000, opacity=0.35)
         plot(figures.mesh(decoded.x, title="A grid of codes z, decoded", over=(real,)), key="latent-map")
         lines = "a row of 30 codes z" if model.latent_dim < 2 else "the lines of a grid of 30 × 30 codes z₁ and z₂"
+        is_noisy = "draw" in declared(options(type(model)))  # it has a p(x | z), and shows its mean
         st.caption(
-            f"Latent space, bent over the data: {lines}{others}. {EVEN} A decoder's noise spreads samples around it."
+            f"Latent space, bent over the data: {lines}{others}. {EVEN}"
+            + " A decoder's noise spreads samples around it." * is_noisy
         )
         concluded(decoded.conclusion())
         return
@@ -72,7 +76,8 @@ def path(moment: Moment) -> None:
         if not encodes:
             first = url_widgets.number("from seed", 0, SEED, 0, key="path_from")
             second = url_widgets.number("to", 0, SEED, 1, key="path_to")
-        way = url_widgets.choice("way", WAYS, WAYS[0 if encodes else 1], key="path_way")
+        ways = WAYS if seen(codes.is_smooth, moment, label=label) else WAYS[:2]
+        way = url_widgets.choice("way", ways, WAYS[0 if encodes else 1], key="path_way")
     if way == "geodesic":
         st.caption("The way along which x changes least: the straight line, pulled tight on the decoder's surface.")
         ends: dict[str, Any] = {"first": first, "second": second, "label": label}

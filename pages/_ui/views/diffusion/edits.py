@@ -19,7 +19,9 @@ __all__ = ["edit"]
 
 def edit(moment: Moment) -> None:
     """A real digit, noised and drawn again, filled in, or led to another."""
-    ways = {"Noise and denoise": _redraw, "Fill in": _fill, "Interpolate": _interpolate}
+    ways = {"Noise and denoise": _redraw, "Fill in": _fill}
+    if not moment.model.needs_label:  # what lies between two digits has no label
+        ways["Interpolate"] = _interpolate
     ways[url_widgets.choice("edit", list(ways), "Noise and denoise", key="edit", bare=True)](moment)
 
 
@@ -49,7 +51,7 @@ def _redraw(moment: Moment) -> None:
     about = (
         f"Noised to t = {t:,} nine times over and denoised again: with little noise the digit comes back, with more "
         "only its shape or its class, and from pure noise "
-        + ("only its class, for the model is told the label." if moment.model.classes else "nothing of it.")
+        + ("only its class, for the model is told the label." if moment.model.hears_label else "nothing of it.")
     )
     _ways_back(moment, edits.redrawn, {"x": "the digit"}, about, example=example, t=t, seed=seed)
 
@@ -63,7 +65,7 @@ def _fill(moment: Moment) -> None:
     about = (
         "What is seen is put back after every step, at that step's noise. With one repeat the new half hardly knows of "
         "the old one; going back and forth lets them agree."
-        + (" The model is told the digit's label." if moment.model.classes else "")
+        + (" The model is told the digit's label." if moment.model.hears_label else "")
     )
     names = {"x": "the digit", "seen": "what is seen of it"}
     wanted: dict[str, int | str] = {"example": example, "seed": seed, "hidden": hidden, "resample": resample}

@@ -1,6 +1,6 @@
 """The instruments of the diffusion model, by the name of their tab."""
 
-from pages._ui.shared.instruments import Instrument, of_images, of_points
+from pages._ui.shared.instruments import Instrument, of_images
 from pages._ui.views.diffusion import bits, bound, denoising, edits, hierarchy, langevin, plane
 
 __all__ = ["INSTRUMENTS"]
@@ -34,13 +34,13 @@ INSTRUMENTS: dict[str, Instrument] = {
         plane.plane,
         question="Where does the learned score point?",
         before="Move t: in the noise arrows point to the middle of the data, near the data to what is nearest.",
-        applies=of_points,
+        applies=plane.of_all_points,
     ),
     "Langevin": Instrument(
         langevin.langevin_walk,
         question="Is the score alone enough to sample?",
         before="All particles begin in one place. Guess how many reach the other modes; then let the noise fall.",
-        applies=of_points,
+        applies=langevin.walks,
     ),
     "Bound": Instrument(
         bound.bound,

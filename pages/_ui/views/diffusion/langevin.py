@@ -18,11 +18,16 @@ from pages._ui.views.common.conclusion import concluded
 from pages._ui.views.common.shapes import square
 from pages._ui.views.diffusion.film import Array, backdrop
 
-__all__ = ["langevin_walk"]
+__all__ = ["langevin_walk", "walks"]
 
 NOISES = ("one level", "annealed")
 SIZES = ("0.0001", "0.0003", "0.001", "0.003", "0.01", "0.1")
 LENGTHS = (300, 1000, 3000)
+
+
+def walks(moment: Moment) -> bool:
+    """Whether there are points, and a score of all of them, known or learned."""
+    return not moment.model.is_image and bool(langevin.scores(moment.model, moment.data))
 
 
 def langevin_walk(moment: Moment) -> None:
@@ -40,7 +45,7 @@ def langevin_walk(moment: Moment) -> None:
 
 
 def _walk(moment: Moment) -> Mapping[str, Array] | None:
-    known = langevin.scores(moment.data)
+    known = langevin.scores(moment.model, moment.data)
     with st.container(horizontal=True, gap="small"):
         whose = url_widgets.choice("score", known, known[0], key="langevin_score")
         noise = url_widgets.choice("noise", NOISES, NOISES[0], key="langevin_noise")

@@ -15,7 +15,12 @@ from pages._ui.views.common.conclusion import concluded
 from pages._ui.views.common.shapes import legend_above, square
 from pages._ui.views.diffusion.film import backdrop, lines_under
 
-__all__ = ["plane"]
+__all__ = ["of_all_points", "plane"]
+
+
+def of_all_points(moment: Moment) -> bool:
+    """Whether it has learned the score of points without a label."""
+    return not (moment.model.is_image or moment.model.needs_label)
 
 
 def plane(moment: Moment) -> None:

@@ -26,6 +26,8 @@ COLORS = dict(zip(("data", "samples", "between"), (figures.DATA, figures.SAMPLES
 KEPT = {
     "discriminator": "Only a WGAN asks for slopes of at most 1; a discriminator's score is its logit, or by least "
     "squares the chance itself.",
+    "spectral discriminator": "A discriminator need not be 1-Lipschitz, but spectral norms bound its slope as well: by "
+    "1 with dense layers, twice as much for each convolution, and at most twice as much again for labels.",
     "none": "Nothing bounds the slope.",
     "clip": "Clipped weights bound the slope, by a number that nobody chose.",
     "gp": "The penalty pulls the slope towards 1 on the lines between any example and any sample, softly.",
@@ -69,10 +71,9 @@ def _histogram(moment: Moment) -> None:
         line=("1-Lipschitz", 1.0),
     )
     plot(figure.update_layout(height=380), key="slopes")
-    st.caption(
-        f"At {slopes.shape[1]} test examples, samples and points between. "
-        + KEPT[getattr(moment.model, "penalty", "discriminator")]
-    )
+    usual = "spectral discriminator" if moment.model.config.get("spectral") else "discriminator"
+    kept = KEPT[getattr(moment.model, "penalty", usual)]
+    st.caption(f"At {slopes.shape[1]} test examples, samples and points between. {kept}")
 
 
 def _violations(moment: Moment) -> None:

@@ -78,7 +78,8 @@ def _dimensions(plan: Plan, cls: type[GenerativeModel]) -> int:
 def _column(moment: Moment, name: str, one: dict[str, Any]) -> None:
     if moment.model.is_image:
         pairs = one["reconstruction"].swapaxes(0, 1)[:8]
-        caption = f"test examples and what comes back; squared error {number(float(one['squared']))} a pixel"
+        pixel = "black or white pixel" if one["cut"] else "grey pixel"
+        caption = f"test examples and what comes back; squared error {number(float(one['squared']))} a {pixel}"
         pictures(pairs, 8, key=f"{name}-pairs", alt=f"{TITLES[name]}: pairs.", caption=caption, pixels=44)
     _plane(moment, name, one)
     if moment.model.is_image:

@@ -26,6 +26,7 @@ __all__ = ["denoised_prior", "four_priors", "prior_and_posterior"]
 PRIORS = ("normal", "mixture", "vamp", "flow")
 SHIPPED = "vae-mnist-2d-"  # and the prior
 SIDE = 80  # cells of a map
+SETTLED = {"latent_dim": 2, "gradient": "reparametrization"}  # a score function's gradient knows one prior alone
 
 
 def prior_and_posterior(moment: Moment) -> None:
@@ -102,7 +103,7 @@ def four_priors(moment: Moment) -> None:
     )
     kl_nats, plan = dict[str, float](), moment.run.plan
     plans = {
-        prior: store.like(plan, arguments={"prior": prior, "latent_dim": 2}, title=f"prior {prior}, {plan.data}")
+        prior: store.like(plan, arguments=SETTLED | {"prior": prior}, title=f"prior {prior}, {plan.data}")
         for prior in PRIORS
     }
     shown = side_by_side(

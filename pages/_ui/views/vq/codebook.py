@@ -132,6 +132,6 @@ def fewer(moment: Moment) -> None:
     st.caption(
         "Nothing is learned again: rare codes are taken away, and each place takes the nearest that is left. "
         f"Without a prior an example costs places · log₂ K′ bits: {number(float(restored['bits'][-1]))} with all. A "
-        "model that is trained with fewer codes makes better use of them: fork this run with another K."
+        "model that is trained with fewer codes makes better use of them: train one with another K."
     )
     concluded(instruments.conclusion_of_fewer(restored), key="conclusion-fewer")

@@ -82,6 +82,10 @@ def test_a_bound_says_what_small_t_costs_and_how_far_it_is_above_the_truth() -> 
     assert "%" not in bound.conclusion(terms | arrays(nats=[-1.0, -1.0]))
     exact = bound.conclusion(terms | arrays(exact=[10.0, 10.0]))
     assert exact.endswith(" The bound is 1.5 ± 0.5 nats above the true −log p(x).")
+    alike = bound.conclusion(terms | arrays(exact=[12.0, 11.5]))
+    assert alike.endswith(" The bound cannot be told from the true −log p(x): the difference is −0.25 ± 0.75 nats.")
+    one = bound.conclusion(terms | arrays(nats=[11.0], exact=[11.5]))
+    assert one.endswith(" The bound is 0.5 nats below the true −log p(x).")  # its noise has one draw alone
     assert "true" not in bound.conclusion(terms | arrays(exact=[10.0, math.inf]))
     assert bound.conclusion(terms | arrays(nats=[NAN, 1.0])) == "The bound is not finite here."
 

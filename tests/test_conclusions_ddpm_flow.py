@@ -55,9 +55,18 @@ def test_samplers_say_who_is_nearest_to_the_solution_and_to_the_data() -> None:
         f"in 50 steps ({50 + heun} evaluations) heun is nearest to the solution, 0.01 away."
     )
     w1 = np.where(np.isnan(gap), 0.5, gap)
-    points = denoising.conclusion_of_samplers(made | arrays(w1=w1, floor=0.02))
-    assert points.endswith("; nearest to the data is heun in 50 steps, 0.01 away, 0.5 × as far as other data are.")
-    assert "×" not in denoising.conclusion_of_samplers(made | arrays(w1=w1, floor=0.0))
+    of = lambda **known: denoising.conclusion_of_samplers(made | arrays(w1=w1, **known))  # noqa: E731
+    far = "; nearest to the data is heun in 50 steps, 0.01 away, 2 × as far as other data are."
+    assert of(floor=0.005, floor_sd=0.001).endswith(far)
+    assert "×" not in of(floor=0.0, floor_sd=0.0)
+    both = w1.copy()
+    both[ddim, 1] = 0.011
+    near = denoising.conclusion_of_samplers(made | arrays(w1=both, floor=0.005, floor_sd=0.001))
+    assert "; nearest to the data are heun in 50 steps and, within chance, 1 other, 0.01 away, 2 × as far as" in near
+    alike = (
+        f"; 1 of {w1.size} pairs of sampler and steps is no farther from the data than other data are, 0.02 ± 0.002."
+    )
+    assert of(floor=0.02, floor_sd=0.002).endswith(alike)
     assert "finite" in denoising.conclusion_of_samplers(made | arrays(gap=NAN * gap))
     alone = made | arrays(steps=[5], gap=gap[:, :1])
     assert denoising.conclusion_of_samplers(alone).count("steps") == 1
@@ -66,13 +75,23 @@ def test_samplers_say_who_is_nearest_to_the_solution_and_to_the_data() -> None:
 def test_a_judge_says_the_least_fid() -> None:
     fid = np.full((len(SAMPLERS), 2), 30.0)
     fid[1], fid[2] = [20.0, 12.0], [18.0, 15.0]
-    said = denoising.conclusion_of_judged(arrays(steps=[5, 50], fid=fid, fid_floor=2.5))
-    assert said == (
-        f"The least FID, 12, is that of {SAMPLERS[1]} in 50 steps; in 5 steps it is 18, of {SAMPLERS[2]}. "
-        "As many test pictures have 2.5."
+    of = lambda fid, **known: denoising.conclusion_of_judged(arrays(steps=[5, 50], fid=fid, **known))  # noqa: E731
+    assert of(fid, fid_floor=2.5, fid_floor_sd=0.5) == (
+        f"The least FID, 12, is that of {SAMPLERS[1]} in 50 steps; the least in 5 steps is 18, of {SAMPLERS[2]}. "
+        "As many test pictures have 2.5 ± 0.5."
     )
-    assert "No FID" in denoising.conclusion_of_judged(arrays(steps=[5, 50], fid=NAN * fid, fid_floor=2.5))
-    assert "; in" not in denoising.conclusion_of_judged(arrays(steps=[5], fid=fid[:, :1], fid_floor=2.5))
+    assert of(fid, fid_floor=2.5, fid_floor_sd=1.5).startswith(
+        f"The least FID, 12, is that of {SAMPLERS[1]} in 50 steps and, within chance, 1 other; the least in 5 steps is "
+        f"18, of {SAMPLERS[2]} and, within chance, 1 other. "
+    )
+    pairs = f"of {fid.size} pairs of sampler and steps have no larger FID than as many test pictures"
+    assert of(fid, fid_floor=13.0, fid_floor_sd=1.0) == (
+        f"2 {pairs}, 13 ± 1; the least in 5 steps is 18, of {SAMPLERS[2]} and, within chance, 1 other."
+    )
+    assert of(fid, fid_floor=17.0, fid_floor_sd=1.0) == f"3 {pairs}, 17 ± 1; 1 of them in 5 steps."
+    assert "No FID" in of(NAN * fid, fid_floor=2.5, fid_floor_sd=0.5)
+    alone = arrays(steps=[5], fid=fid[:, :1], fid_floor=2.5, fid_floor_sd=0.5)
+    assert "; the" not in denoising.conclusion_of_judged(alone)
 
 
 def test_a_bound_says_what_small_t_costs_and_how_far_it_is_above_the_truth() -> None:

@@ -143,11 +143,16 @@ def test_codes_of_noise_have_the_norm_of_noise() -> None:
     told = arrays(z=z, norm=np.linalg.norm(z, axis=1), distance=np.zeros(784), critical=0.05)
     said = codes.conclusion_of_codes(told)
     assert said.startswith("Encoded test examples have norm 28 ± 0.7") or "norm 28" in said
-    assert "a Gaussian's would be 28 ± 0.707. Of 784 dimensions, 0 differ from" in said
+    assert "a Gaussian's would be 28 ± 0.707. Of 784 dimensions, 0 are told from" in said
+    told["distance"][:16] = 0.1  # at 1 % each, chance tells 7.84 of 784, with a standard deviation of 2.79
+    none = codes.conclusion_of_codes(told)
+    assert none.endswith("Of 784 dimensions, 16 are told from N(0, 1), no more than chance may tell: 7.8 ± 2.8.")
+    told["distance"][:17] = 0.1
+    assert codes.conclusion_of_codes(told).endswith("17 are told from N(0, 1), more than chance tells: 7.8 ± 2.8.")
     one = codes.conclusion_of_codes(arrays(z=z[:1, :1], norm=[1.0], distance=[0.3], critical=0.05))
     assert one == (
-        "Encoded test examples have norm 1; a Gaussian's would be 0.798 ± 0.603. Of 1 dimension, 1 differs from N(0, 1)"
-        " by more than chance would."
+        "Encoded test examples have norm 1; a Gaussian's would be 0.798 ± 0.603. Of 1 dimension, 1 is told from N(0, 1)"
+        ", more than chance tells: 0.01 ± 0.099."
     )
 
 

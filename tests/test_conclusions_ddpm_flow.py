@@ -124,13 +124,13 @@ def test_edits_say_how_far_they_lead() -> None:
     ends = np.stack([x, x + 255])
     film = {"x": x, "x_t": ends[None]}
     assert edits.conclusion(film) == (
-        "At the end the images are 0.707 away from the digit and 1 from each other, root mean square of grey from 0 to "
-        "1."
+        "At the end the images are 0.707 away from the picture and 1 from each other, root mean square of grey from 0 "
+        "to 1."
     )
     assert "each other" not in edits.conclusion({"x": x, "x_t": ends[None, :1]})
     path = np.random.default_rng(0).integers(0, 255, (3, 1, 4, 4), np.uint8)
     way = {"error": np.array(0.0123), "x": path[[0, 2]], "path": path, "blend": path // 2}
-    assert edits.conclusion_of_path(way).startswith("The two digits come back to within 0.0123, root mean square")
+    assert edits.conclusion_of_path(way).startswith("The two pictures come back to within 0.0123, root mean square")
     assert "%" in edits.conclusion_of_path(way)
     assert "%" not in edits.conclusion_of_path(way | {"x": 0 * path[[0, 2]]})
 

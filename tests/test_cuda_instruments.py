@@ -282,7 +282,15 @@ NO_MODEL = {  # functions of numbers, of a plan or of the data alone, and parts 
     *(linear_vae.as_ppca, linear_vae.closed_elbo, linear_vae.is_linear, em_steps.examples_of),
     *(subspace.angles, subspace.best_log_prob, subspace.covariance_and_means, subspace.directions),
     *(codebook.codes_of, codebook.kept, maps.scattered),
-    *(microscope.film, microscope.layers, dequantization.bits, curve.measure, curve.nats, shifts.shifted),
+    *(
+        microscope.film,
+        microscope.layers,
+        dequantization.bits,
+        curve.measure,
+        curve.nats,
+        shifts.likelier,
+        shifts.shifted,
+    ),
 }
 
 

@@ -229,6 +229,12 @@ def test_sight_says_how_much_is_seen() -> None:
     assert receptive.conclusion({"slope": slope, "before": before}) == (
         "It sees 88% of the 8 pixels before; 4 of them have half of all the slope."
     )
+    steep = np.where(before, 0.01, 0.0)
+    steep[0, 1] = 9.0
+    assert "; 1 of them has half of all the slope." in receptive.conclusion({"slope": steep, "before": before})
+    one = np.arange(16).reshape(4, 4) < 1
+    assert receptive.conclusion({"slope": steep, "before": one}) == "It sees the one pixel before."
+    assert receptive.conclusion({"slope": 0 * steep, "before": one}) == "It does not see the one pixel before."
     assert "hangs on no other" in receptive.conclusion({"slope": slope, "before": before & False})
     assert "none of the 8" in receptive.conclusion({"slope": 0 * slope, "before": before})
 

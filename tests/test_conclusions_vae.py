@@ -111,9 +111,18 @@ def test_without_a_truth_only_the_mass_is_known() -> None:
 
 
 def test_the_closest_prior_is_named() -> None:
-    told = geometry.compared({"normal": 0.42, "flow": 0.061, "vamp": 0.1, "mixture": NAN})
+    known = {"normal": (0.42, 0.01), "flow": (0.061, 0.005), "vamp": (0.1, 0.005), "mixture": (NAN, 0.01)}
+    told = geometry.compared(known)
     assert told == "Of these 3, the flow prior is 0.061 nats from its codes, the normal prior 0.42."
-    assert geometry.compared({"normal": 0.42}).endswith("there is nothing to compare.")
+    told = geometry.compared({"normal": (0.394, 0.008), "mixture": (0.183, 0.005), "vamp": (0.173, 0.005)})
+    assert told == (
+        "Of these 3, the vamp prior is 0.173 nats from its codes, the mixture prior within two standard errors of that,"
+        " the normal prior 0.394."
+    )
+    assert geometry.compared({"flow": (0.1, 0.01), "vamp": (0.11, 0.01)}).endswith(
+        "within two standard errors of that."
+    )
+    assert geometry.compared({"normal": (0.42, 0.01)}).endswith("there is nothing to compare.")
 
 
 def test_the_true_posterior_is_as_far_as_its_kl() -> None:

@@ -189,6 +189,10 @@ def test_four_priors_are_those_that_ship_until_own_ones_are_trained() -> None:
     run = trained("digits")
     test = drawn(run, "Four priors")
     assert not test.exception
+    draws = (
+        "They differ in one setting more, the draws of z for each KL: 64 under mixture, 16 under vamp, 16 under flow."
+    )
+    assert any(draws in caption.value for caption in test.caption)
     test.button(key="priors-all").click().run()
     assert not test.exception
     four = [store.find(name) for name in test.query_params["priors"].split(",")]

@@ -415,6 +415,9 @@ except Exception as error:
     test.query_params["order_steps"] = "100"
     test.run()
     assert not test.exception
+    if draws := [one.value for one in test.caption if "these are draws of" in one.value]:
+        told = "p(rest | given, y): the model is told the label y." in draws[0]
+        assert told is ("classes" in RUNS[run][1])
     if view == "theory":
         said = " ".join(one.value for one in test.latex)
         assert (r"p(x \mid y)" in said) is ("classes" in RUNS[run][1])  # whose number it is

@@ -55,9 +55,18 @@ def test_samplers_say_who_is_nearest_to_the_solution_and_to_the_data() -> None:
         f"in 50 steps ({50 + heun} evaluations) heun is nearest to the solution, 0.01 away."
     )
     w1 = np.where(np.isnan(gap), 0.5, gap)
-    points = denoising.conclusion_of_samplers(made | arrays(w1=w1, floor=0.02))
-    assert points.endswith("; nearest to the data is heun in 50 steps, 0.01 away, 0.5 × as far as other data are.")
-    assert "×" not in denoising.conclusion_of_samplers(made | arrays(w1=w1, floor=0.0))
+    of = lambda **known: denoising.conclusion_of_samplers(made | arrays(w1=w1, **known))  # noqa: E731
+    far = "; nearest to the data is heun in 50 steps, 0.01 away, 2 × as far as other data are."
+    assert of(floor=0.005, floor_sd=0.001).endswith(far)
+    assert "×" not in of(floor=0.0, floor_sd=0.0)
+    both = w1.copy()
+    both[ddim, 1] = 0.011
+    near = denoising.conclusion_of_samplers(made | arrays(w1=both, floor=0.005, floor_sd=0.001))
+    assert "; nearest to the data are heun in 50 steps and, within chance, 1 other, 0.01 away, 2 × as far as" in near
+    alike = (
+        f"; 1 of {w1.size} pairs of sampler and steps is no farther from the data than other data are, 0.02 ± 0.002."
+    )
+    assert of(floor=0.02, floor_sd=0.002).endswith(alike)
     assert "finite" in denoising.conclusion_of_samplers(made | arrays(gap=NAN * gap))
     alone = made | arrays(steps=[5], gap=gap[:, :1])
     assert denoising.conclusion_of_samplers(alone).count("steps") == 1
@@ -66,13 +75,23 @@ def test_samplers_say_who_is_nearest_to_the_solution_and_to_the_data() -> None:
 def test_a_judge_says_the_least_fid() -> None:
     fid = np.full((len(SAMPLERS), 2), 30.0)
     fid[1], fid[2] = [20.0, 12.0], [18.0, 15.0]
-    said = denoising.conclusion_of_judged(arrays(steps=[5, 50], fid=fid, fid_floor=2.5))
-    assert said == (
-        f"The least FID, 12, is that of {SAMPLERS[1]} in 50 steps; in 5 steps it is 18, of {SAMPLERS[2]}. "
-        "As many test pictures have 2.5."
+    of = lambda fid, **known: denoising.conclusion_of_judged(arrays(steps=[5, 50], fid=fid, **known))  # noqa: E731
+    assert of(fid, fid_floor=2.5, fid_floor_sd=0.5) == (
+        f"The least FID, 12, is that of {SAMPLERS[1]} in 50 steps; the least in 5 steps is 18, of {SAMPLERS[2]}. "
+        "As many test pictures have 2.5 ± 0.5."
     )
-    assert "No FID" in denoising.conclusion_of_judged(arrays(steps=[5, 50], fid=NAN * fid, fid_floor=2.5))
-    assert "; in" not in denoising.conclusion_of_judged(arrays(steps=[5], fid=fid[:, :1], fid_floor=2.5))
+    assert of(fid, fid_floor=2.5, fid_floor_sd=1.5).startswith(
+        f"The least FID, 12, is that of {SAMPLERS[1]} in 50 steps and, within chance, 1 other; the least in 5 steps is "
+        f"18, of {SAMPLERS[2]} and, within chance, 1 other. "
+    )
+    pairs = f"of {fid.size} pairs of sampler and steps have no larger FID than as many test pictures"
+    assert of(fid, fid_floor=13.0, fid_floor_sd=1.0) == (
+        f"2 {pairs}, 13 ± 1; the least in 5 steps is 18, of {SAMPLERS[2]} and, within chance, 1 other."
+    )
+    assert of(fid, fid_floor=17.0, fid_floor_sd=1.0) == f"3 {pairs}, 17 ± 1; 1 of them in 5 steps."
+    assert "No FID" in of(NAN * fid, fid_floor=2.5, fid_floor_sd=0.5)
+    alone = arrays(steps=[5], fid=fid[:, :1], fid_floor=2.5, fid_floor_sd=0.5)
+    assert "; the" not in denoising.conclusion_of_judged(alone)
 
 
 def test_a_bound_says_what_small_t_costs_and_how_far_it_is_above_the_truth() -> None:
@@ -82,6 +101,10 @@ def test_a_bound_says_what_small_t_costs_and_how_far_it_is_above_the_truth() -> 
     assert "%" not in bound.conclusion(terms | arrays(nats=[-1.0, -1.0]))
     exact = bound.conclusion(terms | arrays(exact=[10.0, 10.0]))
     assert exact.endswith(" The bound is 1.5 ± 0.5 nats above the true −log p(x).")
+    alike = bound.conclusion(terms | arrays(exact=[12.0, 11.5]))
+    assert alike.endswith(" The bound cannot be told from the true −log p(x): the difference is −0.25 ± 0.75 nats.")
+    one = bound.conclusion(terms | arrays(nats=[11.0], exact=[11.5]))
+    assert one.endswith(" The bound is 0.5 nats below the true −log p(x).")  # its noise has one draw alone
     assert "true" not in bound.conclusion(terms | arrays(exact=[10.0, math.inf]))
     assert bound.conclusion(terms | arrays(nats=[NAN, 1.0])) == "The bound is not finite here."
 
@@ -101,13 +124,13 @@ def test_edits_say_how_far_they_lead() -> None:
     ends = np.stack([x, x + 255])
     film = {"x": x, "x_t": ends[None]}
     assert edits.conclusion(film) == (
-        "At the end the images are 0.707 away from the digit and 1 from each other, root mean square of grey from 0 to "
-        "1."
+        "At the end the images are 0.707 away from the picture and 1 from each other, root mean square of grey from 0 "
+        "to 1."
     )
     assert "each other" not in edits.conclusion({"x": x, "x_t": ends[None, :1]})
     path = np.random.default_rng(0).integers(0, 255, (3, 1, 4, 4), np.uint8)
     way = {"error": np.array(0.0123), "x": path[[0, 2]], "path": path, "blend": path // 2}
-    assert edits.conclusion_of_path(way).startswith("The two digits come back to within 0.0123, root mean square")
+    assert edits.conclusion_of_path(way).startswith("The two pictures come back to within 0.0123, root mean square")
     assert "%" in edits.conclusion_of_path(way)
     assert "%" not in edits.conclusion_of_path(way | {"x": 0 * path[[0, 2]]})
 
@@ -120,11 +143,16 @@ def test_codes_of_noise_have_the_norm_of_noise() -> None:
     told = arrays(z=z, norm=np.linalg.norm(z, axis=1), distance=np.zeros(784), critical=0.05)
     said = codes.conclusion_of_codes(told)
     assert said.startswith("Encoded test examples have norm 28 ± 0.7") or "norm 28" in said
-    assert "a Gaussian's would be 28 ± 0.707. Of 784 dimensions, 0 differ from" in said
+    assert "a Gaussian's would be 28 ± 0.707. Of 784 dimensions, 0 are told from" in said
+    told["distance"][:16] = 0.1  # at 1 % each, chance tells 7.84 of 784, with a standard deviation of 2.79
+    none = codes.conclusion_of_codes(told)
+    assert none.endswith("Of 784 dimensions, 16 are told from N(0, 1), no more than chance may tell: 7.8 ± 2.8.")
+    told["distance"][:17] = 0.1
+    assert codes.conclusion_of_codes(told).endswith("17 are told from N(0, 1), more than chance tells: 7.8 ± 2.8.")
     one = codes.conclusion_of_codes(arrays(z=z[:1, :1], norm=[1.0], distance=[0.3], critical=0.05))
     assert one == (
-        "Encoded test examples have norm 1; a Gaussian's would be 0.798 ± 0.603. Of 1 dimension, 1 differs from N(0, 1)"
-        " by more than chance would."
+        "Encoded test examples have norm 1; a Gaussian's would be 0.798 ± 0.603. Of 1 dimension, 1 is told from N(0, 1)"
+        ", more than chance tells: 0.01 ± 0.099."
     )
 
 
@@ -201,6 +229,12 @@ def test_sight_says_how_much_is_seen() -> None:
     assert receptive.conclusion({"slope": slope, "before": before}) == (
         "It sees 88% of the 8 pixels before; 4 of them have half of all the slope."
     )
+    steep = np.where(before, 0.01, 0.0)
+    steep[0, 1] = 9.0
+    assert "; 1 of them has half of all the slope." in receptive.conclusion({"slope": steep, "before": before})
+    one = np.arange(16).reshape(4, 4) < 1
+    assert receptive.conclusion({"slope": steep, "before": one}) == "It sees the one pixel before."
+    assert receptive.conclusion({"slope": 0 * steep, "before": one}) == "It does not see the one pixel before."
     assert "hangs on no other" in receptive.conclusion({"slope": slope, "before": before & False})
     assert "none of the 8" in receptive.conclusion({"slope": 0 * slope, "before": before})
 

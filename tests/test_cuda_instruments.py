@@ -281,9 +281,17 @@ NO_MODEL = {  # functions of numbers, of a plan or of the data alone, and parts 
     *(autoencoder.codes_and_draws, estimates.known, estimates.log_means, estimates.log_weights),
     *(gradients.of_each_draw, refinement.draws_of),
     *(linear_vae.as_ppca, linear_vae.closed_elbo, linear_vae.is_linear, em_steps.examples_of),
-    *(subspace.angles, subspace.best_log_prob, subspace.directions),
+    *(subspace.angles, subspace.best_log_prob, subspace.covariance_and_means, subspace.directions),
     *(codebook.codes_of, codebook.kept, maps.scattered),
-    *(microscope.film, microscope.layers, dequantization.bits, curve.measure, curve.nats, shifts.shifted),
+    *(
+        microscope.film,
+        microscope.layers,
+        dequantization.bits,
+        curve.measure,
+        curve.nats,
+        shifts.likelier,
+        shifts.shifted,
+    ),
 }
 
 

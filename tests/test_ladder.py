@@ -369,6 +369,7 @@ def test_what_is_no_ladder_is_refused(home: Path) -> None:
 def test_conclusions_name_the_silent_layer() -> None:
     said = lambda *kl, free=0.0: instruments.conclusion({"kl": np.array(kl), "free": np.array(free)})  # noqa: E731
     assert said(10.0, 3.0, 0.001) == "Of 13 nats, z1 says 10; z3 says nothing."
+    assert said(0.004, 0.001, 0.001) == "All layers together say 0.006 nats: nothing of x."
     assert "every layer says something" in said(10.0, 3.0)
     assert "every layer says something" in said(10.0, 3.0, free=1.0)
     assert (

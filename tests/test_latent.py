@@ -12,6 +12,7 @@ from torch.distributions import Categorical, MixtureSameFamily, MultivariateNorm
 from genmodels import random
 from genmodels.data import datasets
 from genmodels.errors import BadInput
+from genmodels.instruments.latent import subspace
 from genmodels.instruments.latent.linear_vae import as_ppca, closed_elbo, conclusion, linear
 from genmodels.instruments.latent.subspace import angles, best_log_prob, directions
 from genmodels.instruments.plane import cells
@@ -403,6 +404,17 @@ def test_a_linear_vae_learns_the_subspace_of_ppca() -> None:
     assert found["best"] - found["elbo"] < 0.1
     assert found["angles"].max() < 5
     assert "of PPCA's best" in conclusion(found)
+
+
+def test_what_is_best_is_best_for_all_of_the_training_examples() -> None:
+    """Of 50,000 points, PPCA's maximum falls short of nothing, be it told as itself or as a linear VAE."""
+    moons = datasets.load("two-moons")
+    found = finish(subspace.subspace(ppca_of(moons.train.x, 1).float(), moons))
+    assert found["log_prob"] == pytest.approx(found["best"], abs=2e-6)
+    assert subspace.conclusion(found).startswith("This is PPCA's maximum: its subspace is the principal one, to ")
+    found = finish(linear(linear_vae(moons.train.x, 1).float(), moons))
+    assert found["elbo"] == pytest.approx(found["best"], abs=2e-6)
+    assert found["log_prob"] == pytest.approx(found["best"], abs=2e-6)
 
 
 def test_only_a_linear_vae_is_ppca() -> None:

@@ -109,6 +109,7 @@ def test_what_knows_no_likelihood_of_images_is_refused() -> None:
 def test_the_conclusion_names_what_is_likelier_than_the_data() -> None:
     names = np.array(["test images", "black", "noise"])
     bits, simple = np.array([[1.0, 1.2], [0.1, 0.1], [8.0, 9.0]]), np.array([[1.5, 1.6], [0.2, 0.2], [8.2, 8.2]])
+    bits, simple = bits.repeat(25, 1), simple.repeat(25, 1)  # of fifty images each
     scored = {"names": names, "bits": bits, "simple": simple, "above": np.array([0.5, 1.0, 0.0])}
     said = shifts.conclusion(scored)
     assert said.startswith(
@@ -118,10 +119,15 @@ def test_the_conclusion_names_what_is_likelier_than_the_data() -> None:
     )
     none = shifts.conclusion(scored | {"above": np.array([0.5, 0.1, 0.0])})
     assert none.startswith("None of 2 other kinds of images is more likely than *test images* (1.1 bits a dimension);")
-    assert "correlation" not in shifts.conclusion(scored | {"simple": np.ones((3, 2))})
-    lost = np.array([[1.0, math.nan], [0.1, 0.1], [8.0, 9.0]])
+    chance = scored | {"above": np.array([0.5, 0.61, 0.0])}  # two standard deviations of fifty to fifty are 0.116
+    assert "None of 2" in shifts.conclusion(chance)
+    assert "*black* (in 61% of pairs; 0.1 bits), within chance." in shifts.conclusion(chance)
+    assert shifts.likelier(chance).tolist() == [False, False, False]
+    assert shifts.likelier(scored | {"above": np.array([0.5, 0.62, 0.0])}).tolist() == [False, True, False]
+    assert "correlation" not in shifts.conclusion(scored | {"simple": np.ones((3, 50))})
+    lost = np.array([[1.0, math.nan], [0.1, 0.1], [8.0, 9.0]]).repeat(25, 1)
     assert "not finite" in shifts.conclusion(scored | {"bits": lost})
-    black = np.array([[1.0, 1.2], [0.1, 0.1], [math.inf, math.inf]])
+    black = np.array([[1.0, 1.2], [0.1, 0.1], [math.inf, math.inf]]).repeat(25, 1)
     assert "inf" not in shifts.conclusion(scored | {"bits": black})
     assert "nan" not in shifts.conclusion(scored | {"bits": black})
 

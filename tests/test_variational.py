@@ -399,7 +399,7 @@ def test_a_diffusion_beside_a_vae(digits: datasets.Data) -> None:
     assert f"nats for its code and {number(-float(parts['elbo']))} in all" in hierarchy.conclusion(parts)
     for prior, deaf in ((0.01, True), (18.1, False)):
         words = hierarchy.conclusion(parts | {"prior": np.array(prior)})
-        assert (f"{prior} for its topmost latent, whose encoder tells nothing of the digit, and" in words) == deaf
+        assert (f"{prior} for its topmost latent, whose encoder tells nothing of the picture, and" in words) == deaf
     with pytest.raises(BadInput, match="is no VAE of digits: it is a vae of mnist"):
         finish(hierarchy.both(model, digits, "vae-mnist-2d"))
     with pytest.raises(BadInput, match="it is a ddpm of digits"):

@@ -156,7 +156,9 @@ def test_an_edit_says_whether_the_model_is_told_the_label(run: str, told: bool) 
     redrawn, filled = (said(drawn(run, "edits.edit", edit=way)) for way in ("Noise and denoise", "Fill in"))
     assert ("from pure noise only its class, for the model is told the label." in redrawn) == told
     assert ("from pure noise nothing of it." in redrawn) != told
-    assert ("The model is told the digit's label." in filled) == told
+    assert ("The model is told the picture's label." in filled) == told
+    assert "with little noise the picture comes back" in redrawn  # of garments too
+    assert "the digit" not in redrawn + filled
 
 
 def test_the_bits_of_a_learned_schedule_have_a_last_step_that_asks_no_network() -> None:

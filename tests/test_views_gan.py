@@ -221,6 +221,18 @@ def test_the_players_move_at_a_press_and_the_link_remembers_it() -> None:
     assert "no list of moves" in wrong.warning[0].value
 
 
+@pytest.mark.parametrize(
+    ("of_pairs", "effect"),
+    [(False, "the dots move, the ground stays"), (True, "the dots move, and the ground with the encoder")],
+)
+def test_a_turn_of_the_generator_moves_the_ground_where_it_has_the_encoder_with_it(of_pairs: bool, effect: str) -> None:
+    film = {"names": np.array(["value", "generator_loss"]), "turn": np.arange(3), "mover": np.array([-1, 0, 1])}
+    film["terms"] = np.array([[0.0, 1.0], [0.5, 1.0], [0.5, 0.25]])
+    _, of_critic, of_generator = gan_play_view._captions(film, "discriminator", of_pairs=of_pairs)
+    assert of_critic.endswith("the ground moves, the dots stay")
+    assert of_generator == f"turn 2, generator: loss 1 → 0.25; {effect}"
+
+
 @pytest.mark.parametrize(("model", "unit"), [("wgan", "f(x)"), ("gan", "D − ½"), ("bigan", "D − ½")])
 def test_the_large_map_of_the_game_says_what_it_shows(model: str, unit: str) -> None:
     data = "two-moons" if model == "bigan" else "eight-gaussians"

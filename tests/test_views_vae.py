@@ -10,6 +10,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from genmodels.instruments.vae import collapse
+from genmodels.instruments.vae.drawing import Reading
 from genmodels.jobs import queue
 from genmodels.runs import store
 from genmodels.runs.recorder import Recording
@@ -19,6 +20,7 @@ from pages._ui.shared.moment import Moment
 from pages._ui.views.common import chosen, codes, density, shifts
 from pages._ui.views.latent import gradients, linear_vae, refinement
 from pages._ui.views.vae import bound, geometry, priors
+from pages._ui.views.vae import drawing as drawing_view
 from pages._ui.views.vae.collapse import dimensions_used
 from tests import answers
 from tests.instruments import on_page
@@ -137,6 +139,23 @@ def first_of_each(run: Run) -> list[int]:
 # The visitor's own ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(("exact", "words"), [(-9.5, "0.5 above the ELBO"), (-10.25, "0.25 below the ELBO")])
+def test_an_elbo_of_draws_may_seem_to_lie_above_what_it_bounds(
+    monkeypatch: pytest.MonkeyPatch, exact: float, words: str
+) -> None:
+    notes: list[Any] = []
+    monkeypatch.setattr(drawing_view, "nats", lambda label, value, note="", **_: notes.append(note))
+    common: dict[str, Any] = dict.fromkeys(("x", "mean", "mu", "sigma", "near_z", "near_x"), np.zeros(1))
+    drawing_view._bounds(Reading(elbo_nats=-10.0, iwae_nats=-9.9, log_prob_nats=exact, below=(0.5, 500), **common))
+    assert notes == ["", "", words]
+
+
+def test_trainings_by_each_gradient_say_what_they_do_not_take_over() -> None:
+    plan = store.planned("vae", "digits", arguments={"prior": "mixture"})
+    assert gradients._but(plan) == " but prior = normal"
+    assert gradients._but(store.planned("vae", "digits")) == ""
+
+
 def pad(monkeypatch: pytest.MonkeyPatch, pixels: np.ndarray) -> None:
     monkeypatch.setattr(chosen, "drawing_pad", lambda **_: Drawing((), pixels))
 
@@ -171,6 +190,10 @@ def test_four_priors_are_those_that_ship_until_own_ones_are_trained() -> None:
     test = drawn(run, "Four priors")
     assert not test.exception
     assert any("Is p(z) = N(0, I) a restriction?" in one.value for one in test.caption)
+    draws = (
+        "They differ in one setting more, the draws of z for each KL: 64 under mixture, 16 under vamp, 16 under flow."
+    )
+    assert any(draws in caption.value for caption in test.caption)
     test.button(key="priors-all").click().run()
     assert not test.exception
     four = [store.find(name) for name in test.query_params["priors"].split(",")]

@@ -99,6 +99,8 @@ def test_with_all_codes_left_nothing_is_lost(name: str) -> None:
     np.testing.assert_allclose(found["x"][:, -1], back[:8], atol=1e-5)
     assert found["bits"][-1] == pytest.approx(math.prod(model.map) * math.log2(k))
     assert f"of {k} codes" in codebook.conclusion_of_fewer(found)
+    few = {"kept": np.array([1, 2]), "squared": np.array([1.05, 1.0])}
+    assert codebook.conclusion_of_fewer(few).startswith("1 of 2 codes restores to within 10 % of the error of all;")
 
 
 def test_the_most_frequent_codes_are_left() -> None:

@@ -91,10 +91,10 @@ def conclusion_of_kl(kl_nats: Array, *, alike: str, beyond: str, apart: str) -> 
     that one of them is 0 in places, ``alike`` that the two cannot be told from each other.
     """
     kl, error = (float(value) for value in kl_nats)
+    if kl == math.inf:  # of which no error is known
+        return beyond
     if math.isnan(kl) or math.isnan(error):
         return "The KL is not a number here: there is nothing to conclude."
-    if kl == math.inf:
-        return beyond
     if abs(kl) <= 2 * error:
         return f"{alike}: KL {number(kl, 2)} ± {number(error, 2)} nats."
     return apart.format(number(math.exp(kl)) if kl < 700 else f"e^{number(kl)}")

@@ -27,7 +27,7 @@ from genmodels.models.capabilities import Density, ImportanceWeights, has
 from genmodels.runs.timing import is_here
 from genmodels.text import number
 
-__all__ = ["conclusion", "shifted", "shifts"]
+__all__ = ["conclusion", "likelier", "shifted", "shifts"]
 
 ROWS, SHOWN, IMPORTANCE = 50, 6, 50  # images at once, images of each set that are kept, draws of z for a bound
 MOST = 1000
@@ -109,6 +109,17 @@ def _seen(model: Any, data: Data, images: Tensor) -> Array:
     return (255 * x).round().to(torch.uint8).cpu().numpy()
 
 
+def likelier(scored: Arrays) -> Array:
+    """Which kinds are more likely than test images by more than chance, bool (K,); of what :func:`shifts` returns.
+
+    Of two sets of n of one law "above" is ½ ± √((2n + 1)/12n²). Mann & Whitney (1947), On a test of whether one of two
+    random variables is stochastically larger than the other, https://doi.org/10.1214/aoms/1177730491.
+    """
+    n = scored["bits"].shape[1]
+    above: Array = scored["above"] > 0.5 + 2 * math.sqrt((2 * n + 1) / (12 * n**2))
+    return above
+
+
 def conclusion(scored: Arrays) -> str:
     """Which kinds of images are more likely than test images, and how closely bits follow how simple an image is."""
     names, bits, above = [str(name) for name in scored["names"]], scored["bits"], scored["above"]
@@ -116,15 +127,17 @@ def conclusion(scored: Arrays) -> str:
         return "The likelihood of test images is not finite here, so nothing can be held against it."
     means = [number(float(of_kind.mean())) for of_kind in bits]
     said = [f"*{name}* (in {a:.0%} of pairs; {m} bits)" for name, a, m in zip(names, above, means, strict=True)]
-    likelier = [i for i in np.argsort(-above, kind="stable") if i and above[i] > 0.5]
+    surely = likelier(scored)
+    more = [i for i in np.argsort(-above, kind="stable") if i and surely[i]]
     others, test = len(names) - 1, f"than *{names[0]}* ({means[0]} bits a dimension)"
-    if likelier:
-        verb = "is" if len(likelier) == 1 else "are"
-        text = f"Of {others} other kinds of images, {len(likelier)} {verb} more likely {test}: "
-        text += ", ".join(said[i] for i in likelier) + "."
+    if more:
+        verb = "is" if len(more) == 1 else "are"
+        text = f"Of {others} other kinds of images, {len(more)} {verb} more likely {test}: "
+        text += ", ".join(said[i] for i in more) + "."
     else:
         near = 1 + int(above[1:].argmax())
-        text = f"None of {others} other kinds of images is more likely {test}; the nearest is {said[near]}."
+        chance = ", within chance" if above[near] > 0.5 else ""
+        text = f"None of {others} other kinds of images is more likely {test}; the nearest is {said[near]}{chance}."
     return text + _together(bits, scored["simple"])
 
 

@@ -53,7 +53,7 @@ def completed(
 ) -> Task:
     r"""A test image of which the first pixels in the model's order are given, and the others drawn ``n`` times. A task.
 
-    Nothing is approximated: each is a draw of p(rest | given).
+    Nothing is approximated: each is a draw of p(rest | given), or of p(rest | given, y) where the model is conditional.
 
     Args:
         model: Of images; of a conditional one the image's label is given too.

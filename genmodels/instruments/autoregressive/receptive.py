@@ -110,9 +110,12 @@ def conclusion(seen: Mapping[str, Array]) -> str:
     before, slope = seen["before"], seen["slope"]
     if not before.any():
         return "Nothing comes before this pixel: it hangs on no other."
-    share = float((slope[before] > 0).mean())
+    share, there = float((slope[before] > 0).mean()), int(before.sum())
     strongest = np.sort(slope[before])[::-1].cumsum()
+    if there == 1:
+        return f"It {'sees' if share else 'does not see'} the one pixel before."
     if not strongest[-1] > 0:
-        return f"It sees none of the {int(before.sum()):,} pixels before."
-    half, there = 1 + int((strongest >= strongest[-1] / 2).argmax()), int(before.sum())
-    return f"It sees {share:.0%} of the {there:,} pixels before; {half:,} of them have half of all the slope."
+        return f"It sees none of the {there:,} pixels before."
+    half = 1 + int((strongest >= strongest[-1] / 2).argmax())
+    have = f"{half:,} of them {'has' if half == 1 else 'have'} half of all the slope"
+    return f"It sees {share:.0%} of the {there:,} pixels before; {have}."

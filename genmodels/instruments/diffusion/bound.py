@@ -141,6 +141,11 @@ def conclusion(terms: Arrays) -> str:
     text += f", {late / whole:.0%}." if 0 <= late <= whole != 0 else "."
     if "exact" in terms and np.isfinite(terms["exact"]).all():
         over = terms["nats"] - terms["exact"]
-        error = float(over.std(ddof=1)) / math.sqrt(len(over)) if len(over) > 1 else math.nan
-        text += f" The bound is {number(float(over.mean()))} ± {number(error)} nats above the true −log p(x)."
+        mean, error = float(over.mean()), float(over.std(ddof=1)) / math.sqrt(len(over)) if len(over) > 1 else 0.0
+        spread = f" ± {number(error)}" if len(over) > 1 else ""
+        if abs(mean) <= 2 * error:
+            alike = "The bound cannot be told from the true −log p(x)"
+            return f"{text} {alike}: the difference is {number(mean)}{spread} nats."
+        side = "above" if mean > 0 else "below"
+        text += f" The bound is {number(abs(mean))}{spread} nats {side} the true −log p(x)."
     return text

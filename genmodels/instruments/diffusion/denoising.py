@@ -12,7 +12,7 @@ from genmodels import random
 from genmodels.data.datasets import Data
 from genmodels.errors import BadInput
 from genmodels.hyperparameters import check
-from genmodels.instruments.arrays import Arrays, Task, arrays
+from genmodels.instruments.arrays import Array, Arrays, Task, arrays
 from genmodels.instruments.diffusion.film import FRAMES, count_of, film_of, frames_of, shown
 from genmodels.instruments.examples import example, images_only
 from genmodels.metrics import floors
@@ -123,7 +123,7 @@ def compared(model: DDPM, data: Data, n: int = 8, seed: int = 0, spacing: str = 
 
     Returns:
         "samples" (samplers, steps, n, \*shape); "steps" (steps,); "evaluations", "gap" (NaN for those that draw
-        noise), (samplers, steps); for points also "w1", "floor" and "floor_se".
+        noise), (samplers, steps); for points also "w1", "floor", "floor_se", and "floor_sd", the scatter of one set.
     """
     table, (exact, *made) = yield from _ends(model, count_of(model, n), seed, spacing, before=("heun", REFERENCE))
     samples = torch.stack(made).unflatten(0, table["evaluations"].shape)
@@ -147,7 +147,8 @@ def judged(model: DDPM, data: Data, n: int = 200, seed: int = 0, spacing: str = 
     Returns:
         "steps" (steps,); "evaluations", "fid" from the training pictures, and "sure", the share of the samples that the
         judge puts in one class with p > 0.95, (samplers, steps); "fid_floor" and "sure_of_data", those of as many test
-        pictures, means over disjoint random sets, and their standard errors, "fid_floor_se" and "sure_of_data_se".
+        pictures, means over disjoint random sets, and their standard errors, "fid_floor_se" and "sure_of_data_se", and
+        the scatter of one set, "fid_floor_sd" and "sure_of_data_sd".
 
     Raises:
         BadInput: If n is not from 50 to 1,000, or there is no judge of these pictures.
@@ -164,7 +165,7 @@ def judged(model: DDPM, data: Data, n: int = 200, seed: int = 0, spacing: str = 
     for name, values in (("fid", [one.fid for one in told]), ("sure", [one.confidence for one in told])):
         table[name] = np.array(values[: len(made)]).reshape(table["evaluations"].shape)
     of_data = [{"fid_floor": one.fid, "sure_of_data": one.confidence} for one in told[len(made) :]]
-    return table | arrays(**floors.averaged(of_data))
+    return table | _floor(of_data)
 
 
 def _ends(
@@ -199,8 +200,14 @@ def _distances(data: Data, samples: Tensor) -> Arrays:
     test = floors.chosen(data.test, n, 0).x.double()
     to_test = lambda x: sliced_wasserstein1(x[:n].cpu().double(), test, rng=random.generator(0))  # noqa: E731
     w1 = [[to_test(points) for points in row] for row in samples]
-    floor = floors.averaged({"floor": to_test(part.x)} for part in floors.draws(data, n, 0))
-    return arrays(w1=w1, **floor)
+    return arrays(w1=w1) | _floor([{"floor": to_test(part.x)} for part in floors.draws(data, n, 0)])
+
+
+def _floor(rows: list[dict[str, float]]) -> Arrays:
+    """What data score: means over the sets, their standard errors, and with ``_sd`` the scatter of one set."""
+    told = floors.averaged(rows)
+    scatter = {f"{name}_sd": told[f"{name}_se"] * math.sqrt(len(rows)) for name in rows[0]}
+    return arrays(**told, **scatter)
 
 
 # What they come to -----------------------------------------------------------------------------------------------
@@ -237,23 +244,49 @@ def conclusion_of_samplers(made: Arrays) -> str:
             asked, nearest = made["evaluations"][best, k], f"{SAMPLERS[best]} is nearest to the solution"
             said.append(f"in {steps} steps ({asked} evaluations) {nearest}, {number(float(gap[best]))} away")
     if "w1" in made and np.isfinite(made["w1"]).any():
-        best, k = (int(i) for i in np.unravel_index(int(np.nanargmin(made["w1"])), made["w1"].shape))
-        least, floor = float(made["w1"][best, k]), float(made["floor"])
-        of_data = f", {number(least / floor, 2)} × as far as other data are" if floor > 0 else ""
-        name = f"{SAMPLERS[best]} in {made['steps'][k]} steps"
-        said.append(f"nearest to the data is {name}, {number(least)} away{of_data}")
+        w1, floor, scatter = made["w1"], float(made["floor"]), float(made["floor_sd"])
+        if alike := _alike(w1, floor, scatter):
+            of_data = f"no farther from the data than other data are, {number(floor)} ± {number(scatter, 2)}"
+            said.append(f"{alike} of {w1.size} pairs of sampler and steps {'is' if alike == 1 else 'are'} {of_data}")
+        else:
+            least, who, others = _least(w1, made["steps"], scatter)
+            of_data = f", {number(least / floor, 2)} × as far as other data are" if floor > 0 else ""
+            nearest = f"nearest to the data {'are' if others else 'is'} {who}{others}"
+            said.append(f"{nearest}, {number(least)} away{of_data}")
     text = "; ".join(dict.fromkeys(said))
     return text[:1].upper() + text[1:] + "." if text else "No sampler came to a solution that is finite."
 
 
 def conclusion_of_judged(scores: Arrays) -> str:
-    """The least FID of all, and that in the fewest steps, beside that of test pictures."""
-    fid = scores["fid"]
+    """Who comes to the FID of test pictures, or else nearest to it, of all and in the fewest steps."""
+    fid, steps, few = scores["fid"], scores["steps"], scores["fid"][:, :1]
     if not np.isfinite(fid).any():
         return "No FID is finite here."
-    best, k = (int(i) for i in np.unravel_index(int(np.nanargmin(fid)), fid.shape))
-    text = f"The least FID, {number(float(fid[best, k]))}, is that of {SAMPLERS[best]} in {scores['steps'][k]} steps"
-    if k and np.isfinite(fid[:, 0]).any():
-        few = int(np.nanargmin(fid[:, 0]))
-        text += f"; in {scores['steps'][0]} steps it is {number(float(fid[few, 0]))}, of {SAMPLERS[few]}"
-    return text + f". As many test pictures have {number(float(scores['fid_floor']))}."
+    floor, scatter = float(scores["fid_floor"]), float(scores["fid_floor_sd"])
+    of_data = f"{number(floor)} ± {number(scatter, 2)}"
+    if alike := _alike(fid, floor, scatter):
+        text = f"{alike} of {fid.size} pairs of sampler and steps {'has' if alike == 1 else 'have'} no larger FID than "
+        text += f"as many test pictures, {of_data}"
+    else:
+        least, who, others = _least(fid, steps, scatter)
+        text = f"The least FID, {number(least)}, is that of {who}{others}"
+    if len(steps) > 1 and np.isfinite(few).any():
+        if quick := _alike(few, floor, scatter):
+            return f"{text}; {quick} of them in {steps[0]} steps."
+        least, who, others = _least(few, steps, scatter)
+        text += f"; the least in {steps[0]} steps is {number(least)}, of {who.split()[0]}{others}"
+    return text + ("." if alike else f". As many test pictures have {of_data}.")
+
+
+def _alike(values: Array, floor: float, scatter: float) -> int:
+    """How many of ``values`` are not above ``floor`` by more than twice the ``scatter`` of one set of data."""
+    return int((values <= floor + 2 * scatter).sum())
+
+
+def _least(values: Array, steps: Array, scatter: float) -> tuple[float, str, str]:
+    """The least of ``values`` (samplers, steps), whose it is, and how many others are within twice the ``scatter``."""
+    best, k = (int(i) for i in np.unravel_index(int(np.nanargmin(values)), values.shape))
+    least = float(values[best, k])
+    others = int((values <= least + 2 * scatter).sum()) - 1
+    within = f" and, within chance, {others} other{'s' * (others > 1)}" if others else ""
+    return least, f"{SAMPLERS[best]} in {steps[k]} steps", within

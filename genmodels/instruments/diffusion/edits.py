@@ -199,7 +199,7 @@ def conclusion(film: Arrays) -> str:
     """How far the images at the end of a film are from the test image "x" and from each other, in grey from 0 to 1."""
     ends, x = film["x_t"][-1].astype(float) / 255, film["x"].astype(float) / 255
     away = math.sqrt(float(((ends - x) ** 2).mean()))
-    text = f"At the end the images are {number(away)} away from the digit"
+    text = f"At the end the images are {number(away)} away from the picture"
     if len(ends) > 1:  # the mean square between two of n is twice their variance
         text += f" and {number(math.sqrt(2 * float(ends.var(0, ddof=1).mean())))} from each other"
     return text + ", root mean square of grey from 0 to 1."
@@ -210,7 +210,7 @@ def conclusion_of_path(way: Arrays) -> str:
     contrast = lambda x: float(x.std(dtype=float))  # noqa: E731
     error, middle = number(float(way["error"])), len(way["path"]) // 2
     ends = (contrast(way["x"][0]) + contrast(way["x"][1])) / 2
-    text = f"The two digits come back to within {error}, root mean square of grey from 0 to 1"
+    text = f"The two pictures come back to within {error}, root mean square of grey from 0 to 1"
     if not ends:
         return text + "."
     noise, pixels = (contrast(way[name][middle]) / ends for name in ("path", "blend"))

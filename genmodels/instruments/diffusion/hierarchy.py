@@ -1,4 +1,4 @@
-"""A diffusion is a deep VAE whose encoder is fixed: both chains, and both bounds term by term, of one digit."""
+"""A diffusion is a deep VAE whose encoder is fixed: both chains, and both bounds term by term, of one picture."""
 
 from collections.abc import Mapping
 from itertools import pairwise
@@ -90,13 +90,13 @@ def _of_vae(vae: VAE, data: Data, example: int, seed: int) -> dict[str, Array | 
 
 
 def conclusion(parts: Mapping[str, Array]) -> str:
-    """Where each of the two pays for what it knows of the digit."""
+    """Where each of the two pays for what it knows of the picture."""
     nats, kl, elbo = float(parts["nats"]), float(parts["kl"]), float(parts["elbo"])
     steps = float(parts["steps"].sum())
-    text = f"Of this digit the VAE pays {number(kl)} nats for its code and {number(-elbo)} in all"
+    text = f"Of this picture the VAE pays {number(kl)} nats for its code and {number(-elbo)} in all"
     label = f"{number(float(parts['label']))} for the label that it is told, " if parts["label"] else ""
     prior = float(parts["prior"])
-    deaf = ", whose encoder tells nothing of the digit," if prior < 0.1 else ""
+    deaf = ", whose encoder tells nothing of the picture," if prior < 0.1 else ""
     return text + (
         f"; the diffusion pays {number(steps)} for its steps, {label}{number(prior)} for its topmost latent{deaf} "
         f"and {number(nats)} in all."

@@ -182,7 +182,7 @@ def _modes(plane: Plane | None, particles: Tensor) -> dict[str, Array]:
 
 
 def conclusion(walk: Mapping[str, Array]) -> str:
-    """How far the particles are from the data at the end, and how many never left where they began."""
+    """How far the particles are from the data at the end, and how many are at the mode where they began."""
     w1, steps = float(walk["w1"][-1]), int(walk["at"][-1])
     if not math.isfinite(w1) or w1 > 100:
         return "The particles run away: the step is longer than the score's slope allows. Make it shorter."

@@ -126,7 +126,10 @@ def inverse_error(model: Flow, data: Data, n: int = 64, side: int = 60) -> Gener
 
 
 def conclusion_of_codes(codes: Mapping[str, Array]) -> str:
-    """The length of the codes beside that of Gaussian noise, and how many dimensions are told from it."""
+    """The length of the codes beside that of Gaussian noise, and how many dimensions are told from it: at 1 % each.
+
+    Chance tells so many of D, 0.01 D, and by more than three standard deviations hardly ever.
+    """
     D, norm = codes["z"].shape[1], codes["norm"].astype(float)
     mean = math.sqrt(2) * math.exp(math.lgamma((D + 1) / 2) - math.lgamma(D / 2))  # of χ with D degrees of freedom
     wide = math.sqrt(D - mean**2)
@@ -134,7 +137,10 @@ def conclusion_of_codes(codes: Mapping[str, Array]) -> str:
     spread = f" ± {number(float(norm.std(ddof=1)))}" if len(norm) > 1 else ""
     text = f"Encoded test examples have norm {number(float(norm.mean()))}{spread}; a Gaussian's would be "
     text += f"{number(mean)} ± {number(wide)}. Of {D:,} dimension{'s' if D > 1 else ''}, {beyond:,} "
-    return text + f"{'differs' if beyond == 1 else 'differ'} from N(0, 1) by more than chance would."
+    text += f"{'is' if beyond == 1 else 'are'} told from N(0, 1), "
+    by_chance, scatter = 0.01 * D, math.sqrt(0.01 * 0.99 * D)
+    text += "more than chance tells" if beyond > by_chance + 3 * scatter else "no more than chance may tell"
+    return f"{text}: {number(by_chance, 2)} ± {number(scatter, 2)}."
 
 
 def conclusion_of_temperatures(drawn: Mapping[str, Array]) -> str:

@@ -70,6 +70,8 @@ def conclusion(layers: Arrays) -> str:
         return "Not every KL is a number here: there is nothing to conclude."
     most = int(kl.argmax())
     told = f"Of {number(float(kl.sum()))} nats, z{most + 1} says {number(float(kl[most]))}"
+    if (kl < SILENT_BELOW).all():
+        return f"All layers together say {number(float(kl.sum()))} nats: nothing of x."
     if silent := [f"z{i + 1}" for i, one in enumerate(kl) if one < SILENT_BELOW]:
         return f"{told}; {' and '.join(silent)} {'says' if len(silent) == 1 else 'say'} nothing."
     free = float(layers["free"])

@@ -147,11 +147,18 @@ def conclusion_of_map(found: dict[str, Array]) -> str:
     held_out, train = found["held_out"].mean(0), found["train"].mean(0)
     if not np.isfinite([held_out, train]).all():
         return "Not every likelihood is a number here: there is nothing to conclude."
-    best = int(held_out.argmax())
-    lost = (
-        f"maximum likelihood is {number(float(train[0] - held_out[0]))} nats better on its own examples than on others"
+    best, sets = int(held_out.argmax()), len(found["train"])
+    apart = lambda difference: (float(difference.mean()), float(difference.std(ddof=1)) / math.sqrt(sets))  # noqa: E731
+    lost, noise = apart(found["train"][:, 0] - found["held_out"][:, 0])
+    won, luck = apart(found["held_out"][:, best] - found["held_out"][:, 0])  # of the same sets: paired
+    more, unsure = (
+        (f"{number(lost)} nats", "") if lost > 2 * noise else ("no", f" ({number(lost)} ± {number(noise)} nats)")
     )
-    if best == 0:
-        return f"Here no prior helps: {lost}."
-    prior, won = number(float(found["prior"][best])), number(float(held_out[best] - held_out[0]))
-    return f"{lost[:1].upper()}{lost[1:]}; {prior} imagined examples for each real one win {won} nats on those."
+    text = f"maximum likelihood is {more} better on its own examples than on others{unsure}"
+    if won <= 2 * luck:
+        return f"Here no prior helps by more than chance: {text}."
+    prior, one = number(float(found["prior"][best])), found["prior"][best] == 1
+    return (
+        f"{text[:1].upper()}{text[1:]}; {prior} imagined example{'' if one else 's'} for each real one "
+        f"win{'s' if one else ''} {number(won)} ± {number(luck)} nats on those."
+    )

@@ -13,12 +13,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from genmodels import random
 from genmodels.data.datasets import Data
 from genmodels.errors import BadInput
-from genmodels.instruments.latent.subspace import angles, best_log_prob
-from genmodels.metrics import floors
-from genmodels.models.latent.linear_gaussian import LinearGaussian, principal
+from genmodels.instruments.latent.subspace import angles, best_log_prob, covariance_and_means
+from genmodels.models.latent.linear_gaussian import LinearGaussian, principal_of
 from genmodels.models.vae import VAE
 from genmodels.probability.distributions import kl_to_standard_normal, normal_log_prob
 from genmodels.probability.priors import StandardNormal
@@ -27,7 +25,6 @@ from genmodels.text import number
 __all__ = ["as_ppca", "closed_elbo", "conclusion", "is_linear", "linear"]
 
 Array = npt.NDArray[Any]
-MOST = 5000  # training examples
 
 
 def is_linear(model: Any) -> bool:
@@ -70,7 +67,7 @@ def closed_elbo(model: VAE, x: Tensor) -> Tensor:
 
 @torch.no_grad()
 def linear(model: VAE, data: Data) -> Generator[float, None, dict[str, Array]]:
-    """A linear VAE beside PPCA on up to 5,000 training examples, without any draw. A task.
+    """A linear VAE beside PPCA on all training examples, without any draw. A task.
 
     Returns:
         Means in nats: "elbo", "log_prob" of the very same decoder, exact, and "best", the most that PPCA can reach.
@@ -79,19 +76,19 @@ def linear(model: VAE, data: Data) -> Generator[float, None, dict[str, Array]]:
         posterior, (L, L), which a diagonal q cannot have; "sigma", of the decoder, and "best_sigma", PPCA's; "left",
         how much of each dimension's prior variance the posterior leaves, (L,).
     """
-    x = floors.chosen(data.train, MOST, 0).x.to(model.device)
-    x = data.prepare(x, model.inputs, random.generator(0, model.device))
-    ppca, flat = as_ppca(model), x.flatten(1).double()
-    yield 0.2
-    w_best, _, sigma2, values = principal(flat, model.latent_dim)
-    yield 0.7
-    covariance = ppca.posterior(flat[:1])[1]
+    ppca = as_ppca(model)
+    known = yield from covariance_and_means(
+        model, data, lambda x: closed_elbo(model, x), lambda x: ppca.log_prob(x.double())
+    )
+    of_data, (elbo, log_prob) = known
+    w_best, sigma2, values = principal_of(of_data, model.latent_dim)
+    covariance = ppca.posterior(ppca.mu.unsqueeze(0))[1]  # for every x the same
     scale = covariance.diagonal().sqrt()
     found = {
-        "elbo": closed_elbo(model, x).mean(),
-        "log_prob": ppca.log_prob(flat).mean(),
+        "elbo": torch.tensor(elbo),
+        "log_prob": torch.tensor(log_prob),
         "best": torch.tensor(best_log_prob(values, model.latent_dim)),
-        "angles": angles(ppca.W, w_best),
+        "angles": angles(ppca.W.cpu(), w_best),
         "correlation": covariance / scale / scale.unsqueeze(1),
         "sigma": ppca.log_psi[0].mul(0.5).exp(),
         "best_sigma": sigma2.sqrt(),

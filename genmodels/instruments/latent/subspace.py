@@ -1,7 +1,7 @@
 """What PPCA and factor analysis have found: the principal subspace, each dimension's noise, how far it is to go."""
 
 import math
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Any
 
 import numpy as np
@@ -11,15 +11,14 @@ from torch import Tensor
 
 from genmodels import random
 from genmodels.data.datasets import Data
-from genmodels.metrics import floors
-from genmodels.models.latent.linear_gaussian import LinearGaussian, principal
+from genmodels.models.latent.linear_gaussian import LinearGaussian, principal_of
 from genmodels.probability.distributions import LOG_2PI
 from genmodels.text import number
 
-__all__ = ["angles", "best_log_prob", "conclusion", "directions", "subspace"]
+__all__ = ["angles", "best_log_prob", "conclusion", "covariance_and_means", "directions", "subspace"]
 
 Array = npt.NDArray[Any]
-MOST = 5000  # training examples
+ROWS = 2000  # examples at once
 
 
 def directions(w: Tensor) -> tuple[Tensor, Tensor]:
@@ -53,8 +52,31 @@ def best_log_prob(values: Tensor, latent_dim: int) -> float:
 
 
 @torch.no_grad()
+def covariance_and_means(
+    model: Any, data: Data, *of: Callable[[Tensor], Tensor]
+) -> Generator[float, None, tuple[Tensor, list[float]]]:
+    """The covariance (D, D) of all training examples as a model is given them, and the means of functions of these.
+
+    In pieces, float64. What is learned from all of them can only fall short of the best for all of them.
+    """
+    n, rng = len(data.train), random.generator(0, model.device)
+    total, squares, sums, seen = torch.zeros(()), torch.zeros(()), [0.0] * len(of), 0
+    for part in data.train.x.split(ROWS):
+        x = data.prepare(part.to(model.device), model.inputs, rng)
+        flat = x.flatten(1).cpu().double()
+        if not seen:
+            centre = flat.mean(0)
+        away = flat - centre
+        total, squares = total + away.sum(0), squares + away.T @ away
+        sums = [whole + float(f(x).cpu().double().sum()) for whole, f in zip(sums, of, strict=True)]
+        seen += len(x)
+        yield 0.8 * seen / n
+    return squares / n - torch.outer(total / n, total / n), [whole / n for whole in sums]
+
+
+@torch.no_grad()
 def subspace(model: LinearGaussian, data: Data) -> Generator[float, None, dict[str, Array]]:
-    r"""The model's subspace beside the principal one of up to 5,000 training examples. A task.
+    r"""The model's subspace beside the principal one of all training examples. A task.
 
     Returns:
         "variance": of the model along its directions, (L,), noise included, and "eigenvalues" of the data, (D,), both
@@ -62,17 +84,13 @@ def subspace(model: LinearGaussian, data: Data) -> Generator[float, None, dict[s
         data, (L, \*shape); "psi", the variance of the noise, and "mean", \*shape; "log_prob", mean over the examples,
         and "best", the largest that PPCA can reach, nats; "diagonal": whether each dimension has a noise of its own.
     """
-    x = floors.chosen(data.train, MOST, 0).x.to(model.device)
-    x = data.prepare(x, model.inputs, random.generator(0, model.device))
-    flat = x.flatten(1).double().cpu()
     latent = model.latent_dim
-    yield 0.2
-    w_best, _, _, values = principal(flat, latent)
+    covariance, (log_prob,) = yield from covariance_and_means(model, data, model.log_prob)
+    w_best, _, values = principal_of(covariance, latent)
     ours, variance = directions(model.W.cpu())
     theirs = directions(w_best)[0]
     psi = model.log_psi.double().exp().cpu().expand(len(values))
     along = variance + (ours.square() * psi.unsqueeze(1)).sum(0)
-    log_prob = torch.cat([model.log_prob(part) for part in x.split(1000)]).double().mean()
     return {
         "variance": along.numpy(),
         "eigenvalues": values.numpy(),
@@ -81,7 +99,7 @@ def subspace(model: LinearGaussian, data: Data) -> Generator[float, None, dict[s
         "principal": theirs.T.unflatten(1, model.shape).numpy(),
         "psi": psi.view(model.shape).numpy(),
         "mean": model.mu.cpu().unflatten(0, model.shape).numpy(),
-        "log_prob": np.array(float(log_prob)),
+        "log_prob": np.array(log_prob),
         "best": np.array(best_log_prob(values, latent)),
         "diagonal": np.array(model.noise == "diagonal"),
     }
@@ -93,8 +111,11 @@ def conclusion(found: dict[str, Array]) -> str:
     if not math.isfinite(gap):
         return "log p(x) is not a number here: there is nothing to conclude."
     if bool(found["diagonal"]):
-        far = f"{number(abs(gap))} nats {'above' if gap < 0 else 'below'}"
-        return f"A noise of its own for each dimension puts log p(x) {far} the best that PPCA can reach."
+        far, of_ppca = f"{number(abs(gap))} nats", "the best that PPCA can reach"
+        if gap > 0:  # PPCA is factor analysis with equal noises
+            reach = "and factor analysis too: it has not learned enough"
+            return f"log p(x) is {far} below {of_ppca}, {reach}."
+        return f"A noise of its own for each dimension puts log p(x) {far} above {of_ppca}."
     if gap < 1e-3 and widest < 1:
         return f"This is PPCA's maximum: its subspace is the principal one, to {number(widest, 2)} degrees."
     turned = f"its subspace is up to {number(widest)} degrees from the principal one"

@@ -116,8 +116,8 @@ def conclusion(rungs: Arrays) -> str:
         if won <= min(noise, 0.01 * abs(best)):
             return f"{k:,} draws of z do not raise the bound: where z is not heard, the ELBO is log p(x)."
         return f"{k:,} draws of z raise the bound by {number(won)} nats, and log p(x) is at least that."
-    gap, noise = float((exact - elbo).mean()), 2 * float((exact - elbo).std()) / math.sqrt(len(elbo))
-    if gap <= noise:
+    gap, noise = float((exact - elbo).mean()), float((exact - elbo).std()) / math.sqrt(len(elbo))
+    if gap <= 2 * noise:
         return f"The ELBO cannot be told from log p(x): {number(gap)} ± {number(noise, 2)} nats are between them."
     left = max(0.0, float(exact.mean()) - best)
     return f"The ELBO is {number(gap)} nats below log p(x); with {k:,} draws of z, {number(left, 2)} of them are left."

@@ -74,7 +74,8 @@ class Usage:
             least = f", and a fixed width costs each at least {number(self.fixed)} nats" if self.fixed else ""
             return f"{self.active} of {L} posterior mean{'s' if L > 1 else ''} move{'s' * (self.active == 1)}{least}."
         if len(self.kl) < L:
-            return f"All {L} dimensions together carry {number(float(self.kl[0]))} nats; {self.active} are active."
+            active = f"{self.active} {'is' if self.active == 1 else 'are'}"
+            return f"All {L} dimensions together carry {number(float(self.kl[0]))} nats; {active} active."
         off = int((self.kl < SILENT_BELOW).sum())
         little = f"less than {SILENT_BELOW:g} nats"
         if off == L:

@@ -94,15 +94,21 @@ def conclusion(maps: Arrays) -> str:
     )
 
 
-def compared(kl_nats: dict[str, float]) -> str:
-    """Which of several priors is nearest to what was encoded under it, a sentence; of KL(q(z) ‖ p(z)) by name."""
-    known = {name: kl for name, kl in kl_nats.items() if math.isfinite(kl)}
+def compared(kl_nats: dict[str, tuple[float, float]]) -> str:
+    """Which of several priors is nearest to what was encoded under it, a sentence.
+
+    Of KL(q(z) ‖ p(z)) and its standard error, by name.
+    """
+    known = {name: kl for name, kl in kl_nats.items() if all(map(math.isfinite, kl))}
     if len(known) < 2:
         return "Fewer than two priors have been measured: there is nothing to compare."
-    order = sorted(known, key=known.__getitem__)
-    best, worst = order[0], order[-1]
-    told = f"{number(known[best])} nats from its codes, the {worst} prior {number(known[worst])}"
-    return f"Of these {len(known)}, the {best} prior is {told}."
+    best, *others = sorted(known, key=known.__getitem__)
+    least, error = known[best]
+    alike = [name for name in others if known[name][0] - least <= 2 * math.hypot(error, known[name][1])]
+    told = f"Of these {len(known)}, the {best} prior is {number(least)} nats from its codes"
+    if alike:
+        told += f", {' and '.join(f'the {name} prior' for name in alike)} within two standard errors of that"
+    return told + ("." if others[-1] in alike else f", the {others[-1]} prior {number(known[others[-1]][0])}.")
 
 
 def _mass(mu: Tensor, logvar: Tensor, weights: Tensor, edges: Tensor) -> Tensor:

@@ -152,4 +152,5 @@ def conclusion_of_fewer(errors: Arrays) -> str:
         return "The error is not a number here: there is nothing to conclude."
     enough = int(counts[squared <= 1.1 * squared[-1]][0])
     rest = f"with one it is {number(float(squared[0] / squared[-1]), 2)} times as large"
-    return f"{enough} of {counts[-1]} codes restore to within 10 % of the error of all; {rest}."
+    restore = f"restore{'s' if enough == 1 else ''} to within 10 % of the error of all"
+    return f"{enough} of {counts[-1]} codes {restore}; {rest}."

@@ -21,7 +21,7 @@ from genmodels.models.base import Preset
 from genmodels.models.latent.em import EM, Learn, PriorWeight, Statistics
 from genmodels.probability.distributions import LOG_2PI, normal_log_prob
 
-__all__ = ["LinearGaussian", "principal"]
+__all__ = ["LinearGaussian", "principal", "principal_of"]
 
 FLOOR = 1e-6  # variance of the noise: the likelihood would have no maximum
 WHOLE = {"lr": 1.0, "batch_size": 65_536, "decay": "constant"}  # one batch is the data: EM itself
@@ -179,15 +179,21 @@ class LinearGaussian(EM):
 
 
 def principal(x: Tensor, latent_dim: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    r"""PPCA's best parameters for the data ``x`` (N, D) in closed form: W (D, L), μ (D,), σ² and all eigenvalues (D,).
+    """PPCA's best W (D, L), μ (D,) and σ² for the data ``x`` (N, D), and all eigenvalues (D,): :func:`principal_of`."""
+    x = x.double()
+    mu = x.mean(0)
+    w, sigma2, values = principal_of((x - mu).T @ (x - mu) / len(x), latent_dim)
+    return w, mu, sigma2, values
+
+
+def principal_of(covariance: Tensor, latent_dim: int) -> tuple[Tensor, Tensor, Tensor]:
+    r"""PPCA's best W (D, L) and σ² in closed form, for data of this ``covariance`` (D, D), and its eigenvalues (D,).
 
     .. math:: \sigma^2 = \frac{1}{D - L} \sum_{j > L} \lambda_j, \qquad W = U_L (\Lambda_L - \sigma^2 I)^{1/2}
 
-    λ and U are the eigenvalues, falling, and eigenvectors of the covariance. Tipping & Bishop (1999), eqs. 7 and 8.
+    λ and U are the eigenvalues, falling, and eigenvectors. Tipping & Bishop (1999), eqs. 7 and 8.
     """
-    x = x.double()
-    mu = x.mean(0)
-    values, vectors = torch.linalg.eigh((x - mu).T @ (x - mu) / len(x))
+    values, vectors = torch.linalg.eigh(covariance)
     values, vectors = values.flip(0).clamp_min(0), vectors.flip(1)
     sigma2 = values[latent_dim:].mean().clamp_min(FLOOR)
-    return vectors[:, :latent_dim] * (values[:latent_dim] - sigma2).clamp_min(0).sqrt(), mu, sigma2, values
+    return vectors[:, :latent_dim] * (values[:latent_dim] - sigma2).clamp_min(0).sqrt(), sigma2, values

@@ -71,9 +71,10 @@ def completions(moment: Moment) -> None:
         pictures(pair, 1, key="given", alt=words, caption=words, pixels=130, download="")
     with right:
         _film(film, moment, "completed", 560)
+    law = "p(rest | given, y): the model is told the label y" if moment.model.classes else "p(rest | given)"
     st.caption(
         f"{int(film['t'][0])} pixels are given, those that come first in the order *{moment.model.config['order']}*; "
-        "each image goes on from them by itself. Nothing is approximated: these are draws of p(rest | given)."
+        f"each image goes on from them by itself. Nothing is approximated: these are draws of {law}."
     )
     concluded(drawing.conclusion_of_completions(film), key="conclusion-completed")
 

@@ -23,8 +23,8 @@ def out_of_distribution(moment: Moment) -> None:
     scored = answer(shifts.shifts, moment=moment, key="shifts", asks="Compare the likelihoods", n=n)
     if scored is None:
         return
-    names, bits, above = scored["names"].tolist(), scored["bits"], scored["above"]
-    colors = [figures.DATA, *(figures.SAMPLES if a > 0.5 else figures.NEUTRAL for a in above[1:])]
+    names, bits, likelier = scored["names"].tolist(), scored["bits"], shifts.likelier(scored)
+    colors = [figures.DATA, *(figures.SAMPLES if more else figures.NEUTRAL for more in likelier[1:])]
     left, right = st.columns([3, 2], gap="medium")
     means = dict(zip(names, bits.mean(1).tolist(), strict=True))
     errors = dict(zip(names, (bits.std(1, ddof=1) / np.sqrt(bits.shape[1])).tolist(), strict=True))
@@ -51,9 +51,9 @@ def out_of_distribution(moment: Moment) -> None:
     exact = not has(moment.model, ImportanceWeights) and moment.model.inputs != "dequantize"
     st.caption(
         f"{'Exact' if exact else 'A bound on −log₂ p(x)'}, ± one standard error; orange is more likely than a test "
-        "image, more often than not. Likelihood is learned from neighbouring pixels most of all: an even ground is "
-        "easy to foresee whatever it belongs to, so a simple image can cost less than any test picture, as it does "
-        "a compressor that knows none (Serrà et al. 2020). And data that vary less lie inside what a model has "
+        "image, more often than chance has it. Likelihood is learned from neighbouring pixels most of all: an even "
+        "ground is easy to foresee whatever it belongs to, so a simple image can cost less than any test picture, as "
+        "it does a compressor that knows none (Serrà et al. 2020). And data that vary less lie inside what a model has "
         "spread over: their likelihood is high though no sample looks like them (Nalisnick et al. 2019). What was "
         "never seen, as a white ground, can cost any number of bits."
     )

@@ -32,7 +32,7 @@ AGAINST = {
     "gap": ("Distance from the solution of the equation", "", ""),
     "w1": ("Distance from the data", "floor", "data from data"),
     "fid": ("Distance from the data", "fid_floor", "test data"),
-    "sure": ("Clear digits", "sure_of_data", "test data"),
+    "sure": ("Clear pictures", "sure_of_data", "test data"),
 }
 """What is drawn against evaluations: its title, and what of the data is drawn beside it, by key and in words."""
 
@@ -159,8 +159,8 @@ def _judged(moment: Moment, seed: int, spacing: str) -> None:
     _against_evaluations(scores, {"fid": "FID", "sure": "share"})
     st.caption(
         "FID, the Fréchet distance in the classifier's features, depends on how many samples there are: hold that of "
-        f"these {n} against that of as many test pictures, dashed. A digit is clear where one class is given more than "
-        "95 %."
+        f"these {n} against that of as many test pictures, dashed. A picture is clear where one class is given "
+        "more than 95 %."
     )
     concluded(denoising.conclusion_of_judged(scores), key="conclusion-judged")
 

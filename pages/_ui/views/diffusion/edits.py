@@ -18,9 +18,9 @@ __all__ = ["edit"]
 
 
 def edit(moment: Moment) -> None:
-    """A real digit, noised and drawn again, filled in, or led to another."""
+    """A real picture, noised and drawn again, filled in, or led to another."""
     ways = {"Noise and denoise": _redraw, "Fill in": _fill}
-    if not moment.model.needs_label:  # what lies between two digits has no label
+    if not moment.model.needs_label:  # what lies between two pictures has no label
         ways["Interpolate"] = _interpolate
     ways[url_widgets.choice("edit", list(ways), "Noise and denoise", key="edit", bare=True)](moment)
 
@@ -49,11 +49,11 @@ def _redraw(moment: Moment) -> None:
         seed = url_widgets.number("seed", 0, url_widgets.SEEDS, 0, key="edit_seed")
     t = max(1, round(share / 100 * moment.model.T))
     about = (
-        f"Noised to t = {t:,} nine times over and denoised again: with little noise the digit comes back, with more "
+        f"Noised to t = {t:,} nine times over and denoised again: with little noise the picture comes back, with more "
         "only its shape or its class, and from pure noise "
         + ("only its class, for the model is told the label." if moment.model.hears_label else "nothing of it.")
     )
-    _ways_back(moment, edits.redrawn, {"x": "the digit"}, about, example=example, t=t, seed=seed)
+    _ways_back(moment, edits.redrawn, {"x": "the picture"}, about, example=example, t=t, seed=seed)
 
 
 def _fill(moment: Moment) -> None:
@@ -65,9 +65,9 @@ def _fill(moment: Moment) -> None:
     about = (
         "What is seen is put back after every step, at that step's noise. With one repeat the new half hardly knows of "
         "the old one; going back and forth lets them agree."
-        + (" The model is told the digit's label." if moment.model.hears_label else "")
+        + (" The model is told the picture's label." if moment.model.hears_label else "")
     )
-    names = {"x": "the digit", "seen": "what is seen of it"}
+    names = {"x": "the picture", "seen": "what is seen of it"}
     wanted: dict[str, int | str] = {"example": example, "seed": seed, "hidden": hidden, "resample": resample}
     _ways_back(moment, edits.filled, names, about, **wanted)
 
@@ -80,10 +80,10 @@ def _interpolate(moment: Moment) -> None:
     if way is None:
         return
     st.caption(
-        "Both digits are run up to the noise that they come from; what lies between, on a great circle, is run down."
+        "Both pictures are run up to the noise that they come from; what lies between, on a great circle, is run down."
     )
     rows = {"path": "through the noise", "blend": "through the pixels, to compare", "x_T": "the noise itself, x at T"}
     for part, name in rows.items():
-        alt, file = f"From one digit to another {name}.", f"{part}.png"
+        alt, file = f"From one picture to another {name}.", f"{part}.png"
         pictures(way[part], 11, key=f"between-{part}", alt=alt, caption=name, pixels=900 // 11, download=file)
     concluded(edits.conclusion_of_path(way), key="conclusion-between")

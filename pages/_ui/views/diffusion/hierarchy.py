@@ -1,4 +1,4 @@
-"""A diffusion beside a VAE: both chains, both bounds, and the same digit's numbers in them."""
+"""A diffusion beside a VAE: both chains, both bounds, and the same picture's numbers in them."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -21,7 +21,7 @@ __all__ = ["hierarchy"]
 
 
 def hierarchy(moment: Moment) -> None:
-    """Both models of one digit, link by link."""
+    """Both models of one picture, link by link."""
     known = partners(moment.data.name)
     if not known:
         st.info(f"There is no VAE of {moment.data.name} here yet: train one on the VAE's page, and come back.")
@@ -51,15 +51,15 @@ def _pictures(parts: Mapping[str, Array]) -> None:
     with left:
         st.markdown("**VAE: one latent**")
         st.caption(f"Up: x → z = ({code}), the mean of q(z | x).")
-        pictures(parts["x"], 1, key="hierarchy-x", alt="the digit", pixels=64, download="")
+        pictures(parts["x"], 1, key="hierarchy-x", alt="the picture", pixels=64, download="")
         st.caption("Down: z → x; and from z drawn from the prior.")
-        for name, alt in (("decoded", "the digit decoded from its code"), ("drawn", "a draw of the VAE")):
+        for name, alt in (("decoded", "the picture decoded from its code"), ("drawn", "a draw of the VAE")):
             pictures(parts[name], 1, key=f"hierarchy-{name}", alt=alt, pixels=64, download="")
     with right:
         st.markdown("**Diffusion: T latents**")
         times = ", ".join(f"{t:,}" for t in parts["t"])
         st.caption(f"Up: q(xₜ | x₀) at t = {times}.")
-        pictures(parts["up"], len(parts["up"]), key="hierarchy-up", alt="the digit under ever more noise", pixels=64)
+        pictures(parts["up"], len(parts["up"]), key="hierarchy-up", alt="the picture under ever more noise", pixels=64)
         st.caption(f"Down: p(xₜ₋₁ | xₜ) from that last xₜ, at t = {', '.join(f'{t:,}' for t in parts['at'])}.")
         how: dict[str, Any] = {"alt": "a walk back from the noise", "pixels": 64}
         pictures(parts["down"], len(parts["down"]), key="hierarchy-down", **how)

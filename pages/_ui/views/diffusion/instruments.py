@@ -22,7 +22,7 @@ INSTRUMENTS: dict[str, Instrument] = {
         edits.edit,
         "Play",
         "What else can a denoiser do to a picture?",
-        "Noise a real digit a little or a lot, and see what comes back.",
+        "Noise a real picture a little or a lot, and see what comes back.",
         of_images,
     ),
     "Samplers": Instrument(

@@ -92,7 +92,7 @@ def _distance(walk: Mapping[str, Array]) -> None:
             figures.Curve("at the mode where they began", at, walk["stayed"], figures.POSTERIOR),
             figures.Curve("were they mixed", at, even, figures.DATA, dashed=True),
         ]
-        how = {"x_title": "steps", "y_title": "share of particles", "title": "Who never left"}
+        how = {"x_title": "steps", "y_title": "share of particles", "title": "Who is where all began"}
         plot(figures.curves(lines, **how).update_layout(height=250), key="langevin-stayed")
 
 

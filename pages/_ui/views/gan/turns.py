@@ -7,6 +7,7 @@ from genmodels.errors import BadInput
 from genmodels.instruments.arrays import Arrays
 from genmodels.instruments.gan import turns
 from genmodels.instruments.gan.game import Surface
+from genmodels.models.bigan import BiGAN
 from genmodels.quantities import quantity
 from genmodels.text import number
 from pages._ui.components.scrubber import point_film
@@ -70,7 +71,7 @@ def _film(moment: Moment, film: Arrays, critic: str) -> None:
         extent=float(film["half"]),
         data=real_points(moment, label=0 if moment.model.classes else None).xy,
         under=images.sprite(turns.shades(film["maps"], figures.DATA, figures.SAMPLES, paper())),
-        captions=_captions(film, critic),
+        captions=_captions(film, critic, of_pairs=isinstance(moment.model, BiGAN)),
         side=440,
         fps=2.0,
         follow=True,
@@ -80,14 +81,18 @@ def _film(moment: Moment, film: Arrays, critic: str) -> None:
     st.caption(f"Blue ground: taken for data; orange: for samples. The orange dots are always the same noise.{told}")
 
 
-def _captions(film: Arrays, critic: str) -> list[str]:
-    """A caption for each turn: who moved, and the number that the mover is after."""
+def _captions(film: Arrays, critic: str, *, of_pairs: bool) -> list[str]:
+    """A caption for each turn: who moved, and the number that the mover is after.
+
+    The ground of a critic ``of_pairs`` is D(x, E(x)), and the generator's turn is the encoder's too.
+    """
     names = film["names"].tolist()
     watched = next(name for name in turns.WATCHED if name in names)
     lines = ["before the first turn"]
+    stays = "and the ground with the encoder" if of_pairs else "the ground stays"
     moves = (
         (critic, watched, turns.WATCHED[watched], "the ground moves, the dots stay"),
-        ("generator", "generator_loss", "loss", "the dots move, the ground stays"),
+        ("generator", "generator_loss", "loss", f"the dots move, {stays}"),
     )
     for i, (turn, is_generator) in enumerate(zip(film["turn"][1:], film["mover"][1:], strict=True), 1):
         mover, name, what, effect = moves[is_generator]

@@ -66,9 +66,15 @@ def gradients(moment: Moment) -> None:
         _plans(moment.run.plan),
         _one,
         key="gradients",
-        all_of_them="Train by each of the three, with this run's settings",
+        all_of_them=f"Train by each of the three, with this run's settings{_but(moment.run.plan)}",
         below=lambda runs: curves(runs, {"elbo": "ELBO, nats"}, key="gradients-elbo"),
     )
+
+
+def _but(plan: Plan) -> str:
+    """Which of the run's hyperparameters the three trainings do not take over."""
+    other = [f"{name} = {value}" for name, value in SETTLED.items() if plan.arguments.get(name, value) != value]
+    return " but " + ", ".join(other) if other else ""
 
 
 def _plans(plan: Plan) -> Plans:

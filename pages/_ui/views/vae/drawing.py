@@ -45,7 +45,8 @@ def _bounds(reading: Reading) -> None:
     nats("ELBO", reading.elbo_nats, help="500 draws of z", place=rungs[0])
     nats("IWAE, k = 500", reading.iwae_nats, help="closer to log p(x) from below", place=rungs[1])
     if reading.log_prob_nats is not None:
-        gap = f"{number(reading.log_prob_nats - reading.elbo_nats)} above the ELBO"
+        above = reading.log_prob_nats - reading.elbo_nats  # of draws: an ELBO may seem to lie above it
+        gap = f"{number(abs(above))} {'above' if above >= 0 else 'below'} the ELBO"
         nats("log p(x), exact", reading.log_prob_nats, gap, help="by integrating over z", place=rungs[2])
 
 

@@ -27,6 +27,7 @@ PRIORS = ("normal", "mixture", "vamp", "flow")
 SHIPPED = "vae-mnist-2d-"  # and the prior
 SIDE = 80  # cells of a map
 SETTLED = {"latent_dim": 2, "gradient": "reparametrization"}  # a score function's gradient knows one prior alone
+Known = tuple[float, float]  # KL(q(z) ‖ p(z)) in nats, and its standard error
 
 
 def prior_and_posterior(moment: Moment) -> None:
@@ -101,7 +102,7 @@ def four_priors(moment: Moment) -> None:
         "nothing by it; what stays Gaussian is q(z | x). The flow prior shows it: its couplings push N(0, I) onto the "
         "prior, and as far as p(x) goes they may be counted to the decoder."
     )
-    kl_nats, plan = dict[str, float](), moment.run.plan
+    kl_nats, plan = dict[str, Known](), moment.run.plan
     plans = {
         prior: store.like(plan, arguments=SETTLED | {"prior": prior}, title=f"prior {prior}, {plan.data}")
         for prior in PRIORS
@@ -120,8 +121,9 @@ def four_priors(moment: Moment) -> None:
 
 def _shipped() -> None:
     """The four that come with the app."""
-    st.caption("Shown: four that come with the app, each trained on MNIST for 20 epochs.")
-    known, kl_nats = {run.id: run for run in store.bundled()}, dict[str, float]()
+    known, kl_nats = {run.id: run for run in store.bundled()}, dict[str, Known]()
+    told = "Shown: four that come with the app, each trained on MNIST for 20 epochs."
+    st.caption(told + _draws({prior: known[SHIPPED + prior] for prior in PRIORS if SHIPPED + prior in known}))
     for prior, place in zip(PRIORS, (*st.columns(2), *st.columns(2)), strict=True):
         if run := known.get(SHIPPED + prior):
             measures = read_json(run.path / "measures.json")
@@ -132,10 +134,19 @@ def _shipped() -> None:
     _nearest(kl_nats)
 
 
+def _draws(runs: Mapping[str, Run]) -> str:
+    """What else than p(z) differs: the draws of z for a KL, which under a normal prior needs none."""
+    draws = {prior: run.plan.arguments["kl_samples"] for prior, run in runs.items() if prior != "normal"}
+    each = ", ".join(f"{n} under {prior}" for prior, n in draws.items())
+    return (
+        f" They differ in one setting more, the draws of z for each KL: {each}." if len(set(draws.values())) > 1 else ""
+    )
+
+
 # Trained here ---
 
 
-def _through_time(moment: Moment, runs: Mapping[str, Run], kl_nats: dict[str, float]) -> None:
+def _through_time(moment: Moment, runs: Mapping[str, Run], kl_nats: dict[str, Known]) -> None:
     """At which snapshot they are drawn, once they stand still: at first the newest. And which is closest."""
     steps = sorted({step for run in runs.values() for step in run.snapshots()})
     if len(steps) > 1 and not any(run.state().status.is_going for run in runs.values()):
@@ -143,13 +154,13 @@ def _through_time(moment: Moment, runs: Mapping[str, Run], kl_nats: dict[str, fl
     _nearest(kl_nats)
 
 
-def _nearest(kl_nats: dict[str, float]) -> None:
+def _nearest(kl_nats: dict[str, Known]) -> None:
     """Which prior is nearest to its codes, once two of them have been measured."""
     if len(kl_nats) > 1:
         concluded(compared(kl_nats))
 
 
-def _one(run: Run, prior: str, at: int | None, kl_nats: dict[str, float]) -> None:
+def _one(run: Run, prior: str, at: int | None, kl_nats: dict[str, Known]) -> None:
     steps = [step for step in run.snapshots() if at is None or step <= at]
     if not steps:
         st.caption("No snapshot yet at this step.")
@@ -159,12 +170,12 @@ def _one(run: Run, prior: str, at: int | None, kl_nats: dict[str, float]) -> Non
     _map(run, steps[-1], prior, f"step {steps[-1]:,}{elbo}", kl_nats)
 
 
-def _map(run: Run, step: int | None, prior: str, title: str, kl_nats: dict[str, float]) -> None:
+def _map(run: Run, step: int | None, prior: str, title: str, kl_nats: dict[str, Known]) -> None:
     """The prior of a run and what is encoded under it; how far they are apart is noted in ``kl_nats``."""
     maps = _map_of_z(run.id, step, f"four-{prior}")
     if maps is None:
         return
-    kl_nats[prior] = float(maps["kl"][0])
+    kl_nats[prior] = float(maps["kl"][0]), float(maps["kl"][1])
     dots = by_class(maps["mu"], maps["labels"], [str(i) for i in range(int(maps["labels"].max()) + 1)])
     values, extent = np.cbrt(maps["prior"]), tuple(maps["extent"].tolist())  # a prior of sharp peaks has faint ones too
     title = f"{prior}: {title}"

@@ -2,7 +2,6 @@
 
 import math
 
-import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
 
@@ -312,7 +311,7 @@ def _flat() -> go.Figure:
     lines = [
         figures.Curve("W₁, units of x", theta, two["w1"], LINES[0]),
         figures.Curve("JS, nats", theta, two["js"], LINES[1]),
-        figures.Curve("log 2", theta, np.full(len(theta), math.log(2)), LINES[1], dashed=True),
+        figures.Curve("log 2", theta, 0 * theta + math.log(2), LINES[1], dashed=True),
         figures.Curve("TV", theta, two["tv"], LINES[2]),
         figures.Curve("KL, nats", theta, two["kl"], LINES[3]),
     ]

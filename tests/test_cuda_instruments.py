@@ -266,6 +266,7 @@ NO_MODEL = {  # functions of numbers, of a plan or of the data alone, and parts 
     *(
         codes.has_map,
         codes.is_noise,
+        codes.is_smooth,
         codes.linear,
         codes.spherical,
         common.cells,
